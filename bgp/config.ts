@@ -1,0 +1,63 @@
+/**
+ * What the speaker is told to be: the output of `intent.ts`, the input of `speaker.ts`. Plain data, compared whole.
+ * A BGP speaker's own words; nothing here knows Kubernetes.
+ */
+import type { Address, Asn, Ipv4, Ipv6, Prefix } from '../src/lib/net.ts';
+import type { Problem } from '../src/model/problem.ts';
+import type { Family } from './wire/message.ts';
+
+export interface SpeakerConfig {
+  readonly asn: Asn;
+  /** BGP Identifier (RFC 6286: any non-zero number, unique within the AS). */
+  readonly routerId: Ipv4;
+  readonly listenPort: number;
+  /** Next hop of what we originate, per family; a family without one is not originated. */
+  readonly ownAddress: { readonly ipv4?: Ipv4; readonly ipv6?: Ipv6 };
+  /** Prefixes this node originates: its pod CIDRs. */
+  readonly origins: readonly Prefix[];
+  /** By `PeerConfig.key`, unique. */
+  readonly peers: readonly PeerConfig[];
+  readonly importPolicy: ImportPolicy;
+  /** Export nothing inside these (IPPool.disableBGPExport). */
+  readonly exportDeny: readonly Prefix[];
+  /**
+   * Subnets of this node's own interfaces. Where a route's next hop and the eBGP neighbour share one, the next hop is
+   * kept (RFC 4271 §5.1.3 2); absent or elsewhere we name ourselves.
+   */
+  readonly connected?: readonly Prefix[];
+}
+
+export interface PeerConfig {
+  /** Stable identity over configuration changes: "address port". */
+  readonly key: string;
+  /** What people call it: "Mesh_172_30_0_12", "Global_172_30_0_1", "Node_172_30_0_1". */
+  readonly name: string;
+  readonly origin: 'node-to-node mesh' | 'global' | 'node specific';
+  readonly address: Address;
+  readonly port: number;
+  readonly peerAsn: Asn;
+  readonly localAsn: Asn;
+  /** Source address of the session; absent: the kernel chooses. */
+  readonly localAddress?: Address;
+  /** Proposed, in ms, whole seconds: 0, or 3000 and more. */
+  readonly holdTimeMs: number;
+  /** Own interval, in ms; the smaller of it and a third of the negotiated hold time counts. */
+  readonly keepaliveTimeMs?: number;
+  readonly connectRetryMs: number;
+  /** Families offered in OPEN. */
+  readonly families: readonly Family[];
+}
+
+/** What may enter the Loc-RIB at all; the default guard of DESIGN §7. */
+export interface ImportPolicy {
+  /** Accept a prefix that lies inside one of these: IP pools and other nodes' pod CIDRs. */
+  readonly within: readonly Prefix[];
+  /** Never accept a prefix that lies inside one of these: our own pod CIDRs. */
+  readonly never: readonly Prefix[];
+}
+
+export interface Intent {
+  /** Undefined while this node cannot speak at all (no Node object, no address): see problems. */
+  readonly config: SpeakerConfig | undefined;
+  readonly problems: readonly Problem[];
+}

@@ -1,0 +1,84 @@
+/** The BGPPeer resources that apply to a node: global ones, and those that name or select it. */
+import { type Address, type Asn, formatAddress, isIpv4 } from '../../src/lib/net.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import type { BgpPeer } from '../../src/model/resource.ts';
+import { matchesSelector } from '../../src/model/selector.ts';
+import type { PeerConfig } from '../config.ts';
+import type { Sessions } from './mesh.ts';
+import { addressesOf, type Router, sourceFor } from './router.ts';
+import { BGP_PORT, nameOf, sessionOf } from './session.ts';
+
+const isGlobal = (peer: BgpPeer): boolean => peer.node === undefined && peer.nodeSelector === undefined;
+
+const appliesTo = (peer: BgpPeer, own: Router): boolean =>
+  isGlobal(peer) ||
+  peer.node === own.name ||
+  (peer.nodeSelector !== undefined && matchesSelector(peer.nodeSelector, own.labels));
+
+interface Claim {
+  readonly peer: BgpPeer;
+  readonly config: PeerConfig;
+}
+
+export interface ExplicitRequest {
+  readonly own: Router;
+  readonly asn: Asn;
+  /** Where the cluster's nodes listen, for a peer that is one of them. */
+  readonly listenPort: number;
+  readonly nodeAddresses: ReadonlySet<Address>;
+}
+
+/** Where two BGPPeers claim one address and port, a global one wins, as in Calico, then the first by name. */
+export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitRequest): Sessions {
+  const claims = new Map<string, Claim>();
+  const problems: Problem[] = [];
+  const ownAddresses = addressesOf(request.own);
+  const byPrecedence = peers
+    .filter((peer) => appliesTo(peer, request.own) && !ownAddresses.includes(peer.peerIp))
+    .sort((a, b) => Number(isGlobal(b)) - Number(isGlobal(a)) || (a.meta.name < b.meta.name ? -1 : 1));
+  for (const peer of byPrecedence) {
+    if (sourceFor(request.own, peer.peerIp) === undefined) {
+      problems.push(noSource(peer, request.own));
+      continue;
+    }
+    const config = configOf(peer, request);
+    const winner = claims.get(config.key);
+    if (winner === undefined) claims.set(config.key, { peer, config });
+    else if (!agree(winner.config, config)) problems.push(conflict(winner, peer));
+  }
+  return { peers: [...claims.values()].map(({ config }) => config), problems };
+}
+
+function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: ExplicitRequest): PeerConfig {
+  const { peerIp, peerPort, keepaliveTimeMs } = peer;
+  const name = nameOf(isGlobal(peer) ? 'Global' : 'Node', peerIp);
+  return sessionOf(own, asn, {
+    origin: isGlobal(peer) ? 'global' : 'node specific',
+    address: peerIp,
+    port: peerPort ?? (nodeAddresses.has(peerIp) ? listenPort : BGP_PORT),
+    peerAsn: peer.asNumber,
+    name: peerPort === undefined ? name : `${name}_port_${peerPort}`,
+    ...(keepaliveTimeMs === undefined ? {} : { keepaliveTimeMs }),
+  });
+}
+
+const agree = (a: PeerConfig, b: PeerConfig): boolean =>
+  a.peerAsn === b.peerAsn && a.keepaliveTimeMs === b.keepaliveTimeMs;
+
+function conflict(winner: Claim, loser: BgpPeer): Problem {
+  const { address, port } = winner.config;
+  return {
+    where: `BGPPeer/${loser.meta.name}`,
+    what: `It and BGPPeer/${winner.peer.meta.name} describe the same neighbour, ${formatAddress(address)} port ${port}, differently; BGPPeer/${winner.peer.meta.name} counts.`,
+    fix: 'Delete one of the two, or make them agree in asNumber and keepaliveTime.',
+  };
+}
+
+function noSource(peer: BgpPeer, own: Router): Problem {
+  const version = isIpv4(peer.peerIp) ? 'IPv4' : 'IPv6';
+  return {
+    where: `BGPPeer/${peer.meta.name} spec.peerIP`,
+    what: `${formatAddress(peer.peerIp)} cannot be reached from Node/${own.name}, which has no ${version} address.`,
+    fix: `Give the node an ${version} address, or use another address of the neighbour.`,
+  };
+}

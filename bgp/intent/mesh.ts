@@ -1,0 +1,64 @@
+/** The node-to-node mesh: one iBGP session for each pair of nodes, which carries both families. */
+import { type Address, type Asn, compareAddresses } from '../../src/lib/net.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import type { PeerConfig } from '../config.ts';
+import { addressesOf, describeAddresses, type Router } from './router.ts';
+import { nameOf, sessionOf } from './session.ts';
+
+export interface Sessions {
+  readonly peers: readonly PeerConfig[];
+  readonly problems: readonly Problem[];
+}
+
+/** Over IPv4 if both have it, else over IPv6. */
+const meetingAddress = (own: Router, other: Router): Address | undefined =>
+  own.ipv4 !== undefined && other.ipv4 !== undefined
+    ? other.ipv4
+    : own.ipv6 !== undefined
+      ? other.ipv6
+      : undefined;
+
+/**
+ * One session for each of `others`, which come by name. None with a node that has one of our own addresses, nor a
+ * second one to an address that two of them have: both are told as clashes.
+ */
+export function meshSessions(own: Router, others: readonly Router[], asn: Asn, port: number): Sessions {
+  const ownAddresses = addressesOf(own);
+  const met = new Set<Address>();
+  const peers: PeerConfig[] = [];
+  const problems: Problem[] = [];
+  for (const other of others) {
+    if (addressesOf(other).some((address) => ownAddresses.includes(address))) continue;
+    const address = meetingAddress(own, other);
+    if (address === undefined) problems.push(cannotMeet(own, other));
+    else if (!met.has(address)) {
+      met.add(address);
+      peers.push(meshSession(own, address, asn, port));
+    }
+  }
+  peers.sort((a, b) => compareAddresses(a.address, b.address));
+  return { peers, problems };
+}
+
+const meshSession = (own: Router, address: Address, asn: Asn, port: number): PeerConfig =>
+  sessionOf(own, asn, {
+    origin: 'node-to-node mesh',
+    address,
+    port,
+    peerAsn: asn,
+    name: nameOf('Mesh', address),
+  });
+
+function cannotMeet(own: Router, other: Router): Problem {
+  if (addressesOf(other).length === 0)
+    return {
+      where: `Node/${other.name}`,
+      what: 'It has no address, so no node can peer with it and its pods cannot be reached.',
+      fix: 'Wait for its kubelet to report an InternalIP, or set the annotation projectcalico.org/IPv4Address or IPv6Address.',
+    };
+  return {
+    where: `Node/${other.name}`,
+    what: `It has ${describeAddresses(other)} and Node/${own.name} has ${describeAddresses(own)}: no IP version in common, so they cannot peer.`,
+    fix: 'Give both nodes an address of the same IP version.',
+  };
+}

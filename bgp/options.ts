@@ -1,0 +1,65 @@
+/** The command line of `tortie bgp`. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type LogLevel, logLevels } from '../src/host/log.ts';
+import { type Address, parseAddress } from '../src/lib/net.ts';
+
+export interface BgpOptions {
+  /** "dir:PATH" or "kubernetes". */
+  readonly datastore: string;
+  readonly node: string;
+  readonly listen?: Listen;
+  /** False with --no-fib. */
+  readonly fib: boolean;
+  readonly socket: string;
+  /** ADDR:PORT. */
+  readonly metrics: string;
+  readonly logLevel: LogLevel;
+}
+
+/** What --listen says; what it does not say comes from the configuration. */
+export interface Listen {
+  readonly address?: Address;
+  readonly port?: number;
+}
+
+/** "ADDR:PORT", "[ADDR]:PORT", "ADDR" or ":PORT". */
+export function parseListen(text: string): Listen {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const name = bracketed ?? plain ?? '';
+  const address = parseAddress(name);
+  const isAddress = name === '' || address !== undefined;
+  const isPort = port === undefined || (Number(port) > 0 && Number(port) < 65_536);
+  if (!isAddress || !isPort || (name === '' && port === undefined)) {
+    throw new InvalidArgumentError('Write ADDR:PORT, [ADDR]:PORT, ADDR or :PORT, for example 10.0.0.1:179.');
+  }
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(port === undefined ? {} : { port: Number(port) }),
+  };
+}
+
+/** The options, or the exit code if there is nothing to run: help was asked for, or the command line is wrong. */
+export function parseOptions(argv: readonly string[]): BgpOptions | number {
+  const command = new Command('tortie bgp')
+    .description(
+      "The BGP speaker: announces this node's pod CIDRs and keeps the routes it learns in the kernel. Runs until it is ended; routes stay.",
+    )
+    .requiredOption('--datastore <where>', 'dir:PATH, a directory of manifests, or kubernetes')
+    .requiredOption('--node <name>', 'name of the Node this runs on')
+    .option(
+      '--listen <addr:port>',
+      'where to listen; default: every address, listenPort of BGPConfiguration',
+      parseListen,
+    )
+    .option('--no-fib', 'write nothing to the kernel: speak and listen only')
+    .option('--socket <path>', 'Unix socket for tortiectl', '/run/tortie/bgp.sock')
+    .option('--metrics <addr:port>', 'where /metrics, /livez and /readyz are served', '127.0.0.1:9092')
+    .addOption(new Option('--log-level <level>', 'what is logged').choices(logLevels).default('info'))
+    .exitOverride();
+  try {
+    return command.parse([...argv], { from: 'user' }).opts<BgpOptions>();
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+/** How path attributes change on their way out: RFC 4271 §5.1 and, for what we do not know, §5. */
+import type { Address, Asn } from '../../src/lib/net.ts';
+import type { AsPath, PathAttributes, RawAttribute } from '../wire/message.ts';
+
+const optional = 0x80;
+const transitive = 0x40;
+const partial = 0x20;
+/** RFC 4360 §2: type octet, bit T: 1 is non-transitive across ASes. */
+const nonTransitiveCommunity = 0x4000_0000_0000_0000n;
+/** An AS_SEQUENCE counts its members in one octet. */
+const longestSegment = 255;
+const defaultLocalPref = 100;
+
+/** Inside the AS: all is kept, LOCAL_PREF always present (§5.1.5). */
+export function towardsInternal(attributes: PathAttributes, nextHop: Address): PathAttributes {
+  const { linkLocal: _, unknown, ...kept } = attributes;
+  return {
+    ...kept,
+    nextHop,
+    localPref: attributes.localPref ?? defaultLocalPref,
+    ...passedOn(unknown),
+  };
+}
+
+/**
+ * To another AS: our AS in front (§5.1.2 b 1), without LOCAL_PREF (§5.1.5), MED (§5.1.4: not to other neighbouring
+ * ASes), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 §8: non-transitive).
+ */
+export function towardsExternal(attributes: PathAttributes, nextHop: Address, localAsn: Asn): PathAttributes {
+  const {
+    linkLocal: _1,
+    med: _2,
+    localPref: _3,
+    originatorId: _4,
+    clusterList: _5,
+    extendedCommunities,
+    unknown,
+    ...kept
+  } = attributes;
+  const transitives = extendedCommunities?.filter((community) => (community & nonTransitiveCommunity) === 0n);
+  return {
+    ...kept,
+    nextHop,
+    asPath: prepend(localAsn, attributes.asPath),
+    ...(transitives !== undefined && transitives.length > 0 ? { extendedCommunities: transitives } : {}),
+    ...passedOn(unknown),
+  };
+}
+
+function prepend(asn: Asn, asPath: AsPath): AsPath {
+  const [first, ...rest] = asPath;
+  return first?.kind === 'sequence' && first.asns.length < longestSegment
+    ? [{ kind: 'sequence', asns: [asn, ...first.asns] }, ...rest]
+    : [{ kind: 'sequence', asns: [asn] }, ...asPath];
+}
+
+/** §5: unrecognised transitive ones go on with Partial set, the others stay here. */
+function passedOn(unknown: readonly RawAttribute[] | undefined): Pick<PathAttributes, 'unknown'> {
+  const kept = unknown?.filter((raw) => (raw.flags & optional) !== 0 && (raw.flags & transitive) !== 0);
+  return kept !== undefined && kept.length > 0
+    ? { unknown: kept.map((raw) => ({ ...raw, flags: raw.flags | partial })) }
+    : {};
+}

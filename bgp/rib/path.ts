@@ -1,0 +1,73 @@
+/**
+ * One way to reach a prefix as one source gave it: who said so, and with which attributes.
+ *
+ * Thousands of prefixes share one Path: a source makes one per interned attribute set (`PathTable`), so paths compare
+ * with `===` too, and what is asked of them again and again is worked out once.
+ */
+import type { Address, Asn, Ipv4, Prefix } from '../../src/lib/net.ts';
+import { isPrefix4 } from '../../src/lib/net.ts';
+import type { AsPath, Family, PathAttributes } from '../wire/message.ts';
+
+/** Who a path came from: one Established session, or this node itself. */
+export interface Source {
+  /** `PeerConfig.key`, or 'local'. */
+  readonly key: string;
+  readonly type: 'local' | 'ebgp' | 'ibgp';
+  /** The neighbour's BGP Identifier; for local the own one. */
+  readonly bgpId: Ipv4;
+  /** The neighbour's address; for local never compared, as there is only one. */
+  readonly address: Address;
+  readonly port: number;
+}
+
+export interface Path {
+  readonly source: Source;
+  readonly attributes: PathAttributes;
+  /** RFC 4271 §9.1.2.2 a: a set counts one; RFC 5065 §5.3: confederation segments count nothing. */
+  readonly asPathLength: number;
+  /** neighborAS() of §9.1.2.2 c; undefined stands for the local AS: AS_PATH empty or beginning with a set. */
+  readonly neighbourAs: Asn | undefined;
+}
+
+export class PathTable {
+  readonly #paths = new WeakMap<PathAttributes, Path>();
+  readonly #source: Source;
+
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  /** The source's one Path with these attributes, which must be interned. */
+  of(attributes: PathAttributes): Path {
+    const known = this.#paths.get(attributes);
+    if (known !== undefined) return known;
+    const path = pathOf(this.#source, attributes);
+    this.#paths.set(attributes, path);
+    return path;
+  }
+}
+
+export function pathOf(source: Source, attributes: PathAttributes): Path {
+  return {
+    source,
+    attributes,
+    asPathLength: asPathLength(attributes.asPath),
+    neighbourAs: neighbourAs(attributes.asPath),
+  };
+}
+
+export const familyOf = (prefix: Prefix): Family => (isPrefix4(prefix) ? 'ipv4-unicast' : 'ipv6-unicast');
+
+function asPathLength(asPath: AsPath): number {
+  let length = 0;
+  for (const segment of asPath) {
+    if (segment.kind === 'sequence') length += segment.asns.length;
+    else if (segment.kind === 'set') length += 1;
+  }
+  return length;
+}
+
+function neighbourAs(asPath: AsPath): Asn | undefined {
+  const first = asPath.find((segment) => segment.kind === 'sequence' || segment.kind === 'set');
+  return first?.kind === 'sequence' ? first.asns[0] : undefined;
+}

@@ -1,0 +1,112 @@
+/**
+ * Following the configuration with the least disturbance.
+ *
+ * A session ends only if what its OPEN or its connection was made of has changed; names and timers change in place
+ * (a hold time counts from the next OPEN on). Policies are asked again of what the RIBs hold, without any reset.
+ */
+import { type Prefix, versionOf } from '../../src/lib/net.ts';
+import type { PeerConfig, SpeakerConfig } from '../config.ts';
+import { compileExport } from '../policy/export.ts';
+import { compileGuard, compileImport } from '../policy/import.ts';
+import type { Path } from '../rib/path.ts';
+import { ceaseReasons } from '../wire/iana.ts';
+import { reexport, reimport } from './routes.ts';
+import { sameData } from './same.ts';
+import { endPeer, startPeer } from './sessions.ts';
+import { amend, amendSession, localKey, type Turn } from './turn.ts';
+
+export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
+  const { life } = turn.speaker;
+  const before = life.config;
+  if (sameData(before, next)) return;
+  life.config = next;
+  if (next !== undefined) life.guard = compileGuard(next);
+  endPeers(turn, before, next);
+  originate(turn, before?.origins ?? [], next);
+  if (next === undefined) return;
+  renewPolicies(turn, before, next);
+  for (const peer of next.peers) followPeer(turn, next, peer);
+}
+
+/** Ends the sessions that are no longer configured or were made for another AS or identifier of ours. */
+function endPeers(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig | undefined): void {
+  const wanted = new Map(next?.peers.map((peer) => [peer.key, peer]));
+  const isOther = before?.asn !== next?.asn || before?.routerId !== next?.routerId;
+  for (const [key, { config }] of [...turn.speaker.neighbours]) {
+    const peer = wanted.get(key);
+    if (peer === undefined)
+      endPeer(turn, key, ceaseReasons.peerDeconfigured, 'the neighbour is no longer configured');
+    else if (isOther)
+      endPeer(turn, key, ceaseReasons.otherConfigurationChange, 'our own AS or BGP Identifier changed');
+    else if (!sameData(sessionParts(config), sessionParts(peer)))
+      endPeer(turn, key, ceaseReasons.otherConfigurationChange, 'the configuration of the session changed');
+  }
+}
+
+/** What cannot change under a living session: it is in the OPEN, or in the connection itself. */
+const sessionParts = ({ address, port, peerAsn, localAsn, localAddress, families }: PeerConfig) => ({
+  address,
+  port,
+  peerAsn,
+  localAsn,
+  localAddress,
+  families,
+});
+
+function followPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
+  const known = turn.speaker.neighbours.get(peer.key);
+  if (known === undefined) {
+    startPeer(turn, config, peer);
+  } else if (!sameData(known.config, peer)) {
+    amend(turn, peer.key, { config: peer, peer: { ...known.peer, config: peer } });
+    turn.shown.add(peer.key);
+  }
+}
+
+/** Offers the Loc-RIB what we originate now. A family in which we have no address cannot be originated. */
+function originate(turn: Turn, before: readonly Prefix[], config: SpeakerConfig | undefined): void {
+  const wanted = new Map<Prefix, Path | undefined>(before.map((prefix) => [prefix, undefined]));
+  for (const prefix of config?.origins ?? []) wanted.set(prefix, localPath(turn, prefix));
+  for (const [prefix, path] of wanted) turn.speaker.locRib.offer(prefix, localKey, path);
+}
+
+function localPath(turn: Turn, prefix: Prefix): Path | undefined {
+  const { life, origins, attributes } = turn.speaker;
+  const nextHop = versionOf(prefix) === 4 ? life.config?.ownAddress.ipv4 : life.config?.ownAddress.ipv6;
+  return nextHop === undefined
+    ? undefined
+    : origins.of(attributes.intern({ origin: 'igp', asPath: [], nextHop }));
+}
+
+const importParts = ({ importPolicy, origins, ownAddress }: SpeakerConfig) => ({
+  importPolicy,
+  origins,
+  ownAddress,
+});
+
+const exportParts = ({ ownAddress, exportDeny, connected }: SpeakerConfig) => ({
+  ownAddress,
+  exportDeny,
+  connected,
+});
+
+/** For the sessions that stay: the rules they were born with give way to those of today. */
+function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig): void {
+  if (before === undefined) return;
+  const isImportOther = !sameData(importParts(before), importParts(next));
+  const isExportOther = !sameData(exportParts(before), exportParts(next));
+  for (const [key, { config, session }] of turn.speaker.neighbours) {
+    if (session === undefined) continue;
+    if (isImportOther) {
+      const renewed = { ...session, accept: compileImport(next, config, turn.speaker.life.guard) };
+      amendSession(turn, key, { accept: renewed.accept });
+      reimport(turn, renewed);
+      turn.shown.add(key);
+    }
+    if (isExportOther) {
+      const rule = compileExport(next, config, session.negotiated.families, turn.speaker.attributes);
+      amendSession(turn, key, { export: rule });
+      reexport(turn, { ...session, export: rule });
+    }
+  }
+}

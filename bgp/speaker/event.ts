@@ -1,0 +1,68 @@
+/**
+ * The door of the whole wing: what the speaker is told, and what it asks for. Plain data both ways.
+ *
+ * A connection is named by its peer's `PeerConfig.key` and its side. After the effect `close` the doer says nothing
+ * more about that connection: no message, no failure, no `writable`.
+ */
+import type { Address, Millis, Prefix } from '../../src/lib/net.ts';
+import type { SpeakerConfig } from '../config.ts';
+import type { PeerEvent, PeerTimer, Side } from '../session/event.ts';
+import type { CodecContext, Message } from '../wire/message.ts';
+
+/** Timers are named by owner and name; starting one replaces the running one of that name. */
+export type SpeakerTimer =
+  | { readonly owner: 'peer'; readonly peer: string; readonly name: PeerTimer }
+  /** Bounds how long a fresh speaker waits for its neighbours before `settled`. */
+  | { readonly owner: 'speaker'; readonly name: 'settle' };
+
+/** What a transport can tell of one connection, in the session's own words. */
+export type TransportEvent = Extract<
+  PeerEvent,
+  { readonly kind: 'TcpConnected' | 'TcpFails' | 'Message' | 'WireError' }
+>;
+
+export type SpeakerEvent =
+  /** The whole of what we should be now; undefined: this node cannot speak, so nobody is spoken to. */
+  | { readonly kind: 'configure'; readonly config: SpeakerConfig | undefined }
+  | { readonly kind: 'transport'; readonly peer: string; readonly event: TransportEvent }
+  | { readonly kind: 'timer'; readonly timer: SpeakerTimer }
+  /** Answers `wantWrite`: the connection can take bytes now. */
+  | { readonly kind: 'writable'; readonly peer: string; readonly side: Side }
+  /** Cease, Administrative Shutdown (RFC 4486, 6/2) to everyone; kernel routes stay. Nothing is heard after it. */
+  | { readonly kind: 'stop'; readonly why: string };
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export type SpeakerEffect =
+  /** Dial `PeerConfig.address` and `port` of this peer; answer TcpConnected or TcpFails on side 'outgoing'. */
+  | { readonly kind: 'connect'; readonly peer: string }
+  /** An UPDATE may be more than fits one message: write it with `encodeUpdates`. */
+  | { readonly kind: 'send'; readonly peer: string; readonly side: Side; readonly message: Message }
+  /** Flush what was sent, then close; a connect still under way is given up. */
+  | { readonly kind: 'close'; readonly peer: string; readonly side: Side }
+  /** The session is up: UPDATEs of this connection are read and written so from here on. */
+  | { readonly kind: 'codec'; readonly peer: string; readonly side: Side; readonly context: CodecContext }
+  /** There are routes to send: answer `writable` once, when the connection can take bytes. */
+  | { readonly kind: 'wantWrite'; readonly peer: string; readonly side: Side }
+  | { readonly kind: 'startTimer'; readonly timer: SpeakerTimer; readonly after: Millis }
+  | { readonly kind: 'stopTimer'; readonly timer: SpeakerTimer }
+  /**
+   * The learned route the kernel should have: next hops of the best path and of those equal to it, ascending, each
+   * once; undefined: none of ours. What we originate ourselves is never one.
+   */
+  | { readonly kind: 'fib'; readonly prefix: Prefix; readonly nextHops: readonly Address[] | undefined }
+  /**
+   * Once per life: every configured peer has told all it knows (End-of-RIB), or the wait for them is over. Before it,
+   * routes of ours that an earlier life left in the kernel must not be swept.
+   */
+  | { readonly kind: 'settled' }
+  | {
+      readonly kind: 'log';
+      readonly level: LogLevel;
+      readonly message: string;
+      readonly fields: Readonly<Record<string, string | number>>;
+    }
+  /** A peer's state, name or counts may read differently now. */
+  | { readonly kind: 'statusChanged'; readonly peer: string }
+  /** Follows the last effect of `stop`. */
+  | { readonly kind: 'stopped' };

@@ -1,0 +1,141 @@
+/** What the speaker tells of itself, in the shapes of `status.ts`. Reads only; every reason is worked out when asked. */
+import {
+  comparePrefixes,
+  formatAddress,
+  formatIpv4,
+  formatPrefix,
+  type Millis,
+  type Prefix,
+} from '../../src/lib/net.ts';
+import type { PeerStatus, RouteStatus } from '../../src/model/status.ts';
+import { explain } from '../rib/explain.ts';
+import type { Path } from '../rib/path.ts';
+import { bgpStateOf } from '../session/peer.ts';
+import type { AsPath, PathAttributes } from '../wire/message.ts';
+import type { Neighbour } from './neighbour.ts';
+import type { Speaker } from './turn.ts';
+
+/** As PeerStatus, with `since` on the monotonic clock that was handed to `step`. */
+export type PeerReport = Omit<PeerStatus, 'since'> & { readonly since: Millis };
+
+/** In the order of the configuration. */
+export const peerStatuses = (speaker: Speaker): readonly PeerReport[] =>
+  (speaker.life.config?.peers ?? [])
+    .map((peer) => speaker.neighbours.get(peer.key))
+    .filter((neighbour) => neighbour !== undefined)
+    .map((neighbour) => peerReport(speaker, neighbour));
+
+function peerReport(speaker: Speaker, { config, peer, since, lastError, session }: Neighbour): PeerReport {
+  return {
+    name: config.name,
+    address: formatAddress(config.address),
+    port: config.port,
+    type: config.origin,
+    state: bgpStateOf(peer),
+    since,
+    localAsn: config.localAsn,
+    peerAsn: config.peerAsn,
+    families: session?.negotiated.families ?? config.families,
+    prefixesReceived: session?.adjRibIn.size ?? 0,
+    prefixesAccepted: session === undefined ? 0 : speaker.locRib.countOf(config.key),
+    prefixesAdvertised: session?.adjRibOut.size ?? 0,
+    ...(session === undefined
+      ? {}
+      : {
+          peerId: formatIpv4(session.negotiated.peerId),
+          holdTimeSeconds: session.negotiated.holdTimeMs / 1000,
+        }),
+    ...(lastError === undefined ? {} : { lastError }),
+  };
+}
+
+/** The neighbour of this name, key ("address port") or address. */
+export const findNeighbour = (speaker: Speaker, text: string): Neighbour | undefined =>
+  [...speaker.neighbours.values()].find(
+    ({ config }) => config.name === text || config.key === text || formatAddress(config.address) === text,
+  );
+
+/** The Loc-RIB: every acceptable path, by prefix, the best first. */
+export const routes = (speaker: Speaker): readonly RouteStatus[] =>
+  [...speaker.locRib.prefixes()].sort(comparePrefixes).flatMap((prefix) => {
+    const paths = speaker.locRib.paths(prefix);
+    const [best] = speaker.locRib.choice(prefix);
+    const others = paths.filter((path) => path !== best);
+    return [...(best === undefined ? [] : [best]), ...others].map((path) => standing(speaker, prefix, path));
+  });
+
+/** Adj-RIB-In of one neighbour: as received, with why each was or was not taken. Empty if there is no session. */
+export const receivedRoutes = (speaker: Speaker, { session }: Neighbour): readonly RouteStatus[] =>
+  session === undefined
+    ? []
+    : inOrder(session.adjRibIn.entries()).map(([prefix, path]) => {
+        const reject = session.accept(prefix, path);
+        return reject === undefined
+          ? standing(speaker, prefix, path)
+          : describe(speaker, prefix, path, path.attributes, `not accepted: ${reject}`);
+      });
+
+/** Adj-RIB-Out of one neighbour: what it was told, as it was told. */
+export const advertisedRoutes = (speaker: Speaker, { session }: Neighbour): readonly RouteStatus[] =>
+  session === undefined
+    ? []
+    : inOrder(session.adjRibOut.told()).map(([prefix, attributes]) => {
+        const [best] = speaker.locRib.choice(prefix);
+        const reason = best === undefined ? 'about to be withdrawn' : 'our best path';
+        return describe(speaker, prefix, best, attributes, reason);
+      });
+
+/** What of the Loc-RIB a neighbour is not told, and why. */
+export const withheldRoutes = (speaker: Speaker, { session }: Neighbour): readonly RouteStatus[] =>
+  session === undefined
+    ? []
+    : [...speaker.locRib.prefixes()].sort(comparePrefixes).flatMap((prefix) => {
+        const [best] = speaker.locRib.choice(prefix);
+        const exported = best && session.export(prefix, best);
+        if (best === undefined || exported === undefined || exported.ok) return [];
+        return [describe(speaker, prefix, best, best.attributes, `not advertised: ${exported.error}`)];
+      });
+
+const inOrder = <V>(entries: Iterable<readonly [Prefix, V]>): readonly (readonly [Prefix, V])[] =>
+  [...entries].sort(([a], [b]) => comparePrefixes(a, b));
+
+function standing(speaker: Speaker, prefix: Prefix, path: Path): RouteStatus {
+  const { locRib } = speaker;
+  const reasons = explain(locRib.paths(prefix), locRib.choice(prefix));
+  return describe(speaker, prefix, path, path.attributes, reasons.get(path) ?? 'not yet decided');
+}
+
+function describe(
+  speaker: Speaker,
+  prefix: Prefix,
+  path: Path | undefined,
+  attributes: PathAttributes,
+  reason: string,
+): RouteStatus {
+  const choice = speaker.locRib.choice(prefix);
+  const source = path?.source.key ?? '';
+  return {
+    prefix: formatPrefix(prefix),
+    nextHop: formatAddress(attributes.nextHop),
+    from: speaker.neighbours.get(source)?.config.name ?? source,
+    best: path !== undefined && choice[0] === path,
+    multipath: path !== undefined && choice.indexOf(path) > 0,
+    origin: attributes.origin,
+    asPath: formatAsPath(attributes.asPath),
+    ...(attributes.localPref === undefined ? {} : { localPref: attributes.localPref }),
+    ...(attributes.med === undefined ? {} : { med: attributes.med }),
+    communities: formatCommunities(attributes),
+    reason,
+  };
+}
+
+/** "64512 64513 {64514 64515}"; confederation members in parentheses. */
+function formatAsPath(asPath: AsPath): string {
+  const brackets = { sequence: ['', ''], set: ['{', '}'], confedSequence: ['(', ')'], confedSet: ['[', ']'] };
+  return asPath.map(({ kind, asns }) => brackets[kind].join(asns.join(' '))).join(' ');
+}
+
+const formatCommunities = ({ communities, largeCommunities }: PathAttributes): readonly string[] => [
+  ...(communities ?? []).map((community) => `${Math.floor(community / 65536)}:${community % 65536}`),
+  ...(largeCommunities ?? []).map((parts) => parts.join(':')),
+];

@@ -1,0 +1,124 @@
+/** The neighbours' session machines: hands them events and carries out what they ask for. */
+import { unreachable } from '../../src/lib/result.ts';
+import type { PeerConfig, SpeakerConfig } from '../config.ts';
+import { compileExport } from '../policy/export.ts';
+import { compileImport } from '../policy/import.ts';
+import { AdjRibIn } from '../rib/adj-rib-in.ts';
+import { AdjRibOut } from '../rib/adj-rib-out.ts';
+import type { Source } from '../rib/path.ts';
+import { describeDown } from '../session/describe.ts';
+import type { DownReason, Negotiated, PeerEffect, PeerEvent, Side } from '../session/event.ts';
+import { bgpStateOf, createPeer, stepPeer } from '../session/peer.ts';
+import type { Message } from '../wire/message.ts';
+import type { Session } from './neighbour.ts';
+import { forget, learn, reexport, refresh } from './routes.ts';
+import { amend, log, type Turn } from './turn.ts';
+
+export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
+  turn.speaker.neighbours.set(peer.key, {
+    config: peer,
+    peer: createPeer(peer, { asn: config.asn, routerId: config.routerId }),
+    since: turn.now,
+    lastError: undefined,
+    session: undefined,
+  });
+  turn.shown.add(peer.key);
+  drive(turn, peer.key, { kind: 'ManualStart' });
+}
+
+/** Cease with this subcode (RFC 4486); the record is gone afterwards. */
+export function endPeer(turn: Turn, key: string, subcode: number, why: string): void {
+  drive(turn, key, { kind: 'ManualStop', subcode, why });
+  turn.speaker.neighbours.delete(key);
+  turn.shown.add(key);
+}
+
+/** Nothing happens for a peer we do not have: it was removed while the event was on its way. */
+export function drive(turn: Turn, key: string, event: PeerEvent): void {
+  const neighbour = turn.speaker.neighbours.get(key);
+  if (neighbour === undefined) return;
+  const [peer, effects] = stepPeer(neighbour.peer, event, { random: turn.speaker.random });
+  const hasMoved = bgpStateOf(peer) !== bgpStateOf(neighbour.peer);
+  amend(turn, key, { peer, since: hasMoved ? turn.now : neighbour.since });
+  if (hasMoved) turn.shown.add(key);
+  for (const effect of effects) perform(turn, neighbour.config, effect);
+}
+
+function perform(turn: Turn, peer: PeerConfig, effect: PeerEffect): void {
+  const { key } = peer;
+  switch (effect.kind) {
+    case 'connect':
+    case 'send':
+    case 'close':
+      turn.effects.push({ ...effect, peer: key });
+      break;
+    case 'startTimer':
+      turn.effects.push({ ...effect, timer: { owner: 'peer', peer: key, name: effect.timer } });
+      break;
+    case 'stopTimer':
+      turn.effects.push({ ...effect, timer: { owner: 'peer', peer: key, name: effect.timer } });
+      break;
+    case 'up':
+      sessionUp(turn, peer, effect.side, effect.negotiated);
+      break;
+    case 'down':
+      sessionDown(turn, peer, effect.reason);
+      break;
+    case 'failed':
+      noteError(turn, peer, effect.reason, 'session did not come up');
+      break;
+    case 'deliver':
+      deliver(turn, key, effect.message);
+      break;
+    default:
+      unreachable(effect);
+  }
+}
+
+function sessionUp(turn: Turn, peer: PeerConfig, side: Side, negotiated: Negotiated): void {
+  const { config, guard } = turn.speaker.life;
+  if (config === undefined) return;
+  const source: Source = {
+    key: peer.key,
+    type: peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp',
+    bgpId: negotiated.peerId,
+    address: peer.address,
+    port: peer.port,
+  };
+  const session: Session = {
+    side,
+    negotiated,
+    source,
+    adjRibIn: new AdjRibIn(source, turn.speaker.attributes),
+    adjRibOut: new AdjRibOut(negotiated.families),
+    accept: compileImport(config, peer, guard),
+    export: compileExport(config, peer, negotiated.families, turn.speaker.attributes),
+    isWriteWanted: false,
+    flawed: 0,
+  };
+  amend(turn, peer.key, { session });
+  turn.effects.push({ kind: 'codec', peer: peer.key, side, context: negotiated.codec });
+  log(turn, 'info', `session is up for ${negotiated.families.join(', ')}`, peer);
+  reexport(turn, session);
+}
+
+function sessionDown(turn: Turn, peer: PeerConfig, reason: DownReason): void {
+  const session = turn.speaker.neighbours.get(peer.key)?.session;
+  amend(turn, peer.key, { session: undefined });
+  noteError(turn, peer, reason, 'session is down');
+  if (session !== undefined) forget(turn, session);
+}
+
+function noteError(turn: Turn, peer: PeerConfig, reason: DownReason, what: string): void {
+  const lastError = describeDown(reason);
+  amend(turn, peer.key, { lastError });
+  turn.shown.add(peer.key);
+  log(turn, reason.kind === 'stopped' ? 'info' : 'warn', `${what}: ${lastError}`, peer);
+}
+
+function deliver(turn: Turn, key: string, message: Message): void {
+  const session = turn.speaker.neighbours.get(key)?.session;
+  if (session === undefined) return;
+  if (message.kind === 'update') learn(turn, session, message);
+  else if (message.kind === 'routeRefresh') refresh(turn, session, message);
+}

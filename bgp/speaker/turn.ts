@@ -1,0 +1,72 @@
+/** The speaker's state, and one turn of it: what a step works on and what it has asked for so far. */
+import { ipv4, type Millis } from '../../src/lib/net.ts';
+import type { Random } from '../../src/lib/random.ts';
+import type { PeerConfig, SpeakerConfig } from '../config.ts';
+import type { PrefixGuard } from '../policy/import.ts';
+import type { LocRib } from '../rib/loc-rib.ts';
+import type { PathTable, Source } from '../rib/path.ts';
+import type { AttributeTable } from '../rib/paths.ts';
+import type { LogLevel, SpeakerEffect } from './event.ts';
+import type { Neighbour, Session } from './neighbour.ts';
+
+/**
+ * fresh: never configured; waiting: neighbours have not yet told all; settled: they have, or were waited for long
+ * enough; stopped: nothing is heard any more.
+ */
+type Phase = 'fresh' | 'waiting' | 'settled' | 'stopped';
+
+/** A container owned by whoever called `createSpeaker` and changed only by `step`: tables of a million routes do not copy. */
+export interface Speaker {
+  readonly random: Random;
+  readonly attributes: AttributeTable;
+  readonly locRib: LocRib;
+  /** Paths of what we originate ourselves. */
+  readonly origins: PathTable;
+  /** By `PeerConfig.key`. */
+  readonly neighbours: Map<string, Neighbour>;
+  readonly life: Life;
+}
+
+interface Life {
+  phase: Phase;
+  config: SpeakerConfig | undefined;
+  /** Compiled from `config`, one for all neighbours. */
+  guard: PrefixGuard;
+}
+
+export interface Turn {
+  readonly speaker: Speaker;
+  readonly now: Millis;
+  readonly effects: SpeakerEffect[];
+  /** Neighbours whose Adj-RIB-Out may have become due. */
+  readonly due: Set<string>;
+  /** Neighbours of which something shown has changed. */
+  readonly shown: Set<string>;
+}
+
+export const localKey = 'local';
+
+/** There is one local path for a prefix at most, and it wins at the first step: none of these numbers is ever compared. */
+export const localSource: Source = {
+  key: localKey,
+  type: 'local',
+  bgpId: ipv4(0),
+  address: ipv4(0),
+  port: 0,
+};
+
+/** Replaces parts of a neighbour's record. */
+export function amend(turn: Turn, key: string, part: Partial<Neighbour>): void {
+  const known = turn.speaker.neighbours.get(key);
+  if (known !== undefined) turn.speaker.neighbours.set(key, { ...known, ...part });
+}
+
+export function amendSession(turn: Turn, key: string, part: Partial<Session>): void {
+  const session = turn.speaker.neighbours.get(key)?.session;
+  if (session !== undefined) amend(turn, key, { session: { ...session, ...part } });
+}
+
+export function log(turn: Turn, level: LogLevel, message: string, peer?: PeerConfig): void {
+  const fields = peer === undefined ? {} : { peer: peer.name, address: peer.key, as: peer.peerAsn };
+  turn.effects.push({ kind: 'log', level, message, fields });
+}

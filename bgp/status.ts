@@ -1,0 +1,75 @@
+/**
+ * What `tortie bgp` answers on its Unix socket: GET /status, and GET /routes with ?received= or ?advertised= and a
+ * neighbour's name or address. The shapes are those of src/model/status.ts.
+ */
+import type { Answer, Endpoints } from '../src/host/socket.ts';
+import type { OwnedRoutesStatus } from '../src/kernel/owned-routes.ts';
+import { formatIpv4, type Millis } from '../src/lib/net.ts';
+import type { Problem } from '../src/model/problem.ts';
+import type { BgpStatus } from '../src/model/status.ts';
+import {
+  advertisedRoutes,
+  findNeighbour,
+  peerStatuses,
+  receivedRoutes,
+  routes,
+  withheldRoutes,
+} from './speaker/report.ts';
+import type { Speaker } from './speaker/turn.ts';
+
+export interface StatusSources {
+  readonly node: string;
+  readonly version: string;
+  readonly speaker: Speaker;
+  readonly inSync: () => boolean;
+  /** Undefined with --no-fib. */
+  readonly fib: () => OwnedRoutesStatus | undefined;
+  /** Of the configuration, the datastore and the transport; the kernel's come with `fib`. */
+  readonly problems: () => readonly Problem[];
+  /** A moment of the monotonic clock as wall-clock time. */
+  readonly wallClock: (moment: Millis) => Date;
+}
+
+function bgpStatus(sources: StatusSources): BgpStatus {
+  const { speaker } = sources;
+  const config = speaker.life.config;
+  const fib = sources.fib();
+  return {
+    node: sources.node,
+    version: sources.version,
+    ...(config === undefined ? {} : { asn: config.asn, routerId: formatIpv4(config.routerId) }),
+    inSync: sources.inSync(),
+    peers: peerStatuses(speaker).map((peer) => ({
+      ...peer,
+      since: sources.wallClock(peer.since).toISOString(),
+    })),
+    kernel: { installed: fib?.installed ?? 0, pending: fib?.pending ?? 0 },
+    problems: [...sources.problems(), ...(fib?.problems ?? [])],
+  };
+}
+
+const views = {
+  received: receivedRoutes,
+  advertised: advertisedRoutes,
+  withheld: withheldRoutes,
+} as const;
+
+function routesAnswer(speaker: Speaker, query: URLSearchParams): Answer {
+  for (const [view, list] of Object.entries(views)) {
+    const name = query.get(view);
+    if (name === null) continue;
+    const neighbour = findNeighbour(speaker, name);
+    if (neighbour !== undefined) return { status: 200, body: list(speaker, neighbour) };
+    const known = peerStatuses(speaker).map((peer) => peer.name);
+    return {
+      status: 404,
+      body: { error: `There is no neighbour "${name}". There is: ${known.join(', ') || 'none'}.` },
+    };
+  }
+  return { status: 200, body: routes(speaker) };
+}
+
+export const endpoints = (sources: StatusSources): Endpoints => ({
+  'GET /status': () => ({ status: 200, body: bgpStatus(sources) }),
+  'GET /routes': ({ query }) => routesAnswer(sources.speaker, query),
+});

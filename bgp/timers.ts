@@ -1,0 +1,52 @@
+/**
+ * Named timers: starting one replaces the running one of its name, so no handle can leak.
+ *
+ * An expiry waits in an inbox before it is heard. `take` asks whether it still counts: a timer stopped or started again
+ * meanwhile has not expired.
+ */
+import type { Clock } from '../src/host/clock.ts';
+import type { Millis } from '../src/lib/net.ts';
+import type { SpeakerTimer } from './speaker/event.ts';
+
+export interface Timers {
+  start(timer: SpeakerTimer, after: Millis): void;
+  stop(timer: SpeakerTimer): void;
+  /** The expiry's turn has come. False: it is out of date and must not be heard. */
+  take(timer: SpeakerTimer): boolean;
+  stopAll(): void;
+}
+
+interface Running {
+  readonly cancel: () => void;
+  isExpired: boolean;
+}
+
+const nameOf = (timer: SpeakerTimer): string =>
+  timer.owner === 'peer' ? `${timer.peer} ${timer.name}` : timer.name;
+
+export function createTimers(clock: Clock, onExpiry: (timer: SpeakerTimer) => void): Timers {
+  const timers = new Map<string, Running>();
+
+  function stop(timer: SpeakerTimer): void {
+    timers.get(nameOf(timer))?.cancel();
+    timers.delete(nameOf(timer));
+  }
+
+  return {
+    start: (timer, after) => {
+      stop(timer);
+      const cancel = clock.after(after, () => {
+        running.isExpired = true;
+        onExpiry(timer);
+      });
+      const running: Running = { cancel, isExpired: false };
+      timers.set(nameOf(timer), running);
+    },
+    stop,
+    take: (timer) => timers.get(nameOf(timer))?.isExpired === true && timers.delete(nameOf(timer)),
+    stopAll: () => {
+      for (const { cancel } of timers.values()) cancel();
+      timers.clear();
+    },
+  };
+}

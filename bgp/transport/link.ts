@@ -1,0 +1,118 @@
+/**
+ * One TCP connection, from its first SYN to its last byte: a Node socket with bounded queues and one owner.
+ *
+ * After `close` nothing is said any more; what was written still goes out, for a short while. Reading can be paused; what
+ * the kernel holds back then slows the neighbour down, as TCP does.
+ */
+import type { Socket } from 'node:net';
+import type { Clock } from '../../src/host/clock.ts';
+import { millis } from '../../src/lib/net.ts';
+import { describeErrno, errnoOf } from './errno.ts';
+
+/** What a closed connection may still take to send its last bytes (a NOTIFICATION, say). */
+const lingerMs = 2_000;
+/** A neighbour that lets this much wait unsent is dropped: no queue is without a bound. */
+const mostQueued = 16 * 1024 * 1024;
+
+export interface LinkEvents {
+  readonly onConnected: () => void;
+  /** The bytes are the receiver's until it returns; copy what is kept. */
+  readonly onData: (bytes: Uint8Array) => void;
+  /** The queue ran empty after a `send` that returned false. */
+  readonly onDrained: () => void;
+  /** The end, said once: the dial failed, the connection broke, or the neighbour closed it. */
+  readonly onFailed: (why: string) => void;
+}
+
+export interface LinkOptions {
+  /** "10.0.0.1 port 179", for words. */
+  readonly where: string;
+  readonly clock: Clock;
+  /** For a socket that is still connecting. */
+  readonly connectTimeoutMs: number;
+}
+
+export interface Link {
+  /** False: enough is queued, wait for `onDrained`. What was given is queued all the same. */
+  send(bytes: Uint8Array): boolean;
+  /** Octets not yet taken by the kernel. */
+  readonly queued: number;
+  pause(): void;
+  resume(): void;
+  /** With `flush` what was sent still goes out (bounded by time), else the connection is reset. */
+  close(flush: boolean): void;
+  /** Resolves when the socket is gone. */
+  readonly gone: Promise<void>;
+}
+
+export function createLink(
+  socket: Socket,
+  events: LinkEvents,
+  { where, clock, connectTimeoutMs }: LinkOptions,
+): Link {
+  let told: LinkEvents | undefined = events;
+  let cancelTimer = (): void => {};
+
+  const fail = (why: string): void => {
+    const { onFailed } = told ?? {};
+    told = undefined;
+    cancelTimer();
+    socket.destroy();
+    onFailed?.(why);
+  };
+
+  const whenConnected = (): void => {
+    cancelTimer();
+    told?.onConnected();
+  };
+
+  socket.on('data', (bytes: Uint8Array) => told?.onData(bytes));
+  socket.on('drain', () => told?.onDrained());
+  socket.on('end', () => fail(`${where} closed the connection`));
+  socket.on('error', (error) => fail(describeErrno(errnoOf(error), where)));
+  const gone = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      fail(`the connection to ${where} is closed`);
+      resolve();
+    });
+  });
+
+  if (socket.connecting) {
+    socket.once('connect', whenConnected);
+    cancelTimer = clock.after(millis(connectTimeoutMs), () => fail(describeErrno('ETIMEDOUT', where)));
+  }
+
+  return {
+    send(bytes) {
+      if (told === undefined) return true;
+      if (socket.writableLength + bytes.byteLength > mostQueued) {
+        fail(`${where} takes nothing: ${mostQueued >> 20} MiB wait unsent`);
+        return true;
+      }
+      return socket.write(bytes);
+    },
+    get queued() {
+      return socket.writableLength;
+    },
+    pause: () => {
+      socket.pause();
+    },
+    resume: () => {
+      socket.resume();
+    },
+    close(flush) {
+      if (told === undefined) return;
+      told = undefined;
+      cancelTimer();
+      if (!flush || socket.connecting) {
+        socket.destroy();
+        return;
+      }
+      // What still comes in is read and dropped: unread bytes would turn our FIN into a reset that overtakes our words.
+      socket.resume();
+      socket.end();
+      cancelTimer = clock.after(millis(lingerMs), () => socket.destroy());
+    },
+    gone,
+  };
+}

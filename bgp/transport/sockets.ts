@@ -1,0 +1,207 @@
+/**
+ * The sockets of all neighbours: dials them, accepts them, carries their bytes. Knows no BGP.
+ *
+ * A neighbour, by its key, has two places: the connection we dial ('outgoing') and the one we accept ('incoming'). A
+ * place is free again when its connection has failed or was closed; events of a connection never follow its `close`.
+ * Accepted is only who `setNeighbours` named and whose place is free; the rest is closed at once (RFC 4271 §8.1.4,
+ * Tcp_CR_Invalid) without a NOTIFICATION, which would send the other side into its own long pause.
+ */
+import { connect as dial, type Socket } from 'node:net';
+import type { Clock } from '../../src/host/clock.ts';
+import {
+  type Address,
+  formatAddress,
+  ipv4,
+  ipv6,
+  isIpv4,
+  type Millis,
+  parseAddress,
+} from '../../src/lib/net.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import type { Side } from '../session/event.ts';
+import { createLink, type Link, type LinkEvents } from './link.ts';
+import { startListener } from './listener.ts';
+
+export type SocketEvent =
+  /** A dial succeeded, or a neighbour was accepted. */
+  | { readonly kind: 'connected'; readonly key: string; readonly side: Side }
+  /** The bytes are valid only during the call; copy what is kept. */
+  | { readonly kind: 'data'; readonly key: string; readonly side: Side; readonly bytes: Uint8Array }
+  /** The connection, or the dial, is over; one sentence without a full stop. */
+  | { readonly kind: 'failed'; readonly key: string; readonly side: Side; readonly why: string }
+  /** The send queue is empty again after `send` returned false. */
+  | { readonly kind: 'drained'; readonly key: string; readonly side: Side }
+  /** Somebody was turned away; said at most once a minute for each address. */
+  | { readonly kind: 'rejected'; readonly address: string; readonly why: string }
+  | { readonly kind: 'listening'; readonly address: string; readonly port: number }
+  /** Said once until it listens again. */
+  | { readonly kind: 'listenProblem'; readonly address: string; readonly problem: Problem };
+
+export interface Target {
+  readonly address: Address;
+  readonly port: number;
+  /** Source of the connection; absent: the kernel chooses. */
+  readonly localAddress?: Address;
+}
+
+export interface SocketsOptions {
+  readonly onEvent: (event: SocketEvent) => void;
+  readonly clock: Clock;
+  /** After this a dial fails with ETIMEDOUT, in ms; 30 s if absent. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** 0.0.0.0 and ::, each with a socket of its own. */
+const everywhere: readonly Address[] = [ipv4(0), ipv6(0n)];
+const rejectionEveryMs = 60_000;
+const rejectionsRemembered = 256;
+
+export class Sockets {
+  readonly #options: SocketsOptions;
+  /** By side and key. */
+  readonly #places = new Map<string, Link>();
+  /** Sockets that are not gone yet, closed or not. */
+  readonly #living = new Set<Promise<void>>();
+  readonly #isFreshRejection: (address: string) => boolean;
+  #neighbours: ReadonlyMap<Address, string> = new Map();
+  #stopListeners: (() => Promise<void>)[] = [];
+  #isStopped = false;
+
+  constructor(options: SocketsOptions) {
+    this.#options = options;
+    this.#isFreshRejection = rejectionLimit(options.clock);
+  }
+
+  /** Listens there instead of where it did; without an address on all of IPv4 and all of IPv6. Port 0: any. */
+  listen({ address, port }: { readonly address?: Address; readonly port: number }): void {
+    void this.deafen();
+    for (const one of address === undefined ? everywhere : [address])
+      this.#stopListeners.push(
+        startListener({
+          address: one,
+          port,
+          isOptional: address === undefined && !isIpv4(one),
+          clock: this.#options.clock,
+          onConnection: (socket) => this.#accept(socket),
+          onListening: (bound) => this.#say({ kind: 'listening', address: formatAddress(one), port: bound }),
+          onProblem: (problem) => this.#say({ kind: 'listenProblem', problem, address: formatAddress(one) }),
+        }),
+      );
+  }
+
+  /** Listens nowhere. Resolves when the last accepted connection is closed too. */
+  async deafen(): Promise<void> {
+    const stopping = this.#stopListeners;
+    this.#stopListeners = [];
+    await Promise.all(stopping.map((stop) => stop()));
+  }
+
+  /** Peer keys by remote address. Connections of a neighbour no longer named stay until they are closed. */
+  setNeighbours(keys: ReadonlyMap<Address, string>): void {
+    this.#neighbours = keys;
+  }
+
+  /** Ends in 'connected' or 'failed'. A dial or connection already in that place is closed first. */
+  connect(key: string, target: Target): void {
+    this.close(key, 'outgoing', false);
+    const host = formatAddress(target.address);
+    const localAddress =
+      target.localAddress === undefined ? {} : { localAddress: formatAddress(target.localAddress) };
+    const socket = dial({ host, port: target.port, noDelay: true, ...localAddress });
+    this.#occupy(key, 'outgoing', socket, `${host} port ${target.port}`);
+  }
+
+  /** False: wait for 'drained' before generating more; these bytes are queued nevertheless. */
+  send(key: string, side: Side, bytes: Uint8Array): boolean {
+    return this.#places.get(place(key, side))?.send(bytes) ?? true;
+  }
+
+  /** Octets queued for sending; a metric, and 0 for a connection that is not there. */
+  queued(key: string, side: Side): number {
+    return this.#places.get(place(key, side))?.queued ?? 0;
+  }
+
+  pause(key: string, side: Side): void {
+    this.#places.get(place(key, side))?.pause();
+  }
+
+  resume(key: string, side: Side): void {
+    this.#places.get(place(key, side))?.resume();
+  }
+
+  /** With `flush` what was sent still goes out, for two seconds at most. */
+  close(key: string, side: Side, flush = true): void {
+    const at = place(key, side);
+    const link = this.#places.get(at);
+    this.#places.delete(at);
+    link?.close(flush);
+  }
+
+  /** Closes all, flushing; resolves when every socket is gone. Nothing is said any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const link of this.#places.values()) link.close(true);
+    this.#places.clear();
+    await Promise.all([this.deafen(), ...this.#living]);
+  }
+
+  #say(event: SocketEvent): void {
+    if (!this.#isStopped) this.#options.onEvent(event);
+  }
+
+  #occupy(key: string, side: Side, socket: Socket, where: string): void {
+    const at = place(key, side);
+    const events: LinkEvents = {
+      onConnected: () => this.#say({ kind: 'connected', key, side }),
+      onData: (bytes) => this.#say({ kind: 'data', key, side, bytes }),
+      onDrained: () => this.#say({ kind: 'drained', key, side }),
+      onFailed: (why) => {
+        this.#places.delete(at);
+        this.#say({ kind: 'failed', key, side, why });
+      },
+    };
+    const { clock, connectTimeoutMs = 30_000 } = this.#options;
+    const link = createLink(socket, events, { where, clock, connectTimeoutMs });
+    this.#places.set(at, link);
+    this.#living.add(link.gone);
+    link.gone.then(() => this.#living.delete(link.gone));
+  }
+
+  #accept(socket: Socket): void {
+    const remote = socket.remoteAddress ?? 'nobody';
+    const address = parseAddress(remote);
+    const key = address === undefined ? undefined : this.#neighbours.get(address);
+    if (key === undefined) {
+      this.#turnAway(socket, remote, `${remote} dialled us but is not a configured neighbour`);
+    } else if (this.#places.has(place(key, 'incoming'))) {
+      this.#turnAway(
+        socket,
+        remote,
+        `${remote} dialled us again while its earlier connection is still there`,
+      );
+    } else {
+      this.#occupy(key, 'incoming', socket, `${remote} port ${socket.remotePort}`);
+      this.#say({ kind: 'connected', key, side: 'incoming' });
+    }
+  }
+
+  #turnAway(socket: Socket, remote: string, why: string): void {
+    socket.on('error', () => {}); // it may have gone already
+    socket.destroy();
+    if (this.#isFreshRejection(remote)) this.#say({ kind: 'rejected', address: remote, why });
+  }
+}
+
+const place = (key: string, side: Side): string => `${side} ${key}`;
+
+/** Says whether a rejection of this address was not said lately. Bounded: under a flood of addresses it forgets. */
+function rejectionLimit(clock: Clock): (address: string) => boolean {
+  const said = new Map<string, Millis>();
+  return (address) => {
+    const before = said.get(address);
+    if (before !== undefined && clock.now() - before < rejectionEveryMs) return false;
+    if (said.size >= rejectionsRemembered) said.clear();
+    said.set(address, clock.now());
+    return true;
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * From a stream of bytes to single messages and back: the header of RFC 4271 §4.1 and its checks, §6.1.
+ *
+ * A FrameReader owns the bytes that have arrived and not been taken. Its reader may stop at any frame and go on later
+ * from what is buffered, without waiting for the socket; `full` says when to stop reading from the socket.
+ */
+import { Reader, Writer } from '../../src/lib/bytes.ts';
+import { assert, ok, type Result } from '../../src/lib/result.ts';
+import { HEADER_LENGTH, headerErrors, MAX_MESSAGE_LENGTH, messageTypes } from './iana.ts';
+import type { Message, WireError } from './message.ts';
+import { headerError } from './wire-error.ts';
+
+export interface Header {
+  readonly kind: Message['kind'];
+  /** Of the whole message, header included. */
+  readonly length: number;
+}
+
+const kinds: readonly Message['kind'][] = ['open', 'update', 'notification', 'keepalive', 'routeRefresh'];
+const kindByType = new Map<number, Message['kind']>(kinds.map((kind) => [messageTypes[kind].type, kind]));
+const two = (value: number) => new Writer(2).u16(value).done();
+
+function hasMarker(reader: Reader): boolean {
+  for (let word = 0; word < 4; word += 1) if (reader.u32() !== 0xffffffff) return false;
+  return true;
+}
+
+/**
+ * Checks the header at `offset`, where at least 19 octets must follow (RFC 4271 §6.1).
+ * Fails: 1/1 on a marker that is not all ones, 1/2 (data: the length) on a length outside what the type allows,
+ * 1/3 (data: the type) on a type we do not know.
+ */
+export function checkHeader(bytes: Uint8Array, offset = 0): Result<Header, WireError> {
+  const reader = new Reader(bytes, offset);
+  if (!hasMarker(reader)) return headerError(headerErrors.notSynchronized, 'The marker is not all ones.');
+  const length = reader.u16();
+  const type = reader.u8();
+  if (length < HEADER_LENGTH || length > MAX_MESSAGE_LENGTH)
+    return headerError(
+      headerErrors.badLength,
+      `A message says it is ${length} octets long; 19 to 4096 is possible.`,
+      two(length),
+    );
+  const kind = kindByType.get(type);
+  if (kind === undefined)
+    return headerError(headerErrors.badType, `There is no message type ${type}.`, Uint8Array.of(type));
+  const { minLength } = messageTypes[kind];
+  if (length < minLength || (kind === 'keepalive' && length !== minLength))
+    return headerError(
+      headerErrors.badLength,
+      `A message of type ${kind} cannot be ${length} octets long.`,
+      two(length),
+    );
+  return ok({ kind, length });
+}
+
+/** Writes one message around `body`. Throws only if the caller let it grow beyond 4096 octets. */
+export function frameMessage(kind: Message['kind'], body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const length = HEADER_LENGTH + body.byteLength;
+  assert(length <= MAX_MESSAGE_LENGTH, `a message of type ${kind} of ${length} octets`);
+  const writer = new Writer(length);
+  for (let word = 0; word < 4; word += 1) writer.u32(0xffffffff);
+  return writer.u16(length).u8(messageTypes[kind].type).bytes(body).done();
+}
+
+/** Octets buffered at which the socket should be paused. A socket hands over at most 64 KiB at once. */
+const HIGH_WATER = 65536;
+const CAPACITY = 4 * HIGH_WATER;
+
+export class FrameReader {
+  #buffer = new Uint8Array(HIGH_WATER);
+  #start = 0;
+  #end = 0;
+  #broken: Result<never, WireError> | undefined;
+
+  /** Octets that arrived and were not taken. */
+  get buffered(): number {
+    return this.#end - this.#start;
+  }
+
+  /** True while the socket should not be read: take frames first. */
+  get full(): boolean {
+    return this.buffered >= HIGH_WATER;
+  }
+
+  /** Copies `chunk` in. Frames taken before are no longer valid. Throws only if `full` was ignored. */
+  push(chunk: Uint8Array): void {
+    assert(this.buffered + chunk.byteLength <= CAPACITY, 'more was read than the frame reader may hold');
+    if (this.#end + chunk.byteLength > this.#buffer.byteLength) this.#makeRoom(chunk.byteLength);
+    this.#buffer.set(chunk, this.#end);
+    this.#end += chunk.byteLength;
+  }
+
+  /**
+   * The next whole message, as a view that holds until the next `push`; undefined if more bytes are needed.
+   * After an error the stream has no frame boundaries any more: every later call returns that error.
+   */
+  next(): Result<Uint8Array, WireError> | undefined {
+    if (this.#broken !== undefined) return this.#broken;
+    if (this.buffered < HEADER_LENGTH) return undefined;
+    const header = checkHeader(this.#buffer, this.#start);
+    if (!header.ok) {
+      this.#broken = header;
+      return header;
+    }
+    if (this.buffered < header.value.length) return undefined;
+    const frame = this.#buffer.subarray(this.#start, this.#start + header.value.length);
+    this.#start += header.value.length;
+    return ok(frame);
+  }
+
+  #makeRoom(octets: number): void {
+    const kept = this.#buffer.subarray(this.#start, this.#end);
+    const needed = kept.byteLength + octets;
+    const buffer =
+      needed > this.#buffer.byteLength ? new Uint8Array(Math.min(CAPACITY, needed * 2)) : this.#buffer;
+    buffer.set(kept);
+    this.#buffer = buffer;
+    this.#end = kept.byteLength;
+    this.#start = 0;
+  }
+}

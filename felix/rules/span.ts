@@ -1,0 +1,61 @@
+/** Arithmetic on inclusive ranges of addresses and ports: what an ipBlock less its exceptions leaves. */
+import {
+  type Address,
+  hostPrefix,
+  type IpVersion,
+  ipv4,
+  ipv6,
+  lengthOf,
+  networkOf,
+  type Prefix,
+  prefixOf,
+  widthOf,
+} from '../../src/lib/net.ts';
+
+/** Both ends inclusive; first <= last. */
+export interface Span {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+export function spanOf(prefix: Prefix): Span {
+  const first = BigInt(networkOf(prefix));
+  return { first, last: first + (1n << BigInt(widthOf(prefix) - lengthOf(prefix))) - 1n };
+}
+
+/** The same values in the fewest spans, in order: none overlap or touch. */
+export function merged(spans: readonly Span[]): readonly Span[] {
+  const result: Span[] = [];
+  for (const span of [...spans].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))) {
+    const previous = result.at(-1);
+    if (previous === undefined || span.first > previous.last + 1n) result.push(span);
+    else if (span.last > previous.last)
+      result[result.length - 1] = { first: previous.first, last: span.last };
+  }
+  return result;
+}
+
+/** What of `span` lies in none of `holes`. */
+export function without(span: Span, holes: readonly Span[]): readonly Span[] {
+  const result: Span[] = [];
+  let next = span.first;
+  for (const hole of merged(holes)) {
+    if (hole.last < next || hole.first > span.last) continue;
+    if (hole.first > next) result.push({ first: next, last: hole.first - 1n });
+    next = hole.last + 1n;
+  }
+  if (next <= span.last) result.push({ first: next, last: span.last });
+  return result;
+}
+
+export const addressOf = (version: IpVersion, value: bigint): Address =>
+  version === 4 ? ipv4(Number(value)) : ipv6(value);
+
+/** The prefix that is exactly this span, if there is one. */
+export function prefixOfSpan(version: IpVersion, span: Span): Prefix | undefined {
+  const size = span.last - span.first + 1n;
+  const hostBits = size.toString(2).length - 1;
+  if (size !== 1n << BigInt(hostBits) || span.first % size !== 0n) return undefined;
+  const first = addressOf(version, span.first);
+  return prefixOf(first, lengthOf(hostPrefix(first)) - hostBits);
+}

@@ -1,0 +1,48 @@
+/** `tortiectl policy show POD`: what applies to a pod on this node, direction by direction, in words. */
+import type { DirectionStatus, PodPolicyStatus } from '../model/status.ts';
+import { ask, complain, type Form, print } from './output.ts';
+import { type Paint, paintFor, plain } from './style.ts';
+
+export interface PolicyOptions {
+  readonly socket: string;
+  readonly namespace: string;
+  readonly output?: Form;
+}
+
+/** @param pod  a name, or "namespace/name" */
+export async function policyShow(pod: string, options: PolicyOptions): Promise<number> {
+  const slash = pod.indexOf('/');
+  const namespace = slash < 0 ? options.namespace : pod.slice(0, slash);
+  const query = new URLSearchParams({ namespace, pod: pod.slice(slash + 1) });
+  const asked = await ask<PodPolicyStatus>(options.socket, `/policy?${query}`, 'felix');
+  if (!asked.ok) return complain(asked.error);
+  const paint = paintFor(process.stdout, process.env['NO_COLOR']);
+  await print(asked.value, options.output, () => policyText(asked.value, paint));
+  return 0;
+}
+
+export function policyText(status: PodPolicyStatus, paint: Paint = plain): string {
+  const directions = [
+    directionText('Ingress', 'to the pod', status.ingress, paint),
+    directionText('Egress', 'from the pod', status.egress, paint),
+  ];
+  return `Pod ${status.namespace}/${status.pod}\n\n${directions.join('\n\n')}`;
+}
+
+function directionText(name: string, way: string, direction: DirectionStatus, paint: Paint): string {
+  const head = paint(`${name} (${way})`, 'strong');
+  if (!direction.isolated) return `${head}\n  No policy selects the pod here: everything is allowed.`;
+  const policies = direction.policies.map(({ namespace, name: policy, rules }, index) => {
+    const lines = rules.length === 0 ? ['allows nothing'] : rules;
+    return [
+      `  ${index + 1}. NetworkPolicy ${namespace}/${policy}`,
+      ...lines.map((rule) => `       ${rule}`),
+    ].join('\n');
+  });
+  return [
+    head,
+    '  Established connections go on, and the pod reaches itself. Of new ones, what any of these allows:',
+    ...policies,
+    '  Everything else is dropped.',
+  ].join('\n');
+}

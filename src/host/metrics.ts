@@ -1,0 +1,55 @@
+/**
+ * Prometheus metrics and health over HTTP on a loopback port.
+ *
+ * /metrics in text format; /livez and /readyz answer 200 "ok", or 503 and the reason in one sentence.
+ */
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Result } from '../lib/result.ts';
+import { err, ok } from '../lib/result.ts';
+import { http } from './http.ts';
+
+export interface Health {
+  /** A sentence if the process should be restarted. */
+  readonly live: () => string | undefined;
+  /** A sentence if it does not do its job (yet). */
+  readonly ready: () => string | undefined;
+}
+
+export function createRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+/** @param listen  "ADDR:PORT", e.g. "127.0.0.1:9091". Fails with a sentence if it cannot be listened on. */
+export function serveMetrics(
+  listen: string,
+  registry: Registry,
+  health: Health,
+): Promise<Result<{ close(): void }>> {
+  const at = listen.lastIndexOf(':');
+  const host = listen.slice(0, at).replace(/^\[|\]$/g, '');
+  const port = Number(listen.slice(at + 1));
+  if (at < 1 || !Number.isInteger(port) || port < 0 || port > 65535) {
+    return Promise.resolve(err(`"${listen}" is not ADDR:PORT. Write for example 127.0.0.1:9091.`));
+  }
+  const server = http.createServer((incoming, outgoing) => {
+    const reply = (status: number, text: string): void => {
+      outgoing.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+      outgoing.end(text);
+    };
+    const say = (why: string | undefined): void => reply(why === undefined ? 200 : 503, `${why ?? 'ok'}\n`);
+    if (incoming.url === '/livez') say(health.live());
+    else if (incoming.url === '/readyz') say(health.ready());
+    else if (incoming.url === '/metrics') {
+      registry.metrics().then(
+        (text) => reply(200, text),
+        (error: unknown) => reply(500, String(error)),
+      );
+    } else reply(404, 'Served here: /metrics /livez /readyz\n');
+  });
+  return new Promise((resolve) => {
+    server.once('error', (error) => resolve(err(`${listen} cannot be listened on: ${error.message}.`)));
+    server.listen(port, host, () => resolve(ok({ close: () => server.close() })));
+  });
+}

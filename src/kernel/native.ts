@@ -1,0 +1,73 @@
+/** The native addon (`native/tortie.c`), typed. Each function is one system call: its result, or -errno. */
+import { createRequire } from 'node:module';
+import { errnoName, kernelError } from './kernel-error.ts';
+
+/** A poll handle; opaque. */
+type Poll = { readonly __poll: never };
+
+export interface Native {
+  /** The fd is close-on-exec and non-blocking. */
+  socket(domain: number, type: number, protocol: number): number;
+  close(fd: number): number;
+  bind(fd: number, sockaddr: Uint8Array): number;
+  connect(fd: number, sockaddr: Uint8Array): number;
+  getsockname(fd: number, into: Uint8Array): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
+  getsockopt(fd: number, level: number, name: number, into: Uint8Array): number;
+  send(fd: number, bytes: Uint8Array, flags: number, sockaddr?: Uint8Array): number;
+  receive(fd: number, into: Uint8Array, from?: Uint8Array): number;
+  /** Packs datagrams into `into`; see the C source for `ends`. At least `room` octets are kept for each. */
+  receiveMany(fd: number, into: Uint8Array, ends: Int32Array, room: number): number;
+  /** `events`: 1 readable, 2 writable. `ready` gets the events, or -errno once for an error on the fd. */
+  poll(fd: number, events: number, ready: (events: number) => void): Poll | number;
+  /** Once only, before the fd is closed. */
+  unpoll(poll: Poll): number;
+  /** Moves the calling thread only. */
+  setns(fd: number, kind: number): number;
+}
+
+let loaded: Native | undefined;
+
+/** Throws a sentence if the addon was never built. */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  try {
+    const addon: Native = createRequire(import.meta.url)('./native/tortie.node');
+    return addon;
+  } catch (cause) {
+    throw new Error(
+      'the native addon src/kernel/native/tortie.node cannot be loaded; build it with "sh src/kernel/native/build.sh"',
+      { cause },
+    );
+  }
+}
+
+/** Turns -errno into a thrown KernelError. @param asked  what was wanted: "bind a raw socket" */
+export function check(asked: string, result: number): number {
+  if (result < 0) throw kernelError(asked, errnoName(-result));
+  return result;
+}
+
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** An `int` in host order, as socket options want it. */
+export function int32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setInt32(0, value, littleEndian);
+  return bytes;
+}
+
+/** Opens a poll handle for reading or throws. Call the result to stop; stopping twice is harmless. */
+export function onReadable(fd: number, ready: () => void): () => void {
+  const handle = native().poll(fd, 1, ready);
+  if (typeof handle === 'number') throw kernelError('watch a socket', errnoName(-handle));
+  let open = true;
+  return () => {
+    if (open) native().unpoll(handle);
+    open = false;
+  };
+}

@@ -1,0 +1,137 @@
+/** Writing netlink messages, many into one buffer. All integers are in host order; messages and attributes are padded to 4. */
+import { type Address, isIpv4 } from '../../lib/net.ts';
+import { NLM_F } from './constants.ts';
+import { littleEndian } from './reader.ts';
+
+const NLA_F_NESTED = 0x8000;
+
+export class MessageWriter {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
+  #length = 0;
+  #message = 0;
+
+  constructor(capacity = 4096) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Octets written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What was written: a view, valid until the next write. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#bytes.fill(0, 0, this.#length); // what is yet to be written is zero, so padding need not be
+    this.#length = 0;
+  }
+
+  /** Starts a message; the fixed header and the attributes follow, then `end`. */
+  begin(type: number, flags: number, seq: number): this {
+    this.#message = this.#length;
+    return this.u32(0).u16(type).u16(flags).u32(seq).u32(0);
+  }
+
+  end(): this {
+    this.#view.setUint32(this.#message, this.#length - this.#message, littleEndian);
+    return this;
+  }
+
+  /** Asks for an ACK of the message last begun. */
+  acknowledge(): this {
+    const at = this.#message + 6;
+    this.#view.setUint16(at, this.#view.getUint16(at, littleEndian) | NLM_F.ACK, littleEndian);
+    return this;
+  }
+
+  u8(value: number): this {
+    const at = this.#grow(1); // before #view is read: growing replaces it
+    this.#view.setUint8(at, value);
+    return this;
+  }
+
+  u16(value: number): this {
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, littleEndian);
+    return this;
+  }
+
+  u32(value: number): this {
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, littleEndian);
+    return this;
+  }
+
+  /** In network order, without padding. */
+  address(address: Address): this {
+    const at = this.#grow(isIpv4(address) ? 4 : 16);
+    if (isIpv4(address)) {
+      this.#view.setUint32(at, address);
+    } else {
+      this.#view.setBigUint64(at, address >> 64n);
+      this.#view.setBigUint64(at + 8, address & 0xffffffffffffffffn);
+    }
+    return this;
+  }
+
+  u32Attribute(type: number, value: number): this {
+    return this.u16(8).u16(type).u32(value);
+  }
+
+  addressAttribute(type: number, address: Address): this {
+    return this.u16(isIpv4(address) ? 8 : 20)
+      .u16(type)
+      .address(address);
+  }
+
+  bytesAttribute(type: number, bytes: Uint8Array): this {
+    this.u16(4 + bytes.byteLength).u16(type);
+    const at = this.#grow((bytes.byteLength + 3) & ~3);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  /** With the NUL the kernel expects. */
+  stringAttribute(type: number, text: string): this {
+    return this.bytesAttribute(type, new TextEncoder().encode(`${text}\0`));
+  }
+
+  /** @param mac  "02:42:ac:11:00:02" */
+  macAttribute(type: number, mac: string): this {
+    return this.bytesAttribute(
+      type,
+      Uint8Array.from(mac.split(':'), (octet) => Number.parseInt(octet, 16)),
+    );
+  }
+
+  /** An attribute whose value is what `write` writes. @param flag  0 for the few kinds that must not be marked nested */
+  nest(type: number, write: () => void, flag = NLA_F_NESTED): this {
+    const at = this.#length;
+    this.u16(0).u16(type | flag);
+    write();
+    return this.patchLength(at);
+  }
+
+  /** Sets the u16 at `at` to the octets written since; for rtnexthop, whose length comes first as an attribute's does. */
+  patchLength(at: number): this {
+    this.#view.setUint16(at, this.#length - at, littleEndian);
+    return this;
+  }
+
+  #grow(by: number): number {
+    const at = this.#length;
+    this.#length += by;
+    if (this.#length > this.#bytes.byteLength) {
+      const bigger = new Uint8Array(Math.max(this.#length, this.#bytes.byteLength * 2));
+      bigger.set(this.#bytes);
+      this.#bytes = bigger;
+      this.#view = new DataView(bigger.buffer);
+    }
+    return at;
+  }
+}

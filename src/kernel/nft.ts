@@ -1,0 +1,108 @@
+/**
+ * nftables through the `nft` command: one transaction is one `nft -f -`, all or nothing. One runs at a time, in order.
+ * Owns its children, and remembers their pids so that a watcher can tell our changes from others'.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { kernelError } from './kernel-error.ts';
+import { inNamespace } from './netns.ts';
+
+export interface Nft {
+  run(script: string): Promise<void>;
+  list(what: string): Promise<unknown>;
+  /** True if the netlink port id, or process id, is that of an nft we started lately. */
+  isOurs(portId: number): boolean;
+}
+
+/** Events of a transaction are read within milliseconds of it; more than this are never in question. */
+const PIDS_KEPT = 32;
+/** Of what nft says on stderr, in characters: a failed script can repeat itself for every line. */
+const WORDS_KEPT = 4_096;
+const LINE_KEPT = 200;
+/** Of what nft lists, in octets; more would not fit the process. */
+const LISTING_KEPT = 256 << 20;
+
+interface Output {
+  readonly code: number | null;
+  readonly out: string;
+  readonly words: string;
+}
+
+/** @param netns  path of the namespace nft runs in; undefined: ours */
+export function openNft(netns?: string): Nft {
+  const pids: number[] = [];
+  let tail: Promise<unknown> = Promise.resolve();
+  const remember = (pid: number): void => {
+    pids.push(pid);
+    if (pids.length > PIDS_KEPT) pids.shift();
+  };
+  const inTurn = (args: readonly string[], input: string): Promise<Output> => {
+    const turn = tail.then(() => runNft(netns, args, input, remember));
+    tail = turn.catch(() => undefined);
+    return turn;
+  };
+  return {
+    run: async (script) => {
+      const { code, words } = await inTurn(['-f', '-'], script);
+      if (code !== 0) throw kernelError('run an nft transaction', 'EINVAL', explain(words, script));
+    },
+    list: async (what) => {
+      const { code, out, words } = await inTurn(['-j', 'list', ...what.split(/\s+/)], '');
+      if (code === 0) return JSON.parse(out);
+      if (words.includes('No such file or directory')) return undefined;
+      throw kernelError(`list ${what} by nft`, 'EINVAL', explain(words, ''));
+    },
+    isOurs: (portId) => pids.includes(portId),
+  };
+}
+
+function runNft(
+  netns: string | undefined,
+  args: readonly string[],
+  input: string,
+  remember: (pid: number) => void,
+): Promise<Output> {
+  return new Promise((resolve, reject) => {
+    const child = inNamespace(netns, () =>
+      spawn('nft', args, { env: { ...process.env, LC_ALL: 'C' }, stdio: ['pipe', 'pipe', 'pipe'] }),
+    );
+    if (child.pid !== undefined) remember(child.pid);
+    const out = gather(child.stdout, LISTING_KEPT);
+    const words = gather(child.stderr, WORDS_KEPT);
+    child.on('error', (error) => reject(notRunnable(error)));
+    child.on('close', (code) => resolve({ code, out: out(), words: words() }));
+    // nft may end before it has read all: its exit code and words say why.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+  });
+}
+
+function notRunnable(error: Error): Error {
+  const code = 'code' in error ? String(error.code) : 'EIO';
+  return kernelError('run nft', code, code === 'ENOENT' ? 'install the package "nftables"' : error.message);
+}
+
+function gather(stream: ChildProcess['stdout'], most: number): () => string {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    if (length < most) chunks.push(chunk.subarray(0, most - length));
+    length += chunk.byteLength;
+  });
+  return () => Buffer.concat(chunks).toString();
+}
+
+const TOO_LARGE =
+  'the transaction is larger than the socket buffer; in a user namespace that limit is net.core.wmem_max of the machine';
+
+/**
+ * nft's first complaint with the line of the script it is about.
+ * From "/dev/stdin:3:1-20: Error: Could not process rule: …" to 'line 3: Could not process rule: …: "add rule …"'.
+ */
+export function explain(words: string, script: string): string {
+  const found = /^[^\s:]+:(\d+):\d+(?:-\d+)?: Error: (.*)$/m.exec(words);
+  if (/Message too long/.test(words)) return TOO_LARGE;
+  if (found === null) return words.trim().split('\n').slice(0, 3).join(' ');
+  const line = script.split('\n', Number(found[1]))[Number(found[1]) - 1]?.trim() ?? '';
+  const shown = line.length > LINE_KEPT ? `${line.slice(0, LINE_KEPT)}…` : line;
+  return `line ${found[1]}: ${found[2]}${shown === '' ? '' : `: "${shown}"`}`;
+}

@@ -1,0 +1,99 @@
+/** Which processes a lab consists of, and starting them one by one, each remembered the moment it runs. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail } from './failure.ts';
+import { poll } from './poll.ts';
+import { isAlive, startDaemon } from './process.ts';
+import { type LabState, type ProcessRecord, writeState } from './state.ts';
+import { type LabNode, runDirOf, storeDirOf, type Topology } from './topology.ts';
+import { torSoftware } from './tor/software.ts';
+
+const launcher = new URL('../tortie.ts', import.meta.url).pathname;
+
+export type ProcessPlan = Omit<ProcessRecord, 'pid' | 'startTicks'> & { readonly readyFile?: string };
+
+export const torDirOf = (lab: string): string => join(runDirOf(lab), 'tor');
+export const socketOf = (lab: string, node: string, daemon: 'bgp' | 'felix'): string =>
+  join(runDirOf(lab), node, `${daemon}.sock`);
+
+const tortie = (...words: readonly string[]): readonly string[] => [process.execPath, launcher, ...words];
+
+/** `tortie bgp` and `tortie felix` in a node's namespace, as the DaemonSet's two containers. */
+function nodeProcesses(topology: Topology, node: LabNode): readonly ProcessPlan[] {
+  const dir = join(runDirOf(topology.name), node.name);
+  const common = ['--datastore', `dir:${storeDirOf(topology.name)}`, '--node', node.name];
+  const plan = (role: 'bgp' | 'felix', ...more: readonly string[]): ProcessPlan => ({
+    role,
+    host: node.name,
+    netns: node.netns,
+    command: tortie(role, ...common, '--socket', socketOf(topology.name, node.name, role), ...more),
+    logFile: join(dir, `${role}.log`),
+  });
+  return [plan('bgp'), plan('felix', '--state-dir', join(dir, 'state'))];
+}
+
+const kubeletProcess = (lab: string): ProcessPlan => ({
+  role: 'kubelet',
+  host: 'lab',
+  command: tortie('lab', 'kubelet', '--name', lab),
+  logFile: join(runDirOf(lab), 'kubelet.log'),
+});
+
+function torProcesses({ torKind, topology }: Pick<LabState, 'torKind' | 'topology'>): readonly ProcessPlan[] {
+  const dir = torDirOf(topology.name);
+  const router = torSoftware[torKind].processes(topology, dir).map((process) => ({
+    ...process,
+    host: 'tor',
+    netns: topology.tor.netns,
+    logFile: join(dir, `${process.role}.log`),
+  }));
+  const follower: ProcessPlan = {
+    role: 'follower',
+    host: 'tor',
+    command: tortie('lab', 'follow', '--name', topology.name),
+    logFile: join(dir, 'follower.log'),
+  };
+  return torKind === 'gobgp' ? [...router, follower] : router;
+}
+
+/** Everything a lab runs, in the order it is started. */
+export const allProcesses = (state: Pick<LabState, 'torKind' | 'topology'>): readonly ProcessPlan[] => [
+  ...torProcesses(state),
+  ...state.topology.nodes.flatMap((node) => nodeProcesses(state.topology, node)),
+  kubeletProcess(state.topology.name),
+];
+
+export function writeTorFiles({ torKind, topology }: Pick<LabState, 'torKind' | 'topology'>): void {
+  const dir = torDirOf(topology.name);
+  mkdirSync(dir, { recursive: true });
+  for (const [name, text] of Object.entries(torSoftware[torKind].files(topology))) {
+    writeFileSync(join(dir, name), text);
+  }
+}
+
+/** Starts one process and writes it down. @returns the lab with it */
+export async function start(state: LabState, plan: ProcessPlan): Promise<LabState> {
+  const { readyFile, ...record } = plan;
+  const started = await startDaemon(plan);
+  if (started === undefined) {
+    return fail(
+      `${plan.host}: "${plan.command.slice(0, 2).join(' ')}" cannot be started. Its log: ${plan.logFile}.`,
+    );
+  }
+  const others = state.processes.filter(({ role, host }) => role !== plan.role || host !== plan.host);
+  const next = { ...state, processes: [...others, { ...record, ...started }] };
+  writeState(next);
+  if (readyFile !== undefined) {
+    const ready = await poll(() => existsSync(readyFile) || !isAlive(started), {
+      withinMs: 10_000,
+      everyMs: 20,
+    });
+    if (!ready || !isAlive(started)) {
+      fail(`${plan.host}: ${plan.role} did not come up. Its log: ${plan.logFile}.`);
+    }
+  }
+  return next;
+}
+
+export const deadProcesses = (state: LabState): readonly ProcessRecord[] =>
+  state.processes.filter((process) => !isAlive(process));

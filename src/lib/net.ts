@@ -1,0 +1,185 @@
+/**
+ * The values of the field: addresses, prefixes, AS numbers, moments.
+ *
+ * An address or prefix is one immutable primitive, so it compares with `===` and keys a Map: IPv4 in a
+ * number, IPv6 in a bigint. `typeof` therefore tells the family, and `Map<Prefix, …>` needs no string keys.
+ */
+declare const brand: unique symbol;
+export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** Autonomous System number, 0..2^32-1 (RFC 6793). */
+export type Asn = Brand<number, 'Asn'>;
+/** IPv4 address in host order, 0..2^32-1. */
+export type Ipv4 = Brand<number, 'Ipv4'>;
+/** IPv6 address, 0n..2^128-1. */
+export type Ipv6 = Brand<bigint, 'Ipv6'>;
+export type Address = Ipv4 | Ipv6;
+/** IPv4 prefix packed as address*64+length: an exact integer below 2^38. Host bits are zero. */
+export type Prefix4 = Brand<number, 'Prefix4'>;
+/** IPv6 prefix packed as address*256+length. Host bits are zero. */
+export type Prefix6 = Brand<bigint, 'Prefix6'>;
+export type Prefix = Prefix4 | Prefix6;
+/** A moment, or a span, on the injected monotonic clock. Never compare with wall-clock time. */
+export type Millis = Brand<number, 'Millis'>;
+/** The two address families, by IP version. */
+export type IpVersion = 4 | 6;
+
+export const asn = (value: number): Asn => value as Asn;
+export const millis = (value: number): Millis => value as Millis;
+export const ipv4 = (value: number): Ipv4 => value as Ipv4;
+export const ipv6 = (value: bigint): Ipv6 => value as Ipv6;
+
+export const isIpv4 = (address: Address): address is Ipv4 => typeof address === 'number';
+export const isPrefix4 = (prefix: Prefix): prefix is Prefix4 => typeof prefix === 'number';
+export const versionOf = (value: Address | Prefix): IpVersion => (typeof value === 'number' ? 4 : 6);
+/** Bits of a full-length prefix: 32 or 128. */
+export const widthOf = (value: Address | Prefix): 32 | 128 => (typeof value === 'number' ? 32 : 128);
+
+const ones128 = (1n << 128n) - 1n;
+
+function mask4(address: number, length: number): number {
+  return length === 0 ? 0 : (address & (0xffffffff << (32 - length))) >>> 0;
+}
+
+function mask6(address: bigint, length: number): bigint {
+  return address & (ones128 ^ ((1n << BigInt(128 - length)) - 1n));
+}
+
+/** Host bits are cleared. `length` must be 0..32. */
+export const prefix4 = (address: Ipv4, length: number): Prefix4 =>
+  (mask4(address, length) * 64 + length) as Prefix4;
+/** Host bits are cleared. `length` must be 0..128. */
+export const prefix6 = (address: Ipv6, length: number): Prefix6 =>
+  ((mask6(address, length) << 8n) | BigInt(length)) as Prefix6;
+/** Host bits are cleared. `length` must lie within the family's width. */
+export const prefixOf = (address: Address, length: number): Prefix =>
+  isIpv4(address) ? prefix4(address, length) : prefix6(address, length);
+/** The /32 or /128 that holds just this address. */
+export const hostPrefix = (address: Address): Prefix => prefixOf(address, widthOf(address));
+
+export function networkOf(prefix: Prefix4): Ipv4;
+export function networkOf(prefix: Prefix6): Ipv6;
+export function networkOf(prefix: Prefix): Address;
+/** The first address of the prefix. */
+export function networkOf(prefix: Prefix): Address {
+  return isPrefix4(prefix) ? (Math.floor(prefix / 64) as Ipv4) : ((prefix >> 8n) as Ipv6);
+}
+
+export const lengthOf = (prefix: Prefix): number =>
+  isPrefix4(prefix) ? prefix % 64 : Number(prefix & 0xffn);
+
+/** True if `inner` lies within `outer`; equal prefixes contain each other. Families never mix. */
+export function contains(outer: Prefix, inner: Prefix): boolean {
+  if (versionOf(outer) !== versionOf(inner)) return false;
+  const length = lengthOf(outer);
+  return length <= lengthOf(inner) && prefixOf(networkOf(inner), length) === outer;
+}
+
+export const containsAddress = (outer: Prefix, address: Address): boolean =>
+  contains(outer, hostPrefix(address));
+
+export const overlaps = (a: Prefix, b: Prefix): boolean => contains(a, b) || contains(b, a);
+
+/** The address `offset` places after `address`; the caller keeps it inside the family's range. */
+export const addressAt = (address: Address, offset: number): Address =>
+  isIpv4(address) ? ipv4(address + offset) : ipv6(address + BigInt(offset));
+
+/** IPv4 before IPv6, then numerically by network, then shorter first. */
+export function comparePrefixes(a: Prefix, b: Prefix): number {
+  if (isPrefix4(a) && isPrefix4(b)) return a - b;
+  if (!isPrefix4(a) && !isPrefix4(b)) return a < b ? -1 : a > b ? 1 : 0;
+  return isPrefix4(a) ? -1 : 1;
+}
+
+/** IPv4 before IPv6, then numerically: never by text. */
+export function compareAddresses(a: Address, b: Address): number {
+  if (isIpv4(a) && isIpv4(b)) return a - b;
+  if (!isIpv4(a) && !isIpv4(b)) return a < b ? -1 : a > b ? 1 : 0;
+  return isIpv4(a) ? -1 : 1;
+}
+
+/** Parses "a.b.c.d"; undefined for anything else, leading zeros included (RFC 6943 §3.1.1). */
+export function parseIpv4(text: string): Ipv4 | undefined {
+  const parts = text.split('.');
+  if (parts.length !== 4) return undefined;
+  let address = 0;
+  for (const part of parts) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(part)) return undefined;
+    const byte = Number(part);
+    if (byte > 255) return undefined;
+    address = address * 256 + byte; // not <<: that would go negative at 128.0.0.0
+  }
+  return ipv4(address);
+}
+
+/** Parses the text forms of RFC 4291 §2.2; no zone. Undefined for anything else. */
+export function parseIpv6(text: string): Ipv6 | undefined {
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
+  if (dotted) {
+    const tail = parseIpv4(dotted[2] ?? '');
+    if (tail === undefined) return undefined;
+    return parseIpv6(`${dotted[1]}${Math.floor(tail / 65536).toString(16)}:${(tail % 65536).toString(16)}`);
+  }
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const head = groupsOf(halves[0] ?? '');
+  const tail = halves.length === 2 ? groupsOf(halves[1] ?? '') : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const groups = [...head, ...new Array<number>(missing).fill(0), ...tail];
+  return ipv6(groups.reduce((sum, group) => (sum << 16n) | BigInt(group), 0n));
+}
+
+function groupsOf(text: string): number[] | undefined {
+  if (text === '') return [];
+  const groups = text.split(':');
+  return groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))
+    ? groups.map((group) => Number.parseInt(group, 16))
+    : undefined;
+}
+
+export const parseAddress = (text: string): Address | undefined =>
+  text.includes(':') ? parseIpv6(text) : parseIpv4(text);
+
+/** Parses "address/length". Host bits are cleared; use `isStrict` to tell whether there were any. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);
+  const address = match ? parseAddress(match[1] ?? '') : undefined;
+  if (address === undefined) return undefined;
+  const length = Number(match?.[2]);
+  return length <= widthOf(address) ? prefixOf(address, length) : undefined;
+}
+
+export function formatIpv4(address: Ipv4): string {
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+}
+
+/** Canonical text, RFC 5952 §4: lower case, the longest run of two or more zero groups shortened. */
+export function formatIpv6(address: Ipv6): string {
+  const groups: number[] = [];
+  for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(Number((address >> shift) & 0xffffn));
+  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
+    return `::ffff:${formatIpv4(ipv4(Number(address & 0xffffffffn)))}`; // RFC 5952 §5
+  }
+  const run = longestZeroRun(groups);
+  const hex = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(':');
+  if (run.length < 2) return hex(groups);
+  return `${hex(groups.slice(0, run.start))}::${hex(groups.slice(run.start + run.length))}`;
+}
+
+function longestZeroRun(groups: readonly number[]): { readonly start: number; readonly length: number } {
+  let best = { start: 0, length: 0 };
+  let start = 0;
+  groups.forEach((group, index) => {
+    if (group !== 0) start = index + 1;
+    else if (index + 1 - start > best.length) best = { start, length: index + 1 - start };
+  });
+  return best;
+}
+
+export const formatAddress = (address: Address): string =>
+  isIpv4(address) ? formatIpv4(address) : formatIpv6(address);
+
+export const formatPrefix = (prefix: Prefix): string =>
+  `${formatAddress(networkOf(prefix))}/${lengthOf(prefix)}`;

@@ -1,0 +1,151 @@
+/**
+ * The resources Tortie reads, as typed values.
+ *
+ * What a resource means is parsed once, at the edge (`src/store/schema`): addresses are values here, defaults
+ * are filled in, and nothing inside checks again. Field names follow the API each kind comes from.
+ */
+import type { Address, Asn, Prefix } from '../lib/net.ts';
+import type { LabelSelector } from './labels.ts';
+import type { Selector } from './selector.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Meta {
+  readonly name: string;
+  /** Absent for cluster-scoped kinds; 'default' is filled in for namespaced ones. */
+  readonly namespace?: string;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly uid?: string;
+  // No resourceVersion: it differs with every heartbeat, and what says nothing new must compare equal.
+}
+
+/** v1 Node: the parts that make a node a router. */
+export interface Node {
+  readonly kind: 'Node';
+  readonly meta: Meta;
+  /** spec.podCIDRs (or spec.podCIDR), in order. */
+  readonly podCidrs: readonly Prefix[];
+  /** status.addresses of type InternalIP, in order. */
+  readonly internalIps: readonly Address[];
+}
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+
+/** One containers[].ports[] entry; `name` is what a NetworkPolicy's named port refers to. */
+export interface ContainerPort {
+  readonly name?: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+/** v1 Pod: the parts that make a workload endpoint. */
+export interface Pod {
+  readonly kind: 'Pod';
+  readonly meta: Meta;
+  readonly nodeName?: string;
+  readonly hostNetwork: boolean;
+  /** status.phase is Succeeded or Failed: its addresses are no longer its own. */
+  readonly finished: boolean;
+  /** status.podIPs (or status.podIP); empty while it has none. */
+  readonly ips: readonly Address[];
+  /** Of all containers, init containers included. */
+  readonly ports: readonly ContainerPort[];
+}
+
+export interface Namespace {
+  readonly kind: 'Namespace';
+  /** The label kubernetes.io/metadata.name is always present, as the API server sets it. */
+  readonly meta: Meta;
+}
+
+/** networking.k8s.io/v1 NetworkPolicy, with absent and empty told apart where the API does. */
+export interface NetworkPolicy {
+  readonly kind: 'NetworkPolicy';
+  readonly meta: Meta;
+  readonly podSelector: LabelSelector;
+  /** After defaulting: Ingress always unless only Egress is listed; Egress if listed, or unlisted and egress rules exist. */
+  readonly policyTypes: readonly ('Ingress' | 'Egress')[];
+  readonly ingress: readonly PolicyRule[];
+  readonly egress: readonly PolicyRule[];
+}
+
+/** One ingress or egress rule: any of `peers` (absent: everyone) on any of `ports` (absent: every port). */
+export interface PolicyRule {
+  readonly peers?: readonly PolicyPeer[];
+  readonly ports?: readonly PolicyPort[];
+}
+
+export type PolicyPeer =
+  | { readonly kind: 'ipBlock'; readonly cidr: Prefix; readonly except: readonly Prefix[] }
+  | {
+      readonly kind: 'pods';
+      /** Absent: the policy's own namespace. */
+      readonly namespaceSelector?: LabelSelector;
+      /** Absent: every pod of those namespaces. */
+      readonly podSelector?: LabelSelector;
+    };
+
+export interface PolicyPort {
+  readonly protocol: Protocol;
+  /** Absent: every port of the protocol. A string is a named port. */
+  readonly port?: number | string;
+  /** Inclusive end of a range that starts at a numeric `port`. */
+  readonly endPort?: number;
+}
+
+/** projectcalico.org/v3 BGPConfiguration; only `default` is read. Defaults are filled in. */
+export interface BgpConfiguration {
+  readonly kind: 'BGPConfiguration';
+  readonly meta: Meta;
+  /** Default 64512. */
+  readonly asNumber: Asn;
+  /** Default 179. */
+  readonly listenPort: number;
+  /** Default true. */
+  readonly nodeToNodeMeshEnabled: boolean;
+}
+
+/** projectcalico.org/v3 BGPPeer. Neither `node` nor `nodeSelector`: a global peer, for every node. */
+export interface BgpPeer {
+  readonly kind: 'BGPPeer';
+  readonly meta: Meta;
+  readonly node?: string;
+  readonly nodeSelector?: Selector;
+  readonly peerIp: Address;
+  /** The port given in peerIP; absent: 179, or that node's listenPort if the address is a node's. */
+  readonly peerPort?: number;
+  readonly asNumber: Asn;
+  /** Whole seconds, in ms; the proposed hold time is three times this. */
+  readonly keepaliveTimeMs?: number;
+}
+
+/** projectcalico.org/v3 IPPool. Defaults are filled in. */
+export interface IpPool {
+  readonly kind: 'IPPool';
+  readonly meta: Meta;
+  readonly cidr: Prefix;
+  readonly disabled: boolean;
+  readonly disableBgpExport: boolean;
+}
+
+export type Resource = Node | Pod | Namespace | NetworkPolicy | BgpConfiguration | BgpPeer | IpPool;
+
+export type Kind = Resource['kind'];
+
+/** What tells one object from another. */
+export interface ResourceRef {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+/** "Pod/default/web-1" or "Node/node1": one string for maps, logs and status. */
+export const keyOf = (ref: ResourceRef): string =>
+  ref.namespace === undefined ? `${ref.kind}/${ref.name}` : `${ref.kind}/${ref.namespace}/${ref.name}`;
+
+export const refOf = (resource: Resource): ResourceRef => ({
+  kind: resource.kind,
+  name: resource.meta.name,
+  ...(resource.meta.namespace === undefined ? {} : { namespace: resource.meta.namespace }),
+});

@@ -1,0 +1,102 @@
+/**
+ * What the daemons say of themselves over their Unix sockets, and what the CLI and the lab print: one shape for all.
+ * JSON-safe: addresses and prefixes are text here.
+ */
+import type { Problem } from './problem.ts';
+
+export type BgpState = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
+
+/** GET /status of bgp.sock. */
+export interface BgpStatus {
+  readonly node: string;
+  readonly version: string;
+  /** Absent until there is a configuration. */
+  readonly asn?: number;
+  readonly routerId?: string;
+  readonly inSync: boolean;
+  readonly peers: readonly PeerStatus[];
+  /** Routes of ours the kernel has, and how many changes it has still to take. */
+  readonly kernel: { readonly installed: number; readonly pending: number };
+  readonly problems: readonly Problem[];
+}
+
+export interface PeerStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly type: 'node-to-node mesh' | 'global' | 'node specific';
+  readonly state: BgpState;
+  /** Wall-clock time of the last change of state, ISO 8601. */
+  readonly since: string;
+  readonly localAsn: number;
+  readonly peerAsn: number;
+  readonly peerId?: string;
+  readonly families: readonly string[];
+  readonly holdTimeSeconds?: number;
+  readonly prefixesReceived: number;
+  readonly prefixesAccepted: number;
+  readonly prefixesAdvertised: number;
+  /** One sentence; absent if there never was one. */
+  readonly lastError?: string;
+}
+
+/** GET /routes of bgp.sock; with ?received=PEER or ?advertised=PEER one neighbour's view. */
+export interface RouteStatus {
+  readonly prefix: string;
+  readonly nextHop: string;
+  /** Neighbour's name, or 'local'. */
+  readonly from: string;
+  readonly best: boolean;
+  /** Installed next to the best one as an equal path. */
+  readonly multipath: boolean;
+  readonly origin: string;
+  readonly asPath: string;
+  readonly localPref?: number;
+  readonly med?: number;
+  readonly communities: readonly string[];
+  /** Why it is best or not, or why it was not accepted. */
+  readonly reason: string;
+}
+
+/** GET /status of felix.sock. */
+export interface FelixStatus {
+  readonly node: string;
+  readonly version: string;
+  readonly inSync: boolean;
+  /** Number of completed kernel writes; grows by one for each transaction. */
+  readonly transactions: number;
+  /** Changes heard of are not in the kernel yet. */
+  readonly pending?: boolean;
+  readonly dataplane: 'waiting' | 'in-sync' | 'failing';
+  readonly lastError?: string;
+  readonly endpoints: readonly EndpointStatus[];
+  readonly problems: readonly Problem[];
+}
+
+export interface EndpointStatus {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly interface: string;
+  readonly addresses: readonly string[];
+  /** Its policy is in the kernel. */
+  readonly ready: boolean;
+}
+
+/** GET /policy?namespace=…&pod=… of felix.sock: what applies to a pod, in the order it is evaluated. */
+export interface PodPolicyStatus {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly ingress: DirectionStatus;
+  readonly egress: DirectionStatus;
+}
+
+export interface DirectionStatus {
+  /** False: no policy selects the pod in this direction, so all is allowed. */
+  readonly isolated: boolean;
+  readonly policies: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    /** Each rule in words, e.g. "allow TCP 80, 443 from pods app=web in namespace shop". */
+    readonly rules: readonly string[];
+  }[];
+}

@@ -1,0 +1,49 @@
+/** What a watcher was told, so that it hears of each difference once, whichever datastore finds it. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Problem } from '../model/problem.ts';
+import { type Kind, keyOf, type Resource, refOf } from '../model/resource.ts';
+import type { Batch, Change } from './store.ts';
+
+export class Delivery {
+  readonly #kinds: ReadonlySet<Kind>;
+  readonly #onBatch: (batch: Batch) => void;
+  readonly #told = new Map<string, Resource>();
+  #problems: readonly Problem[] = [];
+  #inSync = false;
+
+  constructor(kinds: readonly Kind[], onBatch: (batch: Batch) => void) {
+    this.#kinds = new Set(kinds);
+    this.#onBatch = onBatch;
+  }
+
+  /** Tells the difference to `resources`, which is everything there is. From the first such call on it is in sync. */
+  replace(resources: Iterable<Resource>, problems: readonly Problem[]): void {
+    const present = new Map<string, Resource>();
+    for (const resource of resources)
+      if (this.#kinds.has(resource.kind)) present.set(keyOf(refOf(resource)), resource);
+    const changes: Change[] = [];
+    for (const [key, resource] of this.#told)
+      if (!present.has(key)) changes.push({ kind: 'delete', ref: refOf(resource) });
+    for (const resource of present.values()) changes.push({ kind: 'put', resource });
+    this.tell(changes, true, problems);
+  }
+
+  /** Tells `changes`, less those that change nothing; silent if nothing differs. Once in sync it stays so, whatever `inSync` says. */
+  tell(changes: readonly Change[], inSync: boolean, problems: readonly Problem[]): void {
+    const news = changes.filter((change) => this.#apply(change));
+    const known = (this.#inSync || !inSync) && isDeepStrictEqual(problems, this.#problems);
+    if (news.length === 0 && known) return;
+    this.#inSync ||= inSync;
+    this.#problems = problems;
+    this.#onBatch({ changes: news, inSync: this.#inSync, problems });
+  }
+
+  #apply(change: Change): boolean {
+    if (change.kind === 'delete') return this.#told.delete(keyOf(change.ref));
+    const key = keyOf(refOf(change.resource));
+    const before = this.#told.get(key);
+    if (before === change.resource || isDeepStrictEqual(before, change.resource)) return false;
+    this.#told.set(key, change.resource);
+    return true;
+  }
+}

@@ -1,0 +1,32 @@
+/** Where each kind we read lives in the API: the one table behind both datastores. */
+import type { Kind } from '../model/resource.ts';
+
+export interface KindInfo {
+  readonly apiVersion: string;
+  /** The kind's name in URLs. */
+  readonly plural: string;
+  readonly namespaced: boolean;
+  /** Defined by our CRDs, so it may not be there yet. */
+  readonly custom: boolean;
+}
+
+const calico = { apiVersion: 'projectcalico.org/v3', namespaced: false, custom: true } as const;
+
+export const kinds = {
+  Node: { apiVersion: 'v1', plural: 'nodes', namespaced: false, custom: false },
+  Pod: { apiVersion: 'v1', plural: 'pods', namespaced: true, custom: false },
+  Namespace: { apiVersion: 'v1', plural: 'namespaces', namespaced: false, custom: false },
+  NetworkPolicy: {
+    apiVersion: 'networking.k8s.io/v1',
+    plural: 'networkpolicies',
+    namespaced: true,
+    custom: false,
+  },
+  BGPConfiguration: { ...calico, plural: 'bgpconfigurations' },
+  BGPPeer: { ...calico, plural: 'bgppeers' },
+  IPPool: { ...calico, plural: 'ippools' },
+} as const satisfies Record<Kind, KindInfo>;
+
+export const isKind = (text: unknown): text is Kind => typeof text === 'string' && Object.hasOwn(kinds, text);
+
+export const allKinds: readonly Kind[] = Object.keys(kinds).filter(isKind);

@@ -1,0 +1,66 @@
+/** projectcalico.org/v3 BGPConfiguration. Strict; Calico's fields that this version lacks are refused by name. */
+import { asn } from '../../lib/net.ts';
+import { err, ok, type Result } from '../../lib/result.ts';
+import type { BgpConfiguration, Meta } from '../../model/resource.ts';
+import { asNumber } from './addresses.ts';
+import { flag, maybe, portNumber } from './fields.ts';
+import type { Flaw } from './flaw.ts';
+import { manifest, read, strict, unsupported } from './read.ts';
+
+const services = 'service addresses are not advertised yet';
+const graceful = 'graceful restart is not there yet';
+
+export const bgpConfigurationSchema = manifest(
+  maybe(
+    strict({
+      asNumber: maybe(asNumber.describe('AS number of the nodes; 64512 if absent.')),
+      listenPort: maybe(portNumber.describe('TCP port every node listens on for BGP; 179 if absent.')),
+      nodeToNodeMeshEnabled: maybe(
+        flag.describe('Every node has a session with every other; true if absent.'),
+      ),
+      // Info is what our own log starts from, so the value Calico writes by default asks for nothing.
+      logSeverityScreen: unsupported('the log level is an option of the process', 'Info', 'info', 'INFO'),
+      serviceLoadBalancerIPs: unsupported(services, []),
+      serviceExternalIPs: unsupported(services, []),
+      serviceClusterIPs: unsupported(services, []),
+      serviceLoadBalancerAggregation: unsupported(services, 'Enabled'),
+      communities: unsupported('communities cannot be added to routes yet', []),
+      prefixAdvertisements: unsupported('communities cannot be added to routes yet', []),
+      nodeMeshPassword: unsupported('sessions with a password are not there yet'),
+      nodeMeshMaxRestartTime: unsupported(graceful),
+      bindMode: unsupported('the address to listen on is an option of the process', 'None'),
+      ignoredInterfaces: unsupported('routes of interfaces are never read, so none can be ignored', []),
+      localWorkloadPeeringIPV4: unsupported('peering with local workloads is not there yet', ''),
+      localWorkloadPeeringIPV6: unsupported('peering with local workloads is not there yet', ''),
+      programClusterRoutes: unsupported(
+        'routes of other nodes always come by BGP',
+        'EnabledNoEncapOnly',
+        'Enabled',
+      ),
+      ipv4NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
+      ipv6NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
+    }),
+  ),
+);
+
+/** Only the object `default` has a meaning; another name would be ignored, so it is refused. */
+function refuseName(name: string): Result<never, readonly Flaw[]> {
+  const what = name.startsWith('node.')
+    ? 'is the configuration of one node, which is not supported in this version.'
+    : 'is no name with a meaning for this kind.';
+  return err([{ path: ['metadata', 'name'], what, fix: 'Name it default: it then holds for every node.' }]);
+}
+
+export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfiguration, readonly Flaw[]> {
+  if (meta.name !== 'default') return refuseName(meta.name);
+  const parsed = read(bgpConfigurationSchema, json);
+  if (!parsed.ok) return parsed;
+  const { spec } = parsed.value;
+  return ok({
+    kind: 'BGPConfiguration',
+    meta,
+    asNumber: spec?.asNumber ?? asn(64512),
+    listenPort: spec?.listenPort ?? 179,
+    nodeToNodeMeshEnabled: spec?.nodeToNodeMeshEnabled ?? true,
+  });
+}

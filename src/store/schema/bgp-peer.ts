@@ -1,0 +1,106 @@
+/** projectcalico.org/v3 BGPPeer. Strict; Calico's fields that this version lacks are refused by name. */
+import { type Address, contains, hostPrefix, type Prefix, parsePrefix } from '../../lib/net.ts';
+import { ok, type Result } from '../../lib/result.ts';
+import type { BgpPeer, Meta } from '../../model/resource.ts';
+import { asNumber, parseAddressField } from './addresses.ts';
+import { maybe, seconds, selectorOrAbsent, textOrAbsent } from './fields.ts';
+import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
+import { check, field, manifest, read, strict, unsupported } from './read.ts';
+
+interface Endpoint {
+  readonly ip: Address;
+  readonly port?: number;
+}
+
+const peerIpFix = 'Write an address like 10.0.0.1, 10.0.0.1:1790, fd00::1 or [fd00::1]:1790.';
+
+const unusable: readonly (readonly [string, string])[] = [
+  ['0.0.0.0/8', 'it is the address of no host'],
+  ['::/128', 'it is the address of no host'],
+  ['224.0.0.0/4', 'it is a multicast address'],
+  ['ff00::/8', 'it is a multicast address'],
+  ['240.0.0.0/4', 'it is a reserved address'],
+  ['fe80::/10', 'link-local peers are not supported in this version'],
+];
+const unusablePrefixes = unusable.flatMap(([text, why]): readonly (readonly [Prefix, string])[] => {
+  const prefix = parsePrefix(text);
+  return prefix === undefined ? [] : [[prefix, why]];
+});
+
+function parseEndpoint(json: unknown): Result<Endpoint, Wrong> {
+  if (typeof json !== 'string' || json === '')
+    return mustBe('an address', json === '' ? undefined : json, peerIpFix);
+  const withPort = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(json);
+  const parsed = parseAddressField(withPort?.[1] ?? withPort?.[2] ?? json);
+  if (!parsed.ok) return wrong(parsed.error.what, peerIpFix);
+  const ip = parsed.value;
+  const why = unusablePrefixes.find(([prefix]) => contains(prefix, hostPrefix(ip)))?.[1];
+  if (why !== undefined)
+    return wrong(`cannot be ${describe(json)}: ${why}.`, 'Give the address of the peer.');
+  if (withPort === null) return ok({ ip });
+  const port = Number(withPort[3]);
+  return port >= 1 && port <= 65535
+    ? ok({ ip, port })
+    : wrong(`must have a port from 1 to 65535, but it is ${withPort[3]}.`, peerIpFix);
+}
+
+/** A third of the longest hold time a message can carry, 65535 s (RFC 4271 §4.2). */
+const longestKeepalive = 21845;
+
+const graceful = 'graceful restart is not there yet';
+
+export const bgpPeerSchema = manifest(
+  strict({
+    node: maybe(
+      textOrAbsent.describe('The node that has this peer; neither this nor nodeSelector: all have.'),
+    ),
+    nodeSelector: maybe(selectorOrAbsent.describe('The nodes that have this peer, by their labels.')),
+    peerIP: field(parseEndpoint, { type: 'string', minLength: 2 }).describe(
+      'Address of the peer, with a port if it is not 179: 10.0.0.1, 10.0.0.1:1790, fd00::1 or [fd00::1]:1790.',
+    ),
+    asNumber: asNumber.describe('AS number of the peer, plain or as "a.b".'),
+    keepaliveTime: maybe(
+      seconds(1, longestKeepalive).describe(
+        'Whole seconds between messages, like 30s; the hold time asked for is three times this.',
+      ),
+    ),
+    localASNumber: unsupported('a local AS number for one peer is not there yet'),
+    peerSelector: unsupported('peers are named by peerIP', ''),
+    localWorkloadSelector: unsupported('peering with local workloads is not there yet', ''),
+    keepOriginalNextHop: unsupported('the next hop of a peer cannot be chosen yet', false),
+    nextHopMode: unsupported('the next hop of a peer cannot be chosen yet', 'Auto'),
+    password: unsupported('sessions with a password are not there yet'),
+    sourceAddress: unsupported('the source address of a session cannot be chosen yet', 'UseNodeIP'),
+    maxRestartTime: unsupported(graceful),
+    numAllowedLocalASNumbers: unsupported('routes with the own AS number are never accepted', 0),
+    ttlSecurity: unsupported('the TTL check of RFC 5082 is not there yet', 0),
+    reachableBy: unsupported('routes to peers are not set', ''),
+    filters: unsupported('BGPFilter is not there yet', []),
+    reversePeering: unsupported('the other side of a peering is never made up', 'Manual'),
+  }).superRefine(
+    check(({ node, nodeSelector }) =>
+      node === undefined || nodeSelector === undefined
+        ? undefined
+        : {
+            at: ['node'],
+            wrong: { what: 'cannot stand next to nodeSelector.', fix: 'Keep one of the two.' },
+          },
+    ),
+  ),
+);
+
+export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly Flaw[]> {
+  const parsed = read(bgpPeerSchema, json);
+  if (!parsed.ok) return parsed;
+  const { node, nodeSelector, peerIP, asNumber: peerAsn, keepaliveTime } = parsed.value.spec;
+  return ok({
+    kind: 'BGPPeer',
+    meta,
+    ...(node === undefined ? {} : { node }),
+    ...(nodeSelector === undefined ? {} : { nodeSelector }),
+    peerIp: peerIP.ip,
+    ...(peerIP.port === undefined ? {} : { peerPort: peerIP.port }),
+    asNumber: peerAsn,
+    ...(keepaliveTime === undefined ? {} : { keepaliveTimeMs: keepaliveTime }),
+  });
+}

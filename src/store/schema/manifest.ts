@@ -1,0 +1,147 @@
+/**
+ * Unknown JSON to typed resources: the one door of this folder. It imports zod, so import it when it is first needed.
+ */
+import { err, ok, type Result } from '../../lib/result.ts';
+import type { Kind, Meta, Resource } from '../../model/resource.ts';
+import { allKinds, isKind, kinds } from '../kinds.ts';
+import { readBgpConfiguration } from './bgp-configuration.ts';
+import { readBgpPeer } from './bgp-peer.ts';
+import { describe, type Flaw, nearest } from './flaw.ts';
+import { readIpPool } from './ip-pool.ts';
+import { readMeta } from './meta.ts';
+import { readNamespace } from './namespace.ts';
+import { readNetworkPolicy } from './network-policy.ts';
+import { readNode } from './node.ts';
+import { readPod } from './pod.ts';
+
+const readers = {
+  Node: readNode,
+  Pod: readPod,
+  Namespace: readNamespace,
+  NetworkPolicy: readNetworkPolicy,
+  BGPConfiguration: readBgpConfiguration,
+  BGPPeer: readBgpPeer,
+  IPPool: readIpPool,
+} as const satisfies {
+  [K in Kind]: (meta: Meta, json: unknown) => Result<Extract<Resource, { kind: K }>, readonly Flaw[]>;
+};
+
+/** Calico's kinds that we do not read yet, for a better answer than "unknown". */
+const calicoKinds = [
+  'BGPFilter',
+  'BlockAffinity',
+  'CalicoNodeStatus',
+  'ClusterInformation',
+  'FelixConfiguration',
+  'GlobalNetworkPolicy',
+  'GlobalNetworkSet',
+  'HostEndpoint',
+  'IPAMBlock',
+  'IPAMConfiguration',
+  'IPAMHandle',
+  'IPReservation',
+  'KubeControllersConfiguration',
+  'NetworkPolicy',
+  'NetworkSet',
+  'Profile',
+  'Tier',
+  'WorkloadEndpoint',
+];
+
+export interface Json {
+  readonly [key: string]: unknown;
+}
+
+export const isObject = (json: unknown): json is Json =>
+  typeof json === 'object' && json !== null && !Array.isArray(json);
+
+/** One object to a resource. Flaws have paths from the object's root. */
+export function readManifest(json: unknown): Result<Resource, readonly Flaw[]> {
+  const kind = readKind(json);
+  if (!kind.ok) return err([kind.error]);
+  const clean = withoutNulls(json);
+  const meta = readMeta(kind.value, clean);
+  // Both halves are read even if one is wrong, so that a person sees all flaws at once.
+  const body = readers[kind.value](meta.ok ? meta.value : placeholder, clean);
+  if (meta.ok) return body;
+  return err(body.ok ? meta.error : [...meta.error, ...body.error]);
+}
+
+const placeholder: Meta = { name: 'default', labels: {}, annotations: {} };
+
+/** Which of our kinds an object is, by apiVersion and kind. */
+export function readKind(json: unknown): Result<Kind, Flaw> {
+  if (!isObject(json))
+    return err({
+      path: [],
+      what: `must be an object with apiVersion, kind and metadata, but is ${describe(json)}.`,
+      fix: 'Write a Kubernetes manifest.',
+    });
+  const { apiVersion, kind } = json;
+  if (typeof apiVersion !== 'string') return err(missing('apiVersion', 'projectcalico.org/v3'));
+  if (typeof kind !== 'string') return err(missing('kind', 'BGPPeer'));
+  if (!isKind(kind)) return err(unknownKind(apiVersion, kind));
+  if (kinds[kind].apiVersion === apiVersion) return ok(kind);
+  return err({
+    path: ['apiVersion'],
+    what: isCalico(apiVersion, kind)
+      ? `${kind} of ${apiVersion} is not supported in this version.`
+      : `must be ${kinds[kind].apiVersion} for a ${kind}, but is ${describe(apiVersion)}.`,
+    fix: `Write ${kinds[kind].apiVersion}.`,
+  });
+}
+
+const isCalico = (apiVersion: string, kind: string): boolean =>
+  apiVersion === 'projectcalico.org/v3' && calicoKinds.includes(kind);
+
+const missing = (field: string, example: string): Flaw => ({
+  path: [field],
+  what: 'is missing.',
+  fix: `Every manifest begins with apiVersion and kind; write for example ${field}: ${example}.`,
+});
+
+function unknownKind(apiVersion: string, kind: string): Flaw {
+  const meant = nearest(kind, allKinds);
+  const path = ['kind'];
+  if (isCalico(apiVersion, kind))
+    return { path, what: `${kind} is not supported in this version.`, fix: 'Remove this object.' };
+  return {
+    path,
+    what: `${JSON.stringify(kind)} of ${apiVersion} is not a kind Tortie reads.`,
+    fix:
+      meant === undefined
+        ? `Remove this object; the kinds are ${allKinds.join(', ')}.`
+        : `Did you mean ${meant}?`,
+  };
+}
+
+/** A null field is an absent field, as for the API server. */
+function withoutNulls(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(withoutNulls);
+  if (!isObject(json)) return json;
+  return Object.fromEntries(
+    Object.entries(json)
+      .filter(([, value]) => value !== null)
+      .map(([key, value]) => [key, withoutNulls(value)]),
+  );
+}
+
+export interface ListItem {
+  readonly json: unknown;
+  /** Where the item stands in what it was taken from. */
+  readonly path: readonly (string | number)[];
+}
+
+/** The items of a `List` (or `PodList`, …, whose items need not repeat their kind), or the object itself. */
+export function expandList(json: unknown): readonly ListItem[] {
+  if (!isObject(json) || typeof json['kind'] !== 'string' || !json['kind'].endsWith('List'))
+    return [{ json, path: [] }];
+  const { items, apiVersion } = json;
+  if (!Array.isArray(items)) return [{ json, path: [] }];
+  const kind = json['kind'].slice(0, -'List'.length);
+  const inherited = kind === '' ? {} : { apiVersion, kind };
+  return items.map((item: unknown, index) => ({
+    json: isObject(item) ? { ...inherited, ...item } : item,
+    path: ['items', index],
+  }));
+}

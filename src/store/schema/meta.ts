@@ -1,0 +1,65 @@
+/** ObjectMeta: the parts we read. Its other fields (managedFields, generation, ownerReferences, …) are let pass. */
+import { z } from 'zod';
+import { ok, type Result } from '../../lib/result.ts';
+import type { Kind, Meta } from '../../model/resource.ts';
+import { kinds } from '../kinds.ts';
+import { maybe, text } from './fields.ts';
+import { describe, type Flaw, mustBe, wrong } from './flaw.ts';
+import { isSubdomain, labels } from './labels.ts';
+import { field, read } from './read.ts';
+
+const nameFix =
+  'Use at most 253 lower-case letters, digits, "-" and ".", with a letter or digit at both ends.';
+
+const name = field((json) => {
+  if (typeof json !== 'string')
+    return mustBe('a text', json, 'Give the object a name, in quotes if it is a number.');
+  return isSubdomain(json) ? ok(json) : wrong(`cannot be a name: ${describe(json)}.`, nameFix);
+});
+
+const namespace = field((json) => {
+  if (typeof json !== 'string') return mustBe('a text', json, 'Give the name of a namespace.');
+  if (json === '') return ok(undefined);
+  return isSubdomain(json) && json.length <= 63 && !json.includes('.')
+    ? ok(json)
+    : wrong(
+        `cannot be a namespace: ${describe(json)}.`,
+        'Use at most 63 lower-case letters, digits and "-".',
+      );
+});
+
+const noNamespace = field((json) =>
+  json === ''
+    ? ok(undefined)
+    : wrong(
+        'is given for a kind that is not in any namespace.',
+        'Remove it: there is one such object per cluster.',
+      ),
+);
+
+const shape = {
+  name,
+  labels: maybe(labels),
+  annotations: maybe(z.record(z.string(), text)),
+  uid: maybe(text),
+};
+
+const metaOf = (space: z.ZodType<string | undefined>) =>
+  z.object({ metadata: z.object({ ...shape, namespace: maybe(space) }) });
+const namespacedMeta = metaOf(namespace);
+const clusterMeta = metaOf(noNamespace);
+
+/** @param json  the whole object; flaws have their path from its root */
+export function readMeta(kind: Kind, json: unknown): Result<Meta, readonly Flaw[]> {
+  const { namespaced } = kinds[kind];
+  const parsed = read(namespaced ? namespacedMeta : clusterMeta, json);
+  if (!parsed.ok) return parsed;
+  const { metadata } = parsed.value;
+  return ok({
+    name: metadata.name,
+    ...(namespaced ? { namespace: metadata.namespace ?? 'default' } : {}),
+    labels: metadata.labels ?? {},
+    annotations: metadata.annotations ?? {},
+    ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
+  });
+}

@@ -1,0 +1,23 @@
+#!/bin/sh
+# The commands `tortie` and `tortiectl`: src/tortie.ts on the Node.js this project pins, whatever the machine has.
+set -eu
+here=$(dirname -- "$(readlink -f -- "$0")")
+node=$here/../node_modules/.bin/node
+[ -x "$node" ] || node=node
+
+# What was stripped of its types and compiled once is kept, beside the code, where only who may change the code may write;
+# if that cannot be written, nothing is kept. Measured: `tortie bgp` is up in 100 ms instead of 230, with 87 MB instead of 116.
+: "${NODE_COMPILE_CACHE=$here/../node_modules/.cache/tortie}"
+export NODE_COMPILE_CACHE
+
+# A speaker is busy for a second and then idle for hours, so it gives memory back early. Measured with 100,000 routes:
+# 194 MB instead of 356, for a tenth more CPU time in that second.
+sparing='--max-semi-space-size=4 --heap-growing-percent=60'
+
+case $(basename -- "$0") in
+tortiectl*) set -- ctl "$@" ;;
+esac
+case ${1-} in
+bgp) exec "$node" $sparing "$here/tortie.ts" "$@" ;;
+*) exec "$node" "$here/tortie.ts" "$@" ;;
+esac

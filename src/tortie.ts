@@ -1,0 +1,40 @@
+/**
+ * The launcher behind tortie.sh: `tortie SUBCOMMAND …`.
+ * The one file that names the mains; each is loaded only when asked for, because start-up time is counted.
+ */
+import { flushCompileCache } from 'node:module';
+
+interface Main {
+  /** @param argv  what follows the subcommand. @returns the exit code */
+  readonly main: (argv: readonly string[]) => Promise<number>;
+}
+
+const mains: Readonly<Record<string, { readonly what: string; readonly load: () => Promise<Main> }>> = {
+  bgp: { what: 'the BGP speaker of this node', load: () => import('../bgp/main.ts') },
+  felix: { what: 'the node agent: policy, pod routes, CNI', load: () => import('../felix/main.ts') },
+  lab: { what: 'a whole routed cluster on this machine', load: () => import('./lab/main.ts') },
+  ctl: { what: 'the CLI, which is tortiectl', load: () => import('./ctl/main.ts') },
+};
+
+function usage(): string {
+  const lines = Object.entries(mains).map(([name, { what }]) => `  ${name.padEnd(8)}${what}`);
+  return `Usage: tortie SUBCOMMAND [options]\n\n${lines.join('\n')}\n\n"tortie SUBCOMMAND --help" tells more.\n`;
+}
+
+async function launch(argv: readonly string[]): Promise<number> {
+  const [name = '', ...rest] = argv;
+  const room = Object.hasOwn(mains, name) ? mains[name] : undefined;
+  if (room !== undefined) {
+    const { main } = await room.load();
+    flushCompileCache(); // not only at the end: a daemon may run for months and be killed then
+    return main(rest);
+  }
+  if (['--help', '-h', 'help', ''].includes(name)) {
+    process.stdout.write(usage());
+    return name === '' ? 2 : 0;
+  }
+  process.stderr.write(`tortie: there is no subcommand "${name}".\n\n${usage()}`);
+  return 2;
+}
+
+process.exitCode = await launch(process.argv.slice(2));

@@ -1,0 +1,2 @@
+import { one } from '../felix/calc/ok.ts';
+export const looksUp = one;

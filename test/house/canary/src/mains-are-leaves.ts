@@ -1,0 +1,2 @@
+import { main } from './ctl/main.ts';
+export const early = main;

@@ -1,0 +1,2 @@
+import { two } from './no-cycles-b.ts';
+export const a = two;

@@ -1,0 +1,2 @@
+import { fake } from '../test/fake.ts';
+export const tested = fake;

@@ -1,0 +1,255 @@
+/** What was chosen, as kernel routes: over next hops that come, go and move. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createFib, type Fib } from '../../../bgp/fib.ts';
+import { Resolver } from '../../../bgp/resolve.ts';
+import type { Kernel, Route, RouteOp } from '../../../src/kernel/kernel.ts';
+import {
+  type Address,
+  formatAddress,
+  formatPrefix,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+} from '../../../src/lib/net.ts';
+import { seededRandom } from '../../../src/lib/random.ts';
+import { type VirtualClock, virtualClock } from '../../support/clock.ts';
+import { createFakeKernel, type FakeKernel } from '../../support/fake-kernel.ts';
+
+const address = (text: string): Address => parseAddress(text) as Address;
+const prefix = (text: string): Prefix => parsePrefix(text) as Prefix;
+const [near, other] = [address('172.30.0.11'), address('172.30.0.12')];
+const far = address('198.51.100.1');
+
+let kernel: FakeKernel;
+let clock: VirtualClock;
+let written: RouteOp[];
+
+const settle = async (): Promise<void> => {
+  for (let tick = 0; tick < 30; tick += 1) await Promise.resolve();
+};
+async function pass(ms: number): Promise<void> {
+  for (let at = 0; at < ms; at += 10) {
+    clock.advance(10);
+    await settle();
+  }
+}
+const lines = async (protocol = 80): Promise<readonly string[]> =>
+  [...(await kernel.routes({ version: 4, protocol })), ...(await kernel.routes({ version: 6, protocol }))]
+    .map(
+      ({ dst, type, nextHops }) =>
+        `${formatPrefix(dst)} ${[type, ...nextHops.map(({ via, ifindex }) => `${formatAddress(via as Address)}%${ifindex}`)].join(' ')}`,
+    )
+    .sort();
+const ours = (dst: string, ...hops: readonly Address[]): Route => ({
+  dst: prefix(dst),
+  table: 254,
+  protocol: 80,
+  metric: 1024,
+  type: 'unicast',
+  nextHops: hops.map((via) => ({ via, ifindex: 2 })),
+});
+
+beforeEach(async () => {
+  kernel = createFakeKernel();
+  clock = virtualClock();
+  written = [];
+  kernel.refuseRoutes((op) => {
+    written.push(op);
+    return undefined;
+  });
+  kernel.addLink({ name: 'eth0' });
+  await kernel.setLink('eth0', { up: true });
+  await kernel.addAddress('eth0', { address: address('172.30.0.1'), length: 24 });
+  await kernel.addAddress('eth0', { address: address('fd00:30::1'), length: 64 });
+});
+
+const fibOver = (port: Kernel = kernel): Fib => createFib({ kernel: port, clock, random: seededRandom(1) });
+
+describe('routes', () => {
+  test('equal paths make a multipath route, one gateway is one next hop, and our own prefixes are unreachable', async () => {
+    await kernel.applyRoutes([
+      { kind: 'set', route: { ...ours('198.51.100.0/24', near), protocol: 4, metric: 0 } },
+    ]);
+    const fib = fibOver();
+    fib.origins([prefix('10.1.0.0/24'), prefix('fd00:1::/64')]);
+    fib.learned(prefix('10.2.0.0/24'), [near, other]);
+    fib.learned(prefix('10.3.0.0/24'), [near, far]);
+    fib.learned(prefix('fd00:2::/64'), [address('fd00:30::11')]);
+    fib.start();
+    await pass(100);
+    expect(await lines()).toEqual([
+      '10.1.0.0/24 unreachable',
+      '10.2.0.0/24 unicast 172.30.0.11%2 172.30.0.12%2',
+      '10.3.0.0/24 unicast 172.30.0.11%2',
+      'fd00:1::/64 unreachable',
+      'fd00:2::/64 unicast fd00:30::11%2',
+    ]);
+    expect(fib.status()).toEqual({ installed: 5, pending: 0, stale: 0, problems: [] });
+  });
+
+  test('a prefix without a reachable next hop is not installed until there is one, and leaves with it', async () => {
+    const fib = fibOver();
+    fib.learned(prefix('10.2.0.0/24'), [far]);
+    fib.start();
+    await pass(100);
+    expect(await lines()).toEqual([]);
+    const way = { ...ours('198.51.100.0/24', other), protocol: 4, metric: 0 };
+    kernel.foreignSetRoute(way);
+    await pass(200);
+    expect(await lines()).toEqual(['10.2.0.0/24 unicast 172.30.0.12%2']);
+    kernel.foreignSetRoute({ ...way, nextHops: [{ via: near, ifindex: 2 }] });
+    await pass(200);
+    expect(await lines()).toEqual(['10.2.0.0/24 unicast 172.30.0.11%2']);
+    kernel.foreignDeleteRoute(way);
+    await pass(200);
+    expect(await lines()).toEqual([]);
+  });
+
+  test('a prefix that becomes our own is unreachable, and is routed again when it is no longer', async () => {
+    const fib = fibOver();
+    fib.learned(prefix('10.2.0.0/24'), [near]);
+    fib.start();
+    await pass(100);
+    fib.origins([prefix('10.2.0.0/24')]);
+    await pass(100);
+    expect(await lines()).toEqual(['10.2.0.0/24 unreachable']);
+    fib.origins([]);
+    await pass(100);
+    expect(await lines()).toEqual(['10.2.0.0/24 unicast 172.30.0.11%2']);
+    fib.learned(prefix('10.2.0.0/24'), undefined);
+    await pass(100);
+    expect(await lines()).toEqual([]);
+  });
+});
+
+describe('a second life', () => {
+  test('routes that are learned again are neither deleted nor written, even if the sweep follows at once', async () => {
+    kernel.foreignSetRoute(ours('10.2.0.0/24', near));
+    kernel.foreignSetRoute(ours('10.3.0.0/24', near, other));
+    kernel.foreignSetRoute(ours('10.4.0.0/24', near));
+    const fib = fibOver();
+    fib.start();
+    await pass(1000);
+    expect(fib.status()).toMatchObject({ installed: 3, stale: 3, pending: 0 });
+    fib.learned(prefix('10.2.0.0/24'), [near]);
+    fib.learned(prefix('10.3.0.0/24'), [near, other]);
+    fib.sweep();
+    await pass(1000);
+    expect(written.map(({ kind, route }) => `${kind} ${formatPrefix(route.dst)}`)).toEqual([
+      'delete 10.4.0.0/24',
+    ]);
+    expect(fib.status()).toEqual({ installed: 2, pending: 0, stale: 0, problems: [] });
+  });
+
+  test('after stop nothing is written, asked or left to run', async () => {
+    const fib = fibOver();
+    fib.learned(prefix('10.2.0.0/24'), [near]);
+    fib.start();
+    await pass(100);
+    fib.stop();
+    kernel.foreignDeleteRoute(ours('10.2.0.0/24'));
+    await kernel.setLink('eth0', { up: false });
+    await pass(1000);
+    expect(await lines()).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('next hops', () => {
+  test('a question the kernel fails to answer changes nothing and is asked again', async () => {
+    let isDeaf = false;
+    let asked = 0;
+    const port: Kernel = {
+      ...kernel,
+      routeTo: async (to) => {
+        asked += 1;
+        if (isDeaf) throw new Error('ENOBUFS');
+        return kernel.routeTo(to);
+      },
+    };
+    const fib = fibOver(port);
+    fib.learned(prefix('10.2.0.0/24'), [near]);
+    fib.start();
+    await pass(100);
+    isDeaf = true;
+    kernel.overrun();
+    await pass(10_000);
+    expect(await lines()).toEqual(['10.2.0.0/24 unicast 172.30.0.11%2']);
+    expect(asked).toBeGreaterThan(5);
+    expect(asked).toBeLessThan(15);
+    isDeaf = false;
+    await kernel.setLink('eth0', { up: false });
+    await pass(2000);
+    expect(await lines()).toEqual([]);
+  });
+
+  test('a next hop is asked for once, however many prefixes use it, and no more when none does', async () => {
+    let asked = 0;
+    const port: Kernel = {
+      ...kernel,
+      routeTo: (to) => {
+        asked += 1;
+        return kernel.routeTo(to);
+      },
+    };
+    const fib = fibOver(port);
+    for (let n = 0; n < 100; n += 1) fib.learned(prefix(`10.2.${n}.0/24`), [near]);
+    fib.start();
+    await pass(1000);
+    expect(asked).toBe(1);
+    kernel.overrun();
+    await pass(1000);
+    expect(asked).toBe(2);
+    for (let n = 0; n < 100; n += 1) fib.learned(prefix(`10.2.${n}.0/24`), undefined);
+    kernel.overrun();
+    await pass(1000);
+    expect(asked).toBe(2);
+  });
+
+  test('routes of our own do not make next hops be asked for again', async () => {
+    let changes = 0;
+    let asked = 0;
+    const port: Kernel = {
+      ...kernel,
+      routeTo: (to) => {
+        asked += 1;
+        return kernel.routeTo(to);
+      },
+    };
+    const resolver = new Resolver({
+      kernel: port,
+      clock,
+      protocol: 80,
+      onChange: () => {
+        changes += 1;
+      },
+    });
+    resolver.resolve(near);
+    await pass(100);
+    kernel.foreignSetRoute(ours('10.2.0.0/24', near));
+    await pass(1000);
+    expect([asked, changes]).toEqual([1, 1]);
+    expect(resolver.resolve(near)).toEqual({ via: near, ifindex: 2 });
+    resolver.stop();
+  });
+
+  test('who waits for all next hops to be known goes on when the last of them is known or given up', async () => {
+    const resolver = new Resolver({ kernel, clock, protocol: 80, onChange: () => undefined });
+    let told = 0;
+    const tell = (): void => {
+      told += 1;
+    };
+    resolver.whenKnown(tell);
+    expect(told).toBe(1);
+    resolver.resolve(near);
+    resolver.whenKnown(tell);
+    expect(told).toBe(1);
+    await pass(100);
+    expect(told).toBe(2);
+    resolver.resolve(far);
+    resolver.whenKnown(tell);
+    resolver.forget(far);
+    expect(told).toBe(3);
+    resolver.stop();
+  });
+});

@@ -1,0 +1,167 @@
+/** The command as a person runs it, against sockets served here with what a daemon would say. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { type Endpoints, serveSocket } from '../../../src/host/socket.ts';
+
+const launcher = new URL('../../../src/tortie.ts', import.meta.url).pathname;
+const dir = mkdtempSync(join(tmpdir(), 'tortiectl-'));
+const closing: (() => Promise<void>)[] = [];
+
+const peer = {
+  name: 'Global_172_30_0_1',
+  address: '172.30.0.1',
+  port: 179,
+  type: 'global',
+  state: 'Established',
+};
+const status = (state: string) => ({
+  node: 'n',
+  version: '0',
+  inSync: true,
+  peers: [{ ...peer, state, since: '2026-01-01T00:00:00Z' }],
+  kernel: { installed: 0, pending: 0 },
+  problems: [],
+});
+const routeOf = (prefix: string, from: string) => ({
+  prefix,
+  nextHop: '172.30.0.12',
+  from,
+  best: true,
+  multipath: false,
+  origin: 'IGP',
+  asPath: '',
+  communities: [],
+  reason: 'the only path',
+});
+
+const bgp = (state: string): Endpoints => ({
+  'GET /status': () => ({ status: 200, body: status(state) }),
+  'GET /routes': ({ query }) => ({
+    status: 200,
+    body: [routeOf('fd00:65::/64', 'x'), routeOf('10.65.2.0/24', query.get('received') ?? 'everyone')],
+  }),
+});
+const felix: Endpoints = {
+  'GET /policy': ({ query }) =>
+    query.get('pod') === 'front'
+      ? {
+          status: 200,
+          body: {
+            namespace: query.get('namespace'),
+            pod: 'front',
+            ingress: { isolated: false, policies: [] },
+            egress: { isolated: false, policies: [] },
+          },
+        }
+      : { status: 404, body: { error: 'There is no pod default/nobody on this node.' } },
+};
+
+async function serve(name: string, endpoints: Endpoints): Promise<void> {
+  const served = await serveSocket(join(dir, name), endpoints);
+  if (!served.ok) throw new Error(served.error);
+  closing.push(served.value.close);
+}
+
+beforeAll(async () => {
+  await serve('up.sock', bgp('Established'));
+  await serve('half.sock', bgp('Active'));
+  await serve('felix.sock', felix);
+});
+afterAll(async () => {
+  await Promise.all(closing.map((close) => close()));
+  rmSync(dir, { recursive: true });
+});
+
+function tortiectl(...argv: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const args = argv.map((word) => word.replace('DIR', dir));
+  return new Promise((resolve) => {
+    execFile(process.execPath, [launcher, 'ctl', ...args], (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+test.each([
+  ['up', 0],
+  ['half', 1],
+  ['nobody', 2],
+])('node status of a speaker that is %s exits with %i', async (name, code) => {
+  expect((await tortiectl('node', 'status', '--socket', `DIR/${name}.sock`)).code).toBe(code);
+});
+
+test('a socket nobody answers on is named, with what to do', async () => {
+  const { stdout, stderr } = await tortiectl('node', 'status', '--socket', 'DIR/nobody.sock');
+  expect(stdout).toBe('Tortie process is not running.\n');
+  expect(stderr).toMatch(/nobody\.sock does not answer.*Is "tortie bgp" running here\? .*--socket/);
+});
+
+test('-o json and -o yaml print the whole status, parseable', async () => {
+  const [json, yaml] = await Promise.all(
+    ['json', 'yaml'].map((form) => tortiectl('node', 'status', '-o', form, '--socket', 'DIR/up.sock')),
+  );
+  expect(JSON.parse(json?.stdout ?? '')).toEqual(status('Established'));
+  expect(parse(yaml?.stdout ?? '')).toEqual(status('Established'));
+});
+
+test('bgp routes prints IPv4 before IPv6, and only what lies within a prefix if one is given', async () => {
+  const all = await tortiectl('bgp', 'routes', '-o', 'json', '--socket', 'DIR/up.sock');
+  expect(JSON.parse(all.stdout).map(({ prefix }: { prefix: string }) => prefix)).toEqual([
+    '10.65.2.0/24',
+    'fd00:65::/64',
+  ]);
+  const some = await tortiectl('bgp', 'routes', 'fd00::/8', '-o', 'json', '--socket', 'DIR/up.sock');
+  expect(JSON.parse(some.stdout)).toHaveLength(1);
+});
+
+test('--received takes a neighbour by its address and asks for it by name', async () => {
+  const { stdout } = await tortiectl('bgp', 'routes', '--received', '172.30.0.1', '--socket', 'DIR/up.sock');
+  expect(stdout).toContain('Global_172_30_0_1');
+});
+
+test.each([
+  [
+    ['bgp', 'routes', '--received', '1.2.3.4', '--socket', 'DIR/up.sock'],
+    1,
+    'There is no neighbour "1.2.3.4". There are: Global_172_30_0_1 (172.30.0.1).',
+  ],
+  [['bgp', 'routes', '10.0.0.0', '--socket', 'DIR/up.sock'], 2, '"10.0.0.0" is not a prefix.'],
+  [
+    ['policy', 'show', 'nobody', '--socket', 'DIR/felix.sock'],
+    1,
+    'There is no pod default/nobody on this node.',
+  ],
+  [['completion', 'tcsh'], 2, '"tcsh" has no completion here. There is: bash, zsh, fish.'],
+  [['nonsense'], 2, "unknown command 'nonsense'"],
+])('%j exits with %i and says why', async (argv, code, why) => {
+  const done = await tortiectl(...argv);
+  expect({ code: done.code, stderr: done.stderr }).toEqual({ code, stderr: expect.stringContaining(why) });
+});
+
+test('policy show takes the namespace by -n or before a slash', async () => {
+  const asked = await Promise.all([
+    tortiectl('policy', 'show', 'front', '-n', 'shop', '--socket', 'DIR/felix.sock'),
+    tortiectl('policy', 'show', 'shop/front', '--socket', 'DIR/felix.sock'),
+  ]);
+  for (const { stdout } of asked) expect(stdout).toContain('Pod shop/front\n');
+});
+
+test('bash completes what the commands really are', async () => {
+  const { stdout: script } = await tortiectl('completion', 'bash');
+  const complete = (line: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const words = line.split(' ');
+      const run = `${script}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _tortiectl; echo "\${COMPREPLY[@]}"`;
+      execFile('bash', ['-c', run], (error, stdout) =>
+        error === null ? resolve(stdout.trim()) : reject(error),
+      );
+    });
+  expect(await complete('tortiectl n')).toBe('node');
+  expect(await complete('tortiectl node s')).toBe('status');
+  expect(await complete('tortiectl bgp routes --re')).toBe('--received');
+  expect(await complete('tortiectl bgp routes 10.0.0.0/8 --adv')).toBe('--advertised');
+  expect(await complete('tortiectl completion z')).toBe('zsh');
+});

@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import type { PeerConfig, SpeakerConfig } from '../../../bgp/config.ts';
+import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
+import type { PathAttributes } from '../../../bgp/wire/message.ts';
+import { asn, type Prefix } from '../../../src/lib/net.ts';
+import { configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
+import { address, prefix, v4 } from '../../support/wire.ts';
+
+const at = prefix('10.2.0.0/24');
+const sound: Partial<PathAttributes> = { asPath: sequence(64999) };
+
+function verdict(
+  where: Prefix,
+  attributes: Partial<PathAttributes>,
+  config: SpeakerConfig = configOf(),
+  peer: PeerConfig = peerOf(),
+): string {
+  const type = peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp';
+  const rule = compileImport(config, peer, compileGuard(config));
+  const path = routeOf({ type }, attributes);
+  const first = rule(where, path) ?? 'accepted';
+  expect(rule(where, path) ?? 'accepted').toBe(first);
+  return first;
+}
+
+test('a route inside a pool with a sound next hop is accepted', () => {
+  expect(verdict(at, sound)).toBe('accepted');
+  expect(verdict(prefix('fd00:2::/64'), { ...sound, nextHop: address('2001:db8::1') })).toBe('accepted');
+});
+
+describe('RFC 4271 §9.1.2: our own AS anywhere in the AS path is a loop', () => {
+  const paths: readonly (readonly [string, PathAttributes['asPath']])[] = [
+    ['first', sequence(64512, 64999)],
+    ['last', sequence(64999, 64512)],
+    ['in a set', [...sequence(64999), { kind: 'set', asns: [asn(1), asn(64512)] }]],
+  ];
+  test.each(paths)('%s', (_where, asPath) => {
+    expect(verdict(at, { asPath })).toBe('loop: our own AS 64512 is in its AS path');
+    const internal = peerOf({ peerAsn: asn(64512) });
+    expect(verdict(at, { asPath }, configOf(), internal)).toBe('loop: our own AS 64512 is in its AS path');
+  });
+
+  test('and so is the AS we show this neighbour alone', () => {
+    const peer = peerOf({ localAsn: asn(65001) });
+    expect(verdict(at, { asPath: sequence(64999, 65001) }, configOf(), peer)).toBe(
+      'loop: our own AS 65001 is in its AS path',
+    );
+  });
+});
+
+test('RFC 4456 §8: a route that we originated and a reflector returns is a loop', () => {
+  expect(verdict(at, { originatorId: v4('192.0.2.100') })).toBe('loop: ORIGINATOR_ID is our own identifier');
+});
+
+describe('RFC 4271 §6.3: a next hop must be a host someone else can be', () => {
+  test.each([
+    ['0.0.0.0', 'next hop 0.0.0.0 is no host of any network'],
+    ['127.0.0.1', 'next hop 127.0.0.1 is loopback'],
+    ['169.254.1.1', 'next hop 169.254.1.1 is link-local'],
+    ['224.0.0.5', 'next hop 224.0.0.5 is multicast'],
+    ['255.255.255.255', 'next hop 255.255.255.255 is reserved'],
+    ['192.0.2.100', 'next hop 192.0.2.100 is our own address'],
+    ['2001:db8::1', 'next hop is of the other address family'],
+  ])('%s', (nextHop, why) => {
+    expect(verdict(at, { ...sound, nextHop: address(nextHop) })).toBe(why);
+  });
+  test.each([
+    ['::', 'next hop :: is unspecified'],
+    ['::1', 'next hop ::1 is loopback'],
+    ['fe80::1', 'next hop fe80::1 is link-local'],
+    ['ff02::1', 'next hop ff02::1 is multicast'],
+    ['::ffff:192.0.2.1', 'next hop ::ffff:192.0.2.1 is an IPv4 address in IPv6 form'],
+    ['2001:db8::100', 'next hop 2001:db8::100 is our own address'],
+    ['192.0.2.1', 'next hop is of the other address family'],
+  ])('%s', (nextHop, why) => {
+    expect(verdict(prefix('fd00:2::/64'), { ...sound, nextHop: address(nextHop) })).toBe(why);
+  });
+});
+
+describe('only what lies in the cluster is accepted', () => {
+  test.each([
+    ['0.0.0.0/0', 'a default route is never accepted'],
+    ['::/0', 'a default route is never accepted'],
+    ['192.168.0.0/16', "not inside any IP pool or node's pod CIDR"],
+    ['8.0.0.0/7', "not inside any IP pool or node's pod CIDR"],
+    ['10.1.0.0/24', 'lies inside our own pod CIDR 10.1.0.0/24'],
+    ['10.1.0.7/32', 'lies inside our own pod CIDR 10.1.0.0/24'],
+    ['10.1.0.0/16', 'accepted'],
+    ['10.0.0.0/8', 'accepted'],
+  ])('%s: %s', (text, why) => {
+    const where = prefix(text);
+    const nextHop = address(typeof where === 'number' ? '192.0.2.1' : '2001:db8::1');
+    expect(verdict(where, { ...sound, nextHop })).toBe(why);
+  });
+
+  test('not even a default route that the policy would hold', () => {
+    const all = configOf({ importPolicy: { within: [prefix('0.0.0.0/0')], never: [] } });
+    expect(verdict(prefix('0.0.0.0/0'), sound, all)).toBe('a default route is never accepted');
+    expect(verdict(prefix('203.0.113.0/24'), sound, all)).toBe('accepted');
+  });
+});

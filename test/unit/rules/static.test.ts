@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { createGraph, rulesetOf, tick } from '../../../felix/calc/graph.ts';
+import { type Packet, trace } from '../../../felix/rules/trace.ts';
+import { address } from '../../support/clusters.ts';
+import { shopEndpoint, shopGraph, webAddresses } from '../../support/shop.ts';
+
+const graph = shopGraph();
+tick(graph);
+const web = shopEndpoint('web', webAddresses).interface;
+
+const base: Packet = {
+  source: address('10.244.1.2'),
+  destination: address('10.244.2.7'),
+  protocol: 'TCP',
+  destinationPort: 80,
+  state: 'new',
+  in: 'eth0',
+  out: 'eth1',
+};
+const pass = (packet: Partial<Packet>): string => trace(rulesetOf(graph), { ...base, ...packet }).verdict;
+const lastWord = (packet: Partial<Packet>): string | undefined =>
+  trace(rulesetOf(graph), { ...base, ...packet }).path.at(-1)?.comment;
+
+describe('fail closed', () => {
+  test('a workload interface that no map knows is dropped in every direction', () => {
+    expect(pass({ in: 'cali00000000000' })).toBe('drop');
+    expect(pass({ out: 'cali00000000000' })).toBe('drop');
+    expect(pass({ in: 'cali00000000000', out: '' })).toBe('drop');
+    expect(lastWord({ in: 'cali00000000000' })).toBe('unknown workload interface');
+  });
+
+  test('a packet between a known and an unknown pod is dropped whichever way it goes', () => {
+    expect(pass({ in: web, out: 'cali00000000000', protocol: 'UDP', destinationPort: 53 })).toBe('drop');
+  });
+
+  test('before anything is known the table drops pods and lets the host be', () => {
+    const empty = createGraph();
+    tick(empty);
+    expect(trace(rulesetOf(empty), { ...base, in: web }).verdict).toBe('drop');
+    expect(trace(rulesetOf(empty), { ...base, out: web }).verdict).toBe('drop');
+    expect(trace(rulesetOf(empty), base).verdict).toBe('accept');
+    expect(trace(rulesetOf(empty), { ...base, out: '' }).verdict).toBe('accept');
+  });
+});
+
+describe('what is not a pod is not ours to judge', () => {
+  test('traffic between other interfaces passes, invalid as it may be', () => {
+    expect(pass({})).toBe('accept');
+    expect(pass({ state: 'invalid', hasReturnPath: false })).toBe('accept');
+  });
+
+  test('the host reaches its own pods, whatever their policy', () => {
+    expect(pass({ in: '', out: web })).toBe('accept');
+  });
+});
+
+describe('reverse path', () => {
+  test('a pod cannot send from an address that is not routed back to it', () => {
+    expect(pass({ in: web, hasReturnPath: false, state: 'established' })).toBe('drop');
+    expect(lastWord({ in: web, hasReturnPath: false })).toMatch(/reverse path/);
+  });
+
+  test('RFC 4862 §5.4: duplicate address detection has no source yet and may ask the host', () => {
+    const probe: Partial<Packet> = {
+      source: address('::'),
+      destination: address('ff02::1:ff00:2'),
+      protocol: 'other',
+      state: 'untracked',
+      in: web,
+      out: '',
+      hasReturnPath: false,
+    };
+    expect(pass({ ...probe, icmp6Type: 135 })).toBe('accept');
+    expect(pass({ ...probe, icmp6Type: 128 })).toBe('drop');
+  });
+});
+
+describe('from a pod to its host', () => {
+  const toHost: Partial<Packet> = { in: web, out: '', destination: address('192.0.2.1') };
+
+  test('egress policy holds, and neighbour discovery is no matter of policy', () => {
+    expect(pass(toHost)).toBe('drop');
+    for (const icmp6Type of [130, 131, 132, 133, 135, 136]) {
+      const discovery: Partial<Packet> = {
+        source: address('fe80::2'),
+        destination: address('fe80::1'),
+        protocol: 'other',
+        icmp6Type,
+      };
+      expect(pass({ ...toHost, ...discovery, state: 'untracked' })).toBe('accept');
+    }
+    const echo: Partial<Packet> = {
+      source: address('fe80::2'),
+      destination: address('fe80::1'),
+      protocol: 'other',
+      icmp6Type: 128,
+    };
+    expect(pass({ ...toHost, ...echo })).toBe('drop');
+  });
+});
+
+test('a pod reaches itself through a Service although its policies allow nothing of the kind', () => {
+  expect(pass({ in: web, out: web, destination: address('10.244.1.2'), destinationPort: 9 })).toBe('accept');
+});

@@ -1,0 +1,254 @@
+import { describe, expect, test } from 'vitest';
+import { asn, parseAddress, parsePrefix } from '../../../src/lib/net.ts';
+import { parseSelector } from '../../../src/model/selector.ts';
+import { flaws, resource } from './schema.ts';
+
+const configuration = (spec: string, name = 'default') =>
+  `{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: ${name}}, spec: ${spec}}`;
+const peer = (spec: string) =>
+  `{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor}, spec: ${spec}}`;
+const pool = (spec: string) =>
+  `{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: pods}, spec: ${spec}}`;
+
+describe('BGPConfiguration', () => {
+  test('an empty spec means the defaults: AS 64512, port 179, mesh on', () => {
+    const expected = {
+      kind: 'BGPConfiguration',
+      asNumber: 64512,
+      listenPort: 179,
+      nodeToNodeMeshEnabled: true,
+    };
+    expect(resource(configuration('{}'))).toMatchObject(expected);
+    expect(
+      resource('{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}}'),
+    ).toMatchObject(expected);
+  });
+
+  test('what is given replaces the defaults', () => {
+    expect(
+      resource(configuration('{asNumber: 65001, listenPort: 1179, nodeToNodeMeshEnabled: false}')),
+    ).toMatchObject({ asNumber: 65001, listenPort: 1179, nodeToNodeMeshEnabled: false });
+  });
+
+  test('the configuration Calico itself creates is taken', () => {
+    expect(
+      flaws(configuration('{logSeverityScreen: Info, nodeToNodeMeshEnabled: true, asNumber: 64512}')),
+    ).toEqual([]);
+  });
+
+  test.each([
+    ['{asNumber: "1.10"}', 65546],
+    ['{asNumber: "64513"}', 64513],
+    ['{asNumber: 4294967294}', 4294967294],
+  ])('%s is AS %i', (spec, number) => {
+    expect(resource(configuration(spec))).toMatchObject({ asNumber: number });
+  });
+
+  test.each([
+    [
+      '{asNumber: -1}',
+      'spec.asNumber: must be an AS number, but is -1. Write a number from 1 to 4294967295, like 64512 or "1.10".',
+    ],
+    ['{asNumber: 4294967296}', 'spec.asNumber: must be an AS number, but is 4294967296.'],
+    ['{asNumber: 1.5}', 'spec.asNumber: must be an AS number, but is 1.5.'],
+    ['{asNumber: "1.65536"}', 'spec.asNumber: must be an AS number, but is the text "1.65536".'],
+    ['{asNumber: 0}', 'spec.asNumber: cannot be 0: RFC 7607 forbids it.'],
+    ['{asNumber: 23456}', 'spec.asNumber: cannot be 23456: RFC 6793'],
+    ['{asNumber: 65535}', 'spec.asNumber: cannot be 65535: RFC 7300'],
+    ['{asNumber: [1]}', 'spec.asNumber: must be an AS number, but is a list.'],
+    ['{listenPort: 0}', 'spec.listenPort: must be a port number from 1 to 65535, but is 0.'],
+    ['{listenPort: "179"}', 'spec.listenPort: must be a port number from 1 to 65535, but is the text "179".'],
+    [
+      '{nodeToNodeMeshEnabled: "yes"}',
+      'spec.nodeToNodeMeshEnabled: must be true or false, but is the text "yes". Write true or false, without quotes.',
+    ],
+    ['{asNumbr: 1}', 'spec.asNumbr: is not a field of this object. Did you mean asNumber?'],
+    ['{ASNumber: 1}', 'spec.ASNumber: is not a field of this object. Did you mean asNumber?'],
+    [
+      '{frobnicate: 1}',
+      'spec.frobnicate: is not a field of this object. Remove it; the fields are asNumber,',
+    ],
+    [
+      '{nodeMeshPassword: {}}',
+      'spec.nodeMeshPassword: is not supported in this version: sessions with a password are not there yet. Remove the field.',
+    ],
+    ['{logSeverityScreen: Debug}', 'spec.logSeverityScreen: is not supported in this version: the log level'],
+    [
+      '{serviceClusterIPs: [{cidr: 10.96.0.0/12}]}',
+      'spec.serviceClusterIPs: is not supported in this version',
+    ],
+    ['[]', 'spec: must be an object with named fields, but is a list.'],
+  ])('%s is refused', (spec, expected) => {
+    expect(flaws(configuration(spec))).toEqual([expect.stringContaining(expected)]);
+  });
+
+  test('every flaw is reported, not only the first', () => {
+    expect(flaws(configuration('{asNumber: x, listenPort: 0, foo: 1}'))).toHaveLength(3);
+  });
+
+  test('a name other than default is refused, with a word about per-node ones', () => {
+    expect(flaws(configuration('{}', 'node.a'))[0]).toMatch(
+      /^metadata.name: is the configuration of one node/,
+    );
+    expect(flaws(configuration('{}', 'other'))[0]).toMatch(/^metadata.name: is no name with a meaning/);
+  });
+
+  test('a field with null counts as absent', () => {
+    expect(resource(configuration('{asNumber: null, listenPort: }'))).toMatchObject({ asNumber: 64512 });
+  });
+});
+
+describe('BGPPeer', () => {
+  test.each([
+    ['10.0.0.1', '10.0.0.1', undefined],
+    ['10.0.0.1:1790', '10.0.0.1', 1790],
+    ['"fd00::1"', 'fd00::1', undefined],
+    ['"[fd00::1]:1790"', 'fd00::1', 1790],
+    ['127.0.0.1:1179', '127.0.0.1', 1179],
+  ])('peerIP %s', (text, ip, port) => {
+    expect(resource(peer(`{peerIP: ${text}, asNumber: 64513}`))).toEqual({
+      kind: 'BGPPeer',
+      meta: { name: 'tor', labels: {}, annotations: {} },
+      peerIp: parseAddress(ip),
+      ...(port === undefined ? {} : { peerPort: port }),
+      asNumber: asn(64513),
+    });
+  });
+
+  test('a selector is parsed, a keepalive time is in milliseconds', () => {
+    const parsed = parseSelector('rack == "1"');
+    expect(
+      resource(peer(`{peerIP: 10.0.0.1, asNumber: 1, nodeSelector: "rack == '1'", keepaliveTime: 1m30s}`)),
+    ).toMatchObject({ nodeSelector: parsed.ok && parsed.value, keepaliveTimeMs: 90_000 });
+  });
+
+  test('an empty node, nodeSelector or peerSelector is the same as none', () => {
+    const plain = resource(peer('{peerIP: 10.0.0.1, asNumber: 1}'));
+    expect(
+      resource(
+        peer('{peerIP: 10.0.0.1, asNumber: 1, node: "", nodeSelector: "", peerSelector: "", filters: []}'),
+      ),
+    ).toEqual(plain);
+  });
+
+  test.each([
+    ['{asNumber: 1}', 'spec.peerIP: is missing. Write an address like 10.0.0.1, 10.0.0.1:1790'],
+    ['{peerIP: 10.0.0.1}', 'spec.asNumber: is missing.'],
+    ['{peerIP: 10.0.0.256, asNumber: 1}', 'spec.peerIP: must be an IP address, but is the text "10.0.0.256"'],
+    ['{peerIP: 010.0.0.1, asNumber: 1}', "IPv4 addresses can't have leading zeroes"],
+    ['{peerIP: 10.0.0.1/24, asNumber: 1}', 'it is a prefix, not a single address'],
+    ['{peerIP: "fe80::1%eth0", asNumber: 1}', 'an address with a zone (%) is not taken here'],
+    ['{peerIP: "fe80::1", asNumber: 1}', 'link-local peers are not supported in this version'],
+    ['{peerIP: 224.0.0.5, asNumber: 1}', 'it is a multicast address'],
+    ['{peerIP: 0.0.0.0, asNumber: 1}', 'it is the address of no host'],
+    ['{peerIP: "10.0.0.1:0", asNumber: 1}', 'must have a port from 1 to 65535, but it is 0'],
+    ['{peerIP: "10.0.0.1:99999", asNumber: 1}', 'must have a port from 1 to 65535, but it is 99999'],
+    ['{peerIP: tor, asNumber: 1}', 'must be an IP address, but is the text "tor"'],
+    ['{peerIP: "1::2::3", asNumber: 1}', 'Too many :: groups found'],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, nodeSelector: "rack = 1"}',
+      'spec.nodeSelector: is not a selector: at character 6: expected "==", "!="',
+    ],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, node: a, nodeSelector: has(x)}',
+      'spec.node: cannot stand next to nodeSelector. Keep one of the two.',
+    ],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, keepaliveTime: 30}',
+      'spec.keepaliveTime: must be a duration like "30s", but is 30.',
+    ],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, keepaliveTime: 0s}',
+      'spec.keepaliveTime: is out of range: the text "0s". Write whole seconds from "1s" to "21845s".',
+    ],
+    ['{peerIP: 10.0.0.1, asNumber: 1, keepaliveTime: 500ms}', 'must be a duration like "30s"'],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a, key: b}}}',
+      'spec.password: is not supported in this version: sessions with a password are not there yet.',
+    ],
+    ['{peerIP: 10.0.0.1, asNumber: 1, filters: [a]}', 'spec.filters: is not supported in this version'],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, peerIp: x}',
+      'spec.peerIp: is not a field of this object. Did you mean peerIP?',
+    ],
+  ])('%s is refused', (spec, expected) => {
+    expect(flaws(peer(spec))).toEqual([expect.stringContaining(expected)]);
+  });
+
+  test('without a spec the missing spec is named', () => {
+    expect(flaws('{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: a}}')).toEqual([
+      'spec: is missing. Give an object with named fields.',
+    ]);
+  });
+});
+
+describe('IPPool', () => {
+  test('the pool of a usual Calico installation without encapsulation is taken', () => {
+    expect(
+      resource(
+        pool(
+          '{cidr: 10.244.0.0/16, blockSize: 26, ipipMode: Never, vxlanMode: Never, natOutgoing: false, nodeSelector: all(), allowedUses: [Workload, Tunnel], assignmentMode: Automatic}',
+        ),
+      ),
+    ).toEqual({
+      kind: 'IPPool',
+      meta: { name: 'pods', labels: {}, annotations: {} },
+      cidr: parsePrefix('10.244.0.0/16'),
+      disabled: false,
+      disableBgpExport: false,
+    });
+  });
+
+  test('disabled and disableBGPExport are read', () => {
+    expect(resource(pool('{cidr: "fd00:1::/48", disabled: true, disableBGPExport: true}'))).toMatchObject({
+      disabled: true,
+      disableBgpExport: true,
+    });
+  });
+
+  test.each([
+    ['{}', 'spec.cidr: is missing. Write a prefix like 10.0.0.0/24 or fd00::/64.'],
+    ['{cidr: 10.244.0.0}', 'the length after "/" is missing'],
+    ['{cidr: 10.244.0.0/33}', 'the length after "/" must be a number from 0 to 32'],
+    [
+      '{cidr: 10.244.1.0/16}',
+      'spec.cidr: has bits set after the first 16: the text "10.244.1.0/16". Write 10.244.0.0/16.',
+    ],
+    [
+      '{cidr: 169.254.0.0/24}',
+      'must not overlap the link-local prefix 169.254.0.0/16, but is 169.254.0.0/24',
+    ],
+    ['{cidr: "fe80::/64"}', 'must not overlap the link-local prefix fe80::/10'],
+    [
+      '{cidr: 10.0.0.0/16, blockSize: 19}',
+      'spec.blockSize: must be a prefix length from 20 to 128, but is 19.',
+    ],
+    [
+      '{cidr: 10.0.0.0/16, blockSize: 64}',
+      'spec.blockSize: must be from 20 to 32 for 10.0.0.0/16, but is 64.',
+    ],
+    [
+      '{cidr: 10.0.0.0/28, blockSize: 26}',
+      'spec.blockSize: makes blocks greater than the pool: 26 against 10.0.0.0/28.',
+    ],
+    [
+      '{cidr: 10.0.0.0/16, ipipMode: Always}',
+      'spec.ipipMode: is not supported in this version: packets between nodes are routed, never encapsulated.',
+    ],
+    ['{cidr: 10.0.0.0/16, vxlanMode: CrossSubnet}', 'spec.vxlanMode: is not supported in this version'],
+    ['{cidr: 10.0.0.0/16, natOutgoing: true}', 'spec.natOutgoing: is not supported in this version'],
+    ['{cidr: 10.0.0.0/16, nodeSelector: has(x)}', 'spec.nodeSelector: limits the pool to some nodes'],
+    [
+      '{cidr: 10.0.0.0/16, namespaceSelector: has(x)}',
+      'spec.namespaceSelector: limits the pool to some namespaces',
+    ],
+    ['{cidr: 10.0.0.0/16, allowedUses: [Tunnel]}', 'spec.allowedUses: leaves out Workload'],
+    [
+      '{cidr: 10.0.0.0/16, allowedUses: [LoadBalancer]}',
+      'spec.allowedUses: has a use that is not supported in this version: the text "LoadBalancer".',
+    ],
+    ['{cidr: 10.0.0.0/16, assignmentMode: Manual}', 'spec.assignmentMode: is not supported in this version'],
+  ])('%s is refused', (spec, expected) => {
+    expect(flaws(pool(spec))).toEqual([expect.stringContaining(expected)]);
+  });
+});

@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { crdFiles } from '../../../deploy/crds/files.ts';
+import { allKinds, kinds } from '../../../src/store/kinds.ts';
+import { allCrds } from '../../../src/store/schema/crd.ts';
+
+const folder = new URL('../../../deploy/crds/', import.meta.url);
+
+test('the definitions in deploy/crds are what the schemas make: otherwise run `npm run crds`', () => {
+  for (const { path, text } of crdFiles()) expect(readFileSync(path, 'utf8')).toBe(text);
+  const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  expect(names.sort()).toEqual(
+    crdFiles()
+      .map(({ path }) => path.slice(folder.pathname.length))
+      .sort(),
+  );
+});
+
+test('every kind that is not the API server’s own has a definition', () => {
+  const custom = allKinds.filter((kind) => kinds[kind].custom);
+  expect(allCrds().map(({ name }) => name)).toEqual(
+    custom.map((kind) => `${kinds[kind].plural}.projectcalico.org`),
+  );
+});
+
+test('a field that is refused by name is kept by the API server, so that it can be refused', () => {
+  const peers = crdFiles().find(({ path }) => path.includes('bgppeers'));
+  expect(peers?.text).toMatch(
+    /password:\n\s+description: "Not supported.*"\n\s+x-kubernetes-preserve-unknown-fields: true/,
+  );
+});

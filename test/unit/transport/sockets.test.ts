@@ -1,0 +1,247 @@
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { virtualClock } from '../../support/clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { address, type Station, station } from '../../support/sockets.ts';
+
+const stations: Station[] = [];
+const made = (...options: Parameters<typeof station>): Station => {
+  const one = station(...options);
+  stations.push(one);
+  return one;
+};
+
+afterEach(async () => {
+  await Promise.all(stations.splice(0).map(({ sockets }) => sockets.stop()));
+});
+
+const loopback = new Map([[address('127.0.0.1'), 'us']]);
+const soon = (check: () => void) => eventually(check, { within: 5000, every: 2 });
+const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 251);
+
+/** Two stations with one connection, dialled by the first. */
+async function pair(): Promise<readonly [Station, Station]> {
+  const [dialler, listener] = [made(), made()];
+  listener.sockets.setNeighbours(loopback);
+  dialler.sockets.connect('them', await listener.listens('127.0.0.1'));
+  await dialler.hears('connected');
+  await listener.hears('connected');
+  return [dialler, listener];
+}
+
+test('a dial connects both ends, and bytes arrive whole and in order both ways', async () => {
+  const [dialler, listener] = await pair();
+  expect(await dialler.hears('connected')).toEqual({ kind: 'connected', key: 'them', side: 'outgoing' });
+  expect(await listener.hears('connected')).toEqual({ kind: 'connected', key: 'us', side: 'incoming' });
+  for (const part of [pattern(200_000), pattern(7)]) dialler.sockets.send('them', 'outgoing', part);
+  listener.sockets.send('us', 'incoming', pattern(300));
+  await soon(() => expect(listener.received().length).toBe(200_007));
+  expect(Buffer.compare(listener.received(), Buffer.concat([pattern(200_000), pattern(7)]))).toBe(0);
+  await soon(() => expect(dialler.received()).toEqual(pattern(300)));
+});
+
+test('a refused dial says that nobody listens there', async () => {
+  const dialler = made();
+  dialler.sockets.connect('them', { address: address('127.0.0.1'), port: 1 });
+  expect(await dialler.hears('failed')).toEqual({
+    kind: 'failed',
+    key: 'them',
+    side: 'outgoing',
+    why: '127.0.0.1 port 1 refuses connections: no BGP speaker listens there (ECONNREFUSED)',
+  });
+});
+
+test('a dial to where no route leads says so', async () => {
+  const dialler = made();
+  dialler.sockets.connect('them', { address: address('203.0.113.1'), port: 179 });
+  expect((await dialler.hears('failed')).why).toBe('there is no route to 203.0.113.1 port 179 (ENETUNREACH)');
+});
+
+test('a dial that nobody answers fails after its time', async () => {
+  // The other end of the pair has no address: whatever is sent there stays unanswered.
+  const ip = (...words: string[]) => execFileSync('ip', words);
+  ip('link', 'add', 'sockmute0', 'type', 'veth', 'peer', 'name', 'sockmute1');
+  try {
+    ip('addr', 'add', '198.51.100.1/24', 'dev', 'sockmute0');
+    for (const end of ['sockmute0', 'sockmute1']) ip('link', 'set', end, 'up');
+    const clock = virtualClock();
+    const dialler = made({ clock, connectTimeoutMs: 20_000 });
+    dialler.sockets.connect('them', { address: address('198.51.100.2'), port: 179 });
+    clock.advance(19_999);
+    expect(dialler.said).toEqual([]);
+    clock.advance(1);
+    expect((await dialler.hears('failed')).why).toBe('198.51.100.2 port 179 does not answer (ETIMEDOUT)');
+    expect(clock.pending).toBe(0);
+  } finally {
+    ip('link', 'del', 'sockmute0');
+  }
+});
+
+test('a dial comes from the source address it was given', async () => {
+  const [dialler, listener] = [made(), made()];
+  listener.sockets.setNeighbours(new Map([[address('127.0.0.9'), 'nine']]));
+  const target = await listener.listens('127.0.0.1');
+  dialler.sockets.connect('them', { ...target, localAddress: address('127.0.0.9') });
+  expect((await listener.hears('connected')).key).toBe('nine');
+});
+
+test('a source address that is not ours is named as the reason', async () => {
+  const dialler = made();
+  dialler.sockets.connect('them', {
+    address: address('127.0.0.1'),
+    port: 179,
+    localAddress: address('203.0.113.7'),
+  });
+  expect((await dialler.hears('failed')).why).toContain('is not an address of this node (EADDRNOTAVAIL)');
+});
+
+test('RFC 4271 §8.1.4: who is no neighbour is turned away, which is said once a minute', async () => {
+  const clock = virtualClock();
+  const [dialler, listener] = [made(), made({ clock })];
+  const target = await listener.listens('127.0.0.1');
+  const turnedAway = async (times: number): Promise<void> => {
+    dialler.sockets.connect('them', target);
+    await soon(() => expect(dialler.count('failed')).toBe(times));
+  };
+  await turnedAway(1);
+  expect(await listener.hears('rejected')).toEqual({
+    kind: 'rejected',
+    address: '127.0.0.1',
+    why: '127.0.0.1 dialled us but is not a configured neighbour',
+  });
+  await turnedAway(2);
+  expect(listener.count('rejected')).toBe(1);
+  clock.advance(60_000);
+  await turnedAway(3);
+  expect(listener.count('rejected')).toBe(2);
+  expect(listener.count('connected')).toBe(0);
+});
+
+test('a neighbour has one accepted connection at a time; a closed one makes place for the next', async () => {
+  const [first, listener] = await pair();
+  const port = (await listener.hears('listening')).port;
+  const second = made();
+  second.sockets.connect('them', { address: address('127.0.0.1'), port });
+  await second.hears('failed');
+  expect(first.count('failed')).toBe(0);
+  listener.sockets.close('us', 'incoming');
+  await first.hears('failed');
+  second.sockets.connect('them', { address: address('127.0.0.1'), port });
+  await soon(() => expect(listener.count('connected')).toBe(2));
+});
+
+test('without an address it listens on IPv4 and IPv6 alike', async () => {
+  const [dialler, listener] = [made(), made()];
+  listener.sockets.setNeighbours(new Map([...loopback, [address('::1'), 'six']]));
+  // The same port for both: one that was free a moment ago.
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen({ port: 0, host: '::' }, resolve));
+  const bound = probe.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  await new Promise((resolve) => probe.close(resolve));
+  listener.sockets.listen({ port });
+  await soon(() => expect(listener.count('listening')).toBe(2));
+  dialler.sockets.connect('four', { address: address('127.0.0.1'), port });
+  dialler.sockets.connect('six', { address: address('::1'), port });
+  await soon(() => expect(listener.count('connected')).toBe(2));
+  const keys = listener.said.flatMap((event) => (event.kind === 'connected' ? [event.key] : []));
+  expect(keys.sort()).toEqual(['six', 'us']);
+});
+
+test('a port owned by someone else is a problem in words, said once, and taken when it is free', async () => {
+  const owner = createServer();
+  await new Promise<void>((resolve) => owner.listen({ port: 0, host: '127.0.0.1' }, resolve));
+  const bound = owner.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  const clock = virtualClock();
+  const listener = made({ clock });
+  listener.sockets.listen({ address: address('127.0.0.1'), port });
+  const { problem } = await listener.hears('listenProblem');
+  expect(problem.where).toBe(`listening on 127.0.0.1 port ${port}`);
+  expect(problem.what).toBe(
+    `Port ${port} is owned by someone else, so neighbours cannot reach us at 127.0.0.1.`,
+  );
+  clock.advance(1_000);
+  await soon(() => expect(clock.pending).toBe(1)); // it failed again and waits
+  await new Promise((resolve) => owner.close(resolve));
+  clock.advance(2_000);
+  await listener.hears('listening');
+  expect(listener.count('listenProblem')).toBe(1);
+});
+
+test('close sends what was written, and then nothing more is said of the connection', async () => {
+  const [dialler, listener] = await pair();
+  const before = dialler.said.length;
+  dialler.sockets.send('them', 'outgoing', pattern(3_000_000));
+  dialler.sockets.close('them', 'outgoing');
+  listener.sockets.send('us', 'incoming', pattern(1000));
+  expect((await listener.hears('failed')).why).toMatch(/^127\.0\.0\.1 port \d+ closed the connection$/);
+  expect(listener.received().length).toBe(3_000_000);
+  expect(dialler.said.length).toBe(before);
+});
+
+test('a neighbour that does not read makes send say so, and is told of when it reads again', async () => {
+  const [dialler, listener] = await pair();
+  listener.sockets.pause('us', 'incoming');
+  let total = 0;
+  while (dialler.sockets.queued('them', 'outgoing') < 1_000_000) {
+    total += 100_000;
+    if (dialler.sockets.send('them', 'outgoing', pattern(100_000))) await new Promise(setImmediate);
+  }
+  expect(dialler.sockets.send('them', 'outgoing', pattern(1))).toBe(false);
+  listener.sockets.resume('us', 'incoming');
+  await dialler.hears('drained');
+  await soon(() => expect(listener.received().length).toBe(total + 1));
+});
+
+test('a neighbour that lets 16 MiB wait unsent is dropped', async () => {
+  const [dialler, listener] = await pair();
+  listener.sockets.pause('us', 'incoming');
+  const part = new Uint8Array(1024 * 1024);
+  for (let sent = 0; sent < 64 && dialler.count('failed') === 0; sent += 1)
+    dialler.sockets.send('them', 'outgoing', part);
+  expect((await dialler.hears('failed')).why).toContain('takes nothing: 16 MiB wait unsent');
+});
+
+test('a paused connection is not read, and goes on where it stopped', async () => {
+  const [dialler, listener] = await pair();
+  listener.sockets.pause('us', 'incoming');
+  dialler.sockets.send('them', 'outgoing', pattern(500_000));
+  dialler.sockets.close('them', 'outgoing');
+  await new Promise(setImmediate);
+  expect(listener.count('failed')).toBe(0);
+  listener.sockets.resume('us', 'incoming');
+  await listener.hears('failed');
+  expect(Buffer.compare(listener.received(), pattern(500_000))).toBe(0);
+});
+
+test('dialling again in the same place gives up the earlier dial without a word', async () => {
+  const [dialler, listener] = [made(), made()];
+  listener.sockets.setNeighbours(loopback);
+  const target = await listener.listens('127.0.0.1');
+  dialler.sockets.connect('them', { address: address('127.0.0.1'), port: 1 });
+  dialler.sockets.connect('them', target);
+  await dialler.hears('connected');
+  expect(dialler.count('failed')).toBe(0);
+});
+
+test('listening elsewhere ends listening where it was', async () => {
+  const listener = made();
+  const old = await listener.listens('127.0.0.1');
+  listener.sockets.listen({ address: address('127.0.0.2'), port: 0 });
+  const dialler = made();
+  dialler.sockets.connect('them', old);
+  expect((await dialler.hears('failed')).why).toContain('ECONNREFUSED');
+});
+
+test('stop closes everything and says nothing more', async () => {
+  const [dialler, listener] = await pair();
+  const { port } = await listener.hears('listening');
+  await listener.sockets.stop();
+  await dialler.hears('failed');
+  const late = made();
+  late.sockets.connect('them', { address: address('127.0.0.1'), port });
+  expect((await late.hears('failed')).why).toContain('ECONNREFUSED');
+  expect(listener.count('failed')).toBe(0);
+});
