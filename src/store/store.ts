@@ -24,6 +24,9 @@ export interface Batch {
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
+/** A kind, whole or only the objects whose fields say so, e.g. { kind: 'BlockAffinity', fields: { 'spec.node': 'node1' } }. */
+export type Watched = Kind | { readonly kind: Kind; readonly fields: Readonly<Record<string, string>> };
+
 export interface Store {
   /** Starts delivering; `onBatch` is never called before this returns. Call the result to stop. */
   watch(kinds: readonly Kind[], onBatch: (batch: Batch) => void): () => void;

@@ -3,7 +3,8 @@
  *
  * A file is read when two looks in a row see the same version of it, so that one which is being written is left alone;
  * a file that vanished counts as gone only at the second look, since editors save by removing and creating, and not before
- * the new files seen meanwhile are read, since one of them may be where its objects have moved to. The first
+ * the new files seen meanwhile are read, since one of them may be where its objects have moved to. Nothing waits for ever:
+ * a file that is written again and again is read as it stands after `longestWait` looks. The first
  * look reads everything at once. Status documents arrive by rename, whole, and are read at once always.
  */
 import { readFile } from 'node:fs/promises';
@@ -29,14 +30,14 @@ interface Entry {
 
 /** After so many failures a version is only tried again at the periodic look. */
 const patience = 3;
-/** So many looks at the most does a vanished file wait for others that never come to rest. */
+/** So many looks at the most does a changing file wait to come to rest, and a vanished file wait for others to do so. */
 const longestWait = 20;
 
 export class DirReader {
   readonly #root: string;
   readonly #entries = new Map<string, Entry>();
-  /** The version seen last of each file that differs from what was read. */
-  readonly #moving = new Map<string, string>();
+  /** Of each file that differs from what was read: the version seen last, and how many looks it has not been at rest. */
+  readonly #moving = new Map<string, { readonly signature: string; readonly looks: number }>();
   /** How many looks in a row did not see a file whose content is still given out. */
   readonly #missing = new Map<string, number>();
   #first = true;
@@ -73,9 +74,11 @@ export class DirReader {
       this.#moving.delete(path);
       return known;
     }
-    const atRest = atOnce || known?.signature === signature || this.#moving.get(path) === signature;
-    if (!atRest) {
-      this.#moving.set(path, signature);
+    const moving = this.#moving.get(path);
+    const looks = moving?.looks ?? 0;
+    const atRest = known?.signature === signature || moving?.signature === signature || looks >= longestWait;
+    if (!atOnce && !atRest) {
+      this.#moving.set(path, { signature, looks: looks + 1 });
       return known;
     }
     const content = await this.#read(path);

@@ -100,3 +100,14 @@ test('a directory that is away yields nothing at all, not emptiness', async () =
   await write('file', 'x');
   expect(await new DirReader(join(root, 'file')).look()).toBeUndefined();
 });
+
+test('a file that is written again before each look is read all the same, after twenty of them', async () => {
+  await reader.look();
+  const heard: (readonly string[] | undefined)[] = [];
+  for (let round = 0; round < 25; round += 1) {
+    await write('a.yaml', `${pods('a')}# ${'x'.repeat(round)}\n`);
+    heard.push(seen(await reader.look()));
+  }
+  expect(heard[19]).toEqual([]);
+  expect(heard[20]).toEqual(['a']);
+});
