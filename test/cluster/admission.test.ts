@@ -138,6 +138,7 @@ describe('definitions', () => {
         where: 'BGPPeer/default spec.password',
         what: 'is not supported in this version: sessions with a password are not there yet.',
         fix: 'Remove the field.',
+        ref: { kind: 'BGPPeer', name: 'default' },
       },
     ]);
   });

@@ -24,13 +24,15 @@ interface Row {
   readonly problems: readonly Problem[];
 }
 
-function rowOf(key: string, manifest: unknown, before: Row | undefined): Row {
+function rowOf(ref: ResourceRef, manifest: unknown, before: Row | undefined): Row {
+  const key = keyOf(ref);
   const read = readManifest(manifest);
   if (read.ok) return { manifest, resource: read.value, problems: [] };
   const problems = read.error.map(({ path, what, fix }) => ({
     where: `${key} ${formatPath(path)}`,
     what,
     fix,
+    ref,
   }));
   return { manifest, problems, ...(before?.resource === undefined ? {} : { resource: before.resource }) };
 }
@@ -58,7 +60,7 @@ export function memoryStore(...manifests: readonly unknown[]): MemoryStore {
   const apply = (manifest: unknown): void => {
     const ref = identify(manifest);
     if (ref === undefined) throw new Error(`no kind or name: ${JSON.stringify(manifest)}`);
-    rows.set(keyOf(ref), rowOf(keyOf(ref), manifest, rows.get(keyOf(ref))));
+    rows.set(keyOf(ref), rowOf(ref, manifest, rows.get(keyOf(ref))));
     tellSoon();
   };
   for (const manifest of manifests) apply(manifest);

@@ -76,7 +76,12 @@ function objectsOf(
       problemOf: ({ path, what, fix }) => {
         const where = tree === undefined ? at : place(offsetOf(tree, [...item.path, ...path]));
         const subject = [ref && `${ref.kind}/${ref.name}`, formatPath(path)].filter(Boolean).join(' ');
-        return { where: subject === '' ? where : `${where} ${subject}`, what, fix };
+        return {
+          where: subject === '' ? where : `${where} ${subject}`,
+          what,
+          fix,
+          ...(ref === undefined ? {} : { ref }),
+        };
       },
     };
   });

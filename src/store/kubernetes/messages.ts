@@ -18,6 +18,7 @@ function toItem(kind: Kind, json: unknown): Item | undefined {
     where: `${keyOf(ref)} ${formatPath(path)}`.trim(),
     what,
     fix,
+    ref,
   }));
   return { ref, read: err(problems) };
 }
