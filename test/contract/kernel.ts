@@ -33,7 +33,7 @@ const prefix = (text: string): Prefix => {
 
 const protocol = 80;
 const table = 254;
-const soon = { within: 2_000 };
+const soon = { within: 15_000 };
 
 export function kernelContract(name: string, open: () => Promise<World>): void {
   describe(name, () => {

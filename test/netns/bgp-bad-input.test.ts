@@ -177,7 +177,7 @@ test('who is no configured neighbour is shut out without a word, and the log say
   expect(raw.heard()).toEqual([]);
   await eventually(
     () => expect(node.log()).toContain(`${stranger} dialled us but is not a configured neighbour`),
-    { within: 2000 },
+    { within: 15_000 },
   );
 });
 

@@ -23,7 +23,7 @@ import { createPlayground } from '../support/namespaces.ts';
 const playground = createPlayground('kernel');
 const path = `/run/netns/${playground.netns('node')}`;
 const peer = `/run/netns/${playground.netns('peer')}`;
-const soon = { within: 5_000 };
+const soon = { within: 15_000 };
 
 const nsOf = (): string => readlinkSync('/proc/thread-self/ns/net');
 

@@ -78,7 +78,8 @@ beforeAll(async () => {
     listen('front', 53, 80),
     listen('node', 53),
   ];
-  for (const each of listeners) await eventually(() => expect(each.output()).not.toBe(''), { within: 5000 });
+  for (const each of listeners)
+    await eventually(() => expect(each.output()).not.toBe(''), { within: 15_000 });
 });
 afterAll(() => playground.close());
 
@@ -117,8 +118,8 @@ const allowDb = shopPolicy('allow-db', {
 });
 
 test('a pod is reached by those its policies name, by number and by name, in both families', async () => {
-  await eventually(async () => expect(await answers('front', web4, 443)).toBe(true), { within: 5000 });
-  await eventually(async () => expect(await answers('front', web6, 443)).toBe(true), { within: 5000 });
+  await eventually(async () => expect(await answers('front', web4, 443)).toBe(true), { within: 15_000 });
+  await eventually(async () => expect(await answers('front', web6, 443)).toBe(true), { within: 15_000 });
   expect(await answers('front', web4, 8080)).toBe(true);
   expect(await answers('front', web4, 8081)).toBe(false);
   expect(await answers('db', web4, 443)).toBe(false);
@@ -127,7 +128,7 @@ test('a pod is reached by those its policies name, by number and by name, in bot
 test('between two pods of one node both must allow it', async () => {
   expect(await answers('web', db4, 5432)).toBe(false); // web may ask, db may not answer
   apply(allowDb);
-  await eventually(async () => expect(await answers('web', db4, 5432)).toBe(true), { within: 5000 });
+  await eventually(async () => expect(await answers('web', db4, 5432)).toBe(true), { within: 15_000 });
   apply(shopPolicy('allow-web', { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Egress'] }));
   expect(await answers('web', db4, 5432)).toBe(false); // db may answer, web may not ask
 });
@@ -135,11 +136,11 @@ test('between two pods of one node both must allow it', async () => {
 test('an established connection keeps flowing when policy turns against it, and no new one begins', async () => {
   const talk = chat('front', web4, 443);
   const heard = (): number => talk.output().split(';').length;
-  await eventually(() => expect(heard()).toBeGreaterThan(2), { within: 3000 });
+  await eventually(() => expect(heard()).toBeGreaterThan(2), { within: 15_000 });
   apply(shopPolicy('allow-web', { podSelector: { matchLabels: { app: 'web' } } }));
   const soFar = heard();
   expect(await answers('front', web4, 443)).toBe(false);
-  await eventually(() => expect(heard()).toBeGreaterThan(soFar + 5), { within: 3000 });
+  await eventually(() => expect(heard()).toBeGreaterThan(soFar + 5), { within: 15_000 });
   await talk.end();
 });
 

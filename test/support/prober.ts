@@ -32,7 +32,7 @@ const any = ipv4(0);
 const tcpPatienceMs = 150;
 const againMs = 200;
 const quietMs = 60;
-const withinMs = 5000;
+const withinMs = 15_000;
 
 export class Prober {
   readonly #ports: readonly number[];

@@ -245,7 +245,7 @@ function createNode(
           await ground.exec(name, 'ip route add 192.0.2.254 dev lo; ip route del 192.0.2.254 dev lo');
           if (!running.output().includes('192.0.2.254')) throw new Error('ip monitor shows nothing yet');
         },
-        { within: 5000 },
+        { within: 15_000 },
       );
       return running;
     },

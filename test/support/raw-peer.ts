@@ -64,14 +64,14 @@ export async function dialRaw(netns: string, from: string, to: string): Promise<
             throw new Error(`no message of type ${type} in ${JSON.stringify(heard())}`);
           return found;
         },
-        { within: 5000, every: 5 },
+        { within: 15_000, every: 5 },
       ),
     closed: () =>
       eventually(
         () => {
           if (!isClosed) throw new Error(`still open after ${JSON.stringify(heard())}`);
         },
-        { within: 5000, every: 5 },
+        { within: 15_000, every: 5 },
       ),
     hangUp: () => {
       socket.destroy();

@@ -46,7 +46,7 @@ export function station(
           throw new Error(`no ${kind} among ${said.map((event) => event.kind).join(' ')}`);
         return found;
       },
-      { within: 5000, every: 2 },
+      { within: 15_000, every: 2 },
     );
   return {
     sockets,

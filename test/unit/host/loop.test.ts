@@ -11,7 +11,7 @@ test('events are stepped in the order they were posted, those posted by a step i
     },
   });
   for (const event of [1, 2, 3]) loop.post(event);
-  await eventually(() => expect(seen).toEqual([1, 2, 3, 9]), { within: 1000 });
+  await eventually(() => expect(seen).toEqual([1, 2, 3, 9]), { within: 15_000 });
   expect(loop.depth).toBe(0);
 });
 
@@ -21,7 +21,7 @@ test('a long inbox yields to timers between slices and drops nothing', async () 
   const loop = createLoop<number>({ step: () => (stepped += 1), sliceEvents: 10 });
   for (let event = 0; event < 20_000; event += 1) loop.post(event);
   setTimeout(() => (steppedWhenTimerRan = stepped), 0);
-  await eventually(() => expect(stepped).toBe(20_000), { within: 5000 });
+  await eventually(() => expect(stepped).toBe(20_000), { within: 15_000 });
   expect(steppedWhenTimerRan).toBeGreaterThanOrEqual(0);
   expect(steppedWhenTimerRan).toBeLessThan(20_000);
 });
@@ -35,7 +35,7 @@ test('the sources are told to stop at the high water mark and to go on at half o
     onPressure: (pressed) => pressure.push([pressed, loop.depth]),
   });
   for (let event = 0; event < 150; event += 1) loop.post(event);
-  await eventually(() => expect(loop.depth).toBe(0), { within: 1000 });
+  await eventually(() => expect(loop.depth).toBe(0), { within: 15_000 });
   expect(pressure[0]).toEqual([true, 100]);
   expect(pressure[1]?.[0]).toBe(false);
   expect(pressure[1]?.[1]).toBeLessThanOrEqual(50);
@@ -54,5 +54,5 @@ test('work left pending by the steps is flushed once after each slice', async ()
     sliceEvents: 2,
   });
   for (const event of [1, 2, 3]) loop.post(event);
-  await eventually(() => expect(flushed).toEqual([2, 1]), { within: 1000 });
+  await eventually(() => expect(flushed).toEqual([2, 1]), { within: 15_000 });
 });

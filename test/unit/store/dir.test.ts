@@ -28,7 +28,7 @@ import { peerManifest, podManifest } from '../../support/manifests.ts';
 let root: string;
 let store: Store;
 let follower: Follower | undefined;
-const soon = { within: 4000 };
+const soon = { within: 15_000 };
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'tortie-dir-'));

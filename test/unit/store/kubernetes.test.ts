@@ -13,7 +13,7 @@ type World = Awaited<ReturnType<typeof kubernetesWorld>>;
 
 let world: World;
 let follower: Follower;
-const soon = { within: 8000 };
+const soon = { within: 15_000 };
 
 beforeEach(async () => {
   world = await kubernetesWorld();

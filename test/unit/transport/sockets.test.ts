@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 const loopback = new Map([[address('127.0.0.1'), 'us']]);
-const soon = (check: () => void) => eventually(check, { within: 5000, every: 2 });
+const soon = (check: () => void) => eventually(check, { within: 15_000, every: 2 });
 const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index % 251);
 
 /** Two stations with one connection, dialled by the first. */

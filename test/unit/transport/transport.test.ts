@@ -9,7 +9,7 @@ import { eventually } from '../../support/eventually.ts';
 import { openMessage, peerConfig } from '../../support/peer.ts';
 import { address } from '../../support/sockets.ts';
 
-const soon = (check: () => void) => eventually(check, { within: 5000, every: 2 });
+const soon = (check: () => void) => eventually(check, { within: 15_000, every: 2 });
 const codec: CodecContext = { fourOctetAs: true, peerType: 'ebgp', families: new Set(['ipv4-unicast']) };
 const keepalive: Message = { kind: 'keepalive' };
 const endOfRib: Message = {
@@ -226,7 +226,7 @@ test('a port in use shows among the problems until it is ours', async () => {
   await soon(() => expect(near.transport.problems()).toHaveLength(1));
   expect(near.logged.join()).toContain('is owned by someone else');
   far.server.close();
-  await eventually(() => expect(near.transport.problems()).toEqual([]), { within: 5000 });
+  await eventually(() => expect(near.transport.problems()).toEqual([]), { within: 15_000 });
 });
 
 test('who is not configured is turned away with a line in the log', async () => {
