@@ -4,7 +4,7 @@
  * only its own, when it changed, and not more than once in ten seconds.
  * JSON-safe, and no longer than a few kilobytes: lists are cut, counts are whole.
  */
-import type { Meta } from './resource.ts';
+import type { Meta } from './meta.ts';
 import type { BgpState } from './status.ts';
 
 export interface CalicoNodeStatus {
@@ -32,7 +32,10 @@ interface DaemonReport {
 export interface BgpReport extends DaemonReport {
   readonly asn?: number;
   readonly routerId?: string;
-  readonly sessions: { readonly established: number; readonly total: number };
+  readonly sessions: SessionCounts & {
+    /** Of these, those over IPv6; absent: none. */
+    readonly v6?: SessionCounts;
+  };
   /** Every session of a BGPPeer, and those of the mesh that are not Established; at most fifty. */
   readonly peers: readonly SessionReport[];
   /** Prefixes this node originates. */
@@ -40,6 +43,11 @@ export interface BgpReport extends DaemonReport {
   readonly kernel: { readonly installed: number; readonly pending: number };
   /** Nodes waiting with the startup taint whose pod routes this node has in its kernel. */
   readonly sees: readonly string[];
+}
+
+export interface SessionCounts {
+  readonly established: number;
+  readonly total: number;
 }
 
 export interface SessionReport {
