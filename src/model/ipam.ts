@@ -5,7 +5,7 @@
  * nowhere else: there is no second index to disagree with it.
  */
 import type { Prefix } from '../lib/net.ts';
-import type { Meta } from './resource.ts';
+import type { Meta } from './meta.ts';
 
 /** spec.affinity "host:NODE" or "virtual:load-balancer". */
 export type BlockOwner =

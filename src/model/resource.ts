@@ -5,20 +5,14 @@
  * are filled in, and nothing inside checks again. Field names follow the API each kind comes from.
  */
 import type { Address, Asn, Prefix } from '../lib/net.ts';
+import type { BlockAffinity, IpamBlock, IpamConfiguration, IpReservation } from './ipam.ts';
 import type { LabelSelector } from './labels.ts';
+import type { Meta } from './meta.ts';
+import type { CalicoNodeStatus } from './node-report.ts';
 import type { Selector } from './selector.ts';
+import type { EndpointSlice, Service } from './service.ts';
 
-export type Labels = Readonly<Record<string, string>>;
-
-export interface Meta {
-  readonly name: string;
-  /** Absent for cluster-scoped kinds; 'default' is filled in for namespaced ones. */
-  readonly namespace?: string;
-  readonly labels: Labels;
-  readonly annotations: Labels;
-  readonly uid?: string;
-  // No resourceVersion: it differs with every heartbeat, and what says nothing new must compare equal.
-}
+export type { Labels, Meta } from './meta.ts';
 
 /** v1 Node: the parts that make a node a router. */
 export interface Node {
@@ -28,6 +22,20 @@ export interface Node {
   readonly podCidrs: readonly Prefix[];
   /** status.addresses of type InternalIP, in order. */
   readonly internalIps: readonly Address[];
+  /** spec.taints, in order. */
+  readonly taints: readonly Taint[];
+  /** spec.unschedulable: cordoned. */
+  readonly unschedulable: boolean;
+  /** The condition Ready is True. A node without that condition, as in a directory of manifests, counts as ready. */
+  readonly ready: boolean;
+  /** metadata.deletionTimestamp is set. */
+  readonly deleting: boolean;
+}
+
+export interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
@@ -51,6 +59,8 @@ export interface Pod {
   readonly ips: readonly Address[];
   /** Of all containers, init containers included. */
   readonly ports: readonly ContainerPort[];
+  /** metadata.deletionTimestamp is set: it is being stopped, and has its addresses until it is gone. */
+  readonly deleting: boolean;
 }
 
 export interface Namespace {
@@ -104,6 +114,12 @@ export interface BgpConfiguration {
   readonly listenPort: number;
   /** Default true. */
   readonly nodeToNodeMeshEnabled: boolean;
+  /** Which addresses of Services may be announced; default none. */
+  readonly serviceClusterIps: readonly Prefix[];
+  readonly serviceExternalIps: readonly Prefix[];
+  readonly serviceLoadBalancerIps: readonly Prefix[];
+  /** Default true: the prefixes above are announced whole. False: only the addresses of Services, one by one. */
+  readonly serviceLoadBalancerAggregation: boolean;
 }
 
 /** projectcalico.org/v3 BGPPeer. Neither `node` nor `nodeSelector`: a global peer, for every node. */
@@ -120,6 +136,8 @@ export interface BgpPeer {
   readonly keepaliveTimeMs?: number;
 }
 
+export type PoolUse = 'Workload' | 'Tunnel' | 'LoadBalancer';
+
 /** projectcalico.org/v3 IPPool. Defaults are filled in. */
 export interface IpPool {
   readonly kind: 'IPPool';
@@ -127,9 +145,35 @@ export interface IpPool {
   readonly cidr: Prefix;
   readonly disabled: boolean;
   readonly disableBgpExport: boolean;
+  /** Prefix length of the allocation blocks; default 26 and 122. */
+  readonly blockSize: number;
+  /** The nodes that may have blocks of it; default all(). */
+  readonly nodeSelector: Selector;
+  /** The namespaces whose pods may have addresses of it; default all(). */
+  readonly namespaceSelector: Selector;
+  /** Default Workload and Tunnel; without Tunnel if there is a namespaceSelector. */
+  readonly allowedUses: readonly PoolUse[];
+  /** Default Automatic; Manual: only for what names this pool or an address of it. */
+  readonly assignmentMode: 'Automatic' | 'Manual';
+  /** metadata.deletionTimestamp is set: nothing new is given from it. */
+  readonly terminating: boolean;
 }
 
-export type Resource = Node | Pod | Namespace | NetworkPolicy | BgpConfiguration | BgpPeer | IpPool;
+export type Resource =
+  | Node
+  | Pod
+  | Namespace
+  | NetworkPolicy
+  | Service
+  | EndpointSlice
+  | BgpConfiguration
+  | BgpPeer
+  | IpPool
+  | IpamBlock
+  | BlockAffinity
+  | IpamConfiguration
+  | IpReservation
+  | CalicoNodeStatus;
 
 export type Kind = Resource['kind'];
 

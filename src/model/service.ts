@@ -1,6 +1,6 @@
 /** v1 Service and discovery.k8s.io/v1 EndpointSlice: the parts that make a service reachable from outside. */
 import type { Address } from '../lib/net.ts';
-import type { Meta } from './resource.ts';
+import type { Meta } from './meta.ts';
 
 export interface Service {
   readonly kind: 'Service';

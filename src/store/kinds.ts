@@ -22,9 +22,21 @@ export const kinds = {
     namespaced: true,
     custom: false,
   },
+  Service: { apiVersion: 'v1', plural: 'services', namespaced: true, custom: false },
+  EndpointSlice: {
+    apiVersion: 'discovery.k8s.io/v1',
+    plural: 'endpointslices',
+    namespaced: true,
+    custom: false,
+  },
   BGPConfiguration: { ...calico, plural: 'bgpconfigurations' },
   BGPPeer: { ...calico, plural: 'bgppeers' },
   IPPool: { ...calico, plural: 'ippools' },
+  IPAMBlock: { ...calico, plural: 'ipamblocks' },
+  BlockAffinity: { ...calico, plural: 'blockaffinities' },
+  IPAMConfiguration: { ...calico, plural: 'ipamconfigurations' },
+  IPReservation: { ...calico, plural: 'ipreservations' },
+  CalicoNodeStatus: { ...calico, plural: 'caliconodestatuses' },
 } as const satisfies Record<Kind, KindInfo>;
 
 export const isKind = (text: unknown): text is Kind => typeof text === 'string' && Object.hasOwn(kinds, text);

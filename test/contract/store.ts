@@ -1,7 +1,7 @@
 /** What every datastore must hold, whatever keeps the resources: see the contract in `src/store/store.ts`. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseAddress } from '../../src/lib/net.ts';
-import type { ResourceRef } from '../../src/model/resource.ts';
+import type { Kind, ResourceRef } from '../../src/model/resource.ts';
 import { allKinds } from '../../src/store/kinds.ts';
 import type { Store } from '../../src/store/store.ts';
 import { eventually } from '../support/eventually.ts';
@@ -18,8 +18,9 @@ export interface StoreWorld {
   close(): Promise<void> | void;
 }
 
-/** A real cluster has namespaces of its own, so they are watched only where they are meant. */
-const mostKinds = allKinds.filter((kind) => kind !== 'Namespace');
+/** A real cluster has some of its own, so they are watched only where they are meant. */
+const ownOfTheCluster: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice'];
+const mostKinds = allKinds.filter((kind) => !ownOfTheCluster.includes(kind));
 /** A number from one to 4294967295 that no speaker may have: an API server with our definitions takes it, we do not. */
 const reserved = 23456;
 const pod = (name: string): ResourceRef => ({ kind: 'Pod', namespace: 'default', name });

@@ -153,6 +153,7 @@ const placedAt = ({ index, addresses }: Slot): fc.Arbitrary<Placed> =>
       ports: fc.array(containerPort, { maxLength: 3 }),
       local: fc.boolean(),
       hostNetwork: sometimes(8),
+      deleting: sometimes(8),
       finished: sometimes(8),
       isStatusLate: sometimes(3),
     })

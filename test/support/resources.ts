@@ -1,5 +1,13 @@
 /** Resources for tests, as short as the test that makes them. */
-import type { BgpConfiguration, BgpPeer, IpPool, Labels, Meta, Node } from '../../src/model/resource.ts';
+import type {
+  BgpConfiguration,
+  BgpPeer,
+  IpPool,
+  Labels,
+  Meta,
+  Node,
+  Taint,
+} from '../../src/model/resource.ts';
 import { parseSelector } from '../../src/model/selector.ts';
 import { address, as, prefix } from './wire.ts';
 
@@ -11,22 +19,46 @@ const meta = (name: string, over: { labels?: Labels; annotations?: Labels } = {}
 
 export const node = (
   name: string,
-  over: { ips?: string[]; podCidrs?: string[]; labels?: Labels; annotations?: Labels } = {},
+  over: {
+    ips?: string[];
+    podCidrs?: string[];
+    labels?: Labels;
+    annotations?: Labels;
+    taints?: readonly Taint[];
+    ready?: boolean;
+    deleting?: boolean;
+  } = {},
 ): Node => ({
   kind: 'Node',
   meta: meta(name, over),
   podCidrs: (over.podCidrs ?? []).map(prefix),
   internalIps: (over.ips ?? []).map(address),
+  taints: over.taints ?? [],
+  unschedulable: false,
+  ready: over.ready ?? true,
+  deleting: over.deleting ?? false,
 });
 
 export const bgpConfiguration = (
-  over: { asNumber?: number; listenPort?: number; mesh?: boolean } = {},
+  over: {
+    asNumber?: number;
+    listenPort?: number;
+    mesh?: boolean;
+    clusterIps?: string[];
+    externalIps?: string[];
+    loadBalancerIps?: string[];
+    aggregation?: boolean;
+  } = {},
 ): BgpConfiguration => ({
   kind: 'BGPConfiguration',
   meta: meta('default'),
   asNumber: as(over.asNumber ?? 64512),
   listenPort: over.listenPort ?? 179,
   nodeToNodeMeshEnabled: over.mesh ?? true,
+  serviceClusterIps: (over.clusterIps ?? []).map(prefix),
+  serviceExternalIps: (over.externalIps ?? []).map(prefix),
+  serviceLoadBalancerIps: (over.loadBalancerIps ?? []).map(prefix),
+  serviceLoadBalancerAggregation: over.aggregation ?? true,
 });
 
 export const bgpPeer = (
@@ -54,13 +86,17 @@ export const bgpPeer = (
   };
 };
 
-export const ipPool = (
-  cidr: string,
-  over: { disabled?: boolean; disableBgpExport?: boolean } = {},
-): IpPool => ({
+export const ipPool = (cidr: string, over: Partial<Omit<IpPool, 'kind' | 'cidr'>> = {}): IpPool => ({
   kind: 'IPPool',
   meta: meta(cidr.replace(/[.:/]/g, '-')),
   cidr: prefix(cidr),
-  disabled: over.disabled ?? false,
-  disableBgpExport: over.disableBgpExport ?? false,
+  disabled: false,
+  disableBgpExport: false,
+  blockSize: cidr.includes(':') ? 122 : 26,
+  nodeSelector: { kind: 'all' },
+  namespaceSelector: { kind: 'all' },
+  allowedUses: ['Workload', 'Tunnel'],
+  assignmentMode: 'Automatic',
+  terminating: false,
+  ...over,
 });

@@ -5,6 +5,7 @@ import {
   type Asn,
   asn,
   formatPrefix,
+  hostPrefix,
   lengthOf,
   networkOf,
   type Prefix,
@@ -40,6 +41,8 @@ export function parseAddressField(json: unknown): Result<Address, Wrong> {
     : ok(address);
 }
 
+export const address = field(parseAddressField, { type: 'string' });
+
 function parsePrefixField(json: unknown): Result<Prefix, Wrong> {
   if (typeof json !== 'string') return mustBe('an IP prefix', json, prefixFix);
   const prefix = parsePrefix(json);
@@ -55,7 +58,16 @@ function parsePrefixField(json: unknown): Result<Prefix, Wrong> {
 }
 
 /** Host bits are cleared, as Kubernetes and Calico do for ipBlocks and pod CIDRs. */
-export const prefix = field(parsePrefixField);
+export const prefix = field(parsePrefixField, { type: 'string', format: 'cidr' });
+
+/** A single address is the prefix of that address alone. */
+export const prefixOrAddress = field(
+  (json): Result<Prefix, Wrong> => {
+    const single = typeof json === 'string' ? parseAddress(json) : undefined;
+    return single === undefined ? parsePrefixField(json) : ok(hostPrefix(single));
+  },
+  { type: 'string' },
+);
 
 /** A prefix written without host bits. */
 export const strictPrefix = field(parseStrictPrefix, { type: 'string', format: 'cidr' });

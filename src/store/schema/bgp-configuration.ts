@@ -1,14 +1,18 @@
 /** projectcalico.org/v3 BGPConfiguration. Strict; Calico's fields that this version lacks are refused by name. */
 import { asn } from '../../lib/net.ts';
-import { err, ok, type Result } from '../../lib/result.ts';
+import { ok, type Result } from '../../lib/result.ts';
 import type { BgpConfiguration, Meta } from '../../model/resource.ts';
-import { asNumber } from './addresses.ts';
-import { flag, maybe, portNumber } from './fields.ts';
+import { asNumber, prefix } from './addresses.ts';
+import { flag, list, maybe, oneOf, portNumber } from './fields.ts';
 import type { Flaw } from './flaw.ts';
+import { onlyDefault } from './meta.ts';
 import { manifest, read, strict, unsupported } from './read.ts';
 
-const services = 'service addresses are not advertised yet';
 const graceful = 'graceful restart is not there yet';
+
+/** Calico's form of a list of prefixes: one object around each. */
+const prefixes = (about: string) =>
+  maybe(list(strict({ cidr: prefix }).transform(({ cidr }) => cidr)).describe(about));
 
 export const bgpConfigurationSchema = manifest(
   maybe(
@@ -20,10 +24,14 @@ export const bgpConfigurationSchema = manifest(
       ),
       // Info is what our own log starts from, so the value Calico writes by default asks for nothing.
       logSeverityScreen: unsupported('the log level is an option of the process', 'Info', 'info', 'INFO'),
-      serviceLoadBalancerIPs: unsupported(services, []),
-      serviceExternalIPs: unsupported(services, []),
-      serviceClusterIPs: unsupported(services, []),
-      serviceLoadBalancerAggregation: unsupported(services, 'Enabled'),
+      serviceLoadBalancerIPs: prefixes('Load balancer addresses of Services in these may be announced.'),
+      serviceExternalIPs: prefixes('External addresses of Services in these may be announced.'),
+      serviceClusterIPs: prefixes('Cluster addresses of Services in these may be announced.'),
+      serviceLoadBalancerAggregation: maybe(
+        oneOf('Enabled', 'Disabled').describe(
+          'Disabled: never the prefixes above as a whole, only addresses of Services; Enabled if absent.',
+        ),
+      ),
       communities: unsupported('communities cannot be added to routes yet', []),
       prefixAdvertisements: unsupported('communities cannot be added to routes yet', []),
       nodeMeshPassword: unsupported('sessions with a password are not there yet'),
@@ -43,16 +51,9 @@ export const bgpConfigurationSchema = manifest(
   ),
 );
 
-/** Only the object `default` has a meaning; another name would be ignored, so it is refused. */
-function refuseName(name: string): Result<never, readonly Flaw[]> {
-  const what = name.startsWith('node.')
-    ? 'is the configuration of one node, which is not supported in this version.'
-    : 'is no name with a meaning for this kind.';
-  return err([{ path: ['metadata', 'name'], what, fix: 'Name it default: it then holds for every node.' }]);
-}
-
 export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfiguration, readonly Flaw[]> {
-  if (meta.name !== 'default') return refuseName(meta.name);
+  const named = onlyDefault(meta.name);
+  if (!named.ok) return named;
   const parsed = read(bgpConfigurationSchema, json);
   if (!parsed.ok) return parsed;
   const { spec } = parsed.value;
@@ -62,5 +63,9 @@ export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfi
     asNumber: spec?.asNumber ?? asn(64512),
     listenPort: spec?.listenPort ?? 179,
     nodeToNodeMeshEnabled: spec?.nodeToNodeMeshEnabled ?? true,
+    serviceClusterIps: spec?.serviceClusterIPs ?? [],
+    serviceExternalIps: spec?.serviceExternalIPs ?? [],
+    serviceLoadBalancerIps: spec?.serviceLoadBalancerIPs ?? [],
+    serviceLoadBalancerAggregation: spec?.serviceLoadBalancerAggregation !== 'Disabled',
   });
 }

@@ -9,7 +9,12 @@ import type { Kind } from '../../model/resource.ts';
 import { kinds } from '../kinds.ts';
 import { bgpConfigurationSchema } from './bgp-configuration.ts';
 import { bgpPeerSchema } from './bgp-peer.ts';
+import { blockAffinitySchema } from './block-affinity.ts';
+import { calicoNodeStatusSchema } from './calico-node-status.ts';
 import { ipPoolSchema } from './ip-pool.ts';
+import { ipReservationSchema } from './ip-reservation.ts';
+import { ipamBlockSchema } from './ipam-block.ts';
+import { ipamConfigurationSchema } from './ipam-configuration.ts';
 import { isObject, type Json } from './manifest.ts';
 
 type CustomKind = { [K in Kind]: (typeof kinds)[K]['custom'] extends true ? K : never }[Kind];
@@ -58,6 +63,46 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
       { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
       { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
     ],
+  },
+  IPAMBlock: {
+    schema: ipamBlockSchema,
+    about: 'One block of addresses, with who holds each. Written by the nodes.',
+    shortNames: [],
+    columns: [
+      { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
+      { name: 'Affinity', type: 'string', jsonPath: '.spec.affinity' },
+    ],
+  },
+  BlockAffinity: {
+    schema: blockAffinitySchema,
+    about: 'A node’s claim of a block of addresses. Written by the nodes.',
+    shortNames: [],
+    columns: [
+      { name: 'Node', type: 'string', jsonPath: '.spec.node' },
+      { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
+      { name: 'State', type: 'string', jsonPath: '.spec.state' },
+    ],
+  },
+  IPAMConfiguration: {
+    schema: ipamConfigurationSchema,
+    about: 'How addresses are given. Only the object named default is read.',
+    shortNames: ['ipamconfig'],
+    columns: [
+      { name: 'StrictAffinity', type: 'boolean', jsonPath: '.spec.strictAffinity' },
+      { name: 'MaxBlocks', type: 'integer', jsonPath: '.spec.maxBlocksPerHost' },
+    ],
+  },
+  IPReservation: {
+    schema: ipReservationSchema,
+    about: 'Addresses that are not given to anybody new.',
+    shortNames: [],
+    columns: [{ name: 'CIDRs', type: 'string', jsonPath: '.spec.reservedCIDRs' }],
+  },
+  CalicoNodeStatus: {
+    schema: calicoNodeStatusSchema,
+    about: 'What a node says of itself. Written by the daemons of that node.',
+    shortNames: ['nodestatus'],
+    columns: [{ name: 'Node', type: 'string', jsonPath: '.spec.node' }],
   },
 };
 
@@ -108,7 +153,7 @@ function crdOf(kind: CustomKind): Crd {
 function rootOf(kind: CustomKind, schema: z.ZodType, description: string): Json {
   const root = z.toJSONSchema(schema, { io: 'input' });
   const { properties, required } = isObject(root) ? root : {};
-  const spec = isObject(properties) ? properties['spec'] : undefined;
+  const { spec, status } = isObject(properties) ? properties : {};
   return {
     description,
     type: 'object',
@@ -118,7 +163,7 @@ function rootOf(kind: CustomKind, schema: z.ZodType, description: string): Json 
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: structural(spec, `${kind} spec`),
-      status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      status: { type: 'object', ...structural(status, `${kind} status`) },
     },
   };
 }
@@ -129,12 +174,15 @@ function rootOf(kind: CustomKind, schema: z.ZodType, description: string): Json 
  */
 function structural(json: unknown, where: string): Json {
   if (!isObject(json)) throw new Error(`${where} has no schema`);
-  const { additionalProperties: _, properties, items, ...rest } = json;
+  const { additionalProperties, propertyNames: _, properties, items, ...rest } = json;
   const typeless = 'x-kubernetes-int-or-string' in rest || 'x-kubernetes-preserve-unknown-fields' in rest;
   if (rest['type'] === undefined && !typeless) throw new Error(`${where} has no form for its definition`);
   return {
     ...rest,
     ...(items !== undefined && { items: structural(items, `${where}[]`) }),
+    ...(isObject(additionalProperties) && {
+      additionalProperties: structural(additionalProperties, `${where}{}`),
+    }),
     ...(isObject(properties) && {
       properties: Object.fromEntries(
         Object.entries(properties).map(([name, one]) => [name, structural(one, `${where}.${name}`)]),

@@ -10,7 +10,7 @@ export const parseText = (json: unknown): Result<string, Wrong> =>
     ? ok(json)
     : mustBe('a text', json, typeof json === 'object' ? 'Give a text.' : 'Give a text, in quotes.');
 
-export const text = field(parseText);
+export const text = field(parseText, { type: 'string' });
 
 export const flag = field(
   (json) =>
@@ -34,18 +34,24 @@ export const portNumber = wholeNumber('a port number', 1, 65535);
 
 /** One of a few words, spelled exactly so. */
 export const oneOf = <Word extends string>(...words: readonly Word[]): z.ZodType<Word> =>
-  field((json) => {
-    const found = words.find((word) => word === json);
-    return found === undefined
-      ? mustBe(
-          words.length === 1 ? `${words[0]}` : `one of ${words.join(', ')}`,
-          json,
-          `Write ${words.join(' or ')}.`,
-        )
-      : ok(found);
-  });
+  field(
+    (json) => {
+      const found = words.find((word) => word === json);
+      return found === undefined
+        ? mustBe(
+            words.length === 1 ? `${words[0]}` : `one of ${words.join(', ')}`,
+            json,
+            `Write ${words.join(' or ')}.`,
+          )
+        : ok(found);
+    },
+    { type: 'string', enum: words },
+  );
 
 export const list = <T>(element: z.ZodType<T>): z.ZodType<readonly T[]> => z.array(element);
+
+/** Fields of any name. */
+export const record = <T>(value: z.ZodType<T>): z.ZodType<Record<string, T>> => z.record(z.string(), value);
 
 /** A field that may be absent. */
 export const maybe = z.exactOptional;
@@ -82,6 +88,17 @@ function parseSelectorField(json: unknown): Result<Selector | undefined, Wrong> 
         'Write for example has(rack) or zone == "a" && role in {"worker", "edge"}.',
       );
 }
+
+/** A moment, as RFC 3339 has it; its text is kept. */
+export const time = field(
+  (json) => {
+    const parsed = parseText(json);
+    return !parsed.ok || !Number.isNaN(Date.parse(parsed.value))
+      ? parsed
+      : mustBe('a time', json, 'Write a time like 2030-01-31T12:00:00Z.');
+  },
+  { type: 'string', format: 'date-time' },
+);
 
 /** Go's duration text in whole seconds ("90s", "1m30s"), as milliseconds. */
 export const seconds = (least: number, most: number): z.ZodType<number> =>

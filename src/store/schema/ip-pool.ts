@@ -1,65 +1,63 @@
-/**
- * projectcalico.org/v3 IPPool. Strict.
- *
- * Addresses come from each node's pod CIDRs in this version, so a pool says which prefixes are pod addresses and
- * whether they may be announced. Fields that would split a pool between nodes, namespaces or uses are accepted only
- * with values that ask for no such thing; blockSize is checked and has nothing to size.
- */
+/** projectcalico.org/v3 IPPool. Strict, with Calico's own validation and defaults. */
 import type { z } from 'zod';
 import { formatPrefix, isPrefix4, lengthOf, overlaps, type Prefix, parsePrefix } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
 import type { IpPool, Meta } from '../../model/resource.ts';
+import type { Selector } from '../../model/selector.ts';
 import { strictPrefix } from './addresses.ts';
-import { flag, maybe, selectorOrAbsent, wholeNumber } from './fields.ts';
-import { describe, type Flaw, type Wrong, wrong } from './flaw.ts';
-import { check, field, manifest, read, strict, unsupported } from './read.ts';
+import { flag, list, maybe, oneOf, selectorOrAbsent, wholeNumber } from './fields.ts';
+import type { Flaw } from './flaw.ts';
+import { isDeleting } from './meta.ts';
+import { check, manifest, read, strict, unsupported } from './read.ts';
 
 const linkLocal = ['169.254.0.0/16', 'fe80::/10'].flatMap((text) => parsePrefix(text) ?? []);
 
 const encapsulation = 'packets between nodes are routed, never encapsulated';
 
-/** "" and all() are the same; anything else would limit the pool. */
-const everythingOnly = (what: string) =>
-  selectorOrAbsent.refine((selector) => selector === undefined || selector.kind === 'all', {
-    error: `limits the pool to some ${what}, which is not supported in this version: addresses come from each node's pod CIDRs.`,
-    params: { fix: 'Remove the field or write all().' },
-  });
+const everything: Selector = { kind: 'all' };
 
-const allowedUses = field(parseAllowedUses, {
-  type: 'array',
-  items: { type: 'string', enum: ['Workload', 'Tunnel'] },
-});
+/** global() is a word of policies; here it would mean nothing. */
+const hasGlobal = (selector: Selector): boolean => {
+  if (selector.kind === 'not') return hasGlobal(selector.of);
+  if (selector.kind === 'and' || selector.kind === 'or') return selector.of.some(hasGlobal);
+  return selector.kind === 'global';
+};
 
-function parseAllowedUses(json: unknown): Result<undefined, Wrong> {
-  const uses: unknown = json;
-  if (!Array.isArray(uses))
-    return wrong(`must be a list, but is ${describe(json)}.`, 'Write [Workload, Tunnel].');
-  const bad = uses.find((use) => use !== 'Workload' && use !== 'Tunnel');
-  if (bad === undefined && (uses.length === 0 || uses.includes('Workload'))) return ok(undefined);
-  return wrong(
-    bad === undefined
-      ? 'leaves out Workload, but a pool serves nothing else in this version.'
-      : `has a use that is not supported in this version: ${describe(bad)}.`,
-    'Write [Workload] or [Workload, Tunnel], or remove the field.',
-  );
-}
+const selector = selectorOrAbsent
+  .refine((value) => value === undefined || !hasGlobal(value), {
+    error: 'cannot use global(), which has a meaning in policies only.',
+    params: { fix: 'Write all() or labels to select by.' },
+  })
+  .transform((value) => value ?? everything);
+
+const assignmentMode = oneOf('Automatic', 'Manual', '').transform((word) =>
+  word === 'Manual' ? word : 'Automatic',
+);
 
 const spec = strict({
-  cidr: strictPrefix.describe('A prefix that pod addresses are from, without host bits.'),
-  disabled: maybe(flag.describe('Addresses of this pool are not for new pods; false if absent.')),
+  cidr: strictPrefix.describe('A prefix that addresses are given from, without host bits. Never changes.'),
+  disabled: maybe(flag.describe('No new address is given from this pool; false if absent.')),
   disableBGPExport: maybe(flag.describe('Routes in this pool are not announced; false if absent.')),
   blockSize: maybe(
     wholeNumber('a prefix length', 20, 128).describe(
-      'Checked against cidr; without effect, because each node has prefixes of its own.',
+      'Prefix length of the blocks that nodes take of this pool; 26 if absent, 122 for IPv6. Never changes.',
     ),
   ),
-  nodeSelector: maybe(everythingOnly('nodes').describe('Only all() is supported in this version.')),
-  namespaceSelector: maybe(everythingOnly('namespaces').describe('Only all() is supported in this version.')),
-  allowedUses: maybe(allowedUses.describe('Must include Workload.')),
+  nodeSelector: maybe(selector.describe('The nodes that may take blocks of this pool; all() if absent.')),
+  namespaceSelector: maybe(
+    selector.describe('The namespaces whose pods get addresses of this pool; all() if absent.'),
+  ),
+  allowedUses: maybe(
+    list(oneOf('Workload', 'Tunnel', 'LoadBalancer')).describe(
+      'What addresses of this pool are for; Workload and Tunnel if absent. LoadBalancer stands alone.',
+    ),
+  ),
+  assignmentMode: maybe(
+    assignmentMode.describe('Manual: only for what asks for this pool by name; Automatic if absent.'),
+  ),
   ipipMode: unsupported(encapsulation, 'Never', ''),
   vxlanMode: unsupported(encapsulation, 'Never', ''),
   natOutgoing: unsupported('addresses of pods are never translated', false),
-  assignmentMode: unsupported('addresses are always assigned automatically', 'Automatic', ''),
 });
 
 type Spec = z.infer<typeof spec>;
@@ -77,35 +75,84 @@ function checkCidr({ cidr }: Spec) {
       };
 }
 
-const blockSizes = (cidr: Prefix): readonly [number, number] => (isPrefix4(cidr) ? [20, 32] : [116, 128]);
+const blockSizes = (cidr: Prefix): readonly [least: number, most: number, usual: number] =>
+  isPrefix4(cidr) ? [20, 32, 26] : [116, 128, 122];
 
 function checkBlockSize({ cidr, blockSize, disabled = false }: Spec) {
-  if (blockSize === undefined) return undefined;
-  const [least, most] = blockSizes(cidr);
+  const [least, most, usual] = blockSizes(cidr);
+  const size = blockSize ?? usual;
   const at = ['blockSize'];
-  if (blockSize < least || blockSize > most)
+  if (size < least || size > most)
     return {
       at,
       wrong: {
-        what: `must be from ${least} to ${most} for ${formatPrefix(cidr)}, but is ${blockSize}.`,
+        what: `must be from ${least} to ${most} for ${formatPrefix(cidr)}, but is ${size}.`,
         fix: 'Choose one in that range, or remove the field.',
       },
     };
-  if (disabled || lengthOf(cidr) <= blockSize) return undefined;
+  if (disabled || lengthOf(cidr) <= size) return undefined;
   return {
     at,
     wrong: {
-      what: `makes blocks greater than the pool: ${blockSize} against ${formatPrefix(cidr)}.`,
+      what: `makes blocks greater than the pool: ${size}${blockSize === undefined ? ', the default,' : ''} against ${formatPrefix(cidr)}.`,
       fix: `Choose ${lengthOf(cidr)} or more.`,
     },
   };
 }
 
-export const ipPoolSchema = manifest(spec.superRefine(check(checkCidr)).superRefine(check(checkBlockSize)));
+function checkUses({
+  allowedUses = [],
+  nodeSelector = everything,
+  namespaceSelector,
+  disableBGPExport,
+}: Spec) {
+  const flaw = (field: string, what: string, fix: string) => ({ at: [field], wrong: { what, fix } });
+  if (allowedUses.includes('Tunnel') && namespaceSelector !== undefined && namespaceSelector.kind !== 'all')
+    return flaw(
+      'namespaceSelector',
+      'cannot stand in a pool for tunnels, whose addresses are of no namespace.',
+      'Write allowedUses: [Workload], or remove namespaceSelector.',
+    );
+  if (!allowedUses.includes('LoadBalancer')) return undefined;
+  if (allowedUses.some((use) => use !== 'LoadBalancer'))
+    return flaw('allowedUses', 'cannot have another use next to LoadBalancer.', 'Make a pool for each.');
+  if (nodeSelector.kind !== 'all')
+    return flaw(
+      'nodeSelector',
+      'must be all() in a LoadBalancer pool, whose addresses are of no node.',
+      'Write all(), or remove it.',
+    );
+  return disableBGPExport === true
+    ? flaw(
+        'disableBGPExport',
+        'cannot be true in a LoadBalancer pool.',
+        'Leave its prefix out of serviceLoadBalancerIPs of the BGPConfiguration instead.',
+      )
+    : undefined;
+}
+
+export const ipPoolSchema = manifest(
+  spec.superRefine(check(checkCidr)).superRefine(check(checkBlockSize)).superRefine(check(checkUses)),
+);
 
 export function readIpPool(meta: Meta, json: unknown): Result<IpPool, readonly Flaw[]> {
   const parsed = read(ipPoolSchema, json);
   if (!parsed.ok) return parsed;
-  const { cidr, disabled = false, disableBGPExport = false } = parsed.value.spec;
-  return ok({ kind: 'IPPool', meta, cidr, disabled, disableBgpExport: disableBGPExport });
+  const { cidr, disabled, disableBGPExport, blockSize, allowedUses, ...rest } = parsed.value.spec;
+  const { nodeSelector = everything, namespaceSelector = everything, assignmentMode = 'Automatic' } = rest;
+  const usual =
+    namespaceSelector.kind === 'all' ? (['Workload', 'Tunnel'] as const) : (['Workload'] as const);
+  return ok({
+    kind: 'IPPool',
+    meta,
+    cidr,
+    disabled: disabled ?? false,
+    disableBgpExport: disableBGPExport ?? false,
+    blockSize: blockSize ?? blockSizes(cidr)[2],
+    nodeSelector,
+    namespaceSelector,
+    allowedUses: allowedUses === undefined || allowedUses.length === 0 ? usual : [...new Set(allowedUses)],
+    assignmentMode,
+    terminating: isDeleting(json),
+  });
 }

@@ -6,13 +6,20 @@ import type { Kind, Meta, Resource } from '../../model/resource.ts';
 import { allKinds, isKind, kinds } from '../kinds.ts';
 import { readBgpConfiguration } from './bgp-configuration.ts';
 import { readBgpPeer } from './bgp-peer.ts';
+import { readBlockAffinity } from './block-affinity.ts';
+import { readCalicoNodeStatus } from './calico-node-status.ts';
+import { readEndpointSlice } from './endpoint-slice.ts';
 import { describe, type Flaw, nearest } from './flaw.ts';
 import { readIpPool } from './ip-pool.ts';
+import { readIpReservation } from './ip-reservation.ts';
+import { readIpamBlock } from './ipam-block.ts';
+import { readIpamConfiguration } from './ipam-configuration.ts';
 import { readMeta } from './meta.ts';
 import { readNamespace } from './namespace.ts';
 import { readNetworkPolicy } from './network-policy.ts';
 import { readNode } from './node.ts';
 import { readPod } from './pod.ts';
+import { readService } from './service.ts';
 
 const readers = {
   Node: readNode,
@@ -22,6 +29,13 @@ const readers = {
   BGPConfiguration: readBgpConfiguration,
   BGPPeer: readBgpPeer,
   IPPool: readIpPool,
+  Service: readService,
+  EndpointSlice: readEndpointSlice,
+  IPAMBlock: readIpamBlock,
+  BlockAffinity: readBlockAffinity,
+  IPAMConfiguration: readIpamConfiguration,
+  IPReservation: readIpReservation,
+  CalicoNodeStatus: readCalicoNodeStatus,
 } as const satisfies {
   [K in Kind]: (meta: Meta, json: unknown) => Result<Extract<Resource, { kind: K }>, readonly Flaw[]>;
 };
@@ -29,17 +43,12 @@ const readers = {
 /** Calico's kinds that we do not read yet, for a better answer than "unknown". */
 const calicoKinds = [
   'BGPFilter',
-  'BlockAffinity',
-  'CalicoNodeStatus',
   'ClusterInformation',
   'FelixConfiguration',
   'GlobalNetworkPolicy',
   'GlobalNetworkSet',
   'HostEndpoint',
-  'IPAMBlock',
-  'IPAMConfiguration',
   'IPAMHandle',
-  'IPReservation',
   'KubeControllersConfiguration',
   'NetworkPolicy',
   'NetworkSet',
@@ -115,7 +124,7 @@ function unknownKind(apiVersion: string, kind: string): Flaw {
   };
 }
 
-/** A null field is an absent field, as for the API server. */
+/** A null field is an absent field, as for the API server; a null in a list is an element (IPAMBlock's allocations). */
 function withoutNulls(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(withoutNulls);
   if (!isObject(json)) return json;

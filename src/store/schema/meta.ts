@@ -1,6 +1,6 @@
 /** ObjectMeta: the parts we read. Its other fields (managedFields, generation, ownerReferences, …) are let pass. */
 import { z } from 'zod';
-import { ok, type Result } from '../../lib/result.ts';
+import { err, ok, type Result } from '../../lib/result.ts';
 import type { Kind, Meta } from '../../model/resource.ts';
 import { kinds } from '../kinds.ts';
 import { maybe, text } from './fields.ts';
@@ -62,4 +62,18 @@ export function readMeta(kind: Kind, json: unknown): Result<Meta, readonly Flaw[
     annotations: metadata.annotations ?? {},
     ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
   });
+}
+
+const marked = z.object({ metadata: z.object({ deletionTimestamp: text }) });
+
+/** Deletion was asked for, and waits for a finalizer or a grace period. */
+export const isDeleting = (json: unknown): boolean => marked.safeParse(json).success;
+
+/** Of some kinds only the object `default` has a meaning; another name would be ignored, so it is refused. */
+export function onlyDefault(name: string): Result<undefined, readonly Flaw[]> {
+  if (name === 'default') return ok(undefined);
+  const what = name.startsWith('node.')
+    ? 'is the configuration of one node, which is not supported in this version.'
+    : 'is no name with a meaning for this kind.';
+  return err([{ path: ['metadata', 'name'], what, fix: 'Name it default: it then holds for every node.' }]);
 }

@@ -2,28 +2,44 @@
 import { z } from 'zod';
 import { type Address, formatPrefix, type Prefix, versionOf } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
-import type { Meta, Node } from '../../model/resource.ts';
+import type { Meta, Node, Taint } from '../../model/resource.ts';
 import { parseAddressField, prefix } from './addresses.ts';
-import { list, maybe, text } from './fields.ts';
+import { flag, list, maybe, oneOf, text, textOrAbsent } from './fields.ts';
 import type { Flaw } from './flaw.ts';
+import { isDeleting } from './meta.ts';
 import { check, read } from './read.ts';
 
-const spec = z.object({ podCIDR: maybe(prefix), podCIDRs: maybe(list(prefix)) }).superRefine(
-  check(({ podCIDRs = [] }) => {
-    const second = podCIDRs.findIndex((one, at) =>
-      podCIDRs.slice(0, at).some((other) => versionOf(other) === versionOf(one)),
-    );
-    return second < 0
-      ? undefined
-      : {
-          at: ['podCIDRs', second],
-          wrong: {
-            what: `is a second prefix of its IP version: ${formatPrefix(podCIDRs[second] as Prefix)}.`,
-            fix: 'Keep one IPv4 and one IPv6 prefix at most, as the API server does.',
-          },
-        };
-  }),
-);
+const taint = z
+  .object({
+    key: text,
+    value: maybe(textOrAbsent),
+    effect: oneOf('NoSchedule', 'PreferNoSchedule', 'NoExecute'),
+  })
+  .transform(({ key, value, effect }): Taint => ({ key, ...(value === undefined ? {} : { value }), effect }));
+
+const spec = z
+  .object({
+    podCIDR: maybe(prefix),
+    podCIDRs: maybe(list(prefix)),
+    taints: maybe(list(taint)),
+    unschedulable: maybe(flag),
+  })
+  .superRefine(
+    check(({ podCIDRs = [] }) => {
+      const second = podCIDRs.findIndex((one, at) =>
+        podCIDRs.slice(0, at).some((other) => versionOf(other) === versionOf(one)),
+      );
+      return second < 0
+        ? undefined
+        : {
+            at: ['podCIDRs', second],
+            wrong: {
+              what: `is a second prefix of its IP version: ${formatPrefix(podCIDRs[second] as Prefix)}.`,
+              fix: 'Keep one IPv4 and one IPv6 prefix at most, as the API server does.',
+            },
+          };
+    }),
+  );
 
 /** Addresses of other types (Hostname, ExternalDNS, …) are not even looked at: they need not be IP addresses. */
 const statusAddress = z
@@ -39,18 +55,27 @@ const statusAddress = z
 
 const schema = z.object({
   spec: maybe(spec),
-  status: maybe(z.object({ addresses: maybe(list(statusAddress)) })),
+  status: maybe(
+    z.object({
+      addresses: maybe(list(statusAddress)),
+      conditions: maybe(list(z.object({ type: text, status: text }))),
+    }),
+  ),
 });
 
 export function readNode(meta: Meta, json: unknown): Result<Node, readonly Flaw[]> {
   const parsed = read(schema, json);
   if (!parsed.ok) return parsed;
-  const { podCIDR, podCIDRs } = parsed.value.spec ?? {};
-  const addresses = parsed.value.status?.addresses ?? [];
+  const { podCIDR, podCIDRs, taints = [], unschedulable = false } = parsed.value.spec ?? {};
+  const { addresses = [], conditions = [] } = parsed.value.status ?? {};
   return ok({
     kind: 'Node',
     meta,
     podCidrs: podCIDRs ?? (podCIDR === undefined ? [] : [podCIDR]),
     internalIps: [...new Set(addresses.filter((address) => address !== undefined))],
+    taints,
+    unschedulable,
+    ready: (conditions.find(({ type }) => type === 'Ready')?.status ?? 'True') === 'True',
+    deleting: isDeleting(json),
   });
 }

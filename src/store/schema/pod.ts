@@ -6,6 +6,7 @@ import type { ContainerPort, Meta, Pod } from '../../model/resource.ts';
 import { parseAddressField } from './addresses.ts';
 import { flag, list, maybe, oneOf, portNumber, text, textOrAbsent } from './fields.ts';
 import type { Flaw, Wrong } from './flaw.ts';
+import { isDeleting } from './meta.ts';
 import { field, read } from './read.ts';
 
 export const protocol = oneOf('TCP', 'UDP', 'SCTP');
@@ -23,7 +24,7 @@ const port = z
 const container = z.object({ ports: maybe(list(port)) });
 
 /** "" is what a Pod has before the first address. */
-const addressOrAbsent = field(
+export const addressOrAbsent = field(
   (json): Result<Address | undefined, Wrong> =>
     json === '' || json === undefined ? ok(undefined) : parseAddressField(json),
 );
@@ -59,5 +60,6 @@ export function readPod(meta: Meta, json: unknown): Result<Pod, readonly Flaw[]>
     finished: status.phase === 'Succeeded' || status.phase === 'Failed',
     ips: [...new Set(addresses.filter((ip) => ip !== undefined))],
     ports: [...(spec.initContainers ?? []), ...(spec.containers ?? [])].flatMap(({ ports }) => ports ?? []),
+    deleting: isDeleting(json),
   });
 }

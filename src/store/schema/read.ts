@@ -47,11 +47,22 @@ export const strict = <Shape extends z.ZodRawShape>(shape: Shape) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
   });
 
-/** A whole object of a strict kind around its `spec`; apiVersion, kind and metadata are read elsewhere, status by nobody. */
-export const manifest = <Spec extends z.ZodType>(spec: Spec) =>
-  strict({ apiVersion: aside, kind: aside, metadata: aside, status: aside, spec });
+/** What is there but not read here. */
+export const anything = z.unknown().meta({ 'x-kubernetes-preserve-unknown-fields': true });
+const aside = z.exactOptional(anything);
 
-const aside = z.exactOptional(z.unknown());
+/** A whole object of a strict kind around its `spec`; apiVersion, kind and metadata are read elsewhere. @param status  absent: read by nobody */
+export const manifest = <Spec extends z.ZodType, Status extends z.ZodType = typeof anything>(
+  spec: Spec,
+  status?: Status,
+) =>
+  strict({
+    apiVersion: aside,
+    kind: aside,
+    metadata: aside,
+    status: z.exactOptional((status ?? anything) as Status),
+    spec,
+  });
 
 /** A field of Calico's (or the API's) that this version refuses, but for values that ask for nothing. */
 export const unsupported = (why: string, ...harmless: readonly unknown[]): z.ZodType<undefined> =>

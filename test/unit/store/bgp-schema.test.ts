@@ -30,6 +30,27 @@ describe('BGPConfiguration', () => {
     ).toMatchObject({ asNumber: 65001, listenPort: 1179, nodeToNodeMeshEnabled: false });
   });
 
+  test('service prefixes are read; none unless given, and whole prefixes are announced unless Disabled', () => {
+    expect(
+      resource(
+        configuration(
+          '{serviceClusterIPs: [{cidr: 10.96.0.0/12}, {cidr: "fd00::/108"}], serviceExternalIPs: [{cidr: 192.0.2.1/32}], serviceLoadBalancerIPs: [{cidr: 198.51.100.0/24}], serviceLoadBalancerAggregation: Disabled}',
+        ),
+      ),
+    ).toMatchObject({
+      serviceClusterIps: [parsePrefix('10.96.0.0/12'), parsePrefix('fd00::/108')],
+      serviceExternalIps: [parsePrefix('192.0.2.1/32')],
+      serviceLoadBalancerIps: [parsePrefix('198.51.100.0/24')],
+      serviceLoadBalancerAggregation: false,
+    });
+    expect(resource(configuration('{}'))).toMatchObject({
+      serviceClusterIps: [],
+      serviceExternalIps: [],
+      serviceLoadBalancerIps: [],
+      serviceLoadBalancerAggregation: true,
+    });
+  });
+
   test('the configuration Calico itself creates is taken', () => {
     expect(
       flaws(configuration('{logSeverityScreen: Info, nodeToNodeMeshEnabled: true, asNumber: 64512}')),
@@ -73,10 +94,9 @@ describe('BGPConfiguration', () => {
       'spec.nodeMeshPassword: is not supported in this version: sessions with a password are not there yet. Remove the field.',
     ],
     ['{logSeverityScreen: Debug}', 'spec.logSeverityScreen: is not supported in this version: the log level'],
-    [
-      '{serviceClusterIPs: [{cidr: 10.96.0.0/12}]}',
-      'spec.serviceClusterIPs: is not supported in this version',
-    ],
+    ['{serviceClusterIPs: [10.96.0.0/12]}', 'spec.serviceClusterIPs[0]: must be an object with named fields'],
+    ['{serviceExternalIPs: [{cidr: x}]}', 'spec.serviceExternalIPs[0].cidr: must be an IP prefix'],
+    ['{serviceLoadBalancerAggregation: true}', 'must be one of Enabled, Disabled, but is true.'],
     ['[]', 'spec: must be an object with named fields, but is a list.'],
   ])('%s is refused', (spec, expected) => {
     expect(flaws(configuration(spec))).toEqual([expect.stringContaining(expected)]);
@@ -196,7 +216,41 @@ describe('IPPool', () => {
       cidr: parsePrefix('10.244.0.0/16'),
       disabled: false,
       disableBgpExport: false,
+      blockSize: 26,
+      nodeSelector: { kind: 'all' },
+      namespaceSelector: { kind: 'all' },
+      allowedUses: ['Workload', 'Tunnel'],
+      assignmentMode: 'Automatic',
+      terminating: false,
     });
+  });
+
+  test.each([
+    [
+      '{cidr: 10.0.0.0/16}',
+      { blockSize: 26, allowedUses: ['Workload', 'Tunnel'], assignmentMode: 'Automatic' },
+    ],
+    ['{cidr: "fd00::/64"}', { blockSize: 122 }],
+    ['{cidr: 10.0.0.0/16, blockSize: 28}', { blockSize: 28 }],
+    ['{cidr: 10.0.0.0/16, allowedUses: [], assignmentMode: ""}', { allowedUses: ['Workload', 'Tunnel'] }],
+    ['{cidr: 10.0.0.0/16, allowedUses: [Tunnel], assignmentMode: Manual}', { assignmentMode: 'Manual' }],
+    ['{cidr: 10.0.0.0/16, allowedUses: [LoadBalancer]}', { allowedUses: ['LoadBalancer'] }],
+    ['{cidr: 10.0.0.0/16, nodeSelector: has(rack)}', { nodeSelector: { kind: 'has', key: 'rack' } }],
+    [
+      '{cidr: 10.0.0.0/16, namespaceSelector: has(team)}',
+      { namespaceSelector: { kind: 'has', key: 'team' }, allowedUses: ['Workload'] },
+    ],
+    ['{cidr: 10.0.0.0/28, disabled: true}', { disabled: true, blockSize: 26 }],
+  ])('%s is read with its defaults', (spec, expected) => {
+    expect(resource(pool(spec))).toMatchObject(expected);
+  });
+
+  test('a pool that is being deleted is terminating', () => {
+    expect(
+      resource(
+        '{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: a, deletionTimestamp: "2030-01-01T00:00:00Z"}, spec: {cidr: 10.0.0.0/16}}',
+      ),
+    ).toMatchObject({ terminating: true });
   });
 
   test('disabled and disableBGPExport are read', () => {
@@ -237,17 +291,33 @@ describe('IPPool', () => {
     ],
     ['{cidr: 10.0.0.0/16, vxlanMode: CrossSubnet}', 'spec.vxlanMode: is not supported in this version'],
     ['{cidr: 10.0.0.0/16, natOutgoing: true}', 'spec.natOutgoing: is not supported in this version'],
-    ['{cidr: 10.0.0.0/16, nodeSelector: has(x)}', 'spec.nodeSelector: limits the pool to some nodes'],
+    ['{cidr: 10.0.0.0/28}', 'spec.blockSize: makes blocks greater than the pool: 26, the default, against'],
+    ['{cidr: 10.0.0.0/16, nodeSelector: "!global()"}', 'spec.nodeSelector: cannot use global()'],
     [
-      '{cidr: 10.0.0.0/16, namespaceSelector: has(x)}',
-      'spec.namespaceSelector: limits the pool to some namespaces',
+      '{cidr: 10.0.0.0/16, namespaceSelector: "all() || global()"}',
+      'spec.namespaceSelector: cannot use global()',
     ],
-    ['{cidr: 10.0.0.0/16, allowedUses: [Tunnel]}', 'spec.allowedUses: leaves out Workload'],
     [
-      '{cidr: 10.0.0.0/16, allowedUses: [LoadBalancer]}',
-      'spec.allowedUses: has a use that is not supported in this version: the text "LoadBalancer".',
+      '{cidr: 10.0.0.0/16, namespaceSelector: has(x), allowedUses: [Workload, Tunnel]}',
+      'spec.namespaceSelector: cannot stand in a pool for tunnels',
     ],
-    ['{cidr: 10.0.0.0/16, assignmentMode: Manual}', 'spec.assignmentMode: is not supported in this version'],
+    [
+      '{cidr: 10.0.0.0/16, allowedUses: [Party]}',
+      'spec.allowedUses[0]: must be one of Workload, Tunnel, LoadBalancer',
+    ],
+    [
+      '{cidr: 10.0.0.0/16, allowedUses: [LoadBalancer, Workload]}',
+      'spec.allowedUses: cannot have another use next to LoadBalancer.',
+    ],
+    [
+      '{cidr: 10.0.0.0/16, allowedUses: [LoadBalancer], nodeSelector: has(x)}',
+      'spec.nodeSelector: must be all() in a LoadBalancer pool',
+    ],
+    [
+      '{cidr: 10.0.0.0/16, allowedUses: [LoadBalancer], disableBGPExport: true}',
+      'spec.disableBGPExport: cannot be true in a LoadBalancer pool.',
+    ],
+    ['{cidr: 10.0.0.0/16, assignmentMode: Never}', 'spec.assignmentMode: must be one of Automatic, Manual'],
   ])('%s is refused', (spec, expected) => {
     expect(flaws(pool(spec))).toEqual([expect.stringContaining(expected)]);
   });

@@ -10,7 +10,7 @@ describe('Node', () => {
     expect(
       resource(
         node(
-          'spec: {podCIDR: 10.1.0.0/24, podCIDRs: [10.1.0.0/24, "fd00:1::/64"], taints: [{key: x}]}, status: {addresses: [{type: Hostname, address: not an ip}, {type: InternalIP, address: 192.168.0.1}, {type: InternalIP, address: "fd00::1"}, {type: InternalIP, address: 192.168.0.1}], nodeInfo: {}}',
+          'spec: {podCIDR: 10.1.0.0/24, podCIDRs: [10.1.0.0/24, "fd00:1::/64"], taints: [{key: x, effect: NoSchedule}, {key: y, value: z, effect: NoExecute, timeAdded: now}], unschedulable: true}, status: {addresses: [{type: Hostname, address: not an ip}, {type: InternalIP, address: 192.168.0.1}, {type: InternalIP, address: "fd00::1"}, {type: InternalIP, address: 192.168.0.1}], nodeInfo: {}}',
         ),
       ),
     ).toEqual({
@@ -18,6 +18,13 @@ describe('Node', () => {
       meta: { name: 'n1', labels: {}, annotations: {} },
       podCidrs: [parsePrefix('10.1.0.0/24'), parsePrefix('fd00:1::/64')],
       internalIps: [parseAddress('192.168.0.1'), parseAddress('fd00::1')],
+      taints: [
+        { key: 'x', effect: 'NoSchedule' },
+        { key: 'y', value: 'z', effect: 'NoExecute' },
+      ],
+      unschedulable: true,
+      ready: true,
+      deleting: false,
     });
   });
 
@@ -26,6 +33,23 @@ describe('Node', () => {
       podCidrs: [parsePrefix('10.1.0.0/24')],
     });
     expect(resource(node('spec: {}'))).toMatchObject({ podCidrs: [], internalIps: [] });
+  });
+
+  test.each([
+    ['[{type: Ready, status: "True"}]', true],
+    ['[{type: DiskPressure, status: "False"}, {type: Ready, status: "False"}]', false],
+    ['[{type: Ready, status: Unknown}]', false],
+    ['[]', true],
+  ])('with the conditions %s it is ready: %s', (conditions, ready) => {
+    expect(resource(node(`status: {conditions: ${conditions}}`))).toMatchObject({ ready });
+  });
+
+  test.each(['Node', 'Pod', 'Service'])('a %s with a deletionTimestamp is being deleted', (kind) => {
+    const deleting = (metadata: string) => resource(`{apiVersion: v1, kind: ${kind}, metadata: ${metadata}}`);
+    expect(deleting('{name: a, deletionTimestamp: "2030-01-01T00:00:00Z"}')).toMatchObject({
+      deleting: true,
+    });
+    expect(deleting('{name: a, deletionTimestamp: null}')).toMatchObject({ deleting: false });
   });
 
   test.each([
@@ -66,6 +90,7 @@ describe('Pod', () => {
         { name: 'init', protocol: 'TCP', port: 1 },
         { protocol: 'UDP', port: 80 },
       ],
+      deleting: false,
     });
   });
 
@@ -99,6 +124,104 @@ describe('Pod', () => {
     ['spec: {nodeName: 5}', 'spec.nodeName: must be a text, but is 5.'],
   ])('%s is refused', (rest, expected) => {
     expect(flaws(pod(rest))).toEqual([expect.stringContaining(expected)]);
+  });
+});
+
+describe('Service', () => {
+  const service = (rest: string) => `{apiVersion: v1, kind: Service, metadata: {name: web}, ${rest}}`;
+
+  test('addresses, policies and what the load balancer gave are read', () => {
+    expect(
+      resource(
+        service(
+          'spec: {type: LoadBalancer, clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, "fd00::1"], externalIPs: [192.0.2.1], loadBalancerIP: 198.51.100.1, loadBalancerClass: tortie.io/bgp, externalTrafficPolicy: Local, ipFamilies: [IPv4, IPv6], allocateLoadBalancerNodePorts: false, ports: [{port: 80}]}, status: {loadBalancer: {ingress: [{ip: 198.51.100.1, ipMode: VIP}, {hostname: a.example}]}}',
+        ),
+      ),
+    ).toEqual({
+      kind: 'Service',
+      meta: { name: 'web', namespace: 'default', labels: {}, annotations: {} },
+      type: 'LoadBalancer',
+      clusterIps: [parseAddress('10.96.0.1'), parseAddress('fd00::1')],
+      externalIps: [parseAddress('192.0.2.1')],
+      loadBalancerIp: parseAddress('198.51.100.1'),
+      loadBalancerClass: 'tortie.io/bgp',
+      ingressIps: [parseAddress('198.51.100.1')],
+      externalTrafficPolicy: 'Local',
+      internalTrafficPolicy: 'Cluster',
+      ipFamilies: [4, 6],
+      allocateLoadBalancerNodePorts: false,
+      deleting: false,
+    });
+  });
+
+  test.each([
+    ['spec: {clusterIP: None}', { clusterIps: [], ipFamilies: [] }],
+    ['spec: {clusterIPs: [None], clusterIP: None}', { clusterIps: [] }],
+    ['spec: {clusterIP: ""}', { clusterIps: [] }],
+    ['spec: {clusterIP: "fd00::1"}', { clusterIps: [parseAddress('fd00::1')], ipFamilies: [6] }],
+    [
+      'spec: {}',
+      { type: 'ClusterIP', externalTrafficPolicy: 'Cluster', allocateLoadBalancerNodePorts: true },
+    ],
+    ['spec: {loadBalancerIP: ""}', { ingressIps: [], externalIps: [] }],
+  ])('%s', (rest, expected) => {
+    expect(resource(service(rest))).toMatchObject(expected);
+  });
+
+  test.each([
+    ['spec: {clusterIPs: [x]}', 'spec.clusterIPs[0]: must be an IP address, but is the text "x"'],
+    ['spec: {externalTrafficPolicy: Global}', 'spec.externalTrafficPolicy: must be one of Cluster, Local'],
+    [
+      'status: {loadBalancer: {ingress: [{ip: x}]}}',
+      'status.loadBalancer.ingress[0].ip: must be an IP address',
+    ],
+  ])('%s is refused', (rest, expected) => {
+    expect(flaws(service(rest))).toEqual([expect.stringContaining(expected)]);
+  });
+});
+
+describe('EndpointSlice', () => {
+  const slice = (rest: string) =>
+    `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}, ${rest}}`;
+
+  test('an endpoint without conditions is ready and serving; a draining one may be serving only', () => {
+    expect(
+      resource(
+        slice(
+          'addressType: IPv4, endpoints: [{addresses: [10.1.0.2], nodeName: n1}, {addresses: [10.1.0.3], conditions: {ready: false, serving: true, terminating: true}}, {addresses: [10.1.0.4], conditions: {ready: false}}]',
+        ),
+      ),
+    ).toMatchObject({
+      kind: 'EndpointSlice',
+      service: 'web',
+      family: 4,
+      endpoints: [
+        {
+          addresses: [parseAddress('10.1.0.2')],
+          nodeName: 'n1',
+          ready: true,
+          serving: true,
+          terminating: false,
+        },
+        { addresses: [parseAddress('10.1.0.3')], ready: false, serving: true, terminating: true },
+        { ready: false, serving: false, terminating: false },
+      ],
+    });
+  });
+
+  test('host names of an FQDN slice are let pass, and none has no endpoints at all', () => {
+    expect(resource(slice('addressType: FQDN, endpoints: [{addresses: [a.example]}]'))).toMatchObject({
+      family: 'FQDN',
+      endpoints: [{ addresses: [] }],
+    });
+    expect(resource(slice('addressType: IPv6, endpoints: null'))).toMatchObject({ family: 6, endpoints: [] });
+  });
+
+  test.each([
+    ['endpoints: []', 'addressType: is missing.'],
+    ['addressType: IPv4, endpoints: [{addresses: [x]}]', 'endpoints[0].addresses[0]: must be an IP address'],
+  ])('%s is refused', (rest, expected) => {
+    expect(flaws(slice(rest))).toEqual([expect.stringContaining(expected)]);
   });
 });
 

@@ -1,0 +1,62 @@
+/** projectcalico.org/v3 IPAMConfiguration; only `default` is read. */
+import type { z } from 'zod';
+import { ok, type Result } from '../../lib/result.ts';
+import type { IpamConfiguration } from '../../model/ipam.ts';
+import type { Meta } from '../../model/meta.ts';
+import { flag, maybe, wholeNumber } from './fields.ts';
+import type { Flaw } from './flaw.ts';
+import { onlyDefault } from './meta.ts';
+import { check, manifest, read, strict, unsupported } from './read.ts';
+
+/** What 0 means. */
+const usualBlocksPerHost = 20;
+
+const spec = strict({
+  strictAffinity: maybe(flag.describe('A node gives addresses of its own blocks only; false if absent.')),
+  maxBlocksPerHost: maybe(
+    wholeNumber('a number', 0, 1_000_000).describe('The most blocks a node may take; 20 if 0 or absent.'),
+  ),
+  autoAllocateBlocks: maybe(flag.describe('Nodes take blocks as they need them; true if absent.')),
+  ipCooldownSeconds: maybe(
+    wholeNumber('a number', 0, 1200).describe(
+      'So long an address rests before it is given again; 0 if absent.',
+    ),
+  ),
+  kubeVirtVMAddressPersistence: unsupported(
+    'virtual machines get addresses as pods do',
+    'Disabled',
+    'Enabled',
+  ),
+});
+
+/** Without blocks of its own or of others a node could give nothing. */
+function checkBlocks({ strictAffinity = false, autoAllocateBlocks = true }: z.infer<typeof spec>) {
+  return autoAllocateBlocks || strictAffinity
+    ? undefined
+    : {
+        at: ['autoAllocateBlocks'],
+        wrong: {
+          what: 'cannot be false while strictAffinity is false.',
+          fix: 'Set strictAffinity to true, or remove autoAllocateBlocks.',
+        },
+      };
+}
+
+export const ipamConfigurationSchema = manifest(maybe(spec.superRefine(check(checkBlocks))));
+
+export function readIpamConfiguration(meta: Meta, json: unknown): Result<IpamConfiguration, readonly Flaw[]> {
+  const named = onlyDefault(meta.name);
+  if (!named.ok) return named;
+  const parsed = read(ipamConfigurationSchema, json);
+  if (!parsed.ok) return parsed;
+  const { spec } = parsed.value;
+  const most = spec?.maxBlocksPerHost ?? 0;
+  return ok({
+    kind: 'IPAMConfiguration',
+    meta,
+    strictAffinity: spec?.strictAffinity ?? false,
+    maxBlocksPerHost: most === 0 ? usualBlocksPerHost : most,
+    autoAllocateBlocks: spec?.autoAllocateBlocks ?? true,
+    ipCooldownSeconds: spec?.ipCooldownSeconds ?? 0,
+  });
+}

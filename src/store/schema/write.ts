@@ -1,0 +1,57 @@
+/** Typed values to manifests, for the kinds that programs write: reading what is written here gives the same value. */
+import { formatPrefix } from '../../lib/net.ts';
+import type { BlockAffinity, BlockOwner, IpamBlock } from '../../model/ipam.ts';
+import type { Labels, Meta } from '../../model/meta.ts';
+import { kinds } from '../kinds.ts';
+import type { Manifest } from '../objects.ts';
+import type { Json } from '../store.ts';
+
+/** Without version: that goes with the write itself (`Objects`). */
+export function toManifest(value: IpamBlock | BlockAffinity): Manifest {
+  return {
+    apiVersion: kinds[value.kind].apiVersion,
+    kind: value.kind,
+    metadata: metadataOf(value.meta),
+    spec: value.kind === 'IPAMBlock' ? blockSpec(value) : affinitySpec(value),
+  };
+}
+
+const unlessEmpty = (name: string, pairs: Labels): { readonly [key: string]: Json } =>
+  Object.keys(pairs).length === 0 ? {} : { [name]: pairs };
+
+const metadataOf = ({ name, namespace, labels, annotations, uid }: Meta): Json => ({
+  name,
+  ...(namespace === undefined ? {} : { namespace }),
+  ...unlessEmpty('labels', labels),
+  ...unlessEmpty('annotations', annotations),
+  ...(uid === undefined ? {} : { uid }),
+});
+
+const ownerText = (owner: BlockOwner): string =>
+  owner.type === 'host' ? `host:${owner.node}` : `virtual:${owner.name}`;
+
+/** Calico's field names; strictAffinity is deprecated there, but required. */
+const blockSpec = ({ affinity, affinityClaimTime, attributes, ...block }: IpamBlock): Json => ({
+  cidr: formatPrefix(block.cidr),
+  ...(affinity === undefined ? {} : { affinity: ownerText(affinity) }),
+  ...(affinityClaimTime === undefined ? {} : { affinityClaimTime }),
+  allocations: block.allocations.map((index) => index ?? null),
+  unallocated: block.unallocated,
+  attributes: attributes.map(({ handle, secondary, releasedAt }) => ({
+    handle_id: handle,
+    secondary,
+    ...(releasedAt === undefined ? {} : { releasedAt }),
+  })),
+  sequenceNumber: block.sequenceNumber,
+  sequenceNumberForAllocation: block.sequenceNumberForAllocation,
+  deleted: block.deleted,
+  strictAffinity: false,
+});
+
+const affinitySpec = ({ state, node, type, cidr, deleted }: BlockAffinity): Json => ({
+  state,
+  node,
+  type,
+  cidr: formatPrefix(cidr),
+  deleted,
+});
