@@ -1,4 +1,5 @@
 /** Resources for tests, as short as the test that makes them. */
+import type { BlockAffinity } from '../../src/model/ipam.ts';
 import type {
   BgpConfiguration,
   BgpPeer,
@@ -25,6 +26,7 @@ export const node = (
     labels?: Labels;
     annotations?: Labels;
     taints?: readonly Taint[];
+    unschedulable?: boolean;
     ready?: boolean;
     deleting?: boolean;
   } = {},
@@ -34,9 +36,23 @@ export const node = (
   podCidrs: (over.podCidrs ?? []).map(prefix),
   internalIps: (over.ips ?? []).map(address),
   taints: over.taints ?? [],
-  unschedulable: false,
+  unschedulable: over.unschedulable ?? false,
   ready: over.ready ?? true,
   deleting: over.deleting ?? false,
+});
+
+export const blockAffinity = (
+  owner: string,
+  cidr: string,
+  over: { state?: BlockAffinity['state']; type?: BlockAffinity['type'] } = {},
+): BlockAffinity => ({
+  kind: 'BlockAffinity',
+  meta: meta(`${owner}-${cidr.replace(/[.:/]/g, '-')}`),
+  cidr: prefix(cidr),
+  type: over.type ?? 'host',
+  node: owner,
+  state: over.state ?? 'confirmed',
+  deleted: false,
 });
 
 export const bgpConfiguration = (
