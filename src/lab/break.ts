@@ -7,7 +7,11 @@ import { type LabState, writeState } from './state.ts';
 import type { LabHost } from './topology.ts';
 import { setLink } from './wire.ts';
 
-const hostsOn = ({ topology }: LabState): readonly LabHost[] => [...topology.nodes, ...topology.clients];
+const hostsOn = ({ topology: { nodes, clients, api } }: LabState): readonly LabHost[] => [
+  ...nodes,
+  ...clients,
+  ...(api === undefined ? [] : [api]),
+];
 
 /** Takes the ToR's end of a cable down: both ends lose their carrier, as when the plug is pulled. */
 export async function failLink(state: LabState, a: string, b: string): Promise<LabState> {

@@ -2,12 +2,13 @@
 import { type Paint, paintFor } from '../ctl/style.ts';
 import { columns } from '../ctl/table.ts';
 import { type Cluster, loadCluster } from './cluster.ts';
+import { type DatastoreKind, kubeconfigOf } from './datastore.ts';
 import { fail } from './failure.ts';
 import { guarded } from './guard.ts';
 import { bringUp, checkMachine, presenceOf, refuseIfPresent, takeDown, wordsFor } from './lab.ts';
 import { createReport, type Report } from './report.ts';
 import { type Outcome, runScenario } from './scenario.ts';
-import type { LabState } from './state.ts';
+import type { IpamMode, LabState } from './state.ts';
 import { runDirOf } from './topology.ts';
 import { torSoftware } from './tor/software.ts';
 import type { TorKind } from './tor/tor.ts';
@@ -16,6 +17,8 @@ import { existing, type Named } from './visit.ts';
 export interface Shape extends Named {
   readonly nodes?: number;
   readonly tor: TorKind;
+  readonly api: DatastoreKind;
+  readonly ipam?: IpamMode;
   readonly manifests?: string;
   readonly json?: boolean;
 }
@@ -50,9 +53,12 @@ async function raise(
     name: options.name,
     torKind: options.tor,
     cluster,
+    api: options.api,
+    ...(options.ipam === undefined ? {} : { ipam: options.ipam }),
     ...(options.manifests === undefined ? {} : { manifests: options.manifests }),
     signal,
     onStep: report.step,
+    onWait: report.wait,
   });
 }
 
@@ -130,7 +136,7 @@ export async function up(options: Shape): Promise<number> {
   });
 }
 
-function hints({ name, topology }: LabState): string {
+function hints({ name, topology, api }: LabState): string {
   const more = name === 'lab' ? '' : ` --name ${name}`;
   const node = topology.nodes[0]?.name ?? 'node1';
   const me = 'src/tortie.sh';
@@ -143,7 +149,9 @@ function hints({ name, topology }: LabState): string {
       [`${me} lab fail link ${node} tor${more}`, 'cut a cable; or: fail daemon NODE bgp'],
       [`${me} lab heal${more}`, 'mend everything'],
       [`${me} lab assert${more}`, 'check everything'],
-      [`${runDirOf(name)}/store`, 'the manifests: change them and see'],
+      api === undefined
+        ? [`${runDirOf(name)}/store`, 'the manifests: change them and see']
+        : [`export KUBECONFIG=${kubeconfigOf(name)}`, 'then kubectl, tortiectl: the API server is yours'],
       [`${me} lab down${more}`, 'remove it all'],
     ],
     { indent: 2 },

@@ -1,11 +1,13 @@
 /** Which processes a lab consists of, and starting them one by one, each remembered the moment it runs. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { etcdCommand, serverCommand } from './api/server.ts';
+import { apiDirOf, daemonKubeconfigOf, datastoreOf } from './datastore.ts';
 import { fail } from './failure.ts';
 import { poll } from './poll.ts';
 import { isAlive, startDaemon } from './process.ts';
 import { type LabState, type ProcessRecord, writeState } from './state.ts';
-import { type LabNode, runDirOf, storeDirOf, type Topology } from './topology.ts';
+import { type LabNode, runDirOf } from './topology.ts';
 import { torSoftware } from './tor/software.ts';
 
 const launcher = new URL('../tortie.ts', import.meta.url).pathname;
@@ -19,15 +21,20 @@ export const socketOf = (lab: string, node: string, daemon: 'bgp' | 'felix'): st
 const tortie = (...words: readonly string[]): readonly string[] => [process.execPath, launcher, ...words];
 
 /** `tortie bgp` and `tortie felix` in a node's namespace, as the DaemonSet's two containers. */
-function nodeProcesses(topology: Topology, node: LabNode): readonly ProcessPlan[] {
+function nodeProcesses(state: Cluster, node: LabNode): readonly ProcessPlan[] {
+  const { topology, ipam } = state;
   const dir = join(runDirOf(topology.name), node.name);
-  const common = ['--datastore', `dir:${storeDirOf(topology.name)}`, '--node', node.name];
+  const common = [
+    ...['--datastore', datastoreOf(state).flag, '--node', node.name],
+    ...(ipam === undefined ? [] : ['--ipam', ipam]),
+  ];
   const plan = (role: 'bgp' | 'felix', ...more: readonly string[]): ProcessPlan => ({
     role,
     host: node.name,
     netns: node.netns,
     command: tortie(role, ...common, '--socket', socketOf(topology.name, node.name, role), ...more),
     logFile: join(dir, `${role}.log`),
+    ...(state.api === undefined ? {} : { env: { KUBECONFIG: daemonKubeconfigOf(topology.name, 'tortie') } }),
   });
   return [plan('bgp'), plan('felix', '--state-dir', join(dir, 'state'))];
 }
@@ -56,11 +63,44 @@ function torProcesses({ torKind, topology }: Pick<LabState, 'torKind' | 'topolog
   return torKind === 'gobgp' ? [...router, follower] : router;
 }
 
-/** Everything a lab runs, in the order it is started. */
-export const allProcesses = (state: Pick<LabState, 'torKind' | 'topology'>): readonly ProcessPlan[] => [
+/** The API server, what it keeps things in, and the way to it from this machine. */
+function apiProcesses({ name, topology: { api } }: Cluster): readonly ProcessPlan[] {
+  if (api === undefined) return [];
+  const dir = apiDirOf(name);
+  const plan = (role: string, command: readonly string[]): ProcessPlan => ({
+    ...{ role, command, host: api.name, netns: api.netns },
+    logFile: join(dir, `${role}.log`),
+  });
+  return [
+    plan('etcd', etcdCommand(dir)),
+    plan('kube-apiserver', serverCommand(dir)),
+    {
+      role: 'door',
+      host: 'lab',
+      command: tortie('lab', 'door', '--name', name),
+      logFile: join(dir, 'door.log'),
+    },
+  ];
+}
+
+export type Cluster = Pick<LabState, 'name' | 'torKind' | 'topology' | 'api' | 'ipam'>;
+
+/** What must run before the cluster has its resources. */
+export const firstProcesses = (state: Cluster): readonly ProcessPlan[] => [
+  ...apiProcesses(state),
   ...torProcesses(state),
-  ...state.topology.nodes.flatMap((node) => nodeProcesses(state.topology, node)),
-  kubeletProcess(state.topology.name),
+];
+
+/** What lives by the cluster's resources. */
+export const laterProcesses = (state: Cluster): readonly ProcessPlan[] => [
+  ...state.topology.nodes.flatMap((node) => nodeProcesses(state, node)),
+  kubeletProcess(state.name),
+];
+
+/** Everything a lab runs, in the order it is started. */
+export const allProcesses = (state: Cluster): readonly ProcessPlan[] => [
+  ...firstProcesses(state),
+  ...laterProcesses(state),
 ];
 
 export function writeTorFiles({ torKind, topology }: Pick<LabState, 'torKind' | 'topology'>): void {

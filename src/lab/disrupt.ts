@@ -1,6 +1,4 @@
 /** What the scenario changes and breaks while packets are watched: a policy, and a cable. Both are undone. */
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { failLink, heal } from './break.ts';
 import {
   checkConnectivity,
@@ -14,13 +12,13 @@ import {
   routingFailures,
 } from './checks.ts';
 import { probeNamespace, probePod } from './cluster.ts';
+import { datastoreOf } from './datastore.ts';
 import { afterChange, type Expectations } from './expect.ts';
 import { judgedSources } from './hosts.ts';
 import { attemptKey, attemptsFor, judge } from './matrix.ts';
 import { durationText } from './report.ts';
 import { healMs, type Stage, settleMs, showConnectivity, tell, within } from './stage.ts';
 import { readPods } from './state.ts';
-import { storeDirOf } from './topology.ts';
 
 type TimeName =
   | 'policyAdded'
@@ -66,9 +64,9 @@ export async function changePolicy(stage: Stage, findings: Findings): Promise<vo
   if (expectations === undefined || files.length === 0) return;
   if (stage.theatre) report.heading(`Policy change: ${files.map(([name]) => name).join(', ')}`);
   const attempts = changedAttempts(stage, expectations);
-  const pathOf = (name: string): string => join(storeDirOf(state.name), `lab-change-${name}`);
+  const datastore = datastoreOf(state);
   const written = performance.now();
-  for (const [name, text] of files) writeFileSync(pathOf(name), text);
+  for (const [name, text] of files) await datastore.put(`lab-change-${name}`, text);
   report.wait('waiting for packets to follow the new policy');
   const after = { attempts, expected: afterChange(expectations) };
   const added = await momentOfPackets(state, after, within(stage, settleMs));
@@ -76,7 +74,7 @@ export async function changePolicy(stage: Stage, findings: Findings): Promise<vo
   const seen = await checkPolicy(state, after.expected, within(stage, settleMs));
   tell(stage, matrixFailures(seen), 'every other verdict is as before', findings.failures);
   const taken = performance.now();
-  for (const [name] of files) rmSync(pathOf(name));
+  for (const [name, text] of files) await datastore.drop(`lab-change-${name}`, text);
   const before = { attempts, expected: expectations.reach };
   const removed = await momentOfPackets(state, before, within(stage, settleMs));
   note(stage, findings, 'policyRemoved', removed, taken, 'the policy is taken away: packets follow');

@@ -20,13 +20,28 @@ interface Slot {
   wanted: Pod | undefined;
   record: PodRecord | undefined;
   listeners: Listeners | undefined;
+  /** Its status says that it runs. */
+  reported: boolean;
+  /** It is being deleted, and its object stays until the kubelet lets it go: its uid. */
+  ending: Ending | undefined;
+  /** Failed releases in a row. */
+  refused: number;
   working: boolean;
+}
+
+interface Ending {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid?: string;
 }
 
 const emptySlot = (): Slot => ({
   wanted: undefined,
   record: undefined,
   listeners: undefined,
+  reported: false,
+  ending: undefined,
+  refused: 0,
   working: false,
 });
 
@@ -37,6 +52,8 @@ export interface KubeletPorts {
   readonly log: Logger;
   /** Socket of the node agent of a node. */
   readonly agentOf: (node: string) => string;
+  /** Lets an object that is being deleted go. */
+  readonly release: (pod: Ending) => Promise<void>;
   readonly save: (pods: readonly PodRecord[]) => void;
 }
 
@@ -58,13 +75,15 @@ export function runKubelet(ports: KubeletPorts, before: readonly PodRecord[]): (
         const said = error instanceof Error ? error.message : String(error);
         ports.log.warn(`${key}: ${step} failed`, { error: said });
         if (slot.record) slot.record = { ...slot.record, attempts: slot.record.attempts + 1, error: said };
+        else slot.refused += 1;
       });
       save();
-      const attempts = slot.record?.attempts ?? 0;
+      const attempts = slot.record?.attempts ?? slot.refused;
       if (attempts > 0) await pause(ports.clock, Math.min(5000, 100 * 2 ** attempts));
     }
     slot.working = false;
-    if (slot.wanted === undefined && slot.record === undefined) slots.delete(key);
+    if (slot.wanted === undefined && slot.record === undefined && slot.ending === undefined)
+      slots.delete(key);
   }
 
   function want(change: Change): void {
@@ -72,7 +91,9 @@ export function runKubelet(ports: KubeletPorts, before: readonly PodRecord[]): (
     const meta = change.kind === 'put' ? change.resource.meta : change.ref;
     const key = `${meta.namespace ?? 'default'}/${meta.name}`;
     const slot = slots.get(key) ?? emptySlot();
-    slot.wanted = pod !== undefined && isOurs(pod, ports.topology) ? pod : undefined;
+    const ours = pod !== undefined && isOurs(pod, ports.topology) ? pod : undefined;
+    slot.wanted = ours?.deleting ? undefined : ours;
+    slot.ending = pod?.deleting && isPlaced(pod, ports.topology) ? endingOf(pod) : undefined;
     slots.set(key, slot);
   }
 
@@ -85,15 +106,24 @@ export function runKubelet(ports: KubeletPorts, before: readonly PodRecord[]): (
   return ports.store.watch(['Pod'], take);
 }
 
+const isPlaced = (pod: Pod, topology: Topology): boolean =>
+  topology.nodes.some(({ name }) => name === pod.nodeName);
+
 const isOurs = (pod: Pod, topology: Topology): boolean =>
-  !pod.hostNetwork && !pod.finished && topology.nodes.some(({ name }) => name === pod.nodeName);
+  !pod.hostNetwork && !pod.finished && isPlaced(pod, topology);
+
+const endingOf = ({ meta: { namespace = 'default', name, uid } }: Pod): Ending => ({
+  namespace,
+  pod: name,
+  ...(uid === undefined ? {} : { uid }),
+});
 
 const pause = (clock: Clock, ms: number): Promise<void> =>
   new Promise((resolve) => {
     clock.after(millis(ms), resolve);
   });
 
-type Step = 'attach' | 'listen' | 'detach';
+type Step = 'attach' | 'listen' | 'report' | 'detach' | 'release';
 
 /** What a change of cannot be followed in place: the pod must be made anew. Labels are not of this kind. */
 const sameSandbox = (pod: Pod, record: PodRecord): boolean =>
@@ -101,11 +131,13 @@ const sameSandbox = (pod: Pod, record: PodRecord): boolean =>
   JSON.stringify(portsOf(pod)) === JSON.stringify(record.ports) &&
   (pod.meta.uid === undefined || record.uid === undefined || pod.meta.uid === record.uid);
 
-function nextStep({ wanted, record, listeners }: Slot): Step | undefined {
+function nextStep({ wanted, record, listeners, reported, ending }: Slot): Step | undefined {
+  if (record === undefined && ending !== undefined) return 'release';
   if (record === undefined) return wanted === undefined ? undefined : 'attach';
   if (wanted === undefined || record.state === 'removing' || !sameSandbox(wanted, record)) return 'detach';
   if (record.state === 'creating') return 'attach';
-  return listeners === undefined ? 'listen' : undefined;
+  if (listeners === undefined) return 'listen';
+  return reported ? undefined : 'report';
 }
 
 const portsOf = (pod: Pod): PodRecord['ports'] => pod.ports.map(({ protocol, port }) => ({ protocol, port }));
@@ -122,17 +154,23 @@ const steps: Readonly<Record<Step, (ports: KubeletPorts, slot: Slot) => Promise<
     const addresses = await callCni(callOf(ports, record, 'ADD'));
     slot.record = { ...withoutError(record), state: 'running', addresses, attempts: 0 };
   },
-  listen: async (ports, slot) => {
+  listen: async (_ports, slot) => {
     const { record } = slot;
     if (record === undefined) return;
     const name = `${record.namespace}/${record.pod}`;
     slot.listeners = await listenAs(name, netnsPath(record.netns), record.ports);
+  },
+  report: async (ports, slot) => {
+    const { record } = slot;
+    if (record === undefined) return;
     await ports.store.putStatus(refOf(record), {
       phase: 'Running',
       podIP: record.addresses[0] ?? null,
       podIPs: record.addresses.map((ip) => ({ ip })),
+      conditions: [{ type: 'Ready', status: 'True' }],
     });
-    ports.log.info(`${name} runs`, { addresses: record.addresses });
+    slot.reported = true;
+    ports.log.info(`${record.namespace}/${record.pod} runs`, { addresses: record.addresses });
     slot.record = { ...withoutError(record), attempts: 0 };
   },
   detach: async (ports, slot) => {
@@ -140,11 +178,17 @@ const steps: Readonly<Record<Step, (ports: KubeletPorts, slot: Slot) => Promise<
     if (record === undefined) return;
     slot.listeners?.close();
     slot.listeners = undefined;
+    slot.reported = false;
     slot.record = { ...record, state: 'removing' };
     await callCni(callOf(ports, record, 'DEL'));
     await removeNetns(record.netns);
     slot.record = undefined;
     ports.log.info(`${record.namespace}/${record.pod} is removed`);
+  },
+  release: async (ports, slot) => {
+    if (slot.ending !== undefined) await ports.release(slot.ending);
+    slot.ending = undefined;
+    slot.refused = 0;
   },
 };
 

@@ -1,12 +1,12 @@
 /** Bringing a lab up and taking it down again. Every step is remembered before the next, so `down` always knows what there is. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { Cluster } from './cluster.ts';
-import { allProcesses, start, writeTorFiles } from './daemons.ts';
+import { firstProcesses, laterProcesses, type ProcessPlan, start, writeTorFiles } from './daemons.ts';
+import { type DatastoreKind, datastoreOf, needServer, prepareApi } from './datastore.ts';
 import { fail } from './failure.ts';
 import { endAll, isAlive, run, selfStarted } from './process.ts';
-import { type LabState, readState, writeState } from './state.ts';
-import { planTopology, runDirOf, storeDirOf } from './topology.ts';
+import { type IpamMode, type LabState, readState, writeState } from './state.ts';
+import { planTopology, runDirOf } from './topology.ts';
 import { torSoftware } from './tor/software.ts';
 import type { TorKind } from './tor/tor.ts';
 import { makeWire, namespacesOf, removeWire } from './wire.ts';
@@ -53,10 +53,13 @@ export interface UpOptions {
   readonly name: string;
   readonly torKind: TorKind;
   readonly cluster: Cluster;
+  readonly api: DatastoreKind;
+  readonly ipam?: IpamMode;
   readonly manifests?: string;
   /** Aborted: ends early, with a failure; what was made is for `takeDown`. */
   readonly signal: AbortSignal;
   readonly onStep: (done: string) => void;
+  readonly onWait: (what: string) => void;
 }
 
 export function refuseIfPresent(name: string): void {
@@ -72,9 +75,11 @@ export function refuseIfPresent(name: string): void {
 }
 
 export async function bringUp(options: UpOptions): Promise<LabState> {
-  const { name, torKind, cluster, manifests, signal, onStep } = options;
-  const topology = planTopology(name, cluster.nodeAsn, cluster.nodes);
+  const { name, torKind, cluster, manifests, ipam, signal, onStep, onWait } = options;
+  const withApi = options.api === 'kubernetes';
+  const topology = planTopology(name, cluster.nodeAsn, cluster.nodes, withApi);
   if (!topology.ok) return fail(topology.error);
+  if (withApi) await needServer(onWait);
   mkdirSync(runDirOf(name), { recursive: true, mode: 0o700 });
   let state: LabState = {
     version: 1,
@@ -83,20 +88,29 @@ export async function bringUp(options: UpOptions): Promise<LabState> {
     topology: topology.value,
     ...(manifests === undefined ? {} : { manifests }),
     mesh: cluster.mesh,
+    ...(ipam === undefined ? {} : { ipam }),
     phase: 'starting',
     maker: selfStarted(),
     processes: [],
     failedLinks: [],
   };
+  const startAll = async (plans: readonly ProcessPlan[]): Promise<void> => {
+    for (const plan of plans) {
+      if (signal.aborted) return fail('Interrupted.');
+      state = await start(state, plan);
+    }
+  };
+  const apiAddress = topology.value.api?.address.v4;
+  if (apiAddress !== undefined) state = { ...state, api: await prepareApi(name, [apiAddress]) };
   writeState(state);
-  fillStore(name, cluster.files);
   await makeWire(topology.value);
   onStep(`${wordsFor(topology.value.nodes.length, 'node')}, the ToR and two outside hosts are wired`);
   writeTorFiles(state);
-  for (const plan of allProcesses(state)) {
-    if (signal.aborted) return fail('Interrupted.');
-    state = await start(state, plan);
-  }
+  await startAll(firstProcesses(state));
+  if (withApi) onWait('starting etcd and kube-apiserver');
+  await datastoreOf(state).fill(cluster.files);
+  if (withApi) onStep('kube-apiserver runs, and has our definitions and the cluster');
+  await startAll(laterProcesses(state));
   state = { ...state, phase: 'up' };
   writeState(state);
   onStep(`${await torVersion(torKind)} on the ToR; tortie bgp and tortie felix on every node`);
@@ -104,11 +118,6 @@ export async function bringUp(options: UpOptions): Promise<LabState> {
 }
 
 export const wordsFor = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
-function fillStore(name: string, files: Readonly<Record<string, string>>): void {
-  mkdirSync(storeDirOf(name), { recursive: true });
-  for (const [file, text] of Object.entries(files)) writeFileSync(join(storeDirOf(name), file), text);
-}
 
 async function torVersion(torKind: TorKind): Promise<string> {
   const { title, versionCommand } = torSoftware[torKind];

@@ -5,9 +5,11 @@
  * 130 and 143 interrupted (Ctrl-C, SIGTERM), with everything removed.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { follow, kubelet } from './background.ts';
+import { door, follow, kubelet } from './background.ts';
 import { assertLab, demo, down, up } from './commands.ts';
+import { datastoreKinds } from './datastore.ts';
 import { isFailure } from './failure.ts';
+import { ipamModes } from './state.ts';
 import { checkLabName } from './topology.ts';
 import { torKinds } from './tor/tor.ts';
 import { execIn, failing, healing, status } from './visit.ts';
@@ -32,6 +34,12 @@ const shaped = (command: Command): Command =>
   named(command)
     .option('--nodes <count>', 'how many nodes (default: 3, or the Node manifests)', count)
     .addOption(new Option('--tor <router>', 'what plays the top-of-rack').choices(torKinds).default('bird'))
+    .addOption(
+      new Option('--api <datastore>', 'where the resources live: a directory, or a real kube-apiserver')
+        .choices(datastoreKinds)
+        .default('dir'),
+    )
+    .addOption(new Option('--ipam <mode>', 'where pods get addresses from').choices(ipamModes))
     .option('--manifests <dir>', 'a directory of manifests instead of the sample cluster');
 
 const exitCodes = `
@@ -83,6 +91,7 @@ function build(run: Run): Command {
     .description('plug every cable in and start every daemon that ended')
     .action((options) => run(healing(options)));
   named(lab.command('kubelet', { hidden: true })).action((options) => run(kubelet(options.name)));
+  named(lab.command('door', { hidden: true })).action((options) => run(door(options.name)));
   named(lab.command('follow', { hidden: true })).action((options) => run(follow(options.name)));
   return lab;
 }

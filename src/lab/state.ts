@@ -16,6 +16,8 @@ export interface ProcessRecord extends Started {
   readonly command: readonly string[];
   readonly netns?: string;
   readonly logFile: string;
+  /** Beside what the lab's own command has. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface LabState {
@@ -26,6 +28,10 @@ export interface LabState {
   /** Absent: the sample. */
   readonly manifests?: string;
   readonly mesh: boolean;
+  /** Present: the resources live in an API server, which this machine reaches at this port of 127.0.0.1. */
+  readonly api?: { readonly port: number };
+  /** What the daemons are told; absent: nothing. */
+  readonly ipam?: IpamMode;
   /** 'starting' and its maker gone: that one crashed. */
   readonly phase: 'starting' | 'up';
   readonly maker: Started;
@@ -33,6 +39,9 @@ export interface LabState {
   /** Hosts whose cable to the ToR is cut. */
   readonly failedLinks: readonly string[];
 }
+
+export const ipamModes = ['pod-cidrs', 'blocks'] as const;
+export type IpamMode = (typeof ipamModes)[number];
 
 /** One pod as the kubelet has it. */
 export interface PodRecord {

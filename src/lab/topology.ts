@@ -34,6 +34,8 @@ export interface Topology {
   /** Hosts outside the cluster, on a network of their own behind the ToR. */
   readonly clients: readonly LabHost[];
   readonly nodes: readonly LabNode[];
+  /** The API server's machine, in the rack beside the nodes; absent if the resources are a directory. */
+  readonly api?: LabHost;
 }
 
 /** What the Node manifests say. */
@@ -47,6 +49,7 @@ const rack = {
   v4: '172.30.0.0/24',
   v6: 'fd00:30::/64',
   tor: { v4: '172.30.0.1', v6: 'fd00:30::1' },
+  api: { v4: '172.30.0.2', v6: 'fd00:30::2' },
 } as const;
 export const outside = {
   v4: '192.0.2.0/24',
@@ -84,7 +87,13 @@ export const plannedNode = (index: number): NodeSpec => ({
   podCidrs: [`10.65.${index}.0/24`, `fd00:65:0:${index.toString(16)}::/64`],
 });
 
-export function planTopology(name: string, nodeAsn: number, nodes: readonly NodeSpec[]): Result<Topology> {
+/** @param withApi  also a machine for the API server */
+export function planTopology(
+  name: string,
+  nodeAsn: number,
+  nodes: readonly NodeSpec[],
+  withApi = false,
+): Result<Topology> {
   const wrong = nodes.map(nodeProblem).find((problem) => problem !== undefined);
   if (wrong !== undefined) return err(wrong);
   return ok({
@@ -102,11 +111,26 @@ export function planTopology(name: string, nodeAsn: number, nodes: readonly Node
       netns: `${netnsPrefix(name)}${node.name}`,
       torPort: node.name.length <= 15 ? node.name : `port${index + 1}`,
     })),
+    ...(withApi ? { api: apiHost(name) } : {}),
   });
 }
 
+const apiHost = (lab: string): LabHost => ({
+  name: 'apiserver',
+  netns: `${netnsPrefix(lab)}apiserver`,
+  address: rack.api,
+  torPort: 'apiserver',
+});
+
 /** Names of namespaces, and of links in the ToR's. */
-const taken: readonly string[] = ['tor', 'rack', 'outside', 'lo', ...Object.keys(outside.clients)];
+const taken: readonly string[] = [
+  'tor',
+  'apiserver',
+  'rack',
+  'outside',
+  'lo',
+  ...Object.keys(outside.clients),
+];
 
 function nodeProblem(node: NodeSpec): string | undefined {
   if (taken.includes(node.name))
@@ -174,19 +198,21 @@ const hostStep = (host: LabHost, networks: Pair, tor: Pair, sysctls: WireStep['s
 });
 
 /** Steps in the order they must be done; the ToR's makes every cable and puts its far end in place. */
-export function planWire({ tor, clients, nodes }: Topology): readonly WireStep[] {
+export function planWire({ tor, clients, nodes, api }: Topology): readonly WireStep[] {
+  const servers = api === undefined ? [] : [api];
   const torStep: WireStep = {
     netns: tor.netns,
     sysctls: [...clean, ...forwarding],
     ip: [
       'link set lo up',
-      ...lan('rack', rack, rack.tor, nodes),
+      ...lan('rack', rack, rack.tor, [...nodes, ...servers]),
       ...lan('outside', outside, outside.tor, clients),
     ],
   };
   return [
     torStep,
     ...nodes.map((node) => hostStep(node, rack, rack.tor, [...clean, ...forwarding])),
+    ...servers.map((server) => hostStep(server, rack, rack.tor, clean)),
     ...clients.map((client) => hostStep(client, outside, outside.tor, clean)),
   ];
 }

@@ -76,7 +76,13 @@ function statusText({ name, presence, processes, pods, failedLinks }: Seen): str
 
 export async function execIn({ name }: Named, where: string, command: readonly string[]): Promise<number> {
   const { topology } = existing(name);
-  const hosts = [{ name: 'tor', netns: topology.tor.netns }, ...topology.nodes, ...topology.clients];
+  const { tor, nodes, clients, api } = topology;
+  const hosts = [
+    { name: 'tor', netns: tor.netns },
+    ...nodes,
+    ...clients,
+    ...(api === undefined ? [] : [api]),
+  ];
   const [namespace = '', pod = ''] = where.includes('/') ? where.split('/') : ['default', where];
   const netns =
     hosts.find((host) => host.name === where)?.netns ??

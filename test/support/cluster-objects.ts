@@ -1,23 +1,12 @@
 /** Objects of a real API server, put and removed as `kubectl apply` and `kubectl delete --now` would. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import { apiObjects, type Named } from '../../src/lab/api/objects.ts';
 import { allKinds, isKind, kinds } from '../../src/store/kinds.ts';
 import { isObject } from '../../src/store/schema/manifest.ts';
 import type { Json } from '../../src/store/store.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Manifest } from './manifests.ts';
-
-const otherPlurals: Readonly<Record<string, string>> = {
-  CustomResourceDefinition: 'customresourcedefinitions',
-  ClusterRole: 'clusterroles',
-  ClusterRoleBinding: 'clusterrolebindings',
-};
-
-interface Identity {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-}
 
 export interface ObjectRef {
   readonly kind: string;
@@ -25,18 +14,20 @@ export interface ObjectRef {
   readonly namespace?: string;
 }
 
+/** Of the kinds that are not ours. */
 const versionsOf: Readonly<Record<string, string>> = {
   CustomResourceDefinition: 'apiextensions.k8s.io/v1',
   ClusterRole: 'rbac.authorization.k8s.io/v1',
   ClusterRoleBinding: 'rbac.authorization.k8s.io/v1',
+  EndpointSlice: 'discovery.k8s.io/v1',
+  Lease: 'coordination.k8s.io/v1',
 };
 
-function pathOf({ kind, name, namespace = 'default' }: ObjectRef): string {
-  const ours = isKind(kind) ? kinds[kind] : undefined;
-  const apiVersion = ours?.apiVersion ?? versionsOf[kind] ?? '';
-  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  return `${group}${ours?.namespaced === true ? `/namespaces/${namespace}` : ''}/${ours?.plural ?? otherPlurals[kind]}/${name}`;
-}
+const named = ({ kind, ...rest }: ObjectRef): Named => ({
+  kind,
+  ...rest,
+  apiVersion: isKind(kind) ? kinds[kind].apiVersion : (versionsOf[kind] ?? 'v1'),
+});
 
 export interface ClusterObjects {
   /** Makes or changes it, its status too. */
@@ -45,7 +36,7 @@ export interface ClusterObjects {
   /** RFC 7386 merge patch. */
   patch(ref: ObjectRef, patch: Json): Promise<void>;
   get(ref: ObjectRef): Promise<Json>;
-  /** Everything of our kinds but namespaces goes. */
+  /** Everything of our kinds but namespaces goes, and the Service that the server makes of itself. */
   clear(): Promise<void>;
   /** Our CustomResourceDefinitions, of deploy/crds; resolves when they are served. */
   installCrds(): Promise<void>;
@@ -53,33 +44,18 @@ export interface ClusterObjects {
   grant(): Promise<void>;
 }
 
-/** The API server keeps podIP and the first of podIPs the same, and in doubt believes podIP. */
-function withPodIp(status: Json): Json {
-  const [first] = isObject(status) && Array.isArray(status['podIPs']) ? status['podIPs'] : [];
-  return isObject(status) && isObject(first) ? { ...(status as object), podIP: first['ip'] as Json } : status;
-}
-
 export function clusterObjects({ request }: Pick<ApiServer, 'request'>): ClusterObjects {
+  const server = apiObjects(request);
+  const pathOf = (ref: ObjectRef): Promise<string> => server.pathOf(named(ref));
   const must = async (...asked: Parameters<ApiServer['request']>): Promise<Json> => {
     const { status, body } = await request(...asked);
     if (status >= 300) throw new Error(`${asked[0]} ${asked[1]}: ${status} ${JSON.stringify(body)}`);
     return body;
   };
-  const apply = (path: string, manifest: Json): Promise<Json> =>
-    must('PATCH', `${path}?fieldManager=test&force=true`, manifest, 'application/apply-patch+yaml');
-
-  async function put(manifest: Manifest): Promise<void> {
-    const { status, ...rest } = manifest;
-    const { kind, metadata } = manifest as unknown as Identity;
-    const path = pathOf({ kind, ...metadata });
-    await apply(path, rest);
-    // Not by apply: that takes no second address of one type, which a Node of two families has.
-    const patch = { status: withPodIp(status ?? {}) };
-    if (status !== undefined) await must('PATCH', `${path}/status`, patch, 'application/merge-patch+json');
-  }
+  const put = (manifest: Manifest): Promise<void> => server.put(manifest as unknown as Json);
 
   async function remove(ref: ObjectRef): Promise<void> {
-    await must('DELETE', `${pathOf(ref)}?gracePeriodSeconds=0`);
+    await must('DELETE', `${await pathOf(ref)}?gracePeriodSeconds=0`);
   }
 
   async function namesOf(kind: string): Promise<readonly ObjectRef[]> {
@@ -88,7 +64,9 @@ export function clusterObjects({ request }: Pick<ApiServer, 'request'>): Cluster
     const { status, body } = await request('GET', `/${group}/${kindInfo?.apiVersion}/${kindInfo?.plural}`);
     if (status === 404) return [];
     const items = isObject(body) && Array.isArray(body['items']) ? body['items'] : [];
-    return (items as readonly Identity[]).map(({ metadata: { name, namespace } }) => ({
+    return (
+      items as readonly { readonly metadata: { readonly name: string; readonly namespace?: string } }[]
+    ).map(({ metadata: { name, namespace } }) => ({
       kind,
       name,
       ...(namespace === undefined ? {} : { namespace }),
@@ -99,13 +77,8 @@ export function clusterObjects({ request }: Pick<ApiServer, 'request'>): Cluster
     const folder = new URL('../../deploy/crds/', import.meta.url);
     const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
     for (const file of files) await put(parse(readFileSync(new URL(file, folder), 'utf8')) as Manifest);
-    for (const kind of allKinds.filter((one) => kinds[one].custom)) {
-      const path = `/apis/${kinds[kind].apiVersion}/${kinds[kind].plural}`;
-      for (;;) {
-        const { status } = await request('GET', path);
-        if (status === 200) break;
-      }
-    }
+    // Not before it has said once that it serves each of them.
+    for (const kind of allKinds.filter((one) => kinds[one].custom)) await pathOf({ kind, name: 'any' });
   }
 
   return {
@@ -114,11 +87,11 @@ export function clusterObjects({ request }: Pick<ApiServer, 'request'>): Cluster
     },
     remove,
     patch: async (ref, patch) =>
-      void (await must('PATCH', pathOf(ref), patch, 'application/merge-patch+json')),
-    get: (ref) => must('GET', pathOf(ref)),
+      void (await must('PATCH', await pathOf(ref), patch, 'application/merge-patch+json')),
+    get: async (ref) => must('GET', await pathOf(ref)),
     clear: async () => {
       for (const kind of allKinds.filter((one) => one !== 'Namespace'))
-        for (const ref of await namesOf(kind)) await remove(ref);
+        for (const ref of await namesOf(kind)) if (ref.name !== 'kubernetes') await remove(ref);
     },
     installCrds,
     grant: async () => {
