@@ -7,12 +7,22 @@
  * A release names sequence numbers, so that an address given anew meanwhile is left alone.
  */
 import { type Address, isPrefix4, type Millis, type Prefix } from '../lib/net.ts';
-import type { BlockOwner, IpamBlock } from '../model/ipam.ts';
+import type { BlockAffinity, BlockOwner, IpamBlock } from '../model/ipam.ts';
 import type { Pod } from '../model/resource.ts';
-import { type Allocation, type Instant, inUse, isEmpty, ownerText, sizeOf } from './block.ts';
+import {
+  type Allocation,
+  type Instant,
+  inUse,
+  isEmpty,
+  ownerOf,
+  ownerText,
+  sameOwner,
+  sizeOf,
+} from './block.ts';
 
 export interface LeakView {
   readonly blocks: readonly IpamBlock[];
+  readonly affinities: readonly BlockAffinity[];
   readonly pods: readonly Pod[];
   /** The names of all nodes. */
   readonly nodes: ReadonlySet<string>;
@@ -29,9 +39,10 @@ export interface LeakView {
 export interface LeakMemory {
   readonly leaks: ReadonlyMap<string, Millis>;
   readonly spare: ReadonlyMap<string, Millis>;
+  readonly unsettled: ReadonlyMap<string, Millis>;
 }
 
-export const nothingSeen: LeakMemory = { leaks: new Map(), spare: new Map() };
+export const nothingSeen: LeakMemory = { leaks: new Map(), spare: new Map(), unsettled: new Map() };
 
 export interface Leak {
   readonly handle: string;
@@ -64,6 +75,8 @@ export interface LeakVerdict {
   readonly confirmed: readonly Leak[];
   /** To be given back, if still empty then. */
   readonly spare: readonly SpareBlock[];
+  /** Claims and deletions that stopped half-way, to be settled; a node does not announce such a block. */
+  readonly unsettled: readonly BlockAffinity[];
 }
 
 export function findLeaks(view: LeakView): LeakVerdict {
@@ -81,8 +94,37 @@ export function findLeaks(view: LeakView): LeakVerdict {
     const isSeenTwice = view.before.leaks.has(key) && view.now - since >= view.graceMs;
     (isGone || isSeenTwice ? confirmed : candidates).push(leak);
   }
-  const { spare, memory } = findSpare(view);
-  return { memory: { leaks, spare: memory }, candidates, confirmed, spare };
+  const spare = findSpare(view);
+  const unsettled = findUnsettled(view);
+  return {
+    memory: { leaks, spare: spare.memory, unsettled: unsettled.memory },
+    candidates,
+    confirmed,
+    spare: spare.spare,
+    unsettled: unsettled.unsettled,
+  };
+}
+
+/** A claim takes seconds; one that took as long as this is not going on. */
+const settleMs = 60_000;
+
+function findUnsettled(view: LeakView): {
+  readonly unsettled: readonly BlockAffinity[];
+  readonly memory: LeakMemory['unsettled'];
+} {
+  const blocks = new Map(view.blocks.map((block) => [block.cidr, block]));
+  const memory = new Map<string, Millis>();
+  const unsettled: BlockAffinity[] = [];
+  for (const affinity of view.affinities) {
+    const isTheirs = sameOwner(blocks.get(affinity.cidr)?.affinity, ownerOf(affinity));
+    if (affinity.state === 'confirmed' && isTheirs) continue;
+    const key = `${affinity.meta.name} ${affinity.state}`;
+    const since = view.before.unsettled.get(key) ?? view.now;
+    memory.set(key, since);
+    const isGone = affinity.type === 'host' && !view.nodes.has(affinity.node);
+    if (isGone || (view.before.unsettled.has(key) && view.now - since >= settleMs)) unsettled.push(affinity);
+  }
+  return { unsettled, memory };
 }
 
 interface Held extends Allocation {
@@ -155,28 +197,27 @@ function findSpare(view: LeakView): {
   const spare: SpareBlock[] = [];
   for (const { owner, blocks } of byOwner(view.blocks)) {
     const isGone = owner.type === 'host' && !view.nodes.has(owner.node);
-    let kept = blocks.filter((block) => !isEmpty(block, view.cooledBy));
-    for (const block of blocks) {
-      if (!isEmpty(block, view.cooledBy)) continue;
-      const hasRoom = kept.some((one) => one.unallocated.length >= sizeOf(one.cidr) * roomLeft);
-      if (!isGone && !hasRoom) {
-        kept = [...kept, block];
-        continue;
-      }
+    for (const block of dispensable(blocks, isGone, view.cooledBy)) {
       const key = `${ownerText(owner)} ${block.meta.name}`;
       const since = view.before.spare.get(key) ?? view.now;
       memory.set(key, since);
       const isSeenTwice = view.before.spare.has(key) && view.now - since >= view.graceMs;
-      if (isGone) spare.push({ block: block.cidr, owner, why: `Its node ${ownerText(owner)} is gone.` });
-      else if (isSeenTwice)
-        spare.push({
-          block: block.cidr,
-          owner,
-          why: `It is empty, and ${ownerText(owner)} has room elsewhere.`,
-        });
+      const why = isGone
+        ? `Its node ${ownerText(owner)} is gone.`
+        : `It is empty, and ${ownerText(owner)} has room in another block.`;
+      if (isGone || isSeenTwice) spare.push({ block: block.cidr, owner, why });
     }
   }
   return { spare, memory };
+}
+
+/** The empty blocks of one owner and family; if it is still there, without the first one unless another has room. */
+function dispensable(blocks: readonly IpamBlock[], isGone: boolean, cooledBy: Instant): readonly IpamBlock[] {
+  const empty = blocks.filter((block) => isEmpty(block, cooledBy));
+  const hasRoom = blocks.some(
+    (block) => !empty.includes(block) && block.unallocated.length >= sizeOf(block.cidr) * roomLeft,
+  );
+  return isGone || hasRoom ? empty : empty.slice(1);
 }
 
 /** One group per owner and family, with its blocks in the order given. */

@@ -112,7 +112,7 @@ export interface Collector {
   release(leak: Pick<Leak, 'handle' | 'addresses'>): Promise<Result<readonly Address[], LedgerRefusal>>;
   /** Deletes the block and its affinity if it is still empty and its owner's; false if it is not. */
   giveBack(spare: Pick<SpareBlock, 'block' | 'owner'>): Promise<Result<boolean, LedgerRefusal>>;
-  /** Finishes or undoes what its owner left half done: pending and pendingDeletion. For owners that are gone. */
+  /** Finishes or undoes what was left half done (`unsettled` of a LeakVerdict): the affinity says what the block says, or goes. */
   settle(affinity: BlockAffinity): Promise<Result<undefined, LedgerRefusal>>;
 }
 
