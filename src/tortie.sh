@@ -1,5 +1,5 @@
 #!/bin/sh
-# The commands `tortie` and `tortiectl`: src/tortie.ts on the Node.js this project pins, whatever the machine has.
+# The commands `tortie`, `tortiectl` and `kubectl tortie`: src/tortie.ts on the Node.js this project pins, whatever the machine has.
 set -eu
 here=$(dirname -- "$(readlink -f -- "$0")")
 node=$here/../node_modules/.bin/node
@@ -16,6 +16,10 @@ sparing='--max-semi-space-size=4 --heap-growing-percent=60'
 
 case $(basename -- "$0") in
 tortiectl*) set -- ctl "$@" ;;
+kubectl-tortie*)
+  export TORTIECTL_NAME='kubectl tortie'
+  set -- ctl "$@"
+  ;;
 esac
 case ${1-} in
 bgp) exec "$node" $sparing "$here/tortie.ts" "$@" ;;

@@ -1,83 +1,118 @@
-/** Shell completion, made from the commands themselves so that it cannot fall behind them. */
-import type { Command } from 'commander';
+/** Shell completion, made from the table of commands so that it cannot fall behind it. Names of objects are asked for when needed. */
 
-export const shells = ['bash', 'zsh', 'fish'] as const;
+import type { Command } from './command.ts';
+import { complain } from './output.ts';
+import { shells } from './shells.ts';
 
-/** A path of subcommands, and the words that may follow it. */
+/** The words before, and the words that may follow them. */
 interface Words {
   readonly path: string;
   readonly words: readonly string[];
 }
 
-function wordsBelow(command: Command, path: readonly string[]): readonly Words[] {
-  const options = command.options.map(({ long, short }) => long ?? short ?? '').filter((word) => word !== '');
-  const words = [...command.commands.map((child) => child.name()), ...options, '--help'];
-  const extra = command.name() === 'completion' ? shells : [];
+const globals = ['--kubeconfig', '--context', '--datastore'];
+
+const longOf = (flags: string): string => /--[\w-]+/.exec(flags)?.[0] ?? flags.split(' ')[0] ?? '';
+
+/** Every path of words that leads on, "" the first. */
+export function wordTable(commands: readonly Command[]): readonly Words[] {
+  const groups = new Map<string, Set<string>>([['', new Set()]]);
+  for (const { name } of commands) {
+    const [first = '', second] = name.split(' ');
+    groups.get('')?.add(first);
+    if (second !== undefined) groups.set(first, (groups.get(first) ?? new Set<string>()).add(second));
+  }
   return [
-    { path: path.join(' '), words: [...extra, ...words] },
-    ...command.commands.flatMap((child) => wordsBelow(child, [...path, child.name()])),
+    ...[...groups].map(([path, words]) => ({ path, words: [...words, '--help'] })),
+    ...commands.map(({ name, options = [], values = [] }) => ({
+      path: name,
+      words: [...values, ...options.map(({ flags }) => longOf(flags)), ...globals, '--help'],
+    })),
   ];
 }
 
-export async function completion(shell: string, root: Command): Promise<number> {
-  const script = completionScript(shell, root);
-  if (script === undefined) {
-    process.stderr.write(`tortiectl: "${shell}" has no completion here. There is: ${shells.join(', ')}.\n`);
-    return 2;
-  }
-  process.stdout.write(script);
+/** Commands whose second word is the name of an object of the kind in their first. */
+const named = (commands: readonly Command[]): readonly string[] =>
+  commands
+    .filter(({ words = '', values }) => values !== undefined && /name/.test(words))
+    .map(({ name }) => name);
+
+const scripts: Readonly<Record<string, (commands: readonly Command[]) => string>> = {
+  bash: (commands) => bash(commands, ['complete -o default -F _tortiectl tortiectl']),
+  // zsh runs bash completions as they are.
+  zsh: (commands) =>
+    `#compdef tortiectl\nautoload -U +X bashcompinit && bashcompinit\n${bash(commands, ['complete -o default -F _tortiectl tortiectl'])}`,
+  fish,
+};
+
+export async function completion(shell: string, commands: readonly Command[]): Promise<number> {
+  const script = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
+  if (script === undefined)
+    return complain({
+      code: 2,
+      sentence: `"${shell}" has no completion here. There is: ${shells.join(', ')}.`,
+    });
+  process.stdout.write(script(commands));
   return 0;
 }
 
-function completionScript(shell: string, root: Command): string | undefined {
-  const words = wordsBelow(root, []);
-  switch (shell) {
-    case 'bash':
-      return bash(words);
-    case 'zsh':
-      // zsh runs bash completions as they are.
-      return `#compdef tortiectl\nautoload -U +X bashcompinit && bashcompinit\n${bash(words)}`;
-    case 'fish':
-      return fish(words);
-    default:
-      return undefined;
-  }
-}
-
 /** The path is the leading words that are no options; the longest known one decides. */
-function bash(all: readonly Words[]): string {
-  const cases = all.map(({ path, words }) => `    "${path}") words="${words.join(' ')}" ;;`);
+function bash(commands: readonly Command[], ends: readonly string[]): string {
+  const cases = wordTable(commands).map(
+    ({ path, words }) => `      "${path}") words="${words.join(' ')}" ;;`,
+  );
+  const withNames = named(commands).map((name) => `"${name} "*`);
   return `# tortiectl completion for bash
 _tortiectl() {
-  local path="" word words=""
+  local path="" full word words=""
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$word" in -*) break ;; *) path="\${path:+$path }$word" ;; esac
   done
+  full=$path
   while :; do
     case "$path" in
-${cases.map((line) => `  ${line}`).join('\n')}
+${cases.join('\n')}
     esac
     [ -n "$words" ] && break
     case "$path" in *" "*) path="\${path% *}" ;; *) path="" ;; esac
   done
+  case "$full" in
+    ${withNames.join(' | ')})
+      case "\${COMP_WORDS[COMP_CWORD]}" in -*) ;; *)
+        word=\${full#* }
+        words=$(tortiectl get "\${word%% *}" -o name 2>/dev/null | sed 's,.*/,,') ;;
+      esac ;;
+  esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
-complete -o default -F _tortiectl tortiectl
+${ends.join('\n')}
 `;
 }
 
-function fish(all: readonly Words[]): string {
-  const lines = all.flatMap(({ path, words }) =>
+function fish(commands: readonly Command[]): string {
+  const lines = wordTable(commands).flatMap(({ path, words }) =>
     words.map((word) => {
       const what = word.startsWith('--') ? `-l ${word.slice(2)}` : `-f -a ${word}`;
       return `complete -c tortiectl -n '__tortiectl_at "${path}"' ${what}`;
     }),
   );
+  const names = named(commands).map(
+    (name) => `complete -c tortiectl -n '__tortiectl_kind "${name}"' -f -a '(__tortiectl_names "${name}")'`,
+  );
   return `# tortiectl completion for fish
-function __tortiectl_at
-  set -l words (commandline -opc)[2..-1]
-  test "$argv[1]" = (string join ' ' (string match -v -- '-*' $words))
+function __tortiectl_words
+  string match -v -- '-*' (commandline -opc)[2..-1]
 end
-${lines.join('\n')}
+function __tortiectl_at
+  test "$argv[1]" = (string join ' ' (__tortiectl_words))
+end
+function __tortiectl_kind
+  string match -q -- "$argv[1] *" (string join ' ' (__tortiectl_words))
+end
+function __tortiectl_names
+  set -l words (string split ' ' -- (string replace -- "$argv[1] " '' (string join ' ' (__tortiectl_words))))
+  tortiectl get $words[1] -o name 2>/dev/null | string replace -r '.*/' ''
+end
+${[...lines, ...names].join('\n')}
 `;
 }

@@ -1,66 +1,98 @@
 /**
- * `tortiectl`: what the daemons of this node say, in tables, JSON or YAML. Wiring only.
- *
- * Exit codes of `node status`: 0 every session is up · 1 some are not, or there is a problem · 2 the speaker does not answer.
- * Of the others: 0 answered · 1 there is no such thing · 2 no answer, or asked for wrongly.
+ * `tortiectl`: the whole cluster by the API with the rights of the one who asks, and this node by its sockets. Wiring only:
+ * the table of commands. Other rooms add theirs as one line of `commands`.
  */
-import { Command, CommanderError, Option } from 'commander';
-import { completion, shells } from './completion.ts';
-import { nodeStatus } from './node-status.ts';
-import { policyShow } from './policy.ts';
-import { bgpRoutes } from './routes.ts';
+import { CommanderError, Option, Command as Parser } from 'commander';
+import type { Command, OptionRow } from './command.ts';
+import { clusterCommands } from './rows/cluster.ts';
+import { nodeCommands } from './rows/node.ts';
+import { objectCommands } from './rows/objects.ts';
+import { shellCommands } from './rows/shell.ts';
 
-const sockets = { bgp: '/run/tortie/bgp.sock', felix: '/run/tortie/felix.sock' };
+const commands: readonly Command[] = [
+  ...clusterCommands,
+  ...objectCommands,
+  ...nodeCommands,
+  ...shellCommands(() => commands),
+];
 
-type Run = (code: Promise<number>) => Promise<void>;
+/** First words that have others below them. */
+const groups: Readonly<Record<string, string>> = {
+  node: 'a node as a router',
+  bgp: 'the BGP tables of this node',
+  policy: 'network policy on this node',
+  ipam: 'which address is whose',
+  migrate: 'coming from another pod network',
+};
 
-const socketOption = (command: Command, daemon: 'bgp' | 'felix'): Command =>
-  command.option('--socket <path>', `Unix socket of "tortie ${daemon}"`, sockets[daemon]);
+const globals: readonly OptionRow[] = [
+  {
+    flags: '--kubeconfig <file>',
+    what: 'the cluster and your rights in it; otherwise found as kubectl does',
+  },
+  { flags: '--context <name>', what: 'a context of the kubeconfig' },
+  {
+    flags: '--datastore <datastore>',
+    what: 'kubernetes, or dir:PATH for a directory of manifests',
+    fallback: 'kubernetes',
+  },
+];
 
-const outputOption = (command: Command, forms: readonly string[]): Command =>
-  command.addOption(new Option('-o, --output <form>', 'instead of a table').choices(forms));
+function optionOf({ flags, what, choices, fallback, many, conflicts }: OptionRow): Option {
+  const option = new Option(flags, what);
+  if (choices !== undefined) option.choices(choices);
+  if (fallback !== undefined) option.default(fallback);
+  if (conflicts !== undefined) option.conflicts([...conflicts]);
+  if (many === true) option.argParser((value, before: readonly string[] = []) => [...before, value]);
+  return option;
+}
 
-function build(run: Run): Command {
-  const ctl = new Command('tortiectl')
-    .description('What Tortie does on this node: sessions, routes and policy.')
-    .exitOverride();
-  const node = ctl.command('node').description('this node as a router');
-  outputOption(socketOption(node.command('status'), 'bgp'), ['wide', 'json', 'yaml'])
-    .description('the BGP sessions of this node')
-    .addHelpText(
-      'after',
-      '\nExit codes:\n  0  every session is up\n  1  some are not, or there is a problem\n  2  the speaker does not answer\n',
-    )
-    .action((options) => run(nodeStatus(options)));
-  const bgp = ctl.command('bgp').description('the BGP tables of this node');
-  outputOption(socketOption(bgp.command('routes [prefix]'), 'bgp'), ['wide', 'json', 'yaml'])
-    .description('the routes this node knows, the best first; with a prefix, only those within it')
-    .addOption(
-      new Option('--received <peer>', 'only what this neighbour (name or address) sent').conflicts(
-        'advertised',
-      ),
-    )
-    .option('--advertised <peer>', 'what this neighbour was sent')
-    .action((prefix, options) => run(bgpRoutes(prefix, options)));
-  const policy = ctl.command('policy').description('network policy on this node');
-  outputOption(socketOption(policy.command('show <pod>'), 'felix'), ['json', 'yaml'])
-    .description('what applies to a pod, in the order it is evaluated')
-    .option('-n, --namespace <namespace>', 'the namespace of the pod', 'default')
-    .action((pod, options) => run(policyShow(pod, options)));
-  ctl
-    .command('completion <shell>')
-    .description(`a completion script for ${shells.join(', ')}`)
-    .addHelpText('after', '\nFor bash: source <(tortiectl completion bash)\n')
-    .action((shell) => run(completion(shell, ctl)));
-  return ctl;
+/** "kubectl tortie" when kubectl started us. */
+const programName = (): string => process.env['TORTIECTL_NAME'] ?? 'tortiectl';
+
+const notes = ({ examples, exits }: Command, program: string): string =>
+  [
+    '\nExamples:',
+    ...examples.map((example) => `  ${example.replace(/^tortiectl/, program)}`),
+    '\nExit codes:',
+    ...exits.map(([code, when]) => `  ${code}  ${when}`),
+  ].join('\n');
+
+function add(root: Parser, row: Command, done: (code: number) => void): void {
+  const words = row.name.split(' ');
+  const own = words.pop() ?? '';
+  const parent = words.reduce((above, word) => groupOf(above, word), root);
+  const parser = parent.command(row.words === undefined ? own : `${own} ${row.words}`).description(row.what);
+  for (const option of row.options ?? []) parser.addOption(optionOf(option));
+  parser.addHelpText('after', notes(row, root.name()));
+  parser.action(async () => done(await row.run(parser.args, parser.optsWithGlobals())));
+}
+
+function groupOf(above: Parser, word: string): Parser {
+  const known = above.commands.find((child) => child.name() === word);
+  return known ?? above.command(word).description(groups[word] ?? '');
+}
+
+function build(done: (code: number) => void): Parser {
+  const root = new Parser(programName())
+    .description('What Tortie does in this cluster and on this node: sessions, routes, addresses and policy.')
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+  for (const option of globals) root.addOption(optionOf(option));
+  for (const row of commands) add(root, row, done);
+  return root;
 }
 
 /** @param argv  what follows `tortiectl`. @returns the exit code */
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
+  // A reader that has seen enough, such as head, is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? code : 2),
+  );
   try {
-    await build(async (running) => {
-      code = await running;
+    await build((done) => {
+      code = done;
     }).parseAsync([...argv], { from: 'user' });
     return code;
   } catch (error) {

@@ -1,17 +1,13 @@
 /** `tortiectl node status`: the layout of calicoctl's command of that name, so that eyes and scripts find their way. */
+
 import { formatProblem, type Problem } from '../model/problem.ts';
 import type { BgpStatus, PeerStatus } from '../model/status.ts';
-import { ask, complain, type Form, print } from './output.ts';
+import type { NodeStatusOptions } from './options.ts';
+import { ask, complain, print } from './output.ts';
 import { type Paint, paintFor, plain } from './style.ts';
 import { boxTable, type Row } from './table.ts';
 
-export async function nodeStatus({
-  socket,
-  output,
-}: {
-  readonly socket: string;
-  readonly output?: Form;
-}): Promise<number> {
+export async function nodeStatus({ socket, output }: NodeStatusOptions): Promise<number> {
   const asked = await ask<BgpStatus>(socket, '/status', 'bgp');
   if (!asked.ok) {
     if (output === undefined || output === 'wide') process.stdout.write('Tortie process is not running.\n');

@@ -1,13 +1,9 @@
 /** `tortiectl policy show POD`: what applies to a pod on this node, direction by direction, in words. */
-import type { DirectionStatus, PodPolicyStatus } from '../model/status.ts';
-import { ask, complain, type Form, print } from './output.ts';
-import { type Paint, paintFor, plain } from './style.ts';
 
-export interface PolicyOptions {
-  readonly socket: string;
-  readonly namespace: string;
-  readonly output?: Form;
-}
+import type { DirectionStatus, PodPolicyStatus } from '../model/status.ts';
+import type { PolicyOptions } from './options.ts';
+import { ask, complain, print } from './output.ts';
+import { type Paint, paintFor, plain } from './style.ts';
 
 /** @param pod  a name, or "namespace/name" */
 export async function policyShow(pod: string, options: PolicyOptions): Promise<number> {

@@ -1,18 +1,13 @@
 /** `tortiectl bgp routes`: the speaker's tables. */
+
 import { comparePrefixes, contains, type Prefix, parsePrefix } from '../lib/net.ts';
 import type { BgpStatus, RouteStatus } from '../model/status.ts';
-import { ask, complain, type Form, print } from './output.ts';
+import type { BgpRoutesOptions } from './options.ts';
+import { ask, complain, print } from './output.ts';
 import { type Paint, paintFor, plain } from './style.ts';
 import { type Cell, columns } from './table.ts';
 
-export interface RoutesOptions {
-  readonly socket: string;
-  readonly output?: Form;
-  readonly received?: string;
-  readonly advertised?: string;
-}
-
-export async function bgpRoutes(prefix: string | undefined, options: RoutesOptions): Promise<number> {
+export async function bgpRoutes(prefix: string | undefined, options: BgpRoutesOptions): Promise<number> {
   const within = prefix === undefined ? undefined : parsePrefix(prefix);
   if (prefix !== undefined && within === undefined) {
     return complain({
@@ -31,7 +26,7 @@ export async function bgpRoutes(prefix: string | undefined, options: RoutesOptio
 }
 
 /** A neighbour may be named by its address: the speaker knows it by its name. */
-async function queryOf({ socket, received, advertised }: RoutesOptions) {
+async function queryOf({ socket, received, advertised }: BgpRoutesOptions) {
   const peer = received ?? advertised;
   if (peer === undefined) return { ok: true, value: '' } as const;
   const status = await ask<BgpStatus>(socket, '/status', 'bgp');

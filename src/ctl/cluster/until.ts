@@ -1,0 +1,21 @@
+/** Runs something that goes on until Ctrl-C, or until it ends itself. */
+
+/** @param start  begins it and answers how to stop it; `end` ends it from within. @returns the exit code */
+export function untilInterrupted(start: (end: (code: number) => void) => () => void): Promise<number> {
+  return new Promise((resolve) => {
+    let stop: (() => void) | undefined;
+    const end = (code: number): void => {
+      process.off('SIGINT', interrupted);
+      process.off('SIGTERM', interrupted);
+      // It may end before it is known how to stop it.
+      setImmediate(() => {
+        stop?.();
+        resolve(code);
+      });
+    };
+    const interrupted = (): void => end(0);
+    process.on('SIGINT', interrupted);
+    process.on('SIGTERM', interrupted);
+    stop = start(end);
+  });
+}

@@ -1,0 +1,78 @@
+/** What commander makes of each command's options; the rows and what they run agree on these. */
+import type { Form } from './output.ts';
+
+export interface StatusOptions {
+  readonly output?: 'wide' | 'json' | 'yaml';
+  readonly watch?: boolean;
+}
+
+export interface GetOptions {
+  readonly output?: string;
+  readonly namespace: string;
+  readonly allNamespaces?: boolean;
+  readonly selector?: string;
+  readonly watch?: boolean;
+}
+
+export interface DescribeOptions {
+  readonly namespace: string;
+  readonly selector?: string;
+  readonly allNamespaces?: boolean;
+}
+
+export interface FileOptions {
+  readonly filename: readonly string[];
+  readonly recursive?: boolean;
+  readonly namespace?: string;
+  readonly skipExists?: boolean;
+  readonly skipNotExists?: boolean;
+  readonly output?: 'json';
+}
+
+export interface PatchOptions {
+  readonly namespace: string;
+  readonly patch: string;
+  readonly type: 'merge' | 'json' | 'strategic';
+}
+
+export interface LabelOptions {
+  readonly namespace: string;
+  readonly overwrite?: boolean;
+  readonly remove?: boolean;
+}
+
+export interface DoctorOptions {
+  readonly output?: 'json';
+  readonly scope: 'auto' | 'cluster' | 'node' | 'all';
+  readonly only?: readonly string[];
+  readonly hostRoot: string;
+}
+
+export interface DiagsOptions {
+  readonly file?: string;
+  readonly log?: readonly string[];
+  readonly bgpSocket: string;
+  readonly felixSocket: string;
+}
+
+export interface MigrateOptions {
+  readonly output?: 'json' | 'yaml';
+}
+
+export interface NodeStatusOptions {
+  readonly socket: string;
+  readonly output?: Form;
+}
+
+export interface BgpRoutesOptions {
+  readonly socket: string;
+  readonly output?: Form;
+  readonly received?: string;
+  readonly advertised?: string;
+}
+
+export interface PolicyOptions {
+  readonly socket: string;
+  readonly namespace: string;
+  readonly output?: Form;
+}

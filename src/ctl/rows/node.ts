@@ -1,0 +1,50 @@
+/** Commands that ask the daemons of this node over their sockets. */
+
+import { type Command, command, namespace, output, socket, usual } from '../command.ts';
+import type { BgpRoutesOptions, NodeStatusOptions, PolicyOptions } from '../options.ts';
+
+export const nodeCommands: readonly Command[] = [
+  command<NodeStatusOptions>({
+    name: 'node status',
+    words: '[node]',
+    what: 'the BGP sessions of this node, or with a name those another node reports',
+    options: [socket('bgp'), output('wide', 'json', 'yaml')],
+    examples: ['tortiectl node status', 'tortiectl node status node2 -o wide'],
+    exits: [
+      [0, 'every session is up'],
+      [1, 'some are not, there is a problem, or there is no report of that node'],
+      [2, 'the speaker, or the cluster, does not answer'],
+    ],
+    run: async ([node], options) => {
+      if (node === undefined) return (await import('../node-status.ts')).nodeStatus(options);
+      return (await import('../reported-status.ts')).reportedStatus(node, options);
+    },
+  }),
+  command<BgpRoutesOptions>({
+    name: 'bgp routes',
+    words: '[prefix]',
+    what: 'the routes this node knows, the best first; with a prefix, only those within it',
+    options: [
+      socket('bgp'),
+      output('wide', 'json', 'yaml'),
+      {
+        flags: '--received <peer>',
+        what: 'only what this neighbour (name or address) sent',
+        conflicts: ['advertised'],
+      },
+      { flags: '--advertised <peer>', what: 'what this neighbour was sent' },
+    ],
+    examples: ['tortiectl bgp routes 10.65.0.0/16', 'tortiectl bgp routes --received 172.30.0.1'],
+    exits: usual,
+    run: async ([prefix], options) => (await import('../routes.ts')).bgpRoutes(prefix, options),
+  }),
+  command<PolicyOptions>({
+    name: 'policy show',
+    words: '<pod>',
+    what: 'what applies to a pod of this node, in the order it is evaluated',
+    options: [socket('felix'), output('json', 'yaml'), { ...namespace, what: 'the namespace of the pod' }],
+    examples: ['tortiectl policy show front -n shop', 'tortiectl policy show shop/front -o json'],
+    exits: usual,
+    run: async ([pod = ''], options) => (await import('../policy.ts')).policyShow(pod, options),
+  }),
+];
