@@ -1,0 +1,57 @@
+#!/bin/sh
+# The root filesystem that the containers of the DaemonSet run in, made without a container engine or registry:
+#
+#   sh deploy/rootfs.sh DIRECTORY
+#
+# A few Debian packages (mmdebstrap, no maintainer script runs), Node.js as the npm package `node` brings it, the production
+# dependencies of package-lock.json, our tree, the addon and the CNI plugin. No compiler, no npm, no package manager.
+# The addon and the plugin are those of this checkout (`npm run setup` builds them), so it is for this machine's architecture.
+# Needs root or a user namespace, mmdebstrap, npm, and the network. DIRECTORY is replaced once the new one is whole.
+set -eu
+[ $# = 1 ] || { echo 'usage: sh deploy/rootfs.sh DIRECTORY' >&2; exit 2; }
+mkdir -p "$(dirname "$1")"
+target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+cd "$(dirname "$0")/.."
+
+suite=${TORTIE_SUITE:-bookworm}
+mirror=${TORTIE_MIRROR:-http://deb.debian.org/debian}
+# dash, coreutils: for tortie.sh; nftables: felix writes through nft; the rest is what node is linked with.
+packages=dash,coreutils,nftables,libc6,libstdc++6,libgcc-s1
+
+for built in src/kernel/native/tortie.node src/cni/tortie; do
+  [ -e "$built" ] || { echo "rootfs: $built is not built; run: npm run setup" >&2; exit 1; }
+done
+
+new=$target.new
+rm -rf "$new"
+mkdir -p "$new"
+mmdebstrap --quiet --variant=extract --include="$packages" "$suite" "$new" "$mirror"
+
+# What is not needed to run: documentation, lists and the package database.
+rm -rf "$new/usr/share/doc" "$new/usr/share/man" "$new/usr/share/locale" "$new/usr/share/info" "$new/usr/share/lintian" \
+  "$new/usr/share/bash-completion" "$new/var/lib/apt" "$new/var/lib/dpkg" "$new/var/cache" "$new/var/log" "$new/etc/apt"
+printf 'root:x:0:0:root:/:/usr/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/usr/sbin/nologin\n' >"$new/etc/passwd"
+printf 'root:x:0:\nnonroot:x:65532:\n' >"$new/etc/group"
+# The mount points of the DaemonSet, for a root filesystem that is read-only.
+mkdir -p "$new/run/tortie" "$new/run/netns" "$new/var/lib/tortie" "$new/host/opt/cni/bin" "$new/host/etc/cni/net.d" \
+  "$new/host/proc/sys" "$new/proc" "$new/sys" "$new/dev" "$new/tmp" "$new/usr/local/bin"
+chmod 1777 "$new/tmp"
+[ -e "$new/var/run" ] || ln -s /run "$new/var/run"
+
+app=$new/opt/tortie
+mkdir -p "$app"
+cp package.json package-lock.json .npmrc LICENSE "$app/"
+cp -R src bgp felix "$app/"
+npm --prefix "$app" ci --omit=dev --no-fund --no-audit --loglevel=error >/dev/null
+# The headers were for building; node is there twice, as its installer links it.
+rm -rf "$app/package-lock.json" "$app/.npmrc" "$app/node_modules/node-api-headers" "$app/node_modules/node/node_modules"
+ln -s ../../../opt/tortie/src/tortie.sh "$new/usr/local/bin/tortie"
+ln -s ../../../opt/tortie/src/tortie.sh "$new/usr/local/bin/tortiectl"
+
+# Compiled once here: a container cannot write beside the code, and a start that strips types costs twice the time.
+for room in bgp felix ctl; do
+  env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin chroot "$new" /usr/local/bin/tortie "$room" --help >/dev/null
+done
+
+rm -rf "$target"
+mv "$new" "$target"
