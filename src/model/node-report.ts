@@ -4,8 +4,8 @@
  * only its own, when it changed, and not more than once in ten seconds.
  * JSON-safe, and no longer than a few kilobytes: lists are cut, counts are whole.
  */
+import type { BgpState } from './bgp-state.ts';
 import type { Meta } from './meta.ts';
-import type { BgpState } from './status.ts';
 
 export interface CalicoNodeStatus {
   readonly kind: 'CalicoNodeStatus';
