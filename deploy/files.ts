@@ -22,7 +22,16 @@ const namespace = 'kube-system';
 export const render = (...more: readonly string[]): string =>
   execFileSync(
     linked,
-    ['template', 'tortie', join(here, 'chart'), '--namespace', namespace, '--kube-version', '1.30.0', ...more],
+    [
+      'template',
+      'tortie',
+      join(here, 'chart'),
+      '--namespace',
+      namespace,
+      '--kube-version',
+      '1.30.0',
+      ...more,
+    ],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
   );
 
@@ -69,7 +78,14 @@ export function madeFiles(): readonly Made[] {
   const definitions = crds();
   const plain = documentsOf(render('--no-hooks'));
   const watched = documentsOf(
-    render('--no-hooks', '--show-only', 'templates/monitoring.yaml', '--set', 'metrics.address=0.0.0.0', ...monitoring),
+    render(
+      '--no-hooks',
+      '--show-only',
+      'templates/monitoring.yaml',
+      '--set',
+      'metrics.address=0.0.0.0',
+      ...monitoring,
+    ),
   );
   const all = [...definitions.map(({ text }) => text.replace(/^#.*\n/, '').trim()), ...plain];
   return [

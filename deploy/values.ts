@@ -15,7 +15,8 @@ export const valuesSchema = (): Described => JSON.parse(read('values.schema.json
 export const valuesDefaults = (): unknown => parse(read('values.yaml'));
 
 /** What is not an object of named values is one row. */
-const isLeaf = (one: Described): boolean => one.properties === undefined || one.properties['requests'] !== undefined;
+const isLeaf = (one: Described): boolean =>
+  one.properties === undefined || one.properties['requests'] !== undefined;
 
 function rows(path: readonly string[], one: Described, value: unknown): readonly string[] {
   if (!isLeaf(one)) {
@@ -25,7 +26,8 @@ function rows(path: readonly string[], one: Described, value: unknown): readonly
     );
   }
   if (value === undefined) return []; // helm's own
-  const choices = one.enum === undefined ? '' : ` One of ${one.enum.map((word) => `\`${word}\``).join(', ')}.`;
+  const choices =
+    one.enum === undefined ? '' : ` One of ${one.enum.map((word) => `\`${word}\``).join(', ')}.`;
   return [`| \`${path.join('.')}\` | \`${JSON.stringify(value)}\` | ${one.description}${choices} |`];
 }
 

@@ -12,12 +12,17 @@ interface Main {
 const mains: Readonly<Record<string, { readonly what: string; readonly load: () => Promise<Main> }>> = {
   bgp: { what: 'the BGP speaker of this node', load: () => import('../bgp/main.ts') },
   felix: { what: 'the node agent: policy, pod routes, CNI', load: () => import('../felix/main.ts') },
+  controller: {
+    what: 'what a cluster needs once: conditions, leaks, service addresses',
+    load: () => import('./controller/main.ts'),
+  },
   lab: { what: 'a whole routed cluster on this machine', load: () => import('./lab/main.ts') },
+  clean: { what: 'leaves this node as it was before Tortie', load: () => import('./clean/main.ts') },
   ctl: { what: 'the CLI, which is tortiectl', load: () => import('./ctl/main.ts') },
 };
 
 function usage(): string {
-  const lines = Object.entries(mains).map(([name, { what }]) => `  ${name.padEnd(8)}${what}`);
+  const lines = Object.entries(mains).map(([name, { what }]) => `  ${name.padEnd(12)}${what}`);
   return `Usage: tortie SUBCOMMAND [options]\n\n${lines.join('\n')}\n\n"tortie SUBCOMMAND --help" tells more.\n`;
 }
 

@@ -20,7 +20,8 @@ test('what is made from the chart is what lies in the tree, and nothing else doe
 });
 
 test('kubectl finds in the kustomize base the objects of the single manifest', () => {
-  const key = ({ kind, metadata }: { kind: string; metadata: { name: string } }): string => `${kind} ${metadata.name}`;
+  const key = ({ kind, metadata }: { kind: string; metadata: { name: string } }): string =>
+    `${kind} ${metadata.name}`;
   const sorted = (text: string) => [...objectsOf(text)].sort((a, b) => (key(a) < key(b) ? -1 : 1));
   const base = sorted(kubectl('kustomize', 'deploy/kustomize/base'));
   expect(base.length).toBeGreaterThan(20);
@@ -30,7 +31,9 @@ test('kubectl finds in the kustomize base the objects of the single manifest', (
 test('helm finds nothing to complain of, with every option on', () => {
   const all = ['podMonitor', 'prometheusRule', 'dashboards'].map((one) => `monitoring.${one}.enabled=true`);
   for (const set of ['ipam=blocks', ['metrics.address=::', ...all].join()]) {
-    expect(helm('lint', '--strict', 'deploy/chart', '--kube-version', '1.30.0', '--set', set)).toContain('0 chart(s) failed');
+    expect(helm('lint', '--strict', 'deploy/chart', '--kube-version', '1.30.0', '--set', set)).toContain(
+      '0 chart(s) failed',
+    );
   }
 });
 
@@ -105,7 +108,10 @@ test('every option the chart gives is one that the command knows', () => {
   const ours = containers.filter(({ command }) => command[0] === '/usr/local/bin/tortie');
   expect(ours.length).toBe(7);
   for (const { name, args } of ours) {
-    const words = args.slice(0, args.findIndex((one) => one.startsWith('-')));
+    const words = args.slice(
+      0,
+      args.findIndex((one) => one.startsWith('-')),
+    );
     const help = run('src/tortie.sh', ...words, '--help');
     for (const option of args.filter((one) => one.startsWith('--'))) {
       expect(help, `${name}: tortie ${words.join(' ')}`).toContain(` ${option.split('=')[0]} `);
