@@ -53,7 +53,7 @@ export interface AssignRequest {
   readonly attributes: Readonly<Record<string, string>>;
   /** One address of each; without meaning if `addresses` are given. */
   readonly families: readonly IpVersion[];
-  /** Names or CIDRs of the pools it may be from (annotation ipv4pools, ipv6pools); a family none of them has gets no address. */
+  /** Names or CIDRs of the pools it may be from (annotation ipv4pools, ipv6pools); refused if a family asked for is not among them. */
   readonly pools?: readonly string[];
   /** Just these (annotation ipAddrs). */
   readonly addresses?: readonly Address[];
