@@ -1,0 +1,54 @@
+/** Allocatable of IPPools, with Calico's reasons; and how full each is. */
+
+import { inUse } from '../../ipam/block.ts';
+import { containsAddress, formatPrefix, lengthOf, overlaps, type Prefix, widthOf } from '../../lib/net.ts';
+import type { IpamBlock } from '../../model/ipam.ts';
+import type { IpPool } from '../../model/resource.ts';
+import type { Verdict } from './condition.ts';
+
+/** metadata.creationTimestamp by pool name; a pool without one counts as older than all. */
+export type Births = ReadonlyMap<string, string>;
+
+export function allocatableOf(pool: IpPool, pools: readonly IpPool[], births: Births): Verdict {
+  if (pool.terminating) return no('Terminating', 'The pool is being deleted: nothing new is given from it.');
+  if (pool.disabled) return no('PoolDisabled', 'spec.disabled is true: nothing new is given from it.');
+  const other = pools.find((one) => isElder(one, pool, births) && overlaps(one.cidr, pool.cidr));
+  if (other !== undefined)
+    return no(
+      'CIDROverlap',
+      `${formatPrefix(pool.cidr)} overlaps ${formatPrefix(other.cidr)} of the older pool ${other.meta.name}. Delete one of the two.`,
+    );
+  return { type: 'Allocatable', status: 'True', reason: 'OK', message: 'Addresses may be given from it.' };
+}
+
+const no = (reason: string, message: string): Verdict => ({
+  type: 'Allocatable',
+  status: 'False',
+  reason,
+  message,
+});
+
+/** The one that was there first keeps its range, whatever it is used for; of two of one second, the first by name. */
+function isElder(one: IpPool, than: IpPool, births: Births): boolean {
+  if (one.meta.name === than.meta.name) return false;
+  const [a, b] = [births.get(one.meta.name) ?? '', births.get(than.meta.name) ?? ''];
+  return a === b ? one.meta.name < than.meta.name : a < b;
+}
+
+/** How many addresses; beyond 2^53 it is no longer exact, which nobody counts. */
+export const sizeOfPrefix = (cidr: Prefix): number => 2 ** (widthOf(cidr) - lengthOf(cidr));
+
+/** Which enabled pools have no address left: each of their addresses is given, reserved ones aside. */
+export function exhausted(pools: readonly IpPool[], blocks: readonly IpamBlock[]): readonly IpPool[] {
+  const given = new Map<Prefix, number>();
+  for (const block of blocks) {
+    // A block lies in one pool whole.
+    const pool = pools.find((one) => overlaps(one.cidr, block.cidr));
+    if (pool === undefined) continue;
+    const inside = inUse(block).filter(({ address }) => containsAddress(pool.cidr, address)).length;
+    given.set(pool.cidr, (given.get(pool.cidr) ?? 0) + inside);
+  }
+  return pools.filter(
+    (pool) => !pool.disabled && !pool.terminating && (given.get(pool.cidr) ?? 0) >= sizeOfPrefix(pool.cidr),
+  );
+}
