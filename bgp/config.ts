@@ -13,8 +13,10 @@ export interface SpeakerConfig {
   readonly listenPort: number;
   /** Next hop of what we originate, per family; a family without one is not originated. */
   readonly ownAddress: { readonly ipv4?: Ipv4; readonly ipv6?: Ipv6 };
-  /** Prefixes this node originates: its pod CIDRs. */
+  /** Prefixes this node originates: its pod CIDRs or blocks, borrowed pod addresses, addresses of Services. */
   readonly origins: readonly Prefix[];
+  /** Of these, the ones whose unused addresses end at this node: its pod CIDRs or blocks. Absent: all. */
+  readonly held?: readonly Prefix[];
   /** By `PeerConfig.key`, unique. */
   readonly peers: readonly PeerConfig[];
   readonly importPolicy: ImportPolicy;
@@ -33,6 +35,8 @@ export interface PeerConfig {
   /** What people call it: "Mesh_172_30_0_12", "Global_172_30_0_1", "Node_172_30_0_1". */
   readonly name: string;
   readonly origin: 'node-to-node mesh' | 'global' | 'node specific';
+  /** metadata.name of the BGPPeer it comes from, or of the other Node. */
+  readonly resource?: string;
   readonly address: Address;
   readonly port: number;
   readonly peerAsn: Asn;
@@ -54,6 +58,10 @@ export interface ImportPolicy {
   readonly within: readonly Prefix[];
   /** Never accept a prefix that lies inside one of these: our own pod CIDRs. */
   readonly never: readonly Prefix[];
+  /** Inside these accept single addresses only, which other nodes have borrowed: our own allocation blocks. */
+  readonly blocks?: readonly Prefix[];
+  /** Never accept what lies inside these, unless a prefix of `within` says so more closely: addresses of Services. */
+  readonly services?: readonly Prefix[];
 }
 
 export interface Intent {

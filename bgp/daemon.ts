@@ -8,21 +8,22 @@
  */
 import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
-import { createLoop, type Loop } from '../src/host/loop.ts';
+import { createLoop } from '../src/host/loop.ts';
+import type { Reporter } from '../src/host/report.ts';
 import type { Endpoints } from '../src/host/socket.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
-import { formatAddress } from '../src/lib/net.ts';
+import { formatAddress, millis, type Prefix } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
-import { formatProblem, type Problem } from '../src/model/problem.ts';
-import type { Batch, Store } from '../src/store/store.ts';
-import { Cluster, watchedKinds } from './cluster.ts';
+import type { Store } from '../src/store/store.ts';
 import { createFib, type Fib } from './fib.ts';
+import { type Following, follow } from './follow.ts';
+import type { IpamMode } from './intent.ts';
 import type { Listen } from './options.ts';
+import { bgpReport } from './report.ts';
 import type { SpeakerEffect, SpeakerEvent } from './speaker/event.ts';
 import type { Speaker } from './speaker/turn.ts';
 import { createSpeaker, step } from './speaker.ts';
-import { endpoints } from './status.ts';
-import { watchSubnets } from './subnets.ts';
+import { bgpStatus, endpoints, type StatusSources } from './status.ts';
 import { createTimers, type Timers } from './timers.ts';
 // This daemon uses the message-level Transport (configure, take, connect, send, close, setCodec, wantWrite, pause,
 // problems, stop); the socket level stays inside bgp/transport/. Settled: do not change the layering again.
@@ -31,6 +32,7 @@ import { createWallClock } from './wall-clock.ts';
 
 export interface DaemonOptions {
   readonly node: string;
+  readonly ipam: IpamMode;
   readonly version: string;
   readonly store: Store;
   readonly kernel: Kernel;
@@ -41,6 +43,8 @@ export interface DaemonOptions {
   readonly listen: Listen;
   /** False with --no-fib: nothing is written to the kernel. */
   readonly withFib: boolean;
+  /** Absent: nothing is said of this node in the datastore. */
+  readonly reporter?: Reporter<'bgp'>;
 }
 
 export interface Daemon {
@@ -92,9 +96,10 @@ const carryOut = <E extends SpeakerEffect>(effect: E, doers: Doers): void =>
   (carry[effect.kind] as (effect: E, doers: Doers) => void)(effect, doers);
 
 export function createDaemon(options: DaemonOptions): Daemon {
-  const { clock, log, random, withFib } = options;
+  const { clock, log, random, withFib, listen } = options;
   const speaker = createSpeaker({ random });
   const stopped = Promise.withResolvers<void>();
+  let isStarted = false;
   const loop = createLoop<SpeakerEvent>({
     step: (event) => {
       if (isOfTransport(event) && !doers.transport.take(event)) return;
@@ -112,30 +117,47 @@ export function createDaemon(options: DaemonOptions): Daemon {
     log,
     onStopped: stopped.resolve,
   };
-  const configuration = follow(options, doers, loop);
+  const following = follow({
+    ...options,
+    onConfig: (config) => {
+      doers.transport.configure({
+        address: listen.address === undefined ? undefined : formatAddress(listen.address),
+        port: config === undefined ? undefined : (listen.port ?? config.listenPort),
+        peers: config?.peers ?? [],
+      });
+      doers.fib?.origins(config?.held ?? config?.origins ?? []);
+      loop.post({ kind: 'configure', config });
+      if (!isStarted) doers.fib?.start();
+      isStarted = true;
+    },
+  });
+
+  const sources: StatusSources = {
+    ...options,
+    speaker,
+    inSync: following.inSync,
+    fib: () => doers.fib?.status(),
+    problems: () => [...following.problems(), ...doers.transport.problems()],
+    services: () => following.cluster.servicesStatus(),
+    wallClock: createWallClock(clock, Date.now),
+  };
+  const reporting = repeat(clock, reportEveryMs, () => report(options, following, sources, doers.fib));
 
   return {
     speaker,
     depth: () => loop.depth,
     fib: doers.fib,
-    endpoints: endpoints({
-      node: options.node,
-      version: options.version,
-      speaker,
-      inSync: configuration.inSync,
-      fib: () => doers.fib?.status(),
-      problems: () => [...configuration.problems(), ...doers.transport.problems()],
-      wallClock: createWallClock(clock, Date.now),
-    }),
-    notReady: () => {
-      if (!configuration.inSync()) return 'the datastore has not been read yet';
-      if (speaker.life.config === undefined)
-        return 'this node cannot speak BGP: see the problems in its status';
-      return speaker.life.phase === 'waiting' ? 'neighbours have not told all their routes yet' : undefined;
+    endpoints: endpoints(sources),
+    notReady: () => notReady(following, speaker),
+    start: () => {
+      following.start();
+      reporting.start();
     },
-    start: configuration.start,
     stop: async (why) => {
-      configuration.stop();
+      reporting.stop();
+      options.reporter?.stop();
+      if (following.leave()) await pause(clock, withdrawalMs);
+      following.stop();
       loop.post({ kind: 'stop', why });
       await stopped.promise;
       doers.timers.stopAll();
@@ -145,65 +167,43 @@ export function createDaemon(options: DaemonOptions): Daemon {
   };
 }
 
+function notReady(following: Following, { life }: Speaker): string | undefined {
+  if (!following.inSync()) return 'the datastore has not been read yet';
+  if (life.config === undefined) return 'this node cannot speak BGP: see the problems in its status';
+  return life.phase === 'waiting' ? 'neighbours have not told all their routes yet' : undefined;
+}
+
+function report(
+  { reporter, ipam }: DaemonOptions,
+  { inSync, cluster }: Following,
+  sources: StatusSources,
+  fib: Fib | undefined,
+): void {
+  if (reporter === undefined || !inSync()) return;
+  const status = bgpStatus(sources);
+  const forwards = (prefix: Prefix): boolean => fib?.forwards(prefix) ?? false;
+  reporter.say(bgpReport({ status, speaker: sources.speaker, nodes: cluster.nodes(), ipam, forwards }));
+}
+
+/** Between withdrawing the addresses of Services and saying goodbye: routers choose other nodes, and no packet is lost. */
+const withdrawalMs = 500;
+
+const pause = (clock: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.after(millis(ms), resolve));
+
+/** How often it is looked whether there is something new to report; what is written is the reporter's to limit. */
+const reportEveryMs = 3000;
+
+function repeat(clock: Clock, everyMs: number, run: () => void): { start(): void; stop(): void } {
+  let cancel: (() => void) | undefined;
+  const start = (): void => {
+    cancel = clock.after(millis(everyMs), () => {
+      start();
+      run();
+    });
+  };
+  return { start, stop: () => cancel?.() };
+}
+
 const isOfTransport = (event: SpeakerEvent): event is TransportSays =>
   event.kind === 'transport' || event.kind === 'writable';
-
-interface Configuration {
-  readonly inSync: () => boolean;
-  readonly problems: () => readonly Problem[];
-  start(): void;
-  stop(): void;
-}
-
-/** Follows the datastore and this node's subnets; the speaker hears of a configuration once the store is in sync. */
-function follow(options: DaemonOptions, doers: Doers, loop: Loop<SpeakerEvent>): Configuration {
-  const { node, store, kernel, clock, listen, log } = options;
-  const cluster = new Cluster(node);
-  let inSync = false;
-  let storeProblems: readonly Problem[] = [];
-  let problems: readonly Problem[] = [];
-
-  function configure(): void {
-    const { config, problems: found } = cluster.intent();
-    const all = [...storeProblems, ...found];
-    const known = new Set(problems.map(formatProblem));
-    for (const problem of all) if (!known.has(formatProblem(problem))) log.warn(formatProblem(problem));
-    problems = all;
-    doers.transport.configure({
-      address: listen.address === undefined ? undefined : formatAddress(listen.address),
-      port: config === undefined ? undefined : (listen.port ?? config.listenPort),
-      peers: config?.peers ?? [],
-    });
-    doers.fib?.origins(config?.origins ?? []);
-    loop.post({ kind: 'configure', config });
-  }
-
-  function onBatch(batch: Batch): void {
-    cluster.take(batch);
-    storeProblems = batch.problems;
-    if (batch.inSync && !inSync) {
-      inSync = true;
-      log.info('the datastore is in sync');
-      configure();
-      doers.fib?.start();
-    } else if (inSync) configure();
-  }
-
-  let unwatch: (() => void)[] = [];
-  return {
-    inSync: () => inSync,
-    problems: () => (inSync ? problems : storeProblems),
-    start: () => {
-      unwatch = [
-        store.watch(watchedKinds, onBatch),
-        watchSubnets(kernel, clock, (subnets) => {
-          cluster.connect(subnets);
-          if (inSync) configure();
-        }),
-      ];
-    },
-    stop: () => {
-      for (const one of unwatch) one();
-    },
-  };
-}

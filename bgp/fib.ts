@@ -2,7 +2,7 @@
  * Loc-RIB to kernel: what the speaker chose, as routes of protocol 80.
  *
  * A learned prefix becomes a unicast route over its resolved next hops, multipath when there are several; one without any
- * reachable next hop is not installed. Each of this node's own pod CIDRs is an unreachable route, so that a packet to an
+ * reachable next hop is not installed. Each of this node's own pod CIDRs or blocks is an unreachable route, so that a packet to an
  * address no pod has ends here instead of circling through the default route. The metric is Calico's normal priority.
  */
 import type { Clock } from '../src/host/clock.ts';
@@ -20,7 +20,7 @@ const metric = 1024;
 export interface Fib {
   /** The next hops of a learned prefix, best given as one list for all prefixes that share them; undefined: no longer learned. */
   learned(prefix: Prefix, nextHops: readonly Address[] | undefined): void;
-  /** All prefixes this node originates. */
+  /** All prefixes this node originates whose unused addresses end here. */
   origins(prefixes: readonly Prefix[]): void;
   start(): void;
   /** The neighbours have said all they know: routes of an earlier life that none of them confirmed go. */
@@ -28,6 +28,8 @@ export interface Fib {
   /** Kernel routes stay. */
   stop(): void;
   status(): OwnedRoutesStatus;
+  /** It is learned, and in the kernel as it should be. */
+  forwards(prefix: Prefix): boolean;
 }
 
 export interface FibOptions {
@@ -108,6 +110,7 @@ export function createFib(options: FibOptions): Fib {
       resolver.stop();
     },
     status: () => routes.status(),
+    forwards: (prefix) => learned.has(prefix) && routes.isInstalled(prefix),
   };
 }
 

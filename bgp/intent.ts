@@ -3,7 +3,8 @@
  *
  * Facts follow Calico: the mesh of BGPConfiguration `default`, BGPPeers global and per node, IPPools as what is ours.
  */
-import { type Address, asn, comparePrefixes, type Prefix } from '../src/lib/net.ts';
+import { type Address, asn, comparePrefixes, lengthOf, type Prefix, widthOf } from '../src/lib/net.ts';
+import type { BlockAffinity } from '../src/model/ipam.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { BgpConfiguration, BgpPeer, IpPool, Node, Resource } from '../src/model/resource.ts';
 import type { ImportPolicy, Intent, PeerConfig, SpeakerConfig } from './config.ts';
@@ -17,18 +18,31 @@ import {
   routerOf,
   unsupportedAnnotations,
 } from './intent/router.ts';
+import { serviceRanges } from './intent/services.ts';
 import { BGP_PORT } from './intent/session.ts';
 
-type Settings = Pick<BgpConfiguration, 'asNumber' | 'listenPort' | 'nodeToNodeMeshEnabled'>;
+type Settings = Omit<BgpConfiguration, 'kind' | 'meta'>;
 
 /** What Calico assumes without a BGPConfiguration. */
-const defaults: Settings = { asNumber: asn(64512), listenPort: BGP_PORT, nodeToNodeMeshEnabled: true };
+const defaults: Settings = {
+  asNumber: asn(64512),
+  listenPort: BGP_PORT,
+  nodeToNodeMeshEnabled: true,
+  serviceClusterIps: [],
+  serviceExternalIps: [],
+  serviceLoadBalancerIps: [],
+  serviceLoadBalancerAggregation: true,
+};
+
+/** Where pods get their addresses from: Node.spec.podCIDRs, or the allocation blocks that the node holds. */
+export type IpamMode = 'pod-cidrs' | 'blocks';
 
 interface Inputs {
   readonly nodes: readonly Node[];
   readonly settings: Settings;
   readonly peers: readonly BgpPeer[];
   readonly pools: readonly IpPool[];
+  readonly affinities: readonly BlockAffinity[];
 }
 
 /**
@@ -36,7 +50,7 @@ interface Inputs {
  * @param resources  all there are; kinds that do not concern BGP are skipped
  * @returns the configuration, or none while this node cannot speak at all; and what a person should mend
  */
-export function intentOf(node: string, resources: Iterable<Resource>): Intent {
+export function intentOf(node: string, resources: Iterable<Resource>, ipam: IpamMode = 'pod-cidrs'): Intent {
   const inputs = inputsOf(resources);
   const ownNode = inputs.nodes.find(({ meta }) => meta.name === node);
   if (ownNode === undefined) return { config: undefined, problems: [noNode(node)] };
@@ -48,15 +62,16 @@ export function intentOf(node: string, resources: Iterable<Resource>): Intent {
   ];
   const own = routerOf(ownNode);
   if (addressesOf(own).length === 0) return { config: undefined, problems: [noAddress(node), ...shared] };
-  return configure(own, routers, inputs, shared);
+  return configure(own, routers, { ...inputs, ipam }, shared);
 }
 
 function configure(
   own: Router,
   routers: readonly Router[],
-  { settings, peers, pools }: Inputs,
+  inputs: Inputs & { readonly ipam: IpamMode },
   shared: readonly Problem[],
 ): Intent {
+  const { settings, peers, pools } = inputs;
   const { asNumber, listenPort, nodeToNodeMeshEnabled } = settings;
   const others = routers.filter((router) => router.name !== own.name);
   const mesh = nodeToNodeMeshEnabled
@@ -72,9 +87,9 @@ function configure(
       ...(own.ipv4 === undefined ? {} : { ipv4: own.ipv4 }),
       ...(own.ipv6 === undefined ? {} : { ipv6: own.ipv6 }),
     },
-    origins: own.podCidrs,
+    ...originsOf(own, inputs),
     peers: withoutReplaced(mesh.peers, explicit.peers),
-    importPolicy: importPolicyOf(own, others, pools),
+    importPolicy: importPolicyOf(own, others, inputs),
     exportDeny: sorted(pools.filter((pool) => pool.disableBgpExport).map((pool) => pool.cidr)),
   };
   return { config, problems: [...shared, ...mesh.problems, ...explicit.problems] };
@@ -86,11 +101,41 @@ function withoutReplaced(mesh: readonly PeerConfig[], explicit: readonly PeerCon
   return [...mesh.filter((peer) => !replaced.has(peer.address)), ...explicit];
 }
 
+/**
+ * A block counts while it is confirmed: one that is claimed may be another node's yet, and one that is given back is
+ * withdrawn before it is deleted. As with Calico, a block of one address has no unreachable route in the pod's place.
+ */
+function originsOf(
+  own: Router,
+  { ipam, affinities }: Inputs & { readonly ipam: IpamMode },
+): Pick<SpeakerConfig, 'origins' | 'held'> {
+  if (ipam === 'pod-cidrs') return { origins: own.podCidrs, held: own.podCidrs };
+  const blocks = sorted(
+    affinities
+      .filter(
+        ({ type, node, state, deleted }) =>
+          type === 'host' && node === own.name && state === 'confirmed' && !deleted,
+      )
+      .map(({ cidr }) => cidr),
+  );
+  return { origins: blocks, held: blocks.filter((block) => lengthOf(block) < widthOf(block)) };
+}
+
 /** A disabled pool only gives out no new addresses: its pods may still be there. */
-const importPolicyOf = (own: Router, others: readonly Router[], pools: readonly IpPool[]): ImportPolicy => ({
-  within: sorted([...pools.map((pool) => pool.cidr), ...others.flatMap((other) => other.podCidrs)]),
-  never: sorted(own.podCidrs),
-});
+function importPolicyOf(
+  own: Router,
+  others: readonly Router[],
+  inputs: Inputs & { readonly ipam: IpamMode },
+): ImportPolicy {
+  const { settings, pools, ipam } = inputs;
+  const ofPods = pools.filter(({ allowedUses }) => allowedUses.some((use) => use !== 'LoadBalancer'));
+  return {
+    within: sorted([...ofPods.map((pool) => pool.cidr), ...others.flatMap((other) => other.podCidrs)]),
+    never: ipam === 'pod-cidrs' ? sorted(own.podCidrs) : [],
+    blocks: ipam === 'pod-cidrs' ? [] : originsOf(own, inputs).origins,
+    services: sorted(serviceRanges(settings)),
+  };
+}
 
 const sorted = (prefixes: readonly Prefix[]): Prefix[] => [...new Set(prefixes)].sort(comparePrefixes);
 
@@ -98,15 +143,17 @@ function inputsOf(resources: Iterable<Resource>): Inputs {
   const nodes: Node[] = [];
   const peers: BgpPeer[] = [];
   const pools: IpPool[] = [];
+  const affinities: BlockAffinity[] = [];
   let settings = defaults;
   for (const resource of resources) {
     if (resource.kind === 'Node') nodes.push(resource);
     else if (resource.kind === 'BGPPeer') peers.push(resource);
     else if (resource.kind === 'IPPool') pools.push(resource);
+    else if (resource.kind === 'BlockAffinity') affinities.push(resource);
     else if (resource.kind === 'BGPConfiguration' && resource.meta.name === 'default') settings = resource;
   }
   nodes.sort((a, b) => (a.meta.name < b.meta.name ? -1 : 1));
-  return { nodes, settings, peers, pools };
+  return { nodes, settings, peers, pools, affinities };
 }
 
 const noNode = (node: string): Problem => ({

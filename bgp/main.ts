@@ -2,10 +2,11 @@
 import { realClock } from '../src/host/clock.ts';
 import { createLogger } from '../src/host/log.ts';
 import { createRegistry, serveMetrics } from '../src/host/metrics.ts';
+import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { openKernel } from '../src/kernel/linux.ts';
-import { openStore } from '../src/store/open.ts';
+import { openObjects, openStore } from '../src/store/open.ts';
 import { createDaemon } from './daemon.ts';
 import { exposeMetrics } from './metrics.ts';
 import { parseOptions } from './options.ts';
@@ -15,14 +16,17 @@ export async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
   if (typeof options === 'number') return options;
   const log = createLogger('bgp', options.node, options.logLevel);
-  const store = openStore(options.datastore, { clock: realClock, random: Math.random, onLog: log.info });
-  if (!store.ok) {
-    log.error(store.error);
+  const storeOptions = { clock: realClock, random: Math.random, onLog: log.info };
+  const store = openStore(options.datastore, storeOptions);
+  const objects = openObjects(options.datastore, storeOptions);
+  if (!store.ok || !objects.ok) {
+    log.error(store.ok ? 'the datastore cannot be written' : store.error);
     return 2;
   }
   const kernel = openKernel();
   const daemon = createDaemon({
     node: options.node,
+    ipam: options.ipam,
     version: tortieVersion(),
     store: store.value,
     kernel,
@@ -31,6 +35,15 @@ export async function main(argv: readonly string[]): Promise<number> {
     log,
     listen: options.listen ?? {},
     withFib: options.fib,
+    reporter: openReporter({
+      store: store.value,
+      objects: objects.value,
+      node: options.node,
+      part: 'bgp',
+      clock: realClock,
+      random: Math.random,
+      log,
+    }),
   });
   const registry = createRegistry();
   exposeMetrics(registry, daemon);

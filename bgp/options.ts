@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type LogLevel, logLevels } from '../src/host/log.ts';
 import { type Address, parseAddress } from '../src/lib/net.ts';
+import type { IpamMode } from './intent.ts';
 
 export interface BgpOptions {
   /** "dir:PATH" or "kubernetes". */
@@ -10,6 +11,8 @@ export interface BgpOptions {
   readonly listen?: Listen;
   /** False with --no-fib. */
   readonly fib: boolean;
+  /** Where pods get their addresses from, and so what this node originates. */
+  readonly ipam: IpamMode;
   readonly socket: string;
   /** ADDR:PORT. */
   readonly metrics: string;
@@ -50,6 +53,14 @@ export function parseOptions(argv: readonly string[]): BgpOptions | number {
       '--listen <addr:port>',
       'where to listen; default: every address, listenPort of BGPConfiguration',
       parseListen,
+    )
+    .addOption(
+      new Option(
+        '--ipam <mode>',
+        'what this node announces for its pods: its podCIDRs, or the blocks it holds',
+      )
+        .choices(['pod-cidrs', 'blocks'])
+        .default('pod-cidrs'),
     )
     .option('--no-fib', 'write nothing to the kernel: speak and listen only')
     .option('--socket <path>', 'Unix socket for tortiectl', '/run/tortie/bgp.sock')

@@ -1,12 +1,12 @@
 /**
- * What `tortie bgp` answers on its Unix socket: GET /status, and GET /routes with ?received= or ?advertised= and a
- * neighbour's name or address. The shapes are those of src/model/status.ts.
+ * What `tortie bgp` answers on its Unix socket: GET /status, GET /services, and GET /routes with ?received= or
+ * ?advertised= and a neighbour's name or address. The shapes are those of src/model/status.ts.
  */
 import type { Answer, Endpoints } from '../src/host/socket.ts';
 import type { OwnedRoutesStatus } from '../src/kernel/owned-routes.ts';
 import { formatIpv4, type Millis } from '../src/lib/net.ts';
 import type { Problem } from '../src/model/problem.ts';
-import type { BgpStatus } from '../src/model/status.ts';
+import type { BgpStatus, ServicesStatus } from '../src/model/status.ts';
 import {
   advertisedRoutes,
   findNeighbour,
@@ -26,11 +26,12 @@ export interface StatusSources {
   readonly fib: () => OwnedRoutesStatus | undefined;
   /** Of the configuration, the datastore and the transport; the kernel's come with `fib`. */
   readonly problems: () => readonly Problem[];
+  readonly services: () => ServicesStatus;
   /** A moment of the monotonic clock as wall-clock time. */
   readonly wallClock: (moment: Millis) => Date;
 }
 
-function bgpStatus(sources: StatusSources): BgpStatus {
+export function bgpStatus(sources: StatusSources): BgpStatus {
   const { speaker } = sources;
   const config = speaker.life.config;
   const fib = sources.fib();
@@ -71,5 +72,6 @@ function routesAnswer(speaker: Speaker, query: URLSearchParams): Answer {
 
 export const endpoints = (sources: StatusSources): Endpoints => ({
   'GET /status': () => ({ status: 200, body: bgpStatus(sources) }),
+  'GET /services': () => ({ status: 200, body: sources.services() }),
   'GET /routes': ({ query }) => routesAnswer(sources.speaker, query),
 });

@@ -54,6 +54,7 @@ function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: Explic
   const name = nameOf(isGlobal(peer) ? 'Global' : 'Node', peerIp);
   return sessionOf(own, asn, {
     origin: isGlobal(peer) ? 'global' : 'node specific',
+    resource: peer.meta.name,
     address: peerIp,
     port: peerPort ?? (nodeAddresses.has(peerIp) ? listenPort : BGP_PORT),
     peerAsn: peer.asNumber,

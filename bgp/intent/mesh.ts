@@ -33,16 +33,17 @@ export function meshSessions(own: Router, others: readonly Router[], asn: Asn, p
     if (address === undefined) problems.push(cannotMeet(own, other));
     else if (!met.has(address)) {
       met.add(address);
-      peers.push(meshSession(own, address, asn, port));
+      peers.push(meshSession(own, other.name, address, asn, port));
     }
   }
   peers.sort((a, b) => compareAddresses(a.address, b.address));
   return { peers, problems };
 }
 
-const meshSession = (own: Router, address: Address, asn: Asn, port: number): PeerConfig =>
+const meshSession = (own: Router, resource: string, address: Address, asn: Asn, port: number): PeerConfig =>
   sessionOf(own, asn, {
     origin: 'node-to-node mesh',
+    resource,
     address,
     port,
     peerAsn: asn,

@@ -24,8 +24,7 @@ import {
 import { Trie } from '../../src/lib/trie.ts';
 import type { BgpConfiguration, Node } from '../../src/model/resource.ts';
 import type { EndpointSlice, Service, ServiceEndpoint } from '../../src/model/service.ts';
-
-export type ServiceAddressKind = 'cluster IP' | 'external IP' | 'load balancer IP';
+import type { ServiceAddressKind } from '../../src/model/status.ts';
 
 export type ServiceSettings = Pick<
   BgpConfiguration,

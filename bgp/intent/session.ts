@@ -26,6 +26,8 @@ export const BGP_PORT = 179;
 
 export interface SessionRequest {
   readonly origin: PeerConfig['origin'];
+  /** metadata.name of what asks for it. */
+  readonly resource: string;
   readonly address: Address;
   readonly port: number;
   readonly peerAsn: Asn;

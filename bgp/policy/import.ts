@@ -2,7 +2,7 @@
  * Import policy: may this route enter the Loc-RIB? Answers with the reason if not.
  *
  * RFC 4271 §9.1.2 (loops) and §6.3 (NEXT_HOP), RFC 4456 §8 (ORIGINATOR_ID), and the house's own guard: only what lies
- * in the cluster's pools, never a default route, never our own pod CIDRs. Sessions are always multihop, as Calico's
+ * in the cluster's pools, never a default route, our own pod CIDRs or addresses of Services. Sessions are always multihop, as Calico's
  * are, so an eBGP next hop need not share a subnet with us.
  */
 import {
@@ -12,6 +12,7 @@ import {
   lengthOf,
   type Prefix,
   versionOf,
+  widthOf,
 } from '../../src/lib/net.ts';
 import { Trie } from '../../src/lib/trie.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
@@ -26,18 +27,28 @@ export type PrefixGuard = (prefix: Prefix) => Reject;
 export type ImportRule = (prefix: Prefix, path: Path) => Reject;
 
 /** One for all neighbours. */
-export function compileGuard(config: SpeakerConfig): PrefixGuard {
-  const within = trieOf(config.importPolicy.within);
-  const never = trieOf([...config.importPolicy.never, ...config.origins]);
+export function compileGuard({ importPolicy }: SpeakerConfig): PrefixGuard {
+  const within = trieOf(importPolicy.within);
+  const never = trieOf(importPolicy.never);
+  const blocks = trieOf(importPolicy.blocks ?? []);
+  const services = trieOf(importPolicy.services ?? []);
   return (prefix) => {
     if (lengthOf(prefix) === 0) return 'a default route is never accepted';
     const own = never.longestMatch(prefix);
     if (own !== undefined) return `lies inside our own pod CIDR ${formatPrefix(own[0])}`;
-    return within.longestMatch(prefix) === undefined
-      ? "not inside any IP pool or node's pod CIDR"
-      : undefined;
+    const place = within.longestMatch(prefix);
+    const service = services.longestMatch(prefix);
+    if (service !== undefined && (place === undefined || lengthOf(service[0]) >= lengthOf(place[0])))
+      return `lies inside ${formatPrefix(service[0])}, addresses of Services, which every node answers for itself`;
+    if (place === undefined) return "not inside any IP pool or node's pod CIDR";
+    const block = blocks.longestMatch(prefix);
+    return block === undefined || (isHost(prefix) && !isHost(block[0]))
+      ? undefined
+      : `lies inside our own block ${formatPrefix(block[0])}, of which only single addresses can be another node's`;
   };
 }
+
+const isHost = (prefix: Prefix): boolean => lengthOf(prefix) === widthOf(prefix);
 
 /** The whole policy towards one neighbour. What depends on the attributes alone is worked out once for each set. */
 export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: PrefixGuard): ImportRule {

@@ -20,7 +20,8 @@ export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
   const before = life.config;
   if (sameData(before, next)) return;
   life.config = next;
-  if (next !== undefined) life.guard = compileGuard(next);
+  if (next !== undefined && !sameData(before?.importPolicy, next.importPolicy))
+    life.guard = compileGuard(next);
   endPeers(turn, before, next);
   originate(turn, before?.origins ?? [], next);
   if (next === undefined) return;
@@ -78,11 +79,7 @@ function localPath(turn: Turn, prefix: Prefix): Path | undefined {
     : origins.of(attributes.intern({ origin: 'igp', asPath: [], nextHop }));
 }
 
-const importParts = ({ importPolicy, origins, ownAddress }: SpeakerConfig) => ({
-  importPolicy,
-  origins,
-  ownAddress,
-});
+const importParts = ({ importPolicy, ownAddress }: SpeakerConfig) => ({ importPolicy, ownAddress });
 
 const exportParts = ({ ownAddress, exportDeny, connected }: SpeakerConfig) => ({
   ownAddress,

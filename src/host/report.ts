@@ -1,7 +1,7 @@
 /**
  * What a daemon says of its node in the API: its own part of the CalicoNodeStatus named as the node.
  *
- * A report is written when it differs from what was written last, `at` aside; never twice within ten seconds; and again
+ * A report is written when it differs from what was written last, `at` and counters of routes aside; never twice within ten seconds; and again
  * after five minutes without news, so that a reader can tell a quiet daemon from a dead one. Nothing waits for a write:
  * while the API is away the newest report is kept and tried again ever more slowly, which is told once.
  */
@@ -49,6 +49,18 @@ const settleMs = 1000;
 const patienceMs = 60_000;
 const retry: Backoff = { firstMs: 12_000, lastMs: 120_000 };
 
+/**
+ * What makes a report news. How many routes a neighbour sent changes with every pod of the cluster, and would have every
+ * node write every ten seconds: such numbers come along with whatever else is written.
+ */
+const gist: { readonly [Part in keyof Reports]: (report: Omit<Reports[Part], 'at'>) => unknown } = {
+  bgp: ({ peers, kernel: _, ...rest }) => ({
+    ...rest,
+    peers: peers.map(({ received: _1, accepted: _2, advertised: _3, ...peer }) => peer),
+  }),
+  felix: (report) => report,
+};
+
 /** A merge patch keeps what it does not name: what a report no longer has must be taken away by name. */
 const optional = {
   bgp: ['asn', 'routerId'],
@@ -58,7 +70,8 @@ const optional = {
 export function openReporter<Part extends keyof Reports>(options: ReporterOptions<Part>): Reporter<Part> {
   const { part, clock, random, log, today = () => new Date() } = options;
   let wanted: Omit<Reports[Part], 'at'> | undefined;
-  /** What was written last, as text, and when. */
+  const newsIn = (report: Omit<Reports[Part], 'at'>): string => JSON.stringify(gist[part](report));
+  /** The gist of what was written last, and when. */
   let written: string | undefined;
   let writtenAt = Number.NEGATIVE_INFINITY;
   let failures = 0;
@@ -76,21 +89,22 @@ export function openReporter<Part extends keyof Reports>(options: ReporterOption
       alarm = undefined;
       void write();
     });
-    alarm = { cancel, isForNews: JSON.stringify(wanted) !== written };
+    alarm = { cancel, isForNews: newsIn(wanted) !== written };
   }
 
   function delay(report: Omit<Reports[Part], 'at'>): number {
     if (failures > 0) return backoffDelay(retry, failures, random);
     if (written === undefined) return random() * settleMs;
-    const isNews = JSON.stringify(report) !== written;
+    const isNews = newsIn(report) !== written;
     const after = isNews ? gapMs * (1 + random() / 4) : refreshMs * (1 - random() / 10);
     return Math.max(0, writtenAt + after - clock.now());
   }
 
   async function write(): Promise<void> {
-    const text = JSON.stringify(wanted);
+    if (wanted === undefined) return;
+    const text = newsIn(wanted);
     const isFresh = failures === 0 && clock.now() < writtenAt + refreshMs / 2;
-    if (wanted === undefined || (text === written && isFresh)) return plan(); // the news was taken back meanwhile
+    if (text === written && isFresh) return plan(); // the news was taken back meanwhile
     attempt += 1;
     const mine = attempt;
     const status = statusOf(part, { ...wanted, at: today().toISOString() } as Reports[Part]);

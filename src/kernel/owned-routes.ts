@@ -145,6 +145,13 @@ export class OwnedRoutes {
     };
   }
 
+  /** The route wanted for this prefix is in the kernel as wanted. */
+  isInstalled(dst: Prefix): boolean {
+    const want = this.#delta.desired(dst);
+    const have = this.#delta.actual(dst);
+    return want !== undefined && have !== undefined && (want === have || sameRoute(have, want));
+  }
+
   #keyOf(route: Route): Key {
     const { table, metric } = this.#options;
     return route.table === table && route.metric === metric(route.dst) ? route.dst : routeKey(route);

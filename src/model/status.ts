@@ -2,9 +2,10 @@
  * What the daemons say of themselves over their Unix sockets, and what the CLI and the lab print: one shape for all.
  * JSON-safe: addresses and prefixes are text here.
  */
+import type { BgpState } from './bgp-state.ts';
 import type { Problem } from './problem.ts';
 
-export type BgpState = 'Idle' | 'Connect' | 'Active' | 'OpenSent' | 'OpenConfirm' | 'Established';
+export type { BgpState };
 
 /** GET /status of bgp.sock. */
 export interface BgpStatus {
@@ -55,6 +56,33 @@ export interface RouteStatus {
   readonly med?: number;
   readonly communities: readonly string[];
   /** Why it is best or not, or why it was not accepted. */
+  readonly reason: string;
+}
+
+/** GET /services of bgp.sock: what of the Services' addresses this node announces, and why or why not. */
+export interface ServicesStatus {
+  /** False: BGPConfiguration asks for none, so no Service is even looked at. */
+  readonly followed: boolean;
+  readonly ranges: readonly ServiceRangeStatus[];
+  readonly services: readonly ServiceAddressStatus[];
+}
+
+export type ServiceAddressKind = 'cluster IP' | 'external IP' | 'load balancer IP';
+
+export interface ServiceRangeStatus {
+  readonly kind: ServiceAddressKind;
+  readonly range: string;
+  readonly advertised: boolean;
+  readonly reason: string;
+}
+
+export interface ServiceAddressStatus {
+  readonly namespace: string;
+  readonly name: string;
+  readonly kind: ServiceAddressKind;
+  readonly address: string;
+  /** By a route of its own, not only as part of a range. */
+  readonly advertised: boolean;
   readonly reason: string;
 }
 

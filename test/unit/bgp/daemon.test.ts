@@ -1,95 +1,20 @@
-/** The speaker's process without a process: real loop and sockets on loopback, a store and a kernel in memory, virtual time. */
-import { afterEach, expect, test } from 'vitest';
-import { createDaemon, type Daemon } from '../../../bgp/daemon.ts';
-import type { Logger } from '../../../src/host/log.ts';
-import type { Answer } from '../../../src/host/socket.ts';
-import type { Route } from '../../../src/kernel/kernel.ts';
-import { type Address, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../../../src/lib/net.ts';
-import { seededRandom } from '../../../src/lib/random.ts';
-import type { BgpStatus } from '../../../src/model/status.ts';
-import { virtualClock } from '../../support/clock.ts';
-import { eventually } from '../../support/eventually.ts';
-import { createFakeKernel } from '../../support/fake-kernel.ts';
-import { type MemoryStore, memoryStore } from '../../support/memory-store.ts';
+/** The speaker's process: when it is ready, what it writes, what it tells, what it leaves. */
+import { expect, test } from 'vitest';
+import type { Address } from '../../../src/lib/net.ts';
+import { parseAddress } from '../../../src/lib/net.ts';
+import { daemonBench } from '../../support/daemon-bench.ts';
+import { memoryStore } from '../../support/memory-store.ts';
 import { bgpPeer, nodeManifest } from '../../support/rack.ts';
 
-const address = (text: string): Address => parseAddress(text) as Address;
 const node1 = nodeManifest('node1', ['127.0.0.1'], ['10.244.1.0/24']);
 const clash = nodeManifest('node2', [], ['10.244.1.0/24']);
 /** Nobody listens there. */
 const silent = bgpPeer('silent', '127.0.0.9', 65000, { peerIP: '127.0.0.9:9' });
-const leftOver: Route = {
-  dst: parsePrefix('10.244.7.0/24') as Prefix,
-  table: 254,
-  protocol: 80,
-  metric: 1024,
-  type: 'unicast',
-  nextHops: [{ via: address('172.30.0.12'), ifindex: 2 }],
-};
-
-const running: Daemon[] = [];
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((daemon) => daemon.stop('the test is over')));
-});
-
-async function bench(store: MemoryStore, { withFib = true } = {}) {
-  const kernel = createFakeKernel();
-  const clock = virtualClock();
-  kernel.addLink({ name: 'eth0' });
-  await kernel.setLink('eth0', { up: true });
-  await kernel.addAddress('eth0', { address: address('172.30.0.11'), length: 24 });
-  kernel.foreignSetRoute(leftOver);
-  const logged: string[] = [];
-  const note = (message: string): void => {
-    logged.push(message);
-  };
-  const log: Logger = { debug: note, info: note, warn: note, error: note };
-  const daemon = createDaemon({
-    node: 'node1',
-    version: '0.0.0',
-    store,
-    kernel,
-    clock,
-    random: seededRandom(1),
-    log,
-    listen: { address: address('127.0.0.1'), port: 0 },
-    withFib,
-  });
-  running.push(daemon);
-  daemon.start();
-  const ask = (path: string, query = ''): Answer => {
-    const endpoint = daemon.endpoints[path];
-    if (endpoint === undefined) throw new Error(`there is no ${path}`);
-    return endpoint({ query: new URLSearchParams(query), headers: {}, body: '' }) as Answer;
-  };
-  const status = (): BgpStatus => ask('GET /status').body as BgpStatus;
-  const until = (check: () => void): Promise<void> =>
-    eventually(
-      () => {
-        clock.advance(10);
-        check();
-      },
-      { within: 15_000, every: 1 },
-    );
-  const routes = async (): Promise<readonly string[]> =>
-    (await kernel.routes({ version: 4, protocol: 80 }))
-      .map(({ dst, type }) => `${formatPrefix(dst)} ${type}`)
-      .sort();
-  const installed = (lines: readonly string[]): Promise<void> =>
-    eventually(
-      async () => {
-        clock.advance(10);
-        expect(await routes()).toEqual(lines);
-      },
-      { within: 15_000, every: 1 },
-    );
-  return { daemon, kernel, clock, logged, ask, status, until, routes, installed };
-}
 
 test('it is ready once the datastore is read, this node can speak, and the neighbours have spoken or had their time', async () => {
   const store = memoryStore();
   store.away(true);
-  const { daemon, until, clock, status } = await bench(store);
+  const { daemon, until, clock, status } = await daemonBench(store);
   expect(daemon.notReady()).toBe('the datastore has not been read yet');
   expect(status()).toMatchObject({ inSync: false, peers: [], problems: [] });
   store.away(false);
@@ -108,7 +33,7 @@ test('it is ready once the datastore is read, this node can speak, and the neigh
 test('before the datastore is read nothing is written, and what an earlier life left stays until the neighbours had their time', async () => {
   const store = memoryStore(node1, silent);
   store.away(true);
-  const { clock, routes, installed, status, until } = await bench(store);
+  const { clock, routes, installed, status, until } = await daemonBench(store);
   clock.advance(60_000);
   expect(await routes()).toEqual(['10.244.7.0/24 unicast']);
   store.away(false);
@@ -121,7 +46,7 @@ test('before the datastore is read nothing is written, and what an earlier life 
 });
 
 test('with --no-fib the kernel is left as it is', async () => {
-  const { daemon, clock, routes, until, status } = await bench(memoryStore(node1), { withFib: false });
+  const { daemon, clock, routes, until, status } = await daemonBench(memoryStore(node1), { withFib: false });
   await until(() => expect(daemon.notReady()).toBeUndefined());
   clock.advance(60_000);
   expect(await routes()).toEqual(['10.244.7.0/24 unicast']);
@@ -130,7 +55,7 @@ test('with --no-fib the kernel is left as it is', async () => {
 
 test('a problem is logged when it appears, not again while it lasts, and again when it returns', async () => {
   const store = memoryStore(node1, clash);
-  const { logged, until, status } = await bench(store);
+  const { logged, until, status } = await daemonBench(store);
   const count = (): number => logged.filter((line) => line.includes('is also that of Node/node1')).length;
   await until(() => expect(count()).toBe(1));
   store.apply(nodeManifest('node3', [], ['10.244.3.0/24']));
@@ -144,31 +69,29 @@ test('a problem is logged when it appears, not again while it lasts, and again w
 });
 
 test('stop leaves the kernel routes, and neither a timer nor a watcher that would act again', async () => {
-  const { daemon, kernel, clock, installed, routes } = await bench(memoryStore(node1));
+  const { kernel, clock, installed, routes, stop } = await daemonBench(memoryStore(node1));
   await installed(['10.244.1.0/24 unreachable']);
-  await daemon.stop('enough');
+  await stop('enough');
   expect(await routes()).toEqual(['10.244.1.0/24 unreachable']);
   expect(clock.pending).toBe(0);
   kernel.overrun();
-  await kernel.addAddress('eth0', { address: address('172.31.0.11'), length: 24 });
+  await kernel.addAddress('eth0', { address: parseAddress('172.31.0.11') as Address, length: 24 });
   await new Promise((resolve) => setImmediate(resolve));
   expect(clock.pending).toBe(0);
-  running.splice(0);
 });
 
 test('it can be stopped before the datastore was ever read', async () => {
   const store = memoryStore(node1);
   store.away(true);
-  const { daemon, clock } = await bench(store);
-  await daemon.stop('at once');
+  const { daemon, clock, stop } = await daemonBench(store);
+  await stop('at once');
   store.away(false);
   await new Promise((resolve) => setImmediate(resolve));
   expect([daemon.speaker.life.config, clock.pending]).toEqual([undefined, 0]);
-  running.splice(0);
 });
 
 test('routes are shown of all, received, advertised or withheld, and an unknown neighbour is answered with those there are', async () => {
-  const { ask, until, status } = await bench(memoryStore(node1, silent));
+  const { ask, until, status } = await daemonBench(memoryStore(node1, silent));
   await until(() => expect(status().peers).toHaveLength(1));
   expect(ask('GET /routes')).toMatchObject({
     status: 200,

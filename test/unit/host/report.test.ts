@@ -240,6 +240,26 @@ test('the speaker fills in the fields of Calico, by address family, and touches 
   });
 });
 
+test('counters of routes are no news by themselves, and come along with the next', async () => {
+  const { options, pass, writes } = world();
+  const reporter = openReporter({ ...options, part: 'bgp' });
+  const [tor, ...others] = bgp.peers;
+  if (tor === undefined) throw new Error('there is no first peer');
+  for (let received = 0; received < 60; received += 1) {
+    reporter.say({
+      ...bgp,
+      peers: [{ ...tor, received }, ...others],
+      kernel: { installed: received, pending: 0 },
+    });
+    await pass(1);
+  }
+  expect(writes).toHaveLength(1);
+  reporter.say({ ...bgp, peers: [{ ...tor, received: 99 }, ...others], sees: ['node9'] });
+  await pass(15);
+  expect(writes).toHaveLength(2);
+  expect(JSON.stringify(writes[1])).toContain('"received":99');
+});
+
 test('after stop nothing is written and no timer is left', async () => {
   const { options, pass, writes, clock } = world();
   const reporter = openReporter({ ...options, part: 'felix' });

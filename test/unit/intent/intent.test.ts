@@ -97,6 +97,7 @@ describe('the mesh', () => {
         key: '10.0.0.2 179',
         name: 'Mesh_10_0_0_2',
         origin: 'node-to-node mesh',
+        resource: 'node2',
         address: address('10.0.0.2'),
         port: 179,
         peerAsn: 64512,
@@ -287,6 +288,8 @@ describe('policy', () => {
     expect(configOf(resources).importPolicy).toEqual({
       within: ['10.244.0.0/16', '10.244.2.0/24', '10.244.3.0/24', '10.245.0.0/16'].map(prefix),
       never: [prefix('10.244.1.0/24'), prefix('fd01:0:0:1::/64')],
+      blocks: [],
+      services: [],
     });
   });
 

@@ -99,3 +99,51 @@ describe('only what lies in the cluster is accepted', () => {
     expect(verdict(prefix('203.0.113.0/24'), sound, all)).toBe('accepted');
   });
 });
+
+describe('with blocks instead of pod CIDRs', () => {
+  const blocks = configOf({
+    importPolicy: {
+      within: [prefix('10.0.0.0/8')],
+      never: [],
+      blocks: [prefix('10.1.0.0/26'), prefix('10.1.9.9/32')],
+    },
+  });
+  const ours = "lies inside our own block 10.1.0.0/26, of which only single addresses can be another node's";
+
+  test.each([
+    ['10.1.0.0/26', ours],
+    ['10.1.0.32/27', ours],
+    ['10.1.0.7/32', 'accepted'],
+    ['10.1.0.64/26', 'accepted'],
+    [
+      '10.1.9.9/32',
+      "lies inside our own block 10.1.9.9/32, of which only single addresses can be another node's",
+    ],
+  ])('%s: %s', (text, why) => {
+    expect(verdict(prefix(text), sound, blocks)).toBe(why);
+  });
+});
+
+describe('addresses of Services', () => {
+  const serving = (...services: string[]): SpeakerConfig =>
+    configOf({
+      importPolicy: {
+        within: [prefix('10.2.0.0/16'), prefix('10.96.0.0/12')],
+        never: [],
+        services: services.map(prefix),
+      },
+    });
+  const withheld = (range: string): string =>
+    `lies inside ${range}, addresses of Services, which every node answers for itself`;
+
+  test('are not taken from a neighbour, in a pool or not', () => {
+    expect(verdict(prefix('10.96.0.0/12'), sound, serving('10.96.0.0/12'))).toBe(withheld('10.96.0.0/12'));
+    expect(verdict(prefix('10.96.0.7/32'), sound, serving('10.96.0.0/12'))).toBe(withheld('10.96.0.0/12'));
+    expect(verdict(prefix('192.0.2.7/32'), sound, serving('192.0.2.0/24'))).toBe(withheld('192.0.2.0/24'));
+  });
+
+  test('named too widely do not keep out the pods', () => {
+    expect(verdict(at, sound, serving('10.0.0.0/8'))).toBe('accepted');
+    expect(verdict(at, sound, serving('0.0.0.0/0'))).toBe('accepted');
+  });
+});
