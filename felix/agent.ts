@@ -10,19 +10,24 @@
  * The kernel is not written to before the store is in sync: then interfaces without a record are recognised, and rules
  * and routes start from what is there. What a CNI call or the socket asks before the records are read waits for them.
  */
-import { openRecords } from '../src/cni/records.ts';
+import { openJournal } from '../src/cni/journal.ts';
+import { openRecords, type Records } from '../src/cni/records.ts';
 import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
 import type { Health } from '../src/host/metrics.ts';
+import type { Reporter } from '../src/host/report.ts';
 import type { Endpoints } from '../src/host/socket.ts';
 import { AddressBook } from '../src/ipam/address-book.ts';
 import type { InNetns, NetnsKernel } from '../src/kernel/links.ts';
+import type { Facts, Ledger } from '../src/ledger/ledger.ts';
 import { millis } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
+import { interfaceName } from '../src/model/endpoint.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
-import type { Kind } from '../src/model/resource.ts';
-import type { Batch, Store } from '../src/store/store.ts';
+import type { Batch, Store, Watched } from '../src/store/store.ts';
+import { type Addresses, PodCidrAddresses } from './addresses.ts';
 import { Attachments, type EndpointSink } from './attachments.ts';
+import { BlockAddresses, payer } from './block-addresses.ts';
 import { change, createGraph, type Graph, isKnown, putEndpoint, removeEndpoint } from './calc/graph.ts';
 import { NodeView } from './cluster.ts';
 import { createCniServer } from './cni.ts';
@@ -30,7 +35,16 @@ import { PolicySync, type PolicySyncObserver } from './dataplane/apply.ts';
 import { PodRoutes } from './dataplane/routes.ts';
 import { enableForwarding } from './dataplane/sysctl.ts';
 import type { MetricSources } from './metrics.ts';
-import { Readiness, statusEndpoints, whyNotReady } from './status.ts';
+import { PoolFacts, poolKinds } from './pool-facts.ts';
+import { Releases } from './releases.ts';
+import {
+  felixReport,
+  Readiness,
+  type StatusSources,
+  statusEndpoints,
+  whyNotReady,
+  whyStuck,
+} from './status.ts';
 
 export interface AgentOptions {
   readonly node: string;
@@ -44,6 +58,12 @@ export interface AgentOptions {
   readonly log: Logger;
   /** The kernel is older than 6.2. */
   readonly chainsFreedLate: boolean;
+  /** Present: addresses come from blocks, by this ledger; absent: from the Node's pod CIDRs. */
+  readonly openLedger?: (facts: () => Facts | undefined) => Ledger;
+  /** Where this daemon says how it is. */
+  readonly reporter: Pick<Reporter<'felix'>, 'say' | 'stop'>;
+  /** Called once, when pods can be served: the conflist may be written. */
+  readonly onReady?: () => void;
   readonly registerMetrics: (sources: MetricSources) => PolicySyncObserver;
   /** The kernel cannot be read, or a bug: the process should end, and start anew from what is there. */
   readonly onFatal: (error: unknown) => void;
@@ -58,59 +78,59 @@ export interface Agent {
   stop(): void;
 }
 
-const kinds: readonly Kind[] = ['Node', 'Pod', 'Namespace', 'NetworkPolicy'];
+const kindsOf = (node: string): readonly Watched[] => [
+  { kind: 'Node', fields: { 'metadata.name': node } },
+  ...(['Pod', 'Namespace', 'NetworkPolicy'] as const),
+];
 
 /** Longer than the other nodes take to drop a deleted pod's address from their sets. */
 const addressCoolDown = millis(30_000);
 
 export function createAgent(options: AgentOptions): Agent {
-  const { node, store, kernel, inNetns, clock, random, log } = options;
+  const { node, store, kernel, clock, random, log } = options;
   const graph = createGraph();
   const known = (id: string): boolean => isKnown(graph, id);
   const view = new NodeView(node);
+  const facts = new PoolFacts(node);
   const readiness = new Readiness();
-  const book = new AddressBook(addressCoolDown);
   const routes = new PodRoutes(kernel, clock, random);
+  const progress = { inSync: false };
   const metrics = options.registerMetrics({
     policy: () => policy,
     routes,
     endpoints: () => attachments.all().length,
-    addresses: () => book.size,
+    addresses: () => addresses.inUse,
   });
-  const observe = observer(log, metrics, () => readiness.written(known));
-  const policy = new PolicySync({ ...options, graph, observe });
+  const tell = { written: () => readiness.written(known), said: () => announce() };
+  const policy = new PolicySync({ ...options, graph, observe: observer(log, metrics, tell) });
   const endpoints = endpointSink(graph, readiness, policy);
   const records = openRecords(options.stateDir);
-  const attachments = new Attachments({ kernel, inNetns, records, book, routes, endpoints, clock, log });
-  const loaded = Promise.withResolvers<void>();
+  const book = new AddressBook(addressCoolDown);
+  const resumeAfter = book.resumeAfter.bind(book);
+  const addresses = openAddresses(options, { book, records, view, facts, progress });
+  const attachments = new Attachments({ ...options, records, addresses, routes, endpoints, resumeAfter });
   const problems = new Problems(log);
+  const parts = {
+    ...options,
+    graph,
+    policy,
+    routes,
+    attachments,
+    addresses,
+    readiness,
+    view,
+    isKnown: known,
+  };
+  const sources = {
+    ...parts,
+    inSync: () => progress.inSync,
+    problems: () => [...problems.all(), ...addresses.problems()],
+  };
+  const announce = announcer(options, sources, addresses);
+  const follow = follower({ ...parts, facts, problems, progress, announce, onFatal: options.onFatal });
+  const answerCni = createCniServer(parts);
+  const loaded = Promise.withResolvers<void>();
   const stops: (() => void)[] = [];
-  let inSync = false;
-
-  function onBatch(batch: Batch): void {
-    for (const one of batch.changes) {
-      change(graph, one);
-      view.change(one);
-    }
-    problems.replace('datastore', batch.problems);
-    if (batch.changes.length > 0) policy.wake();
-    if (inSync || !batch.inSync) return;
-    inSync = true;
-    void takeOver().catch(options.onFatal);
-  }
-
-  /** In-sync: the kernel is ours from here on. */
-  async function takeOver(): Promise<void> {
-    await attachments.recover((hostInterface) => view.podOf(hostInterface));
-    for (const why of await enableForwarding(kernel)) log.error('forwarding cannot be enabled', { why });
-    policy.start();
-    routes.start();
-    log.info('in sync with the datastore; the kernel follows it from here on');
-  }
-
-  const parts = { ...options, graph, policy, routes, attachments, readiness, view };
-  const sources = { ...parts, inSync: () => inSync, problems: () => problems.all() };
-  const answerCni = createCniServer({ ...parts, isKnown: known });
   return {
     endpoints: {
       ...statusEndpoints(sources),
@@ -119,19 +139,113 @@ export function createAgent(options: AgentOptions): Agent {
         return answerCni(ask);
       },
     },
-    health: { live: () => undefined, ready: () => whyNotReady(sources) },
+    health: { live: () => whyStuck(sources), ready: () => whyNotReady(sources) },
     run: async () => {
       stops.push(kernel.watch((event) => void attachments.observe(event).catch(options.onFatal)));
+      problems.replace('releases', await addresses.load());
       problems.replace('records', await attachments.load());
       loaded.resolve();
-      stops.push(store.watch(kinds, onBatch));
+      const more = addresses.mode === 'blocks' ? poolKinds : [];
+      stops.push(store.watch([...kindsOf(node), ...more], follow));
     },
     stop: () => {
       for (const stop of stops) stop();
-      policy.stop();
-      routes.stop();
+      for (const part of [policy, routes, addresses, options.reporter]) part.stop();
     },
   };
+}
+
+interface Progress {
+  inSync: boolean;
+}
+
+interface AddressParts {
+  readonly book: AddressBook;
+  readonly records: Records;
+  readonly view: NodeView;
+  readonly facts: PoolFacts;
+  readonly progress: Progress;
+}
+
+/** From blocks if there is a ledger, else from the Node's pod CIDRs. */
+function openAddresses(options: AgentOptions, parts: AddressParts): Addresses {
+  const { node, clock } = options;
+  const { book, records, view, facts, progress } = parts;
+  const ledger = options.openLedger?.(() => (progress.inSync ? facts.facts() : undefined));
+  if (ledger === undefined) {
+    return new PodCidrAddresses({ book, records, clock, node, podCidrs: () => view.podCidrs });
+  }
+  const journal = openJournal(options.stateDir);
+  return new BlockAddresses({
+    ...{ ledger, facts, node },
+    namespaceLabels: (name) => view.namespace(name).labels,
+    isInSync: () => progress.inSync,
+    releases: new Releases({ ...options, journal, pay: payer(ledger) }),
+  });
+}
+
+/** Tells the reporter of each change, and once, when pods can be served, whoever waits for that. */
+function announcer(options: AgentOptions, sources: StatusSources, addresses: Addresses): () => void {
+  let wasReady = false;
+  return () => {
+    options.reporter.say(felixReport(sources));
+    if (wasReady || whyNotReady(sources) !== undefined || addresses.whyNone() !== undefined) return;
+    wasReady = true;
+    options.onReady?.();
+  };
+}
+
+interface FollowParts extends Pick<StatusSources, 'graph' | 'policy' | 'routes' | 'attachments'> {
+  readonly kernel: NetnsKernel;
+  readonly view: NodeView;
+  readonly facts: PoolFacts;
+  readonly addresses: Addresses;
+  readonly problems: Problems;
+  readonly progress: Progress;
+  readonly announce: () => void;
+  readonly log: Logger;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** What a batch of the store does. */
+function follower(parts: FollowParts): (batch: Batch) => void {
+  const { graph, view, facts, policy, routes, attachments, addresses, log, progress } = parts;
+  const recover = (): Promise<void> => attachments.recover((hostInterface) => view.podOf(hostInterface));
+
+  /** In-sync: the kernel is ours from here on. */
+  async function takeOver(): Promise<void> {
+    await recover();
+    for (const why of await enableForwarding(parts.kernel))
+      log.error('forwarding cannot be enabled', { why });
+    policy.start();
+    routes.start();
+    addresses.start();
+    log.info('in sync with the datastore; the kernel follows it from here on');
+  }
+
+  return (batch) => {
+    for (const one of batch.changes) {
+      change(graph, one);
+      view.change(one);
+      facts.change(one);
+    }
+    parts.problems.replace('datastore', batch.problems);
+    if (batch.changes.length > 0) policy.wake();
+    const isFirst = batch.inSync && !progress.inSync;
+    progress.inSync ||= batch.inSync;
+    parts.announce();
+    if (isFirst) void takeOver().catch(parts.onFatal);
+    // A pod that comes late opens its interface, whose record was lost.
+    else if (progress.inSync && batch.changes.some((one) => isOrphans(attachments, one))) {
+      void recover().catch(parts.onFatal);
+    }
+  };
+}
+
+function isOrphans(attachments: Attachments, one: Batch['changes'][number]): boolean {
+  if (one.kind !== 'put' || one.resource.kind !== 'Pod') return false;
+  const { namespace = 'default', name } = one.resource.meta;
+  return attachments.isOrphan(interfaceName(namespace, name));
 }
 
 const endpointSink = (graph: Graph, readiness: Readiness, policy: PolicySync): EndpointSink => ({
@@ -148,14 +262,20 @@ const endpointSink = (graph: Graph, readiness: Readiness, policy: PolicySync): E
 });
 
 /** Log, metrics and readiness all hear of a write. */
-const observer = (log: Logger, metrics: PolicySyncObserver, onWritten: () => void): PolicySyncObserver => ({
+const observer = (
+  log: Logger,
+  metrics: PolicySyncObserver,
+  tell: { readonly written: () => void; readonly said: () => void },
+): PolicySyncObserver => ({
   written: (what) => {
-    onWritten();
+    tell.written();
+    tell.said();
     metrics.written(what);
     if (what.transactions > 0) log.debug('the ruleset is in the kernel', { ...what });
   },
   refused: (why, retryInMs) => {
     metrics.refused(why, retryInMs);
+    tell.said();
     log.error('the kernel refused the ruleset and keeps the one before', { why, retryInMs });
   },
   foreign: () => {

@@ -8,19 +8,26 @@
 
 import type { Attachment } from '../src/cni/config.ts';
 import type { PodName } from '../src/cni/environment.ts';
+import type { PoolWish } from '../src/cni/network.ts';
 import { hostMac, podMac } from '../src/cni/plan.ts';
 import { nodeMtu, plumb, unplumb } from '../src/cni/plumb.ts';
 import type { AttachmentRecord, Records } from '../src/cni/records.ts';
 import type { Attached } from '../src/cni/spec.ts';
-import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
-import type { AddressBook, Refusal } from '../src/ipam/address-book.ts';
-import type { KernelEvent } from '../src/kernel/kernel.ts';
+import type { KernelEvent, Link } from '../src/kernel/kernel.ts';
 import type { InNetns, NetnsKernel } from '../src/kernel/links.ts';
-import { type Address, formatAddress, millis, networkOf, type Prefix } from '../src/lib/net.ts';
+import {
+  type Address,
+  formatAddress,
+  type IpVersion,
+  millis,
+  networkOf,
+  type Prefix,
+} from '../src/lib/net.ts';
 import { ok, type Result } from '../src/lib/result.ts';
 import { interfaceName, type LocalEndpoint, workloadPrefix } from '../src/model/endpoint.ts';
 import type { Problem } from '../src/model/problem.ts';
+import { type Addresses, type AddressRefusal, type Holding, handleOf } from './addresses.ts';
 import { felixProtocol, type PodRoutes } from './dataplane/routes.ts';
 import { repairInterface } from './dataplane/sysctl.ts';
 
@@ -34,20 +41,37 @@ export interface AttachmentOptions {
   readonly kernel: NetnsKernel;
   readonly inNetns: InNetns;
   readonly records: Records;
-  readonly book: AddressBook;
+  readonly addresses: Addresses;
+  /** Where the round through a pod CIDR stood in an earlier life. */
+  readonly resumeAfter: (cidr: Prefix, address: Address) => void;
   readonly routes: PodRoutes;
   readonly endpoints: EndpointSink;
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
 export interface NewAttachment extends Attachment {
   readonly netns: string;
   readonly pod: PodName;
+  /** Name of the network configuration. */
+  readonly network: string;
+}
+
+/** What the pod's own end is to be like. */
+export interface Wishes {
   readonly mtu?: number;
+  readonly mac?: string;
+  readonly families: readonly IpVersion[] | undefined;
+  readonly pools: PoolWish;
+  readonly exactly: readonly Address[];
 }
 
 const settleMs = millis(2000);
+
+const holdingOf = (record: AttachmentRecord): Holding => ({
+  owner: record.interface,
+  handle: record.containerId === '' ? '' : handleOf(record.containerId),
+  addresses: record.addresses,
+});
 
 /** The endpoint's id is the host interface: there is one for each pod. */
 const endpointOf = (record: AttachmentRecord): LocalEndpoint => ({
@@ -69,6 +93,8 @@ export class Attachments {
   readonly #byInterface = new Map<string, AttachmentRecord>();
   /** Interface index of each host end that is up and known to graph and routes. */
   readonly #wired = new Map<string, number>();
+  /** Workload interfaces without a record, whose pod the datastore has not shown: closed until it does. */
+  readonly #orphans = new Set<string>();
 
   constructor(options: AttachmentOptions) {
     this.#options = options;
@@ -86,34 +112,43 @@ export class Attachments {
     return [...this.#byInterface.values()];
   }
 
+  /** An interface of ours that waits for its pod to be known; see `recover`. */
+  isOrphan(hostInterface: string): boolean {
+    return this.#orphans.has(hostInterface);
+  }
+
   /** First of all: records become endpoints; those whose interface is gone are dropped. */
   async load(): Promise<readonly Problem[]> {
-    const { kernel, records, book, log } = this.#options;
+    const { kernel, records, resumeAfter, log } = this.#options;
     const loaded = await records.load();
-    for (const [cidr, address] of loaded.lastGiven) book.resumeAfter(cidr, address);
+    for (const [cidr, address] of loaded.lastGiven) resumeAfter(cidr, address);
     const links = new Map((await kernel.links()).map((link) => [link.name, link.ifindex]));
     for (const record of loaded.records) {
       const ifindex = links.get(record.interface);
-      const why = ifindex === undefined ? 'the interface is no longer there' : this.#adoptionFlaw(record);
+      const why = ifindex === undefined ? 'the interface is no longer there' : this.#flawOf(record);
       if (ifindex === undefined || why !== undefined) {
         log.warn('a record of a pod interface is dropped', { why, ...fieldsOf(record) });
+        // Of blocks the address is owed now; what is in a book goes with the record.
+        if (ifindex === undefined && !record.isForeign)
+          await this.#options.addresses.release(holdingOf(record));
         await records.remove(record.interface);
         continue;
       }
       this.#enter(record, ifindex);
+      if (record.isForeign) continue;
       const failed = await repairInterface(kernel, record.interface, record.addresses);
       if (failed.length > 0) log.warn('a kernel setting of a pod interface cannot be put back', { failed });
     }
     return loaded.problems;
   }
 
-  /** At in-sync: interfaces without a record are recognised by the pods of the node and their routes. */
+  /** At in-sync, and when a pod comes to an orphan: interfaces without a record are recognised by the pods of the node and their routes. */
   async recover(podOf: (hostInterface: string) => PodName | undefined): Promise<void> {
-    const { kernel, records, book, log } = this.#options;
+    const { kernel, records, addresses: port, log } = this.#options;
     const orphans = (await kernel.links()).filter(
       ({ name }) => name.startsWith(workloadPrefix) && !this.#byInterface.has(name),
     );
-    if (orphans.length === 0) return;
+    if (orphans.length === 0) return this.#orphans.clear();
     const routes = [
       ...(await kernel.routes({ version: 4, protocol: felixProtocol })),
       ...(await kernel.routes({ version: 6, protocol: felixProtocol })),
@@ -123,12 +158,18 @@ export class Attachments {
         .filter((route) => route.nextHops.some((hop) => hop.ifindex === ifindex))
         .map((route): Address => networkOf(route.dst));
       const pod = podOf(name);
-      if (pod === undefined || addresses.length === 0 || !book.adopt(name, addresses).ok) {
-        log.warn('an interface of no pod we know is left alone; its traffic is dropped', { interface: name });
+      const why = orphanFlaw(pod, addresses) ?? adoptionFlaw(port, { owner: name, handle: '', addresses });
+      if (pod === undefined || why !== undefined || this.#byInterface.has(name)) {
+        if (!this.#orphans.has(name)) {
+          log.warn('an interface of ours has no record; its traffic is dropped', { interface: name, why });
+        }
+        this.#orphans.add(name);
         continue;
       }
+      this.#orphans.delete(name);
       const known = { namespace: pod.namespace, pod: pod.name, interface: name, addresses, mtu };
-      const record = { ...known, containerId: '', ifname: '', netns: '', mac: '' };
+      const unknown = { containerId: '', ifname: '', netns: '', mac: '', network: '' };
+      const record = { ...known, ...unknown, isForeign: false };
       log.warn('the record of a pod interface is rebuilt from the kernel', fieldsOf(record));
       this.#enter(record, ifindex);
       await records.put(record);
@@ -139,34 +180,56 @@ export class Attachments {
    * Throws what the kernel or the disk said; then nothing is left.
    * The routes and the policy are under way when it resolves, not there.
    */
-  async attach(request: NewAttachment, cidrs: readonly Prefix[]): Promise<Result<AttachmentRecord, Refusal>> {
-    const { kernel, inNetns, records, book, clock, log } = this.#options;
-    const hostInterface = interfaceName(request.pod.namespace, request.pod.name);
-    const mtu = request.mtu ?? (await nodeMtu(kernel));
-    const addresses = book.allocate({ owner: hostInterface, cidrs, now: clock.now() });
+  async attach(request: NewAttachment, wishes: Wishes): Promise<Result<AttachmentRecord, AddressRefusal>> {
+    const { kernel, inNetns, records, addresses: port } = this.#options;
+    const { namespace, name } = request.pod;
+    const hostInterface = interfaceName(namespace, name);
+    const [mtu, addresses] = await Promise.all([
+      wishes.mtu ?? nodeMtu(kernel),
+      port.allocate({ ...wishes, ...request, owner: hostInterface, handle: handleOf(request.containerId) }),
+    ]);
     if (!addresses.ok) return addresses;
+    this.#orphans.delete(hostInterface);
     const record: AttachmentRecord = {
-      containerId: request.containerId,
-      ifname: request.ifname,
-      netns: request.netns,
-      namespace: request.pod.namespace,
-      pod: request.pod.name,
+      ...placeOf(request),
       interface: hostInterface,
       addresses: addresses.value,
-      mac: podMac(request.containerId, request.ifname),
+      mac: wishes.mac ?? podMac(request.containerId, request.ifname),
       mtu,
+      isForeign: false,
     };
-    this.#byInterface.set(hostInterface, record);
-    try {
-      await records.putLastGiven(book.lastGiven());
+    return this.#make(record, async () => {
       await records.put(record);
-      this.#enter(record, (await plumb(kernel, inNetns, record)).ifindex);
+      return plumb(kernel, inNetns, record);
+    });
+  }
+
+  /** The interface is another plugin's, and the addresses too; its policy is ours. */
+  async police(
+    request: NewAttachment,
+    link: Pick<Link, 'name' | 'ifindex' | 'mtu'>,
+    addresses: readonly Address[],
+  ): Promise<Result<AttachmentRecord, AddressRefusal>> {
+    const its = { interface: link.name, addresses, mac: '', mtu: link.mtu };
+    const record: AttachmentRecord = { ...placeOf(request), ...its, isForeign: true };
+    return this.#make(record, async () => {
+      await this.#options.records.put(record);
+      return link;
+    });
+  }
+
+  async #make(
+    record: AttachmentRecord,
+    build: () => Promise<Pick<Link, 'ifindex'>>,
+  ): Promise<Result<AttachmentRecord, AddressRefusal>> {
+    this.#byInterface.set(record.interface, record);
+    try {
+      this.#enter(record, (await build()).ifindex);
       return ok(record);
     } catch (error) {
       await this.detach(record).catch((second: unknown) => {
-        const why = String(second);
-        log.error('a half-made pod interface cannot be removed; DEL tries again', {
-          why,
+        this.#options.log.error('a half-made pod interface cannot be removed; DEL tries again', {
+          why: String(second),
           ...fieldsOf(record),
         });
       });
@@ -176,13 +239,15 @@ export class Attachments {
 
   /** Harmless if it is gone already, wholly or in part. */
   async detach(record: AttachmentRecord): Promise<void> {
-    const { kernel, records, routes, book, clock } = this.#options;
+    const { kernel, records, routes, addresses } = this.#options;
     this.#unwire(record.interface);
-    // First the route, then the link: a route whose link is gone cannot be deleted any more.
-    await routes.installed([], settleMs);
-    await unplumb(kernel, record.interface);
+    if (!record.isForeign) {
+      // First the route, then the link: a route whose link is gone cannot be deleted any more.
+      await routes.installed([], settleMs);
+      await unplumb(kernel, record.interface);
+      await addresses.release(holdingOf(record)); // on disk before the record is not
+    }
     await records.remove(record.interface);
-    book.release(record.interface, clock.now());
     this.#byInterface.delete(record.interface);
   }
 
@@ -203,10 +268,14 @@ export class Attachments {
     this.#unwire(hostInterface);
   }
 
+  #flawOf(record: AttachmentRecord): string | undefined {
+    return record.isForeign ? undefined : adoptionFlaw(this.#options.addresses, holdingOf(record));
+  }
+
   #enter(record: AttachmentRecord, ifindex: number): void {
     this.#byInterface.set(record.interface, record);
     this.#wired.set(record.interface, ifindex);
-    this.#options.routes.put(record.interface, ifindex, record.addresses);
+    if (!record.isForeign) this.#options.routes.put(record.interface, ifindex, record.addresses);
     this.#options.endpoints.put(endpointOf(record));
   }
 
@@ -215,11 +284,22 @@ export class Attachments {
     this.#options.endpoints.remove(hostInterface);
     this.#options.routes.remove(hostInterface);
   }
+}
 
-  #adoptionFlaw(record: AttachmentRecord): string | undefined {
-    const adopted = this.#options.book.adopt(record.interface, record.addresses);
-    return adopted.ok ? undefined : `${adopted.error} has an address of it`;
-  }
+const placeOf = ({ pod, containerId, ifname, netns, network }: NewAttachment) => ({
+  ...{ containerId, ifname, netns, network },
+  namespace: pod.namespace,
+  pod: pod.name,
+});
+
+function orphanFlaw(pod: PodName | undefined, addresses: readonly Address[]): string | undefined {
+  if (pod === undefined) return 'the datastore shows no pod of it';
+  return addresses.length === 0 ? 'no route leads to it' : undefined;
+}
+
+function adoptionFlaw(port: Addresses, holding: Holding): string | undefined {
+  const adopted = port.adopt(holding);
+  return adopted.ok ? undefined : `${adopted.error} has an address of it`;
 }
 
 const fieldsOf = (record: AttachmentRecord): Readonly<Record<string, unknown>> => ({

@@ -1,14 +1,18 @@
 /** `tortie felix`: the process around the agent. Wiring only: what it does is in agent.ts. */
 import { release } from 'node:os';
 import type { Registry } from 'prom-client';
+import { binDirBeside, setUp } from '../src/cni/setup.ts';
 import { realClock } from '../src/host/clock.ts';
-import { createLogger } from '../src/host/log.ts';
+import { createLogger, type Logger } from '../src/host/log.ts';
 import { createRegistry, serveMetrics } from '../src/host/metrics.ts';
+import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { inNetns, openKernel } from '../src/kernel/linux.ts';
+import type { Ledger, LedgerOptions } from '../src/ledger/ledger.ts';
+import { openLedger } from '../src/ledger/open.ts';
 import { ok, type Result } from '../src/lib/result.ts';
-import { openStore } from '../src/store/open.ts';
+import { openObjects, openStore } from '../src/store/open.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { registerMetrics } from './metrics.ts';
 import { type FelixOptions, parseOptions } from './options.ts';
@@ -31,8 +35,17 @@ export async function main(argv: readonly string[]): Promise<number> {
     ended.resolve(1);
   };
   const registry = createRegistry();
+  const objects = openObjects(options.datastore, { clock: realClock, random: Math.random });
+  if (!objects.ok) {
+    log.error(objects.error);
+    return 2;
+  }
+  const shared = { clock: realClock, random: Math.random, objects: objects.value };
   const agent = createAgent({
     ...options,
+    ...(options.ipam === 'blocks' ? { openLedger: ledgerOf(options.node, log, shared) } : {}),
+    reporter: openReporter({ ...shared, store: store.value, node: options.node, part: 'felix', log }),
+    onReady: () => void configure(options, log),
     version: tortieVersion(),
     store: store.value,
     kernel,
@@ -58,6 +71,30 @@ export async function main(argv: readonly string[]): Promise<number> {
   log.error(served.error);
   kernel.close();
   return 1;
+}
+
+/** Of this node's blocks. */
+const ledgerOf =
+  (node: string, log: Logger, shared: Pick<LedgerOptions, 'objects' | 'clock' | 'random'>) =>
+  (facts: LedgerOptions['facts']): Ledger =>
+    openLedger({ ...shared, facts, owner: { type: 'host', node }, onLog: (sentence) => log.info(sentence) });
+
+/** Pods can be served: now the runtime may hear of us. What is wrong with it a person must mend. */
+async function configure(options: FelixOptions, log: Logger): Promise<void> {
+  const { cniConfDir, cniConfName, cniMtu, cniChain, cniExclusive, ipam } = options;
+  if (cniConfDir === undefined) return;
+  const written = await setUp({
+    ...{ confDir: cniConfDir, confName: cniConfName, ipam, exclusive: cniExclusive },
+    binDir: options.cniBinDir ?? binDirBeside(cniConfDir),
+    ...(cniMtu === undefined ? {} : { mtu: cniMtu }),
+    ...(cniChain === undefined ? {} : { chain: cniChain }),
+  });
+  if (!written.ok) return log.error('the CNI configuration is not written', { why: written.error });
+  const { path, before } = written.value;
+  log.info('the CNI configuration is in place', { path });
+  if (before.length > 0) {
+    log.warn('the container runtime takes another CNI configuration before ours, by its name', { before });
+  }
 }
 
 /** Opens the socket and the health port, both or none. @returns how to close them */

@@ -1,7 +1,8 @@
 /** What `tortie felix` answers on its Unix socket: GET /status and GET /policy. Shapes: src/model/status.ts. */
 import type { Answer, Endpoints } from '../src/host/socket.ts';
 import { formatAddress } from '../src/lib/net.ts';
-import type { Problem } from '../src/model/problem.ts';
+import type { FelixReport } from '../src/model/node-report.ts';
+import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { FelixStatus } from '../src/model/status.ts';
 import type { Attachments } from './attachments.ts';
 import { type Graph, isKnown } from './calc/graph.ts';
@@ -81,6 +82,31 @@ export function whyNotReady({
   if (!inSync()) return 'The datastore has not been read whole yet.';
   if (state === 'failing') return `The kernel refuses the ruleset: ${lastError}`;
   return state === 'waiting' ? 'The ruleset is not in the kernel yet.' : undefined;
+}
+
+/** A transaction of a hundred thousand rules takes some seconds; one that takes this long will not end. */
+const stuckAfterMs = 90_000;
+
+/** A sentence if only a restart helps. A blocked process does not even say that: the probe then gets no answer. */
+export function whyStuck({ policy }: Pick<StatusSources, 'policy'>): string | undefined {
+  const workingForMs = policy.workingForMs();
+  if (workingForMs < stuckAfterMs) return undefined;
+  return `A change of the ruleset has been under way for ${Math.round(workingForMs / 1000)} s; nft does not answer.`;
+}
+
+const problemsTold = 10;
+
+/** What the CalicoNodeStatus of the node says of this daemon. */
+export function felixReport(sources: StatusSources): Omit<FelixReport, 'at'> {
+  const { version, inSync, dataplane, lastError, endpoints, problems } = felixStatus(sources);
+  return {
+    version,
+    inSync,
+    dataplane,
+    ...(lastError === undefined ? {} : { lastError }),
+    endpoints: { ready: endpoints.filter(({ ready }) => ready).length, total: endpoints.length },
+    problems: problems.slice(0, problemsTold).map(formatProblem),
+  };
 }
 
 export function statusEndpoints(sources: StatusSources): Endpoints {

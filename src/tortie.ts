@@ -18,6 +18,7 @@ const mains: Readonly<Record<string, { readonly what: string; readonly load: () 
   },
   lab: { what: 'a whole routed cluster on this machine', load: () => import('./lab/main.ts') },
   clean: { what: 'leaves this node as it was before Tortie', load: () => import('./clean/main.ts') },
+  cni: { what: 'the CNI plugin on this node: install, uninstall', load: () => import('./cni/main.ts') },
   ctl: { what: 'the CLI, which is tortiectl', load: () => import('./ctl/main.ts') },
 };
 

@@ -13,12 +13,12 @@
  * namespace selector.
  */
 import type { Address } from '../../src/lib/net.ts';
-import type { LocalEndpoint } from '../../src/model/endpoint.ts';
+import { type LocalEndpoint, workloadPrefix } from '../../src/model/endpoint.ts';
 import { dispatchElement, endpointChain, endpointChainName, type Isolation } from '../rules/endpoint.ts';
 import type { Ruleset, RulesetChange } from '../rules/model.ts';
 import type { SetSpec } from '../rules/pod-set.ts';
 import { compilePolicy, type Direction, directions, policyChainName } from '../rules/policy.ts';
-import { fromEndpoint, staticChains, staticSets, toEndpoint } from '../rules/static.ts';
+import { foreignEndpoints, fromEndpoint, staticChains, staticSets, toEndpoint } from '../rules/static.ts';
 import {
   type ClusterChange,
   createInputs,
@@ -117,6 +117,11 @@ function updateEndpointChains(graph: Graph, interfaceName: string): void {
       output.removeChain(endpointChainName(direction, interfaceName));
       output.release(mapOf(direction), dispatchElement(direction, interfaceName));
     }
+  }
+  if (!interfaceName.startsWith(workloadPrefix) && (endpoint !== undefined) !== hadChains) {
+    const element = { kind: 'interface', interface: interfaceName } as const;
+    if (endpoint === undefined) output.release(foreignEndpoints.name, element);
+    else output.hold(foreignEndpoints.name, element);
   }
   if (endpoint === undefined) interfaces.delete(interfaceName);
   else interfaces.set(interfaceName, inputs.pods.get(podKeyOf(endpoint)) !== undefined);

@@ -69,6 +69,7 @@ export class PolicySync {
   readonly #waiters = new Set<Waiter>();
   #started = false;
   #working = false;
+  #workingSince = 0;
   #mustReplace = true;
   #mustDelete = false;
   #isForeign = false;
@@ -139,6 +140,11 @@ export class PolicySync {
     };
   }
 
+  /** How long the transaction under way has taken by now; 0 if none is. */
+  workingForMs(): number {
+    return this.#working ? this.#options.clock.now() - this.#workingSince : 0;
+  }
+
   /** Runs a round in `afterMs`, or earlier if one is due earlier. */
   #schedule(afterMs: number): void {
     if (!this.#started || this.#working) return;
@@ -159,6 +165,7 @@ export class PolicySync {
     const generation = this.#wished;
     const full = this.#mustReplace;
     const begun = clock.now();
+    this.#workingSince = begun;
     if (this.#isForeign) this.#fullNotBefore = begun + foreignIntervalMs;
     this.#isForeign = false;
     try {

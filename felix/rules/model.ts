@@ -17,13 +17,15 @@ type SetKind =
   | 'range'
   /** type ipv4_addr . inet_proto . inet_service (or ipv6_addr …): a named port on each address that has it. */
   | 'port'
+  /** type ifname: interfaces by their whole name. */
+  | 'interface'
   /** A map, type ifname : verdict: which chain judges an interface. */
   | 'dispatch';
 
 export interface SetDecl {
   readonly name: string;
   readonly kind: SetKind;
-  /** Absent for 'dispatch'. */
+  /** Absent for 'interface' and 'dispatch'. */
   readonly version?: IpVersion;
   /** What the members are, for people; at most 128 bytes. */
   readonly comment?: string;
@@ -34,6 +36,7 @@ export type Element =
   /** Both ends inclusive, of one family. */
   | { readonly kind: 'range'; readonly first: Address; readonly last: Address }
   | { readonly kind: 'port'; readonly address: Address; readonly protocol: Protocol; readonly port: number }
+  | { readonly kind: 'interface'; readonly interface: string }
   | { readonly kind: 'dispatch'; readonly interface: string; readonly chain: string };
 
 /** Canonical text of an element, which nft reads too: equal elements of a set have equal keys. */
@@ -47,6 +50,8 @@ export function elementKey(element: Element): string {
         : `${formatAddress(element.first)}-${formatAddress(element.last)}`;
     case 'port':
       return `${formatAddress(element.address)} . ${element.protocol.toLowerCase()} . ${element.port}`;
+    case 'interface':
+      return `"${element.interface}"`;
     case 'dispatch':
       return `"${element.interface}" : jump ${element.chain}`;
   }
@@ -66,6 +71,8 @@ export interface PortRange {
 export type Match =
   /** iifname or oifname; `name` may end in `*`. With `not`, everything else. */
   | { readonly kind: 'interface'; readonly way: 'in' | 'out'; readonly name: string; readonly not?: boolean }
+  /** iifname or oifname is not in a set of kind 'interface'. */
+  | { readonly kind: 'interfaceNotIn'; readonly way: 'in' | 'out'; readonly set: string }
   | { readonly kind: 'ctState'; readonly states: readonly CtState[] }
   | { readonly kind: 'version'; readonly version: IpVersion }
   | { readonly kind: 'prefix'; readonly side: Side; readonly prefix: Prefix }

@@ -12,6 +12,8 @@
  * them, and a test after each jump; this needs nothing. `accept` here is never the last word: tables of others
  * are asked after us.
  *
+ * Interfaces of pods that another plugin made have names of its choosing: a set says which they are.
+ *
  * Fail closed: endpoints are reached by `jump`, so one whose chain says nothing falls through to the drop that
  * also meets interfaces no map knows. Traffic that is not a pod's leaves each base chain by its first rule.
  *
@@ -34,6 +36,13 @@ export const toEndpoint: SetDecl = {
   comment: 'the chain that judges what goes to each local pod',
 };
 
+/** Policy is ours there, the interface is not: those that do not start with the workload prefix. */
+export const foreignEndpoints: SetDecl = {
+  name: 'foreign-endpoints',
+  kind: 'interface',
+  comment: 'interfaces of local pods that another CNI plugin made',
+};
+
 const accept: Verdict = { kind: 'accept' };
 const drop: Verdict = { kind: 'drop' };
 const linkLocal = parsePrefix('fe80::/10');
@@ -47,7 +56,10 @@ assert(linkLocal !== undefined && unspecified !== undefined, 'constant prefixes 
 const neighbourDiscovery: Match = { kind: 'icmp6', types: [130, 131, 132, 133, 135, 136] };
 
 const notWorkload = (way: 'in' | 'out'): Rule => ({
-  matches: [{ kind: 'interface', way, name: `${workloadPrefix}*`, not: true }],
+  matches: [
+    { kind: 'interface', way, name: `${workloadPrefix}*`, not: true },
+    { kind: 'interfaceNotIn', way, set: foreignEndpoints.name },
+  ],
   verdict: accept,
   comment: way === 'in' ? 'not from a pod' : 'not to a pod',
 });
@@ -114,4 +126,4 @@ const podsToHost: Chain = {
 };
 
 export const staticChains: readonly Chain[] = [checkSource, fromPods, toPods, podsToHost];
-export const staticSets: readonly SetDecl[] = [fromEndpoint, toEndpoint];
+export const staticSets: readonly SetDecl[] = [fromEndpoint, toEndpoint, foreignEndpoints];

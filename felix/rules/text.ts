@@ -39,6 +39,8 @@ function renderMatch(match: Match): string {
   switch (match.kind) {
     case 'interface':
       return `${ifname[match.way]} ${match.not === true ? '!= ' : ''}"${match.name}"`;
+    case 'interfaceNotIn':
+      return `${ifname[match.way]} != @${match.set}`;
     case 'ctState':
       return `ct state ${match.states.join(',')}`;
     case 'version':
@@ -91,6 +93,7 @@ function setLines(decl: SetDecl): readonly string[] {
     address: [`type ${address}`],
     range: [`type ${address}`, 'flags interval'],
     port: [`type ${address} . inet_proto . inet_service`],
+    interface: ['type ifname'],
     dispatch: ['type ifname : verdict'],
   };
   return [...types[decl.kind], ...(decl.comment === undefined ? [] : [`comment "${decl.comment}"`])];

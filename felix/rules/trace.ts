@@ -135,6 +135,10 @@ function matches(ruleset: Ruleset, match: Match, packet: Packet): boolean {
   switch (match.kind) {
     case 'interface':
       return interfaceIs(match.name, match.way === 'in' ? packet.in : packet.out) !== (match.not === true);
+    case 'interfaceNotIn': {
+      const key = elementKey({ kind: 'interface', interface: match.way === 'in' ? packet.in : packet.out });
+      return !setNamed(ruleset, match.set).elements.has(key);
+    }
     case 'ctState':
       return match.states.some((state) => state === packet.state);
     case 'version':

@@ -8,6 +8,8 @@ export type CniEnvironment = Readonly<Record<string, string>>;
 export interface PodName {
   readonly namespace: string;
   readonly name: string;
+  /** K8S_POD_UID: metadata.uid, or of a static pod the hash of its manifest. */
+  readonly uid?: string;
 }
 
 /** The environment as src/cni/tortie.c puts it into HTTP headers; names in lower case. */
@@ -77,5 +79,10 @@ export function parsePod(environment: CniEnvironment): Result<PodName, Wrong> {
     const msg = `CNI_ARGS ${what}; tortie attaches Kubernetes pods and must know which.`;
     return err({ code: cniCode.badEnvironment, msg });
   }
-  return ok({ namespace: values.get('K8S_POD_NAMESPACE') ?? '', name: values.get('K8S_POD_NAME') ?? '' });
+  const uid = values.get('K8S_POD_UID') ?? '';
+  return ok({
+    namespace: values.get('K8S_POD_NAMESPACE') ?? '',
+    name: values.get('K8S_POD_NAME') ?? '',
+    ...(uid === '' ? {} : { uid }),
+  });
 }

@@ -108,6 +108,22 @@ export async function inspect(
   return [...flaws, ...(await inNetns(wiring.netns, (pod) => inspectPod(pod, wiring)))];
 }
 
+/** The same of an interface that another plugin made: only what policy needs. */
+export async function inspectForeign(
+  kernel: NetnsKernel,
+  { interface: name, addresses }: Pick<Wiring, 'interface' | 'addresses'>,
+): Promise<readonly string[]> {
+  const host = await kernel.link(name);
+  if (host === undefined) return [`the node has no interface ${name}`];
+  const flaws: string[] = [];
+  for (const address of addresses) {
+    const way = await kernel.routeTo(address);
+    if (way?.ifindex !== host.ifindex)
+      flaws.push(`the node has no route to ${formatAddress(address)} by ${name}`);
+  }
+  return flaws;
+}
+
 async function inspectPod(
   pod: NetnsKernel,
   { ifname, addresses }: Omit<Wiring, 'mtu' | 'mac'>,

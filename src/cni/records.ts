@@ -5,7 +5,7 @@
  * A file that cannot be read is set aside as NAME.broken and reported; the CNI server then rebuilds the attachment from
  * what the kernel still has. Owner of the files: the one node agent of the node.
  */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Address,
@@ -16,6 +16,8 @@ import {
   parsePrefix,
 } from '../lib/net.ts';
 import type { Problem } from '../model/problem.ts';
+import { isRecord } from './config.ts';
+import { writeWhole } from './whole.ts';
 
 export interface AttachmentRecord {
   /** Empty if rebuilt from the kernel: then nobody knows it any more. */
@@ -31,6 +33,10 @@ export interface AttachmentRecord {
   /** Of the pod's end; empty if rebuilt from the kernel. */
   readonly mac: string;
   readonly mtu: number;
+  /** Name of the network configuration; empty if it is not known. */
+  readonly network: string;
+  /** Another plugin made the interface and gave the addresses: only its policy is ours. */
+  readonly isForeign: boolean;
 }
 
 interface Loaded {
@@ -60,46 +66,18 @@ export function openRecords(stateDir: string): Records {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       return loadAll(directory);
     },
-    put: (record) => writeWhole(directory, pathOf(record.interface), toJson(record)),
+    put: (record) => writeWhole(pathOf(record.interface), toJson(record)),
     remove: (hostInterface) => rm(pathOf(hostInterface), { force: true }),
     putLastGiven: (lastGiven) => {
       const pairs = [...lastGiven].map(([cidr, address]) => [formatPrefix(cidr), formatAddress(address)]);
-      return writeWhole(directory, pathOf(cursorName), Object.fromEntries(pairs), { isSynced: false });
+      const text = `${JSON.stringify(Object.fromEntries(pairs), undefined, 2)}\n`;
+      return writeWhole(pathOf(cursorName), text, { isSynced: false });
     },
   };
 }
 
-const toJson = (record: AttachmentRecord): object => ({
-  ...record,
-  addresses: record.addresses.map(formatAddress),
-});
-
-let writes = 0;
-
-async function writeWhole(
-  directory: string,
-  path: string,
-  value: object,
-  { isSynced } = { isSynced: true },
-): Promise<void> {
-  writes += 1;
-  const temporary = `${path}.${process.pid}.${writes}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(value, undefined, 2)}\n`);
-    if (isSynced) await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  if (!isSynced) return;
-  const parent = await open(directory, 'r');
-  try {
-    await parent.sync(); // the rename itself is on disk only after this
-  } finally {
-    await parent.close();
-  }
-}
+const toJson = (record: AttachmentRecord): string =>
+  `${JSON.stringify({ ...record, addresses: record.addresses.map(formatAddress) }, undefined, 2)}\n`;
 
 async function loadAll(directory: string): Promise<Loaded> {
   const records: AttachmentRecord[] = [];
@@ -138,13 +116,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function parseRecord(value: unknown): AttachmentRecord | undefined {
   if (!isRecord(value)) return undefined;
   const { containerId, ifname, netns, namespace, pod, interface: hostInterface, mac } = value;
-  const { addresses, mtu } = value;
+  // Records of Tortie 0.1 have neither of the last two.
+  const { addresses, mtu, network = '', isForeign = false } = value;
   if (
     typeof containerId !== 'string' ||
     typeof ifname !== 'string' ||
@@ -154,6 +130,8 @@ function parseRecord(value: unknown): AttachmentRecord | undefined {
     typeof hostInterface !== 'string' ||
     typeof mac !== 'string' ||
     typeof mtu !== 'number' ||
+    typeof network !== 'string' ||
+    typeof isForeign !== 'boolean' ||
     !Array.isArray(addresses)
   ) {
     return undefined;
@@ -173,6 +151,8 @@ function parseRecord(value: unknown): AttachmentRecord | undefined {
     addresses: parsed,
     mac,
     mtu,
+    network,
+    isForeign,
   };
 }
 

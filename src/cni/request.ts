@@ -2,18 +2,8 @@
  * A CNI call as it comes (environment and stdin), parsed into a typed request or the specification's error.
  * The edge of the CNI room: nothing inside checks again.
  */
-import type { Address } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
-import {
-  type Attachment,
-  badConfig,
-  type Config,
-  isRecord,
-  parseConfig,
-  parsePrevious,
-  parseValid,
-  parseVersion,
-} from './config.ts';
+import { type Attachment, type Config, isRecord, parseConfig, parseValid, parseVersion } from './config.ts';
 import {
   badVariables,
   type CniEnvironment,
@@ -21,6 +11,8 @@ import {
   type PodName,
   parsePod,
 } from './environment.ts';
+import { type Network, parseNetwork } from './network.ts';
+import { type Previous, parsePrevious } from './previous.ts';
 import {
   type CniCode,
   type CniError,
@@ -41,8 +33,9 @@ export type CniRequest =
         readonly command: 'ADD';
         readonly netns: string;
         readonly pod: PodName;
-        /** Octets; absent: the node's. */
-        readonly mtu?: number;
+        readonly network: Network;
+        /** What the plugin before us made: then only its policy is ours. */
+        readonly previous?: Previous;
         readonly dns?: Readonly<Record<string, unknown>>;
       })
   | (Common &
@@ -50,13 +43,14 @@ export type CniRequest =
         readonly command: 'CHECK';
         readonly netns: string;
         readonly pod: PodName;
-        /** What ADD had answered. */
-        readonly addresses: readonly Address[];
+        readonly network: Network;
+        /** What the last plugin of the list had answered to ADD. */
+        readonly previous: Previous;
       })
   | (Common & Attachment & { readonly command: 'DEL'; readonly netns?: string; readonly pod?: PodName })
-  | (Common & { readonly command: 'STATUS' })
-  /** Every attachment of ours that is not in `valid` is stale. */
-  | (Common & { readonly command: 'GC'; readonly valid: readonly Attachment[] })
+  | (Common & { readonly command: 'STATUS'; readonly network: Network })
+  /** Every attachment of ours in this network that is not in `valid` is stale. */
+  | (Common & { readonly command: 'GC'; readonly network: string; readonly valid: readonly Attachment[] })
   | (Common & { readonly command: 'VERSION' });
 
 /** What each command needs from the environment, and the version that brought it. */
@@ -107,11 +101,13 @@ function parseCommand(call: Call): Result<CniRequest, Wrong> {
     const why = `${command} came with CNI ${since}, and the configuration says cniVersion ${version}.`;
     return wrong(cniCode.incompatibleVersion, `${why} Raise cniVersion in the network configuration.`);
   }
-  const flaw =
-    missingVariables(needs, environment) ??
-    badVariables(environment) ??
-    (command === 'DEL' ? undefined : badConfig(config));
-  return flaw === undefined ? parsers[command](call) : err(flaw);
+  const flaw = missingVariables(needs, environment) ?? badVariables(environment);
+  if (flaw !== undefined) return err(flaw);
+  // Neither may fail for a configuration that has become wrong: what was made must be taken away.
+  if (command === 'DEL') return ok(parseDel(call));
+  if (command === 'VERSION') return ok({ command, version });
+  const network = parseNetwork(config);
+  return network.ok ? parsers[command](call, network.value) : network;
 }
 
 const attachmentOf = ({ version, environment }: Call): Common & Attachment => ({
@@ -122,51 +118,68 @@ const attachmentOf = ({ version, environment }: Call): Common & Attachment => ({
 
 const netnsOf = ({ environment }: Call): string => environment['CNI_NETNS'] ?? '';
 
-const parsers: Readonly<Record<CniRequest['command'], (call: Call) => Result<CniRequest, Wrong>>> = {
-  VERSION: ({ version }) => ok({ command: 'VERSION', version }),
-  STATUS: ({ version }) => ok({ command: 'STATUS', version }),
-  GC: ({ version, config }) => {
+function parseDel(call: Call): CniRequest {
+  const pod = parsePod(call.environment);
+  const netns = netnsOf(call);
+  return {
+    command: 'DEL',
+    ...attachmentOf(call),
+    ...(netns === '' ? {} : { netns }),
+    ...(pod.ok ? { pod: pod.value } : {}),
+  };
+}
+
+type Parsed = 'ADD' | 'CHECK' | 'GC' | 'STATUS';
+
+const parsers: Readonly<Record<Parsed, (call: Call, network: Network) => Result<CniRequest, Wrong>>> = {
+  STATUS: ({ version }, network) => ok({ command: 'STATUS', version, network }),
+  GC: ({ version, config }, { name }) => {
     const valid = parseValid(config);
-    if (valid !== undefined) return ok({ command: 'GC', version, valid });
+    if (valid !== undefined) return ok({ command: 'GC', version, network: name, valid });
     const what = 'GC needs "cni.dev/valid-attachments", a list of {"containerID", "ifname"}';
     return wrong(cniCode.badConfig, `${what}, in the network configuration.`);
   },
-  DEL: (call) => {
-    const pod = parsePod(call.environment);
-    const netns = netnsOf(call);
-    return ok({
-      command: 'DEL',
-      ...attachmentOf(call),
-      ...(netns === '' ? {} : { netns }),
-      ...(pod.ok ? { pod: pod.value } : {}),
-    });
-  },
-  ADD: (call) => {
+  ADD: (call, network) => {
     const pod = parsePod(call.environment);
     if (!pod.ok) return pod;
-    const { prevResult, mtu, dns } = call.config;
-    if (prevResult !== undefined) {
-      const what =
-        'The network configuration has a prevResult: another plugin made an interface before tortie.';
-      return wrong(cniCode.badConfig, `${what} Put tortie first in the list of plugins.`);
+    const { prevResult, dns } = call.config;
+    const previous = parsePrevious(prevResult);
+    if (previous === undefined && prevResult !== undefined) {
+      const what = 'The network configuration has a prevResult without a list of ips that can be read.';
+      return wrong(cniCode.badConfig, `${what} It must be the result of the plugin before tortie.`);
+    }
+    if (previous === undefined && network.policyOnly) {
+      const what = 'The network configuration says policyOnly and has no prevResult.';
+      return wrong(
+        cniCode.badConfig,
+        `${what} Put tortie after the plugin that makes the interface, e.g. ptp.`,
+      );
     }
     return ok({
       command: 'ADD',
       ...attachmentOf(call),
       netns: netnsOf(call),
       pod: pod.value,
-      ...(typeof mtu === 'number' ? { mtu } : {}),
+      network,
+      ...(previous === undefined ? {} : { previous }),
       ...(isRecord(dns) ? { dns } : {}),
     });
   },
-  CHECK: (call) => {
+  CHECK: (call, network) => {
     const pod = parsePod(call.environment);
     if (!pod.ok) return pod;
-    const addresses = parsePrevious(call.config['prevResult']);
-    if (addresses === undefined) {
+    const previous = parsePrevious(call.config['prevResult']);
+    if (previous === undefined) {
       const what = 'CHECK needs the result of ADD as prevResult, with ips';
       return wrong(cniCode.badConfig, `${what}, in the network configuration.`);
     }
-    return ok({ command: 'CHECK', ...attachmentOf(call), netns: netnsOf(call), pod: pod.value, addresses });
+    return ok({
+      command: 'CHECK',
+      ...attachmentOf(call),
+      netns: netnsOf(call),
+      pod: pod.value,
+      network,
+      previous,
+    });
   },
 };

@@ -25,6 +25,8 @@ export const cniCode = {
   tryAgainLater: 11,
   /** STATUS of 1.1.0: ADD cannot be served now. */
   notAvailable: 50,
+  /** STATUS of 1.1.0: and what pods there are may be without their newest policy. */
+  limited: 51,
   /** The node's pod CIDR is used up, or there is none. */
   noAddress: 101,
   /** The kernel refused a part of the plumbing. */

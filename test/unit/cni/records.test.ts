@@ -15,6 +15,8 @@ const record: AttachmentRecord = {
   addresses: ['10.1.0.5', 'fd00::5'].flatMap((text) => parseAddress(text) ?? []),
   mac: '02:00:00:00:00:01',
   mtu: 1500,
+  network: 'pods',
+  isForeign: false,
 };
 
 let directory = '';

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type CniEnvironment, environmentOf } from '../../../src/cni/environment.ts';
+import { addressesOf } from '../../../src/cni/previous.ts';
 import { parseCniRequest } from '../../../src/cni/request.ts';
 import { supportedVersions } from '../../../src/cni/spec.ts';
-import { formatAddress } from '../../../src/lib/net.ts';
+import { formatAddress, parseAddress } from '../../../src/lib/net.ts';
 
 const environment: CniEnvironment = {
   CNI_COMMAND: 'ADD',
@@ -42,8 +43,8 @@ describe('a CNI call', () => {
         containerId: 'abc123',
         ifname: 'eth0',
         netns: '/run/netns/pod1',
-        pod: { namespace: 'shop', name: 'web-0' },
-        mtu: 1400,
+        pod: { namespace: 'shop', name: 'web-0', uid: '1' },
+        network: { name: 'pods', policyOnly: false, mtu: 1400, ips: [] },
         dns: { domain: 'x' },
       },
     });
@@ -61,7 +62,9 @@ describe('a CNI call', () => {
     const prevResult = { ips: [{ address: '10.1.0.5/32' }, { address: 'fd00::5/128' }] };
     const result = parse({ env: { CNI_COMMAND: 'CHECK' }, conf: { prevResult } });
     expect(
-      result.ok && result.value.command === 'CHECK' ? result.value.addresses.map(formatAddress) : result,
+      result.ok && result.value.command === 'CHECK'
+        ? addressesOf(result.value.previous, 'eth0').map(formatAddress)
+        : result,
     ).toEqual(['10.1.0.5', 'fd00::5']);
   });
 
@@ -69,7 +72,12 @@ describe('a CNI call', () => {
     const conf = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [{ containerID: 'a', ifname: 'eth0' }] };
     expect(parse({ env: { CNI_COMMAND: 'GC' }, conf })).toEqual({
       ok: true,
-      value: { command: 'GC', version: '1.1.0', valid: [{ containerId: 'a', ifname: 'eth0' }] },
+      value: {
+        command: 'GC',
+        version: '1.1.0',
+        network: 'pods',
+        valid: [{ containerId: 'a', ifname: 'eth0' }],
+      },
     });
   });
 
@@ -77,6 +85,76 @@ describe('a CNI call', () => {
     expect(environmentOf({ 'cni-command': 'ADD', 'cni-ifname': 'eth0', host: 'tortie' })).toEqual({
       CNI_COMMAND: 'ADD',
       CNI_IFNAME: 'eth0',
+    });
+  });
+});
+
+/** As in Calico's manifest, after its installer has filled it in. */
+const calicos = {
+  type: 'calico',
+  log_level: 'info',
+  log_file_path: '/var/log/calico/cni/cni.log',
+  datastore_type: 'kubernetes',
+  nodename: 'node1',
+  mtu: 0,
+  num_queues: 1,
+  ipam: {
+    type: 'calico-ipam',
+    assign_ipv4: 'true',
+    assign_ipv6: 'true',
+    ipv4_pools: ['default-ipv4-ippool'],
+  },
+  policy: { type: 'k8s' },
+  kubernetes: { kubeconfig: '/etc/cni/net.d/calico-kubeconfig' },
+  windows_use_single_network: true,
+};
+
+describe('a configuration', () => {
+  const networkOf = (conf: Readonly<Record<string, unknown>>): unknown => {
+    const result = parse({ conf });
+    return result.ok && result.value.command === 'ADD' ? result.value.network : result;
+  };
+
+  test('as Calico writes it is taken as it is', () => {
+    expect(networkOf(calicos)).toEqual({
+      name: 'pods',
+      policyOnly: false,
+      nodename: 'node1',
+      ips: [],
+      ipam: {
+        mode: 'blocks',
+        type: 'calico-ipam',
+        families: [4, 6],
+        pools: { 4: ['default-ipv4-ippool'], 6: undefined },
+      },
+    });
+  });
+
+  test.each([
+    [{ type: 'calico-ipam' }, 'blocks', [4]],
+    [{ type: 'tortie-ipam' }, 'blocks', undefined],
+    [{ type: 'tortie-ipam', assign_ipv4: false }, 'blocks', [6]],
+    [{ type: 'host-local', subnet: 'usePodCidr' }, 'pod-cidrs', [4]],
+    [
+      {
+        type: 'host-local',
+        ranges: [[{ subnet: 'usePodCidr' }], [{ subnet: 'usePodCidrIPv6' }]],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+      'pod-cidrs',
+      [4, 6],
+    ],
+  ])('%j says where addresses come from and of which families', (ipam, mode, families) => {
+    expect(networkOf({ ipam })).toMatchObject({ ipam: { mode, families } });
+  });
+
+  test('has what the runtime fills in for our capabilities', () => {
+    const runtimeConfig = { ips: ['10.0.0.9/24'], mac: '02-AA-00-00-00-01' };
+    expect(
+      networkOf({ capabilities: { ips: true, mac: true, bandwidth: false }, runtimeConfig }),
+    ).toMatchObject({
+      ips: [parseAddress('10.0.0.9')],
+      mac: '02:aa:00:00:00:01',
     });
   });
 });
@@ -159,9 +237,39 @@ describe('a bad CNI call is answered with the code of the specification and a se
       '7 The network configuration has mtu 100; write a whole number of octets from 576 to 65535.',
     ],
     [
-      'an ipam section',
-      { conf: { ipam: { type: 'host-local' } } },
-      '2 The network configuration has ipam = {"type":"host-local"}. Tortie gives addresses from the pod CIDRs of the Node itself; leave it out.',
+      'an ipam section with a range of its own',
+      { conf: { ipam: { type: 'host-local', subnet: '10.0.0.0/8' } } },
+      '2 The network configuration has ipam = {"type":"host-local","subnet":"10.0.0.0/8"}. Tortie gives addresses of the Node’s spec.podCIDRs only; write "subnet": "usePodCidr" (and "usePodCidrIPv6" in ranges).',
+    ],
+    [
+      'an IPAM that is not ours',
+      { conf: { ipam: { type: 'dhcp' } } },
+      '2 The network configuration has ipam.type = "dhcp". Tortie gives addresses itself; write "calico-ipam" (blocks of the IPPools), or "host-local" with subnet "usePodCidr".',
+    ],
+    [
+      'no family at all',
+      { conf: { ipam: { type: 'calico-ipam', assign_ipv4: 'false' } } },
+      '7 ipam has assign_ipv4 and assign_ipv6 "false": pods would get no address. Set one to "true".',
+    ],
+    [
+      'a pool of the other family',
+      { conf: { ipam: { type: 'calico-ipam', ipv4_pools: ['fd00::/64'] } } },
+      '7 ipam.ipv4_pools has fd00::/64, which is not IPv4; put it in the other list.',
+    ],
+    [
+      'etcd',
+      { conf: { datastore_type: 'etcdv3' } },
+      '2 The network configuration has datastore_type = "etcdv3". Tortie reads the Kubernetes API; leave it out.',
+    ],
+    [
+      'a bad MAC of the runtime',
+      { conf: { runtimeConfig: { mac: '01:00:5e:00:00:01' } } },
+      '7 runtimeConfig.mac is "01:00:5e:00:00:01"; write a unicast MAC address.',
+    ],
+    [
+      'two addresses of one family',
+      { conf: { runtimeConfig: { ips: ['10.0.0.1/24', '10.0.0.2'] } } },
+      '7 runtimeConfig.ips has two IPv4 addresses; a pod gets one of each family.',
     ],
     [
       'a field of another plugin',
@@ -176,12 +284,17 @@ describe('a bad CNI call is answered with the code of the specification and a se
     [
       'capabilities',
       { conf: { capabilities: { portMappings: true } } },
-      '2 The network configuration has capabilities = {"portMappings":true}. Give capabilities to the plugin that has them, e.g. portmap after tortie.',
+      '2 The network configuration has capabilities = {"portMappings":true}. Tortie has the capabilities ips and mac; give others to the plugin that has them, e.g. portMappings to portmap and bandwidth to bandwidth, after tortie.',
     ],
     [
-      'a plugin before us',
+      'a prevResult that is none',
       { conf: { prevResult: {} } },
-      '7 The network configuration has a prevResult: another plugin made an interface before tortie. Put tortie first in the list of plugins.',
+      '7 The network configuration has a prevResult without a list of ips that can be read. It must be the result of the plugin before tortie.',
+    ],
+    [
+      'policy only of nothing',
+      { conf: { policyOnly: true } },
+      '7 The network configuration says policyOnly and has no prevResult. Put tortie after the plugin that makes the interface, e.g. ptp.',
     ],
     [
       'CHECK without prevResult',

@@ -67,6 +67,7 @@ async function live(network: Network) {
     random: () => 0,
     log: silent,
     chainsFreedLate: false,
+    reporter: { say: () => {}, stop: () => {} },
     registerMetrics: () => ({ written: () => {}, refused: () => {}, foreign: () => {} }),
     onFatal: (error) => fatal.push(error),
   });

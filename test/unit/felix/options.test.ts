@@ -8,6 +8,9 @@ import { parseOptions } from '../../../felix/options.ts';
 test('what is not said has the documented default', () => {
   expect(parseOptions(['--datastore', 'kubernetes', '--node', 'n1'])).toEqual({
     datastore: 'kubernetes',
+    ipam: 'pod-cidrs',
+    cniConfName: '10-tortie.conflist',
+    cniExclusive: false,
     node: 'n1',
     socket: '/run/tortie/felix.sock',
     stateDir: '/var/lib/tortie',
