@@ -111,17 +111,17 @@ export class Table {
 
   async #load(): Promise<Result<undefined, Trouble>> {
     const { objects, owner, onLog } = this.#options;
-    const affinities = await list(
-      objects,
-      'BlockAffinity',
-      { fields: { 'spec.node': ownerName(owner) } },
-      onLog,
-    );
+    const [affinities, own, borrowed] = await Promise.all([
+      list(objects, 'BlockAffinity', { fields: { 'spec.node': ownerName(owner) } }, onLog),
+      list(objects, 'IPAMBlock', { fields: { 'spec.affinity': affinityText(owner) } }, onLog),
+      list(objects, 'IPAMBlock', { labels: { [borrowLabel(owner)]: 'true' } }, onLog),
+    ]);
     if (!affinities.ok) return affinities;
-    const borrowed = await list(objects, 'IPAMBlock', { labels: { [borrowLabel(owner)]: 'true' } }, onLog);
+    if (!own.ok) return own;
     if (!borrowed.ok) return borrowed;
+    const blocks = new Map(own.value.filter(isBlock).map((kept) => [kept.thing.cidr, kept]));
     const mine = affinities.value.filter(isAffinity).filter(({ thing }) => sameOwner(ownerOf(thing), owner));
-    const settled = await Promise.all(mine.map((one) => this.#blockOf(one)));
+    const settled = await Promise.all(mine.map((one) => this.#blockOf(one, blocks.get(one.thing.cidr))));
     const failed = settled.find((one) => !one.ok);
     if (failed?.ok === false) return failed;
     const found = [
@@ -136,7 +136,11 @@ export class Table {
   }
 
   /** What was left half done is finished or undone on the way. */
-  async #blockOf(affinity: Kept<BlockAffinity>): Promise<Result<Kept<IpamBlock> | undefined, Trouble>> {
+  async #blockOf(
+    affinity: Kept<BlockAffinity>,
+    block: Kept<IpamBlock> | undefined,
+  ): Promise<Result<Kept<IpamBlock> | undefined, Trouble>> {
+    if (affinity.thing.state === 'confirmed' && block?.thing.deleted === false) return ok(block);
     const { objects, cooledBy, onLog } = this.#options;
     const settled = await drive(settle(affinity, cooledBy()), objects, onLog);
     if (settled.ok || settled.error.kind !== 'invalid') return settled;
@@ -144,6 +148,9 @@ export class Table {
     return ok(undefined);
   }
 }
+
+/** As it stands in spec.affinity. */
+const affinityText = (owner: BlockOwner): string => `${owner.type}:${ownerName(owner)}`;
 
 const isBlock = (kept: Kept<Thing>): kept is Kept<IpamBlock> => kept.thing.kind === 'IPAMBlock';
 const isAffinity = (kept: Kept<Thing>): kept is Kept<BlockAffinity> => kept.thing.kind === 'BlockAffinity';
