@@ -2,7 +2,7 @@
  * The blocks of one owner as last seen, with the versions that the next write compares: its own, those it borrowed from, and
  * those it may borrow from. Somebody else may change any of them; a write that finds out makes the block stale, and it is read anew.
  */
-import { blockName, ownerName, ownerOf, sameOwner } from '../ipam/block.ts';
+import { blockName, changed, ownerName, ownerOf, sameOwner } from '../ipam/block.ts';
 import { settle } from '../ipam/claim.ts';
 import type { Kept, Thing, Trouble } from '../ipam/talk.ts';
 import { borrowLabel } from '../ipam/turn.ts';
@@ -22,6 +22,8 @@ export class Table {
   readonly #options: TableOptions;
   #kept = new Map<string, Kept<IpamBlock>>();
   readonly #stale = new Set<string>();
+  /** By block: the version that a write compared whose answer never came. */
+  readonly #haunted = new Map<string, string>();
   #loads = 0;
   #isLoading = false;
   #isDue = true;
@@ -80,7 +82,23 @@ export class Table {
       return loaded;
     }
     const answers = await Promise.all([...this.#stale].map((name) => this.#read(name)));
-    return answers.find((answer) => !answer.ok) ?? ok(undefined);
+    return answers.find((answer) => !answer.ok) ?? (await this.#fence());
+  }
+
+  /**
+   * A write that was never answered may still happen, as long as its block has the version it compares. Whatever is decided
+   * meanwhile would come on top of it: so such a block is first written as it is, after which the lost write can only fail.
+   */
+  async #fence(): Promise<Result<undefined, Trouble>> {
+    for (const [name, version] of this.#haunted) {
+      const kept = this.#kept.get(name);
+      if (kept?.version === version) {
+        const fenced = await this.write(changed(kept.thing, {}));
+        if (!fenced.ok) return fenced;
+      }
+      this.#haunted.delete(name);
+    }
+    return ok(undefined);
   }
 
   /** Compare-and-swap of a block of this table. */
@@ -91,6 +109,7 @@ export class Table {
     // Until the answer is here, nobody may believe the old value.
     this.#stale.add(name);
     const answer = await perform({ op: 'update', thing: block, version }, objects, onLog);
+    if (!answer.ok && answer.error.kind === 'unknown') this.#haunted.set(name, version);
     if (!answer.ok) return answer;
     for (const kept of answer.value) this.put({ thing: block, version: kept.version });
     return ok(undefined);
@@ -132,7 +151,7 @@ export class Table {
     this.#stale.clear();
     this.#loads += 1;
     this.#isDue = false;
-    return ok(undefined);
+    return await this.#fence();
   }
 
   /** What was left half done is finished or undone on the way. */
