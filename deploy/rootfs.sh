@@ -22,14 +22,16 @@ for built in src/kernel/native/tortie.node src/cni/tortie; do
   [ -e "$built" ] || { echo "rootfs: $built is not built; run: npm run setup" >&2; exit 1; }
 done
 
-new=$target.new
-rm -rf "$new"
-mkdir -p "$new"
+# Not beside DIRECTORY: npm refuses to install below a folder node_modules.
+new=$(mktemp -d)
+trap 'rm -rf "$new"' EXIT
+chmod 755 "$new"
 mmdebstrap --quiet --variant=extract --include="$packages" "$suite" "$new" "$mirror"
 
 # What is not needed to run: documentation, lists and the package database.
 rm -rf "$new/usr/share/doc" "$new/usr/share/man" "$new/usr/share/locale" "$new/usr/share/info" "$new/usr/share/lintian" \
   "$new/usr/share/bash-completion" "$new/var/lib/apt" "$new/var/lib/dpkg" "$new/var/cache" "$new/var/log" "$new/etc/apt"
+rm -f "$new"/usr/bin/dpkg* "$new"/usr/sbin/dpkg* "$new"/usr/bin/update-alternatives
 printf 'root:x:0:0:root:/:/usr/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/usr/sbin/nologin\n' >"$new/etc/passwd"
 printf 'root:x:0:\nnonroot:x:65532:\n' >"$new/etc/group"
 # The mount points of the DaemonSet, for a root filesystem that is read-only.
@@ -50,7 +52,7 @@ ln -s ../../../opt/tortie/src/tortie.sh "$new/usr/local/bin/tortiectl"
 
 # Compiled once here: a container cannot write beside the code, and a start that strips types costs twice the time.
 for room in bgp felix ctl; do
-  env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin chroot "$new" /usr/local/bin/tortie "$room" --help >/dev/null
+  env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin chroot "$new" /usr/local/bin/tortie "$room" --help >/dev/null
 done
 
 rm -rf "$target"

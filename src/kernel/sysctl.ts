@@ -1,15 +1,18 @@
 /**
  * Kernel parameters under /proc/sys. What lies under net/ is that of the network namespace of the thread that opens the
  * file, so the file is opened and used within the namespace window.
+ * A container has its own /proc/sys read-only; the DaemonSet gives it the host's beside it, which shows the same namespaces.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { kernelError } from './kernel-error.ts';
 import { inNamespace } from './netns.ts';
+
+const root = existsSync('/host/proc/sys/net') ? '/host/proc/sys' : '/proc/sys';
 
 const fileOf = (path: string, asked: string): string => {
   if (path.startsWith('/') || path.split('/').includes('..'))
     throw kernelError(asked, 'EINVAL', 'the path must be relative to /proc/sys, without ".."');
-  return `/proc/sys/${path}`;
+  return `${root}/${path}`;
 };
 
 function failed(error: unknown, asked: string): Error {

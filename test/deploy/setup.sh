@@ -2,7 +2,7 @@
 # What the deployment suite needs beside deploy/setup.sh and test/cluster/setup.sh: promtool and mmdebstrap from Debian by
 # package name; helm and kubectl from the PATH or the cache, else built once with Go from the modules that test/deploy/go.mod
 # and test/cluster/go.mod pin. node_modules/.cache/tortie-deploy links to them. With names it provides those only:
-# `sh test/deploy/setup.sh kubectl`. Prints what it installs or builds; quick and silent when all is there.
+# `sh test/deploy/setup.sh kubectl`. `rootfs` is the image's root filesystem, made anew each time. Prints what it installs or builds; quick and silent when all is there.
 set -eu
 cd "$(dirname "$0")/../.."
 SCRIPT=test/deploy
@@ -40,10 +40,11 @@ provide() {
 }
 
 packages=
-for tool in ${*:-promtool mmdebstrap helm kubectl}; do
+for tool in ${*:-promtool capsh helm kubectl rootfs}; do
   case $tool in
   promtool) packages="$packages promtool=prometheus" ;;
-  mmdebstrap) packages="$packages mmdebstrap=mmdebstrap" ;;
+  capsh) packages="$packages capsh=libcap2-bin" ;;
+  rootfs) packages="$packages mmdebstrap=mmdebstrap" ;;
   helm)
     stamp="-X helm.sh/helm/v3/internal/version.version=v$helm"
     provide helm "$helm" test/deploy helm.sh/helm/v3/cmd/helm "$stamp"
@@ -53,9 +54,12 @@ for tool in ${*:-promtool mmdebstrap helm kubectl}; do
     provide kubectl "$kubernetes" test/cluster k8s.io/kubernetes/cmd/kubectl "$stamp"
     ;;
   *)
-    echo "$SCRIPT: there is no tool \"$tool\": promtool, mmdebstrap, helm, kubectl." >&2
+    echo "$SCRIPT: there is no tool \"$tool\": promtool, capsh, helm, kubectl, rootfs." >&2
     exit 2
     ;;
   esac
 done
 install_packages "$(missing_packages "$packages")" 'prometheus'
+case " ${*:-rootfs} " in
+*' rootfs '*) sh deploy/rootfs.sh "$links/rootfs" ;;
+esac
