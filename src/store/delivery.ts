@@ -1,26 +1,32 @@
 /** What a watcher was told, so that it hears of each difference once, whichever datastore finds it. */
 import { isDeepStrictEqual } from 'node:util';
+import { assert } from '../lib/result.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Kind, keyOf, type Resource, refOf } from '../model/resource.ts';
-import type { Batch, Change } from './store.ts';
+import { isWatched, kindOf } from './selectable.ts';
+import type { Batch, Change, Watched } from './store.ts';
 
 export class Delivery {
-  readonly #kinds: ReadonlySet<Kind>;
+  readonly #watched: ReadonlyMap<Kind, Watched>;
   readonly #onBatch: (batch: Batch) => void;
   readonly #told = new Map<string, Resource>();
   #problems: readonly Problem[] = [];
   #inSync = false;
 
-  constructor(kinds: readonly Kind[], onBatch: (batch: Batch) => void) {
-    this.#kinds = new Set(kinds);
+  constructor(kinds: readonly Watched[], onBatch: (batch: Batch) => void) {
+    this.#watched = new Map(kinds.map((watched) => [kindOf(watched), watched]));
+    assert(this.#watched.size === kinds.length, 'a kind is watched twice');
     this.#onBatch = onBatch;
   }
 
   /** Tells the difference to `resources`, which is everything there is. From the first such call on it is in sync. */
   replace(resources: Iterable<Resource>, problems: readonly Problem[]): void {
     const present = new Map<string, Resource>();
-    for (const resource of resources)
-      if (this.#kinds.has(resource.kind)) present.set(keyOf(refOf(resource)), resource);
+    for (const resource of resources) {
+      const watched = this.#watched.get(resource.kind);
+      if (watched !== undefined && isWatched(watched, resource))
+        present.set(keyOf(refOf(resource)), resource);
+    }
     const changes: Change[] = [];
     for (const [key, resource] of this.#told)
       if (!present.has(key)) changes.push({ kind: 'delete', ref: refOf(resource) });

@@ -2,7 +2,8 @@
  * The embedded datastore: a directory of YAML or JSON manifests, followed as it changes.
  *
  *   PATH/**.yaml, .yml, .json       manifests, any number of documents each; names with a leading dot are passed over
- *   PATH/.status/Kind/ns/name.yaml  what daemons report of an object; merged over its `status`
+ *   PATH/.status/Kind/ns/name.yaml  what daemons report of an object in a manifest; merged over its `status`
+ *   PATH/.objects/Kind/ns/name/     whole objects that programs write (`Objects`), version by version
  *
  * File-system events make it look at once, a slow periodic look finds what events missed (they are best effort: a link's
  * target, a network file system). The files are the state; this process holds only what it read last.
@@ -60,6 +61,8 @@ async function putStatus(
   status: { readonly [key: string]: Json },
 ): Promise<void> {
   const key = keyOf(ref);
+  const { mergeStatus } = await import('./dir/objects.ts');
+  if (await mergeStatus(path, ref, status)) return;
   const known = [...rooms].some(({ contents }) => contents?.named.has(key));
   if (!known && !(await exists(path, key)))
     throw new Error(`${key} is in no file of ${path}, so its status was not written. Add the object first.`);
@@ -140,7 +143,8 @@ function follow(
       return missingMs;
     }
     looks += 1;
-    contents = assemble(contents ?? nothing, seen.manifests, seen.statuses);
+    // A person's file goes first, and so wins over what a program wrote.
+    contents = assemble(contents ?? nothing, [...seen.manifests, ...seen.objects], seen.statuses);
     onContents(contents);
     // A file that could not be read at the start may have been caught half-written: it gets a second look first.
     if (looks > 1 || !seen.again) deliver(delivery, contents);

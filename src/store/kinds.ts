@@ -1,5 +1,6 @@
-/** Where each kind we read lives in the API: the one table behind both datastores. */
+/** Where each kind we read or write lives in the API: the one table behind all datastores. */
 import type { Kind } from '../model/resource.ts';
+import type { WrittenKind } from './objects.ts';
 
 export interface KindInfo {
   readonly apiVersion: string;
@@ -42,3 +43,19 @@ export const kinds = {
 export const isKind = (text: unknown): text is Kind => typeof text === 'string' && Object.hasOwn(kinds, text);
 
 export const allKinds: readonly Kind[] = Object.keys(kinds).filter(isKind);
+
+/**
+ * Written, and never read as resources.
+ *
+ * Event is of core v1: `kubectl describe` asks for those by involvedObject, and `count` with `lastTimestamp` lets one object
+ * stand for a repetition. The server keeps both groups' Events in one place, so whoever reads events.k8s.io sees them too.
+ */
+const writtenKinds = {
+  Event: { apiVersion: 'v1', plural: 'events', namespaced: true, custom: false },
+  Lease: { apiVersion: 'coordination.k8s.io/v1', plural: 'leases', namespaced: true, custom: false },
+} as const satisfies Record<Exclude<WrittenKind, Kind>, KindInfo>;
+
+export const infoOf = (kind: WrittenKind): KindInfo => (isKind(kind) ? kinds[kind] : writtenKinds[kind]);
+
+export const isWrittenKind = (text: unknown): text is WrittenKind =>
+  isKind(text) || (typeof text === 'string' && Object.hasOwn(writtenKinds, text));

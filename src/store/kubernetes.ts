@@ -9,10 +9,12 @@ import { millis } from '../lib/net.ts';
 import type { Random } from '../lib/random.ts';
 import { err, type Result } from '../lib/result.ts';
 import type { Problem } from '../model/problem.ts';
-import { type Kind, keyOf, type ResourceRef } from '../model/resource.ts';
+import { keyOf, type ResourceRef } from '../model/resource.ts';
 import { Delivery } from './delivery.ts';
 import type { Api } from './kubernetes/api.ts';
-import type { Json, Store } from './store.ts';
+import { lazyObjects } from './lazy.ts';
+import type { Objects } from './objects.ts';
+import type { Json, Store, Watched } from './store.ts';
 
 export interface KubernetesStoreOptions {
   /** Absent: $KUBECONFIG, ~/.kube/config or the pod's service account, in this order. */
@@ -25,16 +27,25 @@ export interface KubernetesStoreOptions {
 const configRetryMs = 5000;
 
 export function openKubernetesStore(options: KubernetesStoreOptions): Store {
+  const connection = connectionOf(options);
+  return {
+    watch: (kinds, onBatch) => follow(options, connection, kinds, new Delivery(kinds, onBatch)),
+    putStatus: (ref, status) => putStatus(connection, ref, status),
+  };
+}
+
+export function openKubernetesObjects(options: KubernetesStoreOptions): Objects {
+  const connection = connectionOf(options);
+  return lazyObjects(async () => (await import('./kubernetes/objects.ts')).kubernetesObjects(connection));
+}
+
+function connectionOf(options: KubernetesStoreOptions): Connection {
   let connected: Promise<Result<Api>> | undefined;
-  const connection: Connection = async () => {
+  return async () => {
     connected ??= connect(options);
     const api = await connected;
     if (!api.ok) connected = undefined;
     return api;
-  };
-  return {
-    watch: (kinds, onBatch) => follow(options, connection, kinds, new Delivery(kinds, onBatch)),
-    putStatus: (ref, status) => putStatus(connection, ref, status),
   };
 }
 
@@ -66,7 +77,7 @@ const unusable = ({ kubeconfig }: KubernetesStoreOptions, why: string): Problem 
 function follow(
   options: KubernetesStoreOptions,
   connection: Connection,
-  kinds: readonly Kind[],
+  kinds: readonly Watched[],
   delivery: Delivery,
 ): () => void {
   const stops: (() => void)[] = [];

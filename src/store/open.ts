@@ -3,7 +3,9 @@ import type { Clock } from '../host/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { openDirStore } from './dir.ts';
-import { openKubernetesStore } from './kubernetes.ts';
+import { openKubernetesObjects, openKubernetesStore } from './kubernetes.ts';
+import { lazyObjects } from './lazy.ts';
+import type { Objects } from './objects.ts';
 import type { Store } from './store.ts';
 
 export interface StoreOptions {
@@ -20,7 +22,22 @@ export interface StoreOptions {
  */
 export function openStore(text: string, { onLog, ...options }: StoreOptions): Result<Store> {
   if (text === 'kubernetes') return ok(openKubernetesStore(options));
-  if (text.startsWith('dir:') && text.length > 'dir:'.length)
-    return ok(openDirStore(text.slice('dir:'.length), { clock: options.clock, ...(onLog && { onLog }) }));
-  return err(`--datastore must be dir:PATH or kubernetes, but is ${JSON.stringify(text)}.`);
+  const path = pathIn(text);
+  if (path !== undefined) return ok(openDirStore(path, { clock: options.clock, ...(onLog && { onLog }) }));
+  return err(neither(text));
 }
+
+/** What is written by us: whole objects, of the same datastore. Fails as `openStore` does. */
+export function openObjects(text: string, options: StoreOptions): Result<Objects> {
+  if (text === 'kubernetes') return ok(openKubernetesObjects(options));
+  const path = pathIn(text);
+  return path === undefined
+    ? err(neither(text))
+    : ok(lazyObjects(async () => new (await import('./dir/objects.ts')).DirObjects(path)));
+}
+
+const pathIn = (text: string): string | undefined =>
+  text.startsWith('dir:') && text.length > 'dir:'.length ? text.slice('dir:'.length) : undefined;
+
+const neither = (text: string): string =>
+  `--datastore must be dir:PATH or kubernetes, but is ${JSON.stringify(text)}.`;

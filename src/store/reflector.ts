@@ -27,6 +27,10 @@ export interface Failure {
   readonly status?: number;
   /** A clause in words. */
   readonly message: string;
+  /** Status.reason, for programs: "AlreadyExists". */
+  readonly reason?: string;
+  /** No answer came, but the request may have arrived. */
+  readonly sent?: boolean;
   /** The server's own wish, from Retry-After. */
   readonly retryAfterMs?: number;
 }

@@ -28,8 +28,8 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 export type Watched = Kind | { readonly kind: Kind; readonly fields: Readonly<Record<string, string>> };
 
 export interface Store {
-  /** Starts delivering; `onBatch` is never called before this returns. Call the result to stop. */
-  watch(kinds: readonly Kind[], onBatch: (batch: Batch) => void): () => void;
+  /** Starts delivering; `onBatch` is never called before this returns. Call the result to stop. Each kind is watched once at most. */
+  watch(kinds: readonly Watched[], onBatch: (batch: Batch) => void): () => void;
   /** Merges `status` into the object's status subresource. Fails with a sentence; retrying is the caller's. */
   putStatus(ref: ResourceRef, status: { readonly [key: string]: Json }): Promise<void>;
 }

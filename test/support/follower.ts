@@ -1,8 +1,9 @@
 /** Follows a store as a daemon does and holds what it says to the contract of the port. */
 import { expect } from 'vitest';
 import type { Problem } from '../../src/model/problem.ts';
-import { type Kind, keyOf, type Resource, refOf } from '../../src/model/resource.ts';
-import type { Batch, Store } from '../../src/store/store.ts';
+import { keyOf, type Resource, refOf } from '../../src/model/resource.ts';
+import { kindOf } from '../../src/store/selectable.ts';
+import type { Batch, Store, Watched } from '../../src/store/store.ts';
 
 export interface Follower {
   readonly batches: readonly Batch[];
@@ -13,7 +14,7 @@ export interface Follower {
   stop(): void;
 }
 
-export function follow(store: Store, kinds: readonly Kind[]): Follower {
+export function follow(store: Store, kinds: readonly Watched[]): Follower {
   const batches: Batch[] = [];
   const resources = new Map<string, Resource>();
   let returned = false;
@@ -22,7 +23,7 @@ export function follow(store: Store, kinds: readonly Kind[]): Follower {
     expect(batch.inSync || !batches.at(-1)?.inSync, 'in sync stays in sync').toBe(true);
     for (const change of batch.changes) {
       const ref = change.kind === 'put' ? refOf(change.resource) : change.ref;
-      expect(kinds, 'only the kinds asked for').toContain(ref.kind);
+      expect(kinds.map(kindOf), 'only the kinds asked for').toContain(ref.kind);
       if (change.kind === 'put') resources.set(keyOf(ref), change.resource);
       else expect(resources.delete(keyOf(ref)), `${keyOf(ref)} is deleted only if it was there`).toBe(true);
     }

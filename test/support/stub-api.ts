@@ -1,26 +1,29 @@
 /**
- * An API server as small as the datastore needs: list with pages, watch with bookmarks, status patches; and every way
+ * An API server as small as the datastore needs: list with pages, watch with bookmarks, writes, status patches; and every way
  * in which a real one disappoints. It never re-orders: neither does a real one.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { stringify } from 'yaml';
-import { type Kind, keyOf, type ResourceRef } from '../../src/model/resource.ts';
+import type { Kind, ResourceRef } from '../../src/model/resource.ts';
 import { identify } from '../../src/store/dir/documents.ts';
-import { allKinds, kinds } from '../../src/store/kinds.ts';
-import { collectionPath, statusPath } from '../../src/store/kubernetes/paths.ts';
+import { isObject, type JsonObject } from '../../src/store/json.ts';
+import { allKinds, infoOf } from '../../src/store/kinds.ts';
 import { mergePatch } from '../../src/store/merge-patch.ts';
-import { isObject, type Json } from '../../src/store/schema/manifest.ts';
+import type { Manifest, ObjectRef, WrittenKind } from '../../src/store/objects.ts';
+import { rightIdentityOf } from '../../src/store/right.ts';
+import type { Json } from '../../src/store/store.ts';
+import { created, isInScope, keyOfObject, replaced, withStatus } from '../../src/store/written.ts';
 
 interface Change {
   readonly version: number;
-  readonly kind: Kind;
+  readonly kind: WrittenKind;
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  readonly object: Json;
+  readonly object: JsonObject;
+  readonly before: JsonObject | undefined;
 }
 
-interface Watch {
-  readonly kind: Kind;
+interface Watch extends Scope {
   readonly response: ServerResponse;
 }
 
@@ -30,6 +33,8 @@ interface Faults {
   readonly refuse: { times: number; status: number; url: string; retryAfter?: number }[];
   /** Until cleared: watches open and then stay silent. */
   stall: boolean;
+  /** So many writes are done and not answered. */
+  lose: number;
   /** Send bodies in pieces of so many bytes; 0: whole. */
   piece: number;
 }
@@ -37,14 +42,14 @@ interface Faults {
 export class StubApi {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #objects = new Map<string, { readonly kind: Kind; readonly object: Json }>();
+  readonly #objects = new Map<string, { readonly kind: WrittenKind; readonly object: JsonObject }>();
   readonly #watches = new Set<Watch>();
-  readonly #missing = new Set<Kind>();
+  readonly #missing = new Set<WrittenKind>();
   #history: Change[] = [];
   #version = 1;
   #oldest = 1;
   #down = false;
-  readonly faults: Faults = { refuse: [], stall: false, piece: 0 };
+  readonly faults: Faults = { refuse: [], stall: false, lose: 0, piece: 0 };
   /** "GET /api/v1/pods?limit=500", in order of arrival. */
   readonly requests: string[] = [];
 
@@ -85,11 +90,10 @@ export class StubApi {
     });
   }
 
-  put(manifest: Json): void {
+  put(manifest: JsonObject): void {
     const ref = identify(manifest);
     if (ref === undefined) throw new Error(`no kind or name: ${JSON.stringify(manifest)}`);
-    const key = keyOf(ref);
-    const before = this.#objects.get(key)?.object;
+    const before = this.#objects.get(keyOfObject(ref))?.object;
     const metadata = isObject(manifest['metadata']) ? manifest['metadata'] : {};
     const bare = {
       ...manifest,
@@ -100,18 +104,29 @@ export class StubApi {
       JSON.stringify(withVersion(bare, '')) === JSON.stringify(withVersion(before, ''))
     )
       return;
-    this.#version += 1;
-    const object = withVersion(bare, String(this.#version));
-    this.#objects.set(key, { kind: ref.kind, object });
-    this.#publish(ref.kind, before === undefined ? 'ADDED' : 'MODIFIED', object);
+    this.#keep(ref, bare);
   }
 
   remove(ref: ResourceRef): void {
-    const held = this.#objects.get(keyOf(ref));
-    if (held === undefined) return;
-    this.#objects.delete(keyOf(ref));
+    this.#drop(ref);
+  }
+
+  #keep(ref: ObjectRef, manifest: JsonObject): JsonObject {
+    const before = this.#objects.get(keyOfObject(ref))?.object;
     this.#version += 1;
-    this.#publish(ref.kind, 'DELETED', withVersion(held.object, String(this.#version)));
+    const object = withVersion(manifest, String(this.#version));
+    this.#objects.set(keyOfObject(ref), { kind: ref.kind, object });
+    this.#publish({ kind: ref.kind, type: before === undefined ? 'ADDED' : 'MODIFIED', object, before });
+    return object;
+  }
+
+  #drop(ref: ObjectRef): void {
+    const before = this.#objects.get(keyOfObject(ref))?.object;
+    if (before === undefined) return;
+    this.#objects.delete(keyOfObject(ref));
+    this.#version += 1;
+    const object = withVersion(before, String(this.#version));
+    this.#publish({ kind: ref.kind, type: 'DELETED', object, before });
   }
 
   /** Every connection breaks and none is taken, until it is up again. */
@@ -176,18 +191,19 @@ export class StubApi {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #publish(kind: Kind, type: Change['type'], object: Json): void {
-    this.#history.push({ version: this.#version, kind, type, object });
+  #publish(told: Omit<Change, 'version'>): void {
+    const change = { ...told, version: this.#version };
+    this.#history.push(change);
     if (this.faults.stall) return;
-    for (const watch of this.#watches) if (watch.kind === kind) this.#send(watch.response, { type, object });
+    for (const watch of this.#watches) this.#tell(watch, change);
   }
 
   #send(response: ServerResponse, event: unknown): void {
-    this.#write(response, `${JSON.stringify(event)}\n`);
+    this.#say(response, `${JSON.stringify(event)}\n`);
   }
 
   /** In pieces that end anywhere, in the middle of a character too. */
-  #write(response: ServerResponse, text: string): void {
+  #say(response: ServerResponse, text: string): void {
     const bytes = Buffer.from(text);
     const piece = this.faults.piece || bytes.length;
     for (let at = 0; at < bytes.length; at += piece) response.write(bytes.subarray(at, at + piece));
@@ -204,74 +220,175 @@ export class StubApi {
       if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter);
       return answer(response, fault.status, status(fault.status, 'as the test wants it'));
     }
-    if (request.method === 'PATCH') return this.#patch(url, await bodyOf(request), response);
-    const kind = allKinds.find((candidate) => collectionPath(candidate) === url.pathname);
-    if (kind === undefined || this.#missing.has(kind)) return answer(response, 404, status(404, 'not found'));
-    if (url.searchParams.has('watch')) this.#watch(kind, url.searchParams, response);
-    else this.#list(kind, url.searchParams, response);
+    const route = routeOf(url.pathname);
+    if (route === undefined || this.#missing.has(route.kind)) return answer(response, 404, {});
+    if (request.method !== 'GET') return this.#write(request, route, response);
+    const { searchParams: query } = url;
+    const [fields, labels] = [pairsIn(query.get('fieldSelector')), pairsIn(query.get('labelSelector'))];
+    const scope = { ...route, fields, labels };
+    if (route.name !== undefined)
+      this.#answerObject(response, this.#objects.get(keyOfObject(refIn(route)))?.object);
+    else if (url.searchParams.has('watch')) this.#watch(scope, url.searchParams, response);
+    else this.#list(scope, url.searchParams, response);
   }
 
-  #list(kind: Kind, query: URLSearchParams, response: ServerResponse): void {
+  #answerObject(response: ServerResponse, object: JsonObject | undefined): void {
+    if (object === undefined) answer(response, 404, status(404, 'it is not there', 'NotFound'));
+    else answer(response, 200, object);
+  }
+
+  #list(scope: Scope, query: URLSearchParams, response: ServerResponse): void {
     const [pageVersion, from] = (query.get('continue') ?? `${this.#version}:0`).split(':').map(Number) as [
       number,
       number,
     ];
     if (pageVersion < this.#oldest) {
-      answer(response, 410, status(410, 'the continue token is too old'));
+      answer(response, 410, status(410, 'the continue token is too old', 'Expired'));
       return;
     }
     const limit = Number(query.get('limit') ?? 0) || Number.POSITIVE_INFINITY;
-    const all = [...this.#objects.values()].filter((held) => held.kind === kind);
+    const all = [...this.#objects.values()].filter(({ kind, object }) => isIn(scope, kind, object));
     const items = all
       .slice(from, from + limit)
       .map(({ object: { kind: _, apiVersion: __, ...item } }) => item);
     const more = from + limit < all.length ? { continue: `${pageVersion}:${from + limit}` } : {};
     answer(response, 200, {
-      apiVersion: kinds[kind].apiVersion,
-      kind: `${kind}List`,
+      apiVersion: infoOf(scope.kind).apiVersion,
+      kind: `${scope.kind}List`,
       metadata: { resourceVersion: String(pageVersion), ...more },
       items,
     });
   }
 
-  #watch(kind: Kind, query: URLSearchParams, response: ServerResponse): void {
+  #watch(scope: Scope, query: URLSearchParams, response: ServerResponse): void {
     const from = Number(query.get('resourceVersion'));
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
     if (from < this.#oldest) {
-      this.#send(response, { type: 'ERROR', object: status(410, 'too old resource version') });
+      this.#send(response, { type: 'ERROR', object: status(410, 'too old resource version', 'Expired') });
       response.end();
       return;
     }
-    const watch = { kind, response };
+    const watch = { ...scope, response };
     this.#watches.add(watch);
     response.on('close', () => this.#watches.delete(watch));
     response.on('error', () => undefined);
     if (this.faults.stall) return;
-    for (const { kind: changed, version, type, object } of this.#history)
-      if (changed === kind && version > from) this.#send(response, { type, object });
+    for (const change of this.#history) if (change.version > from) this.#tell(watch, change);
   }
 
-  #patch(url: URL, body: unknown, response: ServerResponse): void {
-    for (const { object } of this.#objects.values()) {
-      const ref = identify(object);
-      if (ref === undefined || statusPath(ref) !== url.pathname) continue;
-      const patch = isObject(body) ? body['status'] : undefined;
-      const patched = { ...object, status: mergePatch(object['status'], patch) };
-      this.put(patched);
-      answer(response, 200, patched);
-      return;
+  /** An object that leaves what is watched is deleted as far as the watcher can see. */
+  #tell(watch: Watch, { kind, type, object, before }: Change): void {
+    const is = isIn(watch, kind, object);
+    const was = before !== undefined && isIn(watch, kind, before);
+    if (type === 'DELETED' ? was : is)
+      this.#send(watch.response, { type: is && !was ? 'ADDED' : type, object });
+    else if (was && !is) this.#send(watch.response, { type: 'DELETED', object });
+  }
+
+  async #write(request: IncomingMessage, route: Route, response: ServerResponse): Promise<void> {
+    const body = await bodyOf(request);
+    const lost = this.faults.lose > 0;
+    const [code, done] = this.#change(request.method ?? '', route, body as Manifest);
+    if (lost) {
+      this.faults.lose -= 1;
+      response.destroy();
+    } else answer(response, code, done);
+  }
+
+  /** Does what was asked, or says why not. */
+  #change(method: string, route: Route, body: Manifest): readonly [code: number, answer: JsonObject] {
+    const metadata = (isObject(body['metadata']) ? body['metadata'] : {}) as Manifest;
+    const ref = refIn({ ...route, name: route.name ?? String(metadata['name']) });
+    const before = this.#objects.get(keyOfObject(ref))?.object as Manifest | undefined;
+    const next = String(this.#version + 1);
+    const right = rightIdentityOf(body);
+    if ((method === 'POST' || method === 'PUT') && !right.ok)
+      return [422, status(422, right.error.what, 'Invalid')];
+    if (method === 'POST') {
+      if (before !== undefined) return [409, status(409, 'it is there already', 'AlreadyExists')];
+      return [201, this.#keep(ref, created(body, ref, next, `uid-${next}`, new Date()).manifest)];
     }
-    answer(response, 404, status(404, 'not found'));
+    if (before === undefined) return [404, status(404, 'it is not there', 'NotFound')];
+    if (method === 'PATCH')
+      return [
+        200,
+        this.#keep(ref, { ...before, status: mergePatch(before['status'], body['status']) as Json }),
+      ];
+    const based = method === 'DELETE' ? body['preconditions'] : metadata;
+    if (!isBasedOn(before, based)) return [409, status(409, 'it was changed meanwhile', 'Conflict')];
+    if (method === 'DELETE') {
+      this.#drop(ref);
+      return [200, before];
+    }
+    const after = route.isStatus
+      ? withStatus(before, body['status'], ref, next)
+      : replaced(before, body, ref, next);
+    return [200, this.#keep(ref, after.manifest)];
   }
 }
 
-function withVersion(object: Json, resourceVersion: string): Json {
+/** @param based  an object with the version that a change is based on, or without */
+const isBasedOn = (before: JsonObject, based: unknown): boolean => {
+  const version = isObject(based) ? based['resourceVersion'] : undefined;
+  return typeof version !== 'string' || version === (before['metadata'] as Manifest)['resourceVersion'];
+};
+
+interface Route {
+  readonly kind: WrittenKind;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly isStatus: boolean;
+}
+
+/** What a list or a watch asks for. */
+interface Scope {
+  readonly kind: WrittenKind;
+  readonly namespace?: string;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const allWritten: readonly WrittenKind[] = [...allKinds, 'Event', 'Lease'];
+
+function routeOf(path: string): Route | undefined {
+  const [, group, namespace, plural, name, sub] =
+    /^\/(?:api|apis)\/(.+?)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([a-z0-9.-]+))?(\/status)?$/.exec(path) ??
+    [];
+  const kind = allWritten.find((one) => infoOf(one).plural === plural && infoOf(one).apiVersion === group);
+  if (kind === undefined) return undefined;
+  return { kind, ...(namespace && { namespace }), ...(name && { name }), isStatus: sub !== undefined };
+}
+
+const refIn = ({ kind, namespace, name = '' }: Route): ObjectRef => ({
+  kind,
+  name,
+  ...(namespace === undefined ? {} : { namespace }),
+});
+
+const pairsIn = (text: string | null): Scope['fields'] =>
+  Object.fromEntries(
+    (text ?? '')
+      .split(',')
+      .filter(Boolean)
+      .map((pair) => pair.split('=') as [string, string]),
+  );
+
+const isIn = ({ kind, namespace, fields, labels }: Scope, of: WrittenKind, object: JsonObject): boolean =>
+  kind === of && isInScope(object as Manifest, { ...(namespace && { namespace }), fields, labels });
+
+function withVersion(object: JsonObject, resourceVersion: string): JsonObject {
   const metadata = isObject(object['metadata']) ? object['metadata'] : {};
   return { ...object, metadata: { ...metadata, resourceVersion } };
 }
 
-const status = (code: number, message: string) => ({ kind: 'Status', apiVersion: 'v1', code, message });
+const status = (code: number, message: string, reason?: string) => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  code,
+  message,
+  ...(reason === undefined ? {} : { reason }),
+});
 
 function answer(response: ServerResponse, code: number, body: unknown): void {
   response.writeHead(code, { 'content-type': 'application/json' });

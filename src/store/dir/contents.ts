@@ -6,10 +6,11 @@
  */
 import type { Problem } from '../../model/problem.ts';
 import { keyOf, type Resource } from '../../model/resource.ts';
+import { isObject } from '../json.ts';
 import { mergePatch } from '../merge-patch.ts';
 import type { Flaw } from '../schema/flaw.ts';
 import { formatPath } from '../schema/flaw.ts';
-import { isObject, readManifest } from '../schema/manifest.ts';
+import { readManifest } from '../schema/manifest.ts';
 import type { FileContent, ManifestDocument } from './documents.ts';
 
 interface Held {

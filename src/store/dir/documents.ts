@@ -2,10 +2,11 @@
 import { type Document, isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import type { Problem } from '../../model/problem.ts';
 import type { ResourceRef } from '../../model/resource.ts';
+import { isObject } from '../json.ts';
 import { kinds } from '../kinds.ts';
 import type { Flaw } from '../schema/flaw.ts';
 import { formatPath } from '../schema/flaw.ts';
-import { expandList, isObject, readKind, readManifest } from '../schema/manifest.ts';
+import { expandList, readKind, readManifest } from '../schema/manifest.ts';
 
 export interface ManifestDocument {
   /** "rack1/node1.yaml:12" or "rack1/node1.yaml:12 (document 2)": where it begins. */

@@ -10,12 +10,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
+import { allKinds } from '../kinds.ts';
 import { type FileContent, readDocuments } from './documents.ts';
 import { isGone, type SeenDirectory, type SeenFile, scan } from './scan.ts';
+import { directoriesOf, highestIn, latest } from './versions.ts';
 
 export interface Look {
   readonly manifests: readonly FileContent[];
   readonly statuses: readonly FileContent[];
+  /** The newest version of every object that programs wrote. */
+  readonly objects: readonly FileContent[];
   readonly directories: readonly SeenDirectory[];
   /** Something is still moving, or was unreadable only now: look again soon. */
   readonly again: boolean;
@@ -40,6 +44,7 @@ export class DirReader {
   readonly #moving = new Map<string, { readonly signature: string; readonly looks: number }>();
   /** How many looks in a row did not see a file whose content is still given out. */
   readonly #missing = new Map<string, number>();
+  readonly #versions = new Map<string, { readonly number: number; readonly content: FileContent }>();
   #first = true;
 
   constructor(root: string) {
@@ -52,10 +57,28 @@ export class DirReader {
     if (seen === undefined) return undefined;
     const manifests = await this.#refresh(seen.manifests, this.#first);
     const statuses = await this.#refresh(seen.statuses, true);
+    const objects = await this.#readObjects();
     const lingering = this.#dropGone([...seen.manifests, ...seen.statuses]);
     this.#first = false;
     const contents = [...manifests, ...lingering].sort((a, b) => (a.path < b.path ? -1 : 1));
-    return { manifests: contents, statuses, directories: seen.directories, again: this.#again() };
+    return { manifests: contents, statuses, objects, directories: seen.directories, again: this.#again() };
+  }
+
+  async #readObjects(): Promise<readonly FileContent[]> {
+    const kinds = await Promise.all(allKinds.map((kind) => directoriesOf(this.#root, kind)));
+    const contents = await Promise.all(kinds.flat().map((directory) => this.#readObject(directory)));
+    return contents.flatMap((content) => content ?? []);
+  }
+
+  /** A version never changes, so its number tells whether it is known. */
+  async #readObject(directory: string): Promise<FileContent | undefined> {
+    const known = this.#versions.get(directory);
+    if (known?.number === (await highestIn(join(this.#root, directory)))) return known.content;
+    const version = await latest(join(this.#root, directory));
+    if (version.text === undefined) return undefined;
+    const content = readDocuments(join(directory, `${version.number}.json`), version.text);
+    this.#versions.set(directory, { number: version.number, content });
+    return content;
   }
 
   #again(): boolean {

@@ -3,6 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export const statusDirectory = '.status';
+/** Of what programs write (`versions.ts`); followed, but not walked. */
+export const objectsDirectory = '.objects';
 
 export interface SeenFile {
   /** Relative to the datastore's directory, with "/". */
@@ -36,6 +38,8 @@ export async function scan(root: string): Promise<Scan | undefined> {
   const identity = await identityOf(root);
   if (identity === undefined) return undefined;
   await walk(root, '', identity, new Set(), found);
+  const written = await identityOf(join(root, objectsDirectory));
+  if (written !== undefined) found.directories.push({ path: objectsDirectory, identity: written });
   const inStatus = ({ path }: SeenFile): boolean => path.startsWith(`${statusDirectory}/`);
   found.files.sort((a, b) => (a.path < b.path ? -1 : 1));
   return {

@@ -7,6 +7,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { err, ok, type Result } from '../../lib/result.ts';
+import { isObject } from '../json.ts';
 import type { Failure } from '../reflector.ts';
 import { LineSplitter } from './lines.ts';
 
@@ -16,6 +17,7 @@ export interface Api {
   get(path: string, query: Query): Promise<Result<unknown, Failure>>;
   /** RFC 7386 merge patch. */
   patch(path: string, body: unknown): Promise<Result<unknown, Failure>>;
+  write(method: 'POST' | 'PUT' | 'DELETE', path: string, body: unknown): Promise<Result<unknown, Failure>>;
   /** Calls `watcher` until its `ended`. Call the result to stop; then it is called no more. */
   watch(path: string, query: Query, watcher: Watcher): () => void;
 }
@@ -55,26 +57,34 @@ export function openApi(config: KubeConfig): Result<Api> {
     get: (path, query) => exchange(send('GET', path, query)),
     patch: (path, body) =>
       exchange(send('PATCH', path, {}, 'application/merge-patch+json'), JSON.stringify(body)),
+    write: (method, path, body) => exchange(send(method, path, {}, 'application/json'), JSON.stringify(body)),
     watch: (path, query, watcher) => stream(send('GET', path, query), watcher),
   });
 }
 
 async function exchange(sending: Promise<ClientRequest>, body?: string): Promise<Result<unknown, Failure>> {
+  let sent = false;
   try {
     const request = await sending;
+    request.once('socket', (socket) => {
+      if (socket.connecting) socket.once('connect', () => (sent = true));
+      else sent = true;
+    });
     const response = await answerTo(request, body);
     const text = await textOf(response);
     const json = parseJson(text);
     if (isSuccess(response))
-      return json === undefined ? err({ message: 'the answer is not JSON' }) : ok(json);
+      return json === undefined ? err({ message: 'the answer is not JSON', sent }) : ok(json);
     return err(failureOf(response, json));
   } catch (error) {
-    return err({ message: messageOf(error) });
+    return err({ message: messageOf(error), sent });
   }
 }
 
 function answerTo(request: ClientRequest, body?: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
+    // Without its length node:http sends the body of a DELETE so that nobody finds its end.
+    if (body !== undefined) request.setHeader('content-length', Buffer.byteLength(body));
     request.once('response', resolve);
     request.once('error', reject);
     request.end(body);
@@ -128,11 +138,13 @@ const isSuccess = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >
 
 function failureOf(response: IncomingMessage, json: unknown): Failure {
   const status = response.statusCode ?? 0;
-  const said = typeof json === 'object' && json !== null && 'message' in json ? `: ${json.message}` : '';
+  const { message, reason } = isObject(json) ? json : {};
+  const said = typeof message === 'string' ? `: ${message}` : '';
   const retryAfter = Number(response.headers['retry-after']);
   return {
     status,
     message: `the API server answered ${status} ${response.statusMessage ?? ''}${said}`.trim(),
+    ...(typeof reason === 'string' && { reason }),
     ...(retryAfter > 0 ? { retryAfterMs: retryAfter * 1000 } : {}),
   };
 }

@@ -1,10 +1,11 @@
 /** What the API server sends, as the reflector takes it: list pages, watch lines, single objects. */
 import { err, ok, type Result } from '../../lib/result.ts';
 import { type Kind, keyOf, type ResourceRef } from '../../model/resource.ts';
+import { isObject } from '../json.ts';
 import { kinds } from '../kinds.ts';
 import type { Failure, Item, ReflectorEvent, WatchMessage } from '../reflector.ts';
 import { formatPath } from '../schema/flaw.ts';
-import { isObject, readManifest } from '../schema/manifest.ts';
+import { readManifest } from '../schema/manifest.ts';
 import { parseJson } from './api.ts';
 
 /** Undefined for what has no name, which no API server sends. */

@@ -13,10 +13,11 @@ import {
   step,
   type TimerName,
 } from '../reflector.ts';
-import type { Change } from '../store.ts';
+import { fieldsOf, kindOf } from '../selectable.ts';
+import type { Change, Watched } from '../store.ts';
 import type { Api } from './api.ts';
 import { toMessages, toPage } from './messages.ts';
-import { collectionPath } from './paths.ts';
+import { collectionPath, selectorText } from './paths.ts';
 
 export interface Mirror {
   readonly synced: boolean;
@@ -33,13 +34,26 @@ export interface Doors {
   readonly random: Random;
 }
 
+/** What of a kind is mirrored, as the API server is asked for it. */
+interface Scope {
+  readonly kind: Kind;
+  readonly query: Readonly<Record<string, string>>;
+}
+
+function selectionOf(watched: Watched): Scope['query'] {
+  const fieldSelector = selectorText(fieldsOf(watched));
+  return fieldSelector === '' ? {} : { fieldSelector };
+}
+
 type Happen = (event: ReflectorEvent) => void;
 
 export function openMirror(
-  kind: Kind,
+  watched: Watched,
   doors: Doors,
   onChanges: (changes: readonly Change[]) => void,
 ): Mirror {
+  const kind = kindOf(watched);
+  const scope: Scope = { kind, query: selectionOf(watched) };
   const state = openReflector(kinds[kind].custom);
   const timers = new Map<TimerName, () => void>();
   let stopWatch = (): void => undefined;
@@ -53,10 +67,10 @@ export function openMirror(
   const run = (effect: ReflectorEffect): void => {
     switch (effect.kind) {
       case 'list':
-        void list(kind, doors.api, effect.next).then(happen);
+        void list(scope, doors.api, effect.next).then(happen);
         return;
       case 'watch':
-        stopWatch = watch(kind, doors, effect, happen);
+        stopWatch = watch(scope, doors, effect, happen);
         return;
       case 'stop watch':
         stopWatch();
@@ -90,20 +104,25 @@ export function openMirror(
   };
 }
 
-async function list(kind: Kind, api: Api, next: string | undefined): Promise<ReflectorEvent> {
-  const query = { limit: pageSize, ...(next === undefined ? {} : { continue: next }) };
+async function list(
+  { kind, query: selection }: Scope,
+  api: Api,
+  next: string | undefined,
+): Promise<ReflectorEvent> {
+  const query = { ...selection, limit: pageSize, ...(next === undefined ? {} : { continue: next }) };
   const answer = await api.get(collectionPath(kind), query);
   return answer.ok ? toPage(kind, answer.value) : { kind: 'list failed', failure: answer.error };
 }
 
 function watch(
-  kind: Kind,
+  { kind, query: selection }: Scope,
   { api, clock }: Doors,
   { version, timeoutSeconds }: Extract<ReflectorEffect, { kind: 'watch' }>,
   happen: Happen,
 ): () => void {
   const since = clock.now();
   const query = {
+    ...selection,
     watch: '1',
     allowWatchBookmarks: 'true',
     resourceVersion: version,

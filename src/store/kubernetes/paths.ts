@@ -1,17 +1,22 @@
 /** Where the API server keeps things, as URL paths. */
-import type { Kind, ResourceRef } from '../../model/resource.ts';
-import { kinds } from '../kinds.ts';
+import { infoOf } from '../kinds.ts';
+import type { ObjectRef, WrittenKind } from '../objects.ts';
 
-/** Core kinds live under /api, all others under /apis. */
-const groupPath = (kind: Kind): string => {
-  const { apiVersion } = kinds[kind];
-  return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-};
-
-/** All objects of a kind, in all namespaces. */
-export const collectionPath = (kind: Kind): string => `${groupPath(kind)}/${kinds[kind].plural}`;
-
-export function statusPath({ kind, namespace, name }: ResourceRef): string {
+/** All objects of a kind: in one namespace, or in all. Core kinds live under /api, all others under /apis. */
+export function collectionPath(kind: WrittenKind, namespace?: string): string {
+  const { apiVersion, plural } = infoOf(kind);
+  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const space = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
-  return `${groupPath(kind)}${space}/${kinds[kind].plural}/${encodeURIComponent(name)}/status`;
+  return `${group}${space}/${plural}`;
 }
+
+export const objectPath = ({ kind, namespace, name }: ObjectRef): string =>
+  `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}`;
+
+export const statusPath = (ref: ObjectRef): string => `${objectPath(ref)}/status`;
+
+/** "spec.node=node1,…": what the API takes as fieldSelector and labelSelector. */
+export const selectorText = (pairs: Readonly<Record<string, string>>): string =>
+  Object.entries(pairs)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');

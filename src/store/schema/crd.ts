@@ -6,7 +6,9 @@
  */
 import { z } from 'zod';
 import type { Kind } from '../../model/resource.ts';
+import { isObject, type JsonObject } from '../json.ts';
 import { kinds } from '../kinds.ts';
+import { selectable } from '../selectable.ts';
 import { bgpConfigurationSchema } from './bgp-configuration.ts';
 import { bgpPeerSchema } from './bgp-peer.ts';
 import { blockAffinitySchema } from './block-affinity.ts';
@@ -15,7 +17,6 @@ import { ipPoolSchema } from './ip-pool.ts';
 import { ipReservationSchema } from './ip-reservation.ts';
 import { ipamBlockSchema } from './ipam-block.ts';
 import { ipamConfigurationSchema } from './ipam-configuration.ts';
-import { isObject, type Json } from './manifest.ts';
 
 type CustomKind = { [K in Kind]: (typeof kinds)[K]['custom'] extends true ? K : never }[Kind];
 
@@ -109,7 +110,7 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
 export interface Crd {
   /** "bgppeers.projectcalico.org": also the name of its file. */
   readonly name: string;
-  readonly manifest: Json;
+  readonly manifest: JsonObject;
 }
 
 const isCustom = (kind: string): kind is CustomKind => Object.hasOwn(definitions, kind);
@@ -138,6 +139,7 @@ function crdOf(kind: CustomKind): Crd {
             served: true,
             storage: true,
             subresources: { status: {} },
+            ...selectableFieldsOf(kind),
             additionalPrinterColumns: [
               ...columns,
               { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
@@ -150,7 +152,13 @@ function crdOf(kind: CustomKind): Crd {
   };
 }
 
-function rootOf(kind: CustomKind, schema: z.ZodType, description: string): Json {
+/** What watches and lists may choose by, besides the name. */
+function selectableFieldsOf(kind: CustomKind): JsonObject {
+  const fields = Object.keys(selectable[kind] ?? {});
+  return fields.length === 0 ? {} : { selectableFields: fields.map((field) => ({ jsonPath: `.${field}` })) };
+}
+
+function rootOf(kind: CustomKind, schema: z.ZodType, description: string): JsonObject {
   const root = z.toJSONSchema(schema, { io: 'input' });
   const { properties, required } = isObject(root) ? root : {};
   const { spec, status } = isObject(properties) ? properties : {};
@@ -172,7 +180,7 @@ function rootOf(kind: CustomKind, schema: z.ZodType, description: string): Json 
  * JSON Schema to what the API server calls structural: every node has a type or says that it has none, and unknown
  * fields are dropped by the server itself, so `additionalProperties: false` must not be said.
  */
-function structural(json: unknown, where: string): Json {
+function structural(json: unknown, where: string): JsonObject {
   if (!isObject(json)) throw new Error(`${where} has no schema`);
   const { additionalProperties, propertyNames: _, properties, items, ...rest } = json;
   const typeless = 'x-kubernetes-int-or-string' in rest || 'x-kubernetes-preserve-unknown-fields' in rest;

@@ -3,6 +3,7 @@
  */
 import { err, ok, type Result } from '../../lib/result.ts';
 import type { Kind, Meta, Resource } from '../../model/resource.ts';
+import { isObject } from '../json.ts';
 import { allKinds, isKind, kinds } from '../kinds.ts';
 import { readBgpConfiguration } from './bgp-configuration.ts';
 import { readBgpPeer } from './bgp-peer.ts';
@@ -56,13 +57,6 @@ const calicoKinds = [
   'Tier',
   'WorkloadEndpoint',
 ];
-
-export interface Json {
-  readonly [key: string]: unknown;
-}
-
-export const isObject = (json: unknown): json is Json =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);
 
 /** One object to a resource. Flaws have paths from the object's root. */
 export function readManifest(json: unknown): Result<Resource, readonly Flaw[]> {
