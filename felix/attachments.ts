@@ -14,7 +14,7 @@ import { nodeMtu, plumb, unplumb } from '../src/cni/plumb.ts';
 import type { AttachmentRecord, Records } from '../src/cni/records.ts';
 import type { Attached } from '../src/cni/spec.ts';
 import type { Logger } from '../src/host/log.ts';
-import type { KernelEvent, Link } from '../src/kernel/kernel.ts';
+import type { KernelEvent, Link, Route } from '../src/kernel/kernel.ts';
 import type { InNetns, NetnsKernel } from '../src/kernel/links.ts';
 import {
   type Address,
@@ -30,6 +30,12 @@ import type { Problem } from '../src/model/problem.ts';
 import { type Addresses, type AddressRefusal, type Holding, handleOf } from './addresses.ts';
 import { felixProtocol, type PodRoutes } from './dataplane/routes.ts';
 import { repairInterface } from './dataplane/sysctl.ts';
+
+/** What led to an interface when it was first seen: its routes are swept, as nobody claims them. */
+interface Orphan {
+  readonly ifindex: number;
+  readonly addresses: readonly Address[];
+}
 
 /** Where attachments become policy. */
 export interface EndpointSink {
@@ -94,7 +100,7 @@ export class Attachments {
   /** Interface index of each host end that is up and known to graph and routes. */
   readonly #wired = new Map<string, number>();
   /** Workload interfaces without a record, whose pod the datastore has not shown: closed until it does. */
-  readonly #orphans = new Set<string>();
+  readonly #orphans = new Map<string, Orphan>();
 
   constructor(options: AttachmentOptions) {
     this.#options = options;
@@ -154,16 +160,15 @@ export class Attachments {
       ...(await kernel.routes({ version: 6, protocol: felixProtocol })),
     ];
     for (const { name, ifindex, mtu } of orphans) {
-      const addresses = routes
-        .filter((route) => route.nextHops.some((hop) => hop.ifindex === ifindex))
-        .map((route): Address => networkOf(route.dst));
+      const before = this.#orphans.get(name);
+      const addresses = before?.ifindex === ifindex ? before.addresses : addressesBy(routes, ifindex);
       const pod = podOf(name);
       const why = orphanFlaw(pod, addresses) ?? adoptionFlaw(port, { owner: name, handle: '', addresses });
       if (pod === undefined || why !== undefined || this.#byInterface.has(name)) {
-        if (!this.#orphans.has(name)) {
+        if (before === undefined) {
           log.warn('an interface of ours has no record; its traffic is dropped', { interface: name, why });
         }
-        this.#orphans.add(name);
+        this.#orphans.set(name, { ifindex, addresses });
         continue;
       }
       this.#orphans.delete(name);
@@ -291,6 +296,11 @@ const placeOf = ({ pod, containerId, ifname, netns, network }: NewAttachment) =>
   namespace: pod.namespace,
   pod: pod.name,
 });
+
+const addressesBy = (routes: readonly Route[], ifindex: number): readonly Address[] =>
+  routes
+    .filter((route) => route.nextHops.some((hop) => hop.ifindex === ifindex))
+    .map(({ dst }) => networkOf(dst));
 
 function orphanFlaw(pod: PodName | undefined, addresses: readonly Address[]): string | undefined {
   if (pod === undefined) return 'the datastore shows no pod of it';
