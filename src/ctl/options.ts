@@ -64,6 +64,11 @@ export interface NodeStatusOptions {
   readonly output?: Form;
 }
 
+export interface ServicesOptions {
+  readonly socket: string;
+  readonly output?: 'json' | 'yaml';
+}
+
 export interface BgpRoutesOptions {
   readonly socket: string;
   readonly output?: Form;

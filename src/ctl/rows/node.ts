@@ -1,7 +1,7 @@
 /** Commands that ask the daemons of this node over their sockets. */
 
 import { type Command, command, namespace, output, socket, usual } from '../command.ts';
-import type { BgpRoutesOptions, NodeStatusOptions, PolicyOptions } from '../options.ts';
+import type { BgpRoutesOptions, NodeStatusOptions, PolicyOptions, ServicesOptions } from '../options.ts';
 
 export const nodeCommands: readonly Command[] = [
   command<NodeStatusOptions>({
@@ -37,6 +37,15 @@ export const nodeCommands: readonly Command[] = [
     examples: ['tortiectl bgp routes 10.65.0.0/16', 'tortiectl bgp routes --received 172.30.0.1'],
     exits: usual,
     run: async ([prefix], options) => (await import('../routes.ts')).bgpRoutes(prefix, options),
+  }),
+  command<ServicesOptions>({
+    name: 'bgp services',
+    words: '[service]',
+    what: 'which addresses of Services this node announces, and why or why not',
+    options: [socket('bgp'), output('json', 'yaml')],
+    examples: ['tortiectl bgp services', 'tortiectl bgp services shop/front -o json'],
+    exits: usual,
+    run: async ([service], options) => (await import('../services.ts')).bgpServices(service, options),
   }),
   command<PolicyOptions>({
     name: 'policy show',
