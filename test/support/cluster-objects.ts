@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { apiObjects, type Named } from '../../src/lab/api/objects.ts';
 import { allKinds, isKind, kinds } from '../../src/store/kinds.ts';
-import { isObject } from '../../src/store/schema/manifest.ts';
+import { isObject } from '../../src/store/json.ts';
 import type { Json } from '../../src/store/store.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Manifest } from './manifests.ts';
