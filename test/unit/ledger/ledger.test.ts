@@ -1,0 +1,273 @@
+import { expect, test } from 'vitest';
+import { realClock } from '../../../src/host/clock.ts';
+import { formatAddress } from '../../../src/lib/net.ts';
+import { seededRandom } from '../../../src/lib/random.ts';
+import { err } from '../../../src/lib/result.ts';
+import type { Objects } from '../../../src/store/objects.ts';
+import { virtualClock } from '../../support/clock.ts';
+import {
+  allBlocks,
+  cidr,
+  factsOf,
+  flawsOf,
+  holders,
+  ip,
+  ipPool,
+  ledgerOf,
+  podRequest,
+} from '../../support/ipam.ts';
+import { plainObjects } from '../../support/plain-objects.ts';
+
+const v4 = ipPool('v4', '10.65.0.0/16');
+const v6 = ipPool('v6', 'fd00:65::/48');
+
+function world(facts = factsOf([v4, v6])) {
+  const objects = plainObjects();
+  const options = { objects, clock: realClock, random: seededRandom(1), facts: () => facts };
+  return { objects, open: (node: string) => ledgerOf(node, options) };
+}
+
+const texts = (given: Awaited<ReturnType<ReturnType<typeof ledgerOf>['assign']>>) => {
+  if (!given.ok) throw new Error(given.error.what);
+  return given.value.map(({ address }) => formatAddress(address));
+};
+
+test('a hundred pods that start at once cost one write of each block once there are blocks', async () => {
+  const { objects, open } = world();
+  const ledger = open('node1');
+  texts(await ledger.assign(podRequest('first', { families: [4, 6] })));
+  const before = objects.requests.count;
+  const given = await Promise.all(
+    Array.from({ length: 60 }, (_, n) => ledger.assign(podRequest(`pod${n}`, { families: [4, 6] }))),
+  );
+  expect(objects.requests.count - before).toBe(2);
+  expect(new Set(given.flatMap(texts)).size).toBe(120);
+  const blocks = await allBlocks(objects);
+  expect(blocks.flatMap(flawsOf)).toEqual([]);
+  expect(holders(blocks).size).toBe(61);
+});
+
+test('a thousand allocations at once over ten nodes: no duplicate, no leak, and released they leave nothing', async () => {
+  const { objects, open } = world();
+  const ledgers = Array.from({ length: 10 }, (_, n) => open(`node${n}`));
+  const started = await Promise.all(
+    Array.from({ length: 1000 }, async (_, n) => {
+      const ledger = ledgers[n % 10];
+      if (ledger === undefined) throw new Error('no ledger');
+      return texts(await ledger.assign(podRequest(`pod${n}`, { families: [4, 6] })));
+    }),
+  );
+  expect(new Set(started.flat()).size).toBe(2000);
+  const blocks = await allBlocks(objects);
+  expect(blocks.flatMap(flawsOf)).toEqual([]);
+  const want = started.map((addresses, n) => [`pod${n}`, addresses.toSorted()]);
+  expect(Object.fromEntries(holders(blocks))).toEqual(Object.fromEntries(want));
+  expect(objects.requests.count).toBeLessThan(500);
+  await Promise.all(Array.from({ length: 1000 }, (_, n) => ledgers[n % 10]?.releaseByHandle(`pod${n}`)));
+  expect(holders(await allBlocks(objects)).size).toBe(0);
+});
+
+test('who asks again for the same handle gets the same addresses, from a successor too', async () => {
+  const { open } = world();
+  const first = open('node1');
+  const given = texts(await first.assign(podRequest('pod', { families: [6, 4] })));
+  expect(texts(await first.assign(podRequest('pod', { families: [4, 6] })))).toEqual(given);
+  first.close();
+  const second = open('node1');
+  expect(texts(await second.assign(podRequest('pod', { families: [4, 6] })))).toEqual(given);
+  expect((await second.releaseByHandle('pod')).ok).toBe(true);
+  expect(await second.releaseByHandle('pod')).toEqual({ ok: true, value: [] });
+});
+
+test('all or nothing: without a second address there is no first', async () => {
+  const facts = factsOf([v4, ipPool('tiny', 'fd00::/128', { blockSize: 128 })]);
+  const { objects, open } = world(facts);
+  const ledger = open('node1');
+  texts(await ledger.assign(podRequest('one', { families: [4, 6] })));
+  const refused = await ledger.assign(podRequest('two', { families: [4, 6] }));
+  expect(refused).toMatchObject({ ok: false, error: { kind: 'exhausted', transient: true } });
+  expect([...holders(await allBlocks(objects)).keys()]).toEqual(['one']);
+});
+
+const small = ipPool('small', '10.9.0.0/29', { blockSize: 30 });
+
+test('a node that can get no block borrows, finds what it borrowed after a restart, and gives it back', async () => {
+  const { objects, open } = world(factsOf([small]));
+  const rich = open('rich');
+  texts(await rich.assign(podRequest('r1')));
+  for (const n of [2, 3, 4, 5]) texts(await rich.assign(podRequest(`r${n}`)));
+  const poor = open('poor');
+  const given = await poor.assign(podRequest('p1'));
+  expect(given).toMatchObject({ ok: true, value: [{ borrowed: true }] });
+  poor.close();
+  const next = open('poor');
+  const held = await next.holdings();
+  expect(held).toMatchObject({
+    ok: true,
+    value: [{ handle: 'p1', borrowed: true, attributes: { node: 'poor' } }],
+  });
+  expect(texts(await next.assign(podRequest('p1')))).toEqual(texts(given));
+  texts(given);
+  expect(await next.releaseByHandle('p1')).toMatchObject({ ok: true, value: [expect.anything()] });
+  const blocks = await allBlocks(objects);
+  expect(holders(blocks).size).toBe(5);
+  // Nobody is named as a borrower any more.
+  expect(blocks.map(({ meta }) => meta.labels)).toEqual([{}, {}]);
+});
+
+const refusal = async (given: ReturnType<ReturnType<typeof ledgerOf>['assign']>): Promise<string> => {
+  const result = await given;
+  if (result.ok) throw new Error('it was given');
+  return result.error.what;
+};
+
+test('with strict affinity it is refused instead, with the reason and a remedy', async () => {
+  const { open } = world(factsOf([small], { strictAffinity: true, maxBlocksPerHost: 1 }));
+  const [one, other, third] = [open('one'), open('other'), open('third')];
+  for (const n of [1, 2, 3, 4]) texts(await one.assign(podRequest(`p${n}`)));
+  expect(await refusal(one.assign(podRequest('p5')))).toBe(
+    'No IPv4 address is free for one: it has 1 blocks, the most a node may have (IPAMConfiguration maxBlocksPerHost); borrowing from other nodes is off (IPAMConfiguration strictAffinity). Add an IPPool, or see "tortiectl ipam show --show-blocks" and "tortiectl ipam check".',
+  );
+  texts(await other.assign(podRequest('o1')));
+  expect(await refusal(third.assign(podRequest('t1')))).toContain(
+    'every block of small (10.9.0.0/29, 2 blocks) is taken; borrowing',
+  );
+});
+
+test('an address that is asked for is given if it is free, wherever it is, and else it is said who has it', async () => {
+  const { open } = world();
+  const [one, other] = [open('one'), open('other')];
+  const address = ip('10.65.7.7');
+  const ask = { addresses: [address] };
+  expect(await one.assign(podRequest('a', ask))).toMatchObject({
+    ok: true,
+    value: [{ address, borrowed: false }],
+  });
+  expect(texts(await one.assign(podRequest('a', ask)))).toEqual(['10.65.7.7']);
+  expect(await refusal(other.assign(podRequest('b', ask)))).toContain(
+    '10.65.7.7 cannot be given on other: it is held by the pod shop/a.',
+  );
+  expect(await other.assign(podRequest('b', { addresses: [ip('10.65.7.8')] }))).toMatchObject({
+    ok: true,
+    value: [{ borrowed: true }],
+  });
+  await one.releaseByHandle('a');
+  expect(texts(await other.assign(podRequest('b2', ask)))).toEqual(['10.65.7.7']);
+  expect(await refusal(one.assign(podRequest('c', { addresses: [ip('192.0.2.1')] })))).toContain(
+    'No IPPool contains 192.0.2.1.',
+  );
+});
+
+test('an address cools down before anybody gets it again, and says so if asked for', async () => {
+  let wall = Date.UTC(2026, 0, 1);
+  const objects = plainObjects();
+  const facts = factsOf([ipPool('one', '10.9.0.0/32', { blockSize: 32 })], { ipCooldownSeconds: 60 });
+  const ledger = ledgerOf('node1', {
+    objects,
+    clock: virtualClock(),
+    random: seededRandom(1),
+    facts: () => facts,
+    wallClock: () => wall,
+  });
+  expect(texts(await ledger.assign(podRequest('a')))).toEqual(['10.9.0.0']);
+  await ledger.releaseByHandle('a');
+  expect(await refusal(ledger.assign(podRequest('b', { addresses: [ip('10.9.0.0')] })))).toContain(
+    'it was released at 2026-01-01T00:00:00Z and still cools down',
+  );
+  wall += 60_000;
+  expect(texts(await ledger.assign(podRequest('b', { addresses: [ip('10.9.0.0')] })))).toEqual(['10.9.0.0']);
+});
+
+test('reserved addresses are skipped, and given to who asks for one', async () => {
+  const facts = factsOf([small], {}, { reserved: [cidr('10.9.0.0/30'), cidr('10.9.0.4/31')] });
+  const { open } = world(facts);
+  const ledger = open('node1');
+  const given = [texts(await ledger.assign(podRequest('a'))), texts(await ledger.assign(podRequest('b')))];
+  expect(given.flat().sort()).toEqual(['10.9.0.6', '10.9.0.7']);
+  expect(await ledger.assign(podRequest('c'))).toMatchObject({ ok: false });
+  expect(texts(await ledger.assign(podRequest('d', { addresses: [ip('10.9.0.1')] })))).toEqual(['10.9.0.1']);
+});
+
+test('an empty block of a node that is gone is taken over at once, one in use is not', async () => {
+  const facts = factsOf([small], { strictAffinity: true }, { nodes: new Set(['new']) });
+  const { objects, open } = world(facts);
+  const [gone, used] = [open('gone'), open('used')];
+  texts(await gone.assign(podRequest('a')));
+  texts(await used.assign(podRequest('b')));
+  await gone.releaseByHandle('a');
+  const next = open('new');
+  texts(await next.assign(podRequest('c')));
+  const blocks = await allBlocks(objects);
+  expect(
+    blocks.map(({ affinity }) => affinity).sort((x, y) => JSON.stringify(x).localeCompare(JSON.stringify(y))),
+  ).toEqual([
+    { type: 'host', node: 'new' },
+    { type: 'host', node: 'used' },
+  ]);
+  expect([...objects.all.keys()].filter((key) => key.startsWith('BlockAffinity')).sort()).toEqual(
+    blocks
+      .map(
+        ({ affinity, meta }) =>
+          `BlockAffinity/${affinity?.type === 'host' ? affinity.node : ''}-${meta.name}`,
+      )
+      .sort(),
+  );
+});
+
+test('while the API server is away it is tried for a while and then said so; nothing is held', async () => {
+  const objects = plainObjects();
+  const clock = virtualClock();
+  const what = 'The API server at 10.0.0.1:6443 does not answer.';
+  const dead: Objects = { ...objects, list: async () => err({ kind: 'away', what }) };
+  const ledger = ledgerOf('node1', {
+    objects: dead,
+    clock,
+    random: seededRandom(1),
+    facts: () => factsOf([v4]),
+    patienceMs: 5000,
+  });
+  const asked = ledger.assign(podRequest('a'));
+  for (let n = 0; n < 30; n += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(500);
+  }
+  expect(await refusal(asked)).toBe(`IPAM gave up after 5 s: ${what} It is tried again.`);
+  expect(objects.all.size).toBe(0);
+});
+
+test('what the API server forbids is not tried again', async () => {
+  const objects = plainObjects();
+  const strict: Objects = {
+    ...objects,
+    create: async () => err({ kind: 'forbidden', what: 'tortie may not create blockaffinities.' }),
+  };
+  const ledger = ledgerOf('node1', {
+    objects: strict,
+    clock: virtualClock(),
+    random: seededRandom(1),
+    facts: () => factsOf([v4]),
+  });
+  expect(await ledger.assign(podRequest('a'))).toEqual({
+    ok: false,
+    error: {
+      kind: 'denied',
+      what: 'IPAM cannot write its blocks: tortie may not create blockaffinities.',
+      transient: false,
+    },
+  });
+});
+
+test('pools that are not known yet, and a ledger that was closed, are said plainly', async () => {
+  const options = {
+    objects: plainObjects(),
+    clock: realClock,
+    random: seededRandom(1),
+    facts: () => undefined,
+  };
+  const ledger = ledgerOf('node1', options);
+  expect(await refusal(ledger.assign(podRequest('a')))).toBe(
+    'The IPPools have not been read from the datastore yet. It is tried again.',
+  );
+  ledger.close();
+  expect(await ledger.releaseByHandle('a')).toMatchObject({ ok: false, error: { kind: 'away' } });
+});
