@@ -4,6 +4,8 @@
  */
 import { CommanderError, Option, Command as Parser } from 'commander';
 import type { Command, OptionRow } from './command.ts';
+import { changeCommands } from './rows/change.ts';
+import { checkCommands } from './rows/check.ts';
 import { clusterCommands } from './rows/cluster.ts';
 import { nodeCommands } from './rows/node.ts';
 import { objectCommands } from './rows/objects.ts';
@@ -12,6 +14,8 @@ import { shellCommands } from './rows/shell.ts';
 const commands: readonly Command[] = [
   ...clusterCommands,
   ...objectCommands,
+  ...changeCommands,
+  ...checkCommands,
   ...nodeCommands,
   ...shellCommands(() => commands),
 ];

@@ -37,7 +37,7 @@ export function reportText(node: string, report: BgpReport, view: Parameters<typ
   const unlisted = report.sessions.total - report.peers.length;
   const more =
     unlisted > 0
-      ? `\n${unlisted} more sessions are not listed; ${report.sessions.established} of all ${report.sessions.total} are established.\n`
+      ? `\nNot listed: ${unlisted} of the mesh. Established: ${report.sessions.established} of all ${report.sessions.total}.\n`
       : '';
   return `${statusText(statusOf(node, report), view)}${more}\nReported ${age} ago by version ${report.version}.${old}`;
 }

@@ -26,7 +26,7 @@ async function everything(path: string): Promise<Result<readonly Manifest[], Tro
   for (const { ref, json } of look.statuses.flatMap(({ documents }) => documents))
     if (ref !== undefined) statuses.set(keyOf(ref), at(json, 'status') ?? {});
   const seen = new Map<string, Manifest>();
-  for (const { ref, json } of look.manifests.flatMap(({ documents }) => documents)) {
+  for (const { ref, json } of [...look.manifests, ...look.objects].flatMap(({ documents }) => documents)) {
     if (!isObject(json) || nameOf(json) === '') continue;
     const key = ref === undefined ? strangerKey(json as Manifest) : keyOf(ref);
     if (!seen.has(key)) seen.set(key, whole(json as Manifest, ref?.namespace, statuses.get(key)));

@@ -9,7 +9,7 @@ export const reportPlace: Place = { kind: 'CalicoNodeStatus', ...kinds.CalicoNod
 export const nodePlace: Place = { kind: 'Node', ...kinds.Node };
 
 /** Reports are refreshed every five minutes: one older than this is of a daemon that does not run, or cannot write. */
-export const staleMs = 6 * 60_000;
+const staleMs = 6 * 60_000;
 
 export interface Reported {
   readonly node: string;

@@ -73,7 +73,7 @@ const sessions: Show = (status) => {
 
 const poolModes = { IPIPMODE: spec('ipipMode', 'Never'), VXLANMODE: spec('vxlanMode', 'Never') };
 
-export const columnsOf: Readonly<Record<Kind, Columns>> & Readonly<Record<string, Columns>> = {
+const columnsOf: Readonly<Record<Kind, Columns>> & Readonly<Record<string, Columns>> = {
   Node: {
     ps: { NAME },
     wide: { NAME, IPV4: addressOf(4), IPV6: addressOf(6), PODCIDRS: joined('spec', 'podCIDRs') },
@@ -179,9 +179,7 @@ export const columnsOf: Readonly<Record<Kind, Columns>> & Readonly<Record<string
 };
 
 /** The condition that says whether the object is well: `Ready`, else `Accepted`, else `Allocatable`. */
-export function healthOf(
-  object: Manifest,
-): { readonly status: string; readonly message: string } | undefined {
+function healthOf(object: Manifest): { readonly status: string; readonly message: string } | undefined {
   const conditions = listAt(object, 'status', 'conditions');
   for (const type of ['Ready', 'Accepted', 'Allocatable']) {
     const found = conditions.find((one) => textAt(one, 'type') === type);

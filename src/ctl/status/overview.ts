@@ -206,7 +206,7 @@ const unread = (node: string, daemon: 'bgp' | 'felix'): Trouble => ({
   fix: `See its log: it says what it cannot read.`,
 });
 
-export function peerDown(peer: SessionReport, now: Date): string {
+function peerDown(peer: SessionReport, now: Date): string {
   const why = peer.lastError === undefined ? '' : `: ${peer.lastError.replace(/\.$/, '')}`;
   return `The session with ${peer.name} (${peer.address}, AS ${peer.asn}) is ${peer.state} for ${ageText(peer.since, now)}${why}.`;
 }

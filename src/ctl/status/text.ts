@@ -99,7 +99,7 @@ function sessionRows({ bgp, health }: NodeView, now: Date): readonly SessionRow[
   });
   const meshUp = bgp.sessions.established - bgp.peers.filter(({ state }) => state === 'Established').length;
   const mesh: Row = [
-    `mesh (${meshUp})`,
+    `mesh: ${meshUp} up`,
     bgp.asn === undefined ? '' : String(bgp.asn),
     { text: isOld ? 'Established?' : 'Established', tone: isOld ? 'quiet' : 'good' },
     '',

@@ -1,0 +1,305 @@
+/** Calico's objects, kind by kind: what we make of each. Pure, over objects as Calico stores them. */
+import { isKind, kinds } from '../../store/kinds.ts';
+import type { Manifest } from '../../store/objects.ts';
+import { formatPath } from '../../store/schema/flaw.ts';
+import { readManifest } from '../../store/schema/manifest.ts';
+import { at, listAt, mapAt, nameOf, namespaceOf, textAt } from '../cluster/json.ts';
+import { differs, unsupported, type Verdict, works } from './verdict.ts';
+
+/** Both of Calico's groups have the same kinds; which has the objects depends on how it was installed. */
+export const calicoVersions = ['crd.projectcalico.org/v1', 'projectcalico.org/v3'] as const;
+
+interface Row {
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespaced?: boolean;
+  readonly judge: (object: Manifest) => readonly Verdict[];
+}
+
+const label = (object: Manifest): string =>
+  [textAt(object, 'kind'), namespaceOf(object), nameOf(object)].filter((word) => word !== '').join('/');
+
+/** Fields that our schema refuses, with more to say than it does. */
+const advice: Readonly<Record<string, string>> = {
+  'spec.ipipMode':
+    'Set it to Never once every node and ToR has routes to the pods: all nodes on one network, or BGPPeers with the ToR routers.',
+  'spec.vxlanMode':
+    'Set it to Never once every node and ToR has routes to the pods: all nodes on one network, or BGPPeers with the ToR routers.',
+  'spec.natOutgoing':
+    'Set it to false and translate at the edge of the network, or keep an nftables masquerade rule of your own for what leaves the pools.',
+  'spec.password': 'Run this session without a password, or wait: it must not be moved before.',
+  'spec.filters': 'Do the filtering on the neighbour, or wait: it must not be moved before.',
+};
+
+/** A kind of ours: the daemons' own schema decides, field by field. */
+function ours(object: Manifest): readonly Verdict[] {
+  const kind = textAt(object, 'kind');
+  if (!isKind(kind)) return [];
+  const read = readManifest({ ...object, apiVersion: kinds[kind].apiVersion });
+  if (read.ok) return [works(label(object))];
+  return read.error.map(({ path, what, fix }) => {
+    const field = formatPath(path);
+    return unsupported(`${label(object)} ${field}`.trim(), what, advice[field] ?? fix);
+  });
+}
+
+const never =
+  (what: string, fix: string) =>
+  (object: Manifest): readonly Verdict[] => [unsupported(label(object), what, fix)];
+
+const otherwise =
+  (what: string, fix = '') =>
+  (object: Manifest): readonly Verdict[] => [differs(label(object), what, fix)];
+
+/** FelixConfiguration: fields that change what packets meet. All others are about Felix itself and mean nothing here. */
+const felixFields: Readonly<Record<string, (value: string) => Omit<Verdict, 'object'> | undefined>> = {
+  bpfEnabled: (value) =>
+    value === 'true'
+      ? {
+          fate: 'works differently',
+          what: 'policy is enforced by nftables, not eBPF.',
+          fix: 'Run kube-proxy again before the change: Tortie does not replace it.',
+        }
+      : undefined,
+  wireguardEnabled: (value) =>
+    value === 'true'
+      ? {
+          fate: 'not supported',
+          what: 'packets between nodes are not encrypted.',
+          fix: 'Encrypt below (MACsec, IPsec of the hosts) or in the applications (mTLS).',
+        }
+      : undefined,
+  defaultEndpointToHostAction: (value) =>
+    /^(drop|)$/i.test(value)
+      ? undefined
+      : {
+          fate: 'works differently',
+          what: `is ${value}; what pods may send to their node is not configured here.`,
+          fix: 'Look at it with: tortiectl policy show POD.',
+        },
+  failsafeInboundHostPorts: () => ({
+    fate: 'works differently',
+    what: 'hosts are not protected by policy, so they need no failsafe.',
+    fix: '',
+  }),
+  chainInsertMode: (value) => ({
+    fate: 'works differently',
+    what: `is ${value}; Tortie has a table of its own and inserts into no other.`,
+    fix: '',
+  }),
+  ipipEnabled: (value) =>
+    value === 'true'
+      ? { fate: 'works differently', what: 'there are no tunnels.', fix: 'See the pools.' }
+      : undefined,
+  vxlanEnabled: (value) =>
+    value === 'true'
+      ? { fate: 'works differently', what: 'there are no tunnels.', fix: 'See the pools.' }
+      : undefined,
+  flowLogsFlushInterval: () => ({
+    fate: 'not supported',
+    what: 'there are no flow logs.',
+    fix: 'None is needed for the move.',
+  }),
+  mtuIfacePattern: () => ({
+    fate: 'works differently',
+    what: 'the MTU of pods is that of the link of the default route, or "mtu" of the CNI configuration.',
+    fix: '',
+  }),
+};
+
+function felix(object: Manifest): readonly Verdict[] {
+  const fields = Object.keys(mapAt(object, 'spec'));
+  const known = fields.flatMap((field): readonly Verdict[] => {
+    const judged = felixFields[field]?.(textAt(object, 'spec', field));
+    return judged === undefined ? [] : [{ ...judged, object: `${label(object)} spec.${field}` }];
+  });
+  const others = fields.filter((field) => felixFields[field] === undefined);
+  const rest =
+    others.length === 0
+      ? []
+      : [differs(label(object), `is not read; these fields have no meaning here: ${others.join(', ')}.`)];
+  return known.length + rest.length === 0
+    ? [works(label(object), 'is not read, and asks for nothing.')]
+    : [...known, ...rest];
+}
+
+/** Calico makes a Profile for each Namespace and ServiceAccount by itself. */
+const profile = (object: Manifest): readonly Verdict[] =>
+  /^(kns|ksa)\.|^projectcalico-/.test(nameOf(object))
+    ? []
+    : [unsupported(label(object), 'profiles are not there.', 'Write a NetworkPolicy for what it allows.')];
+
+const policyFix =
+  'Write it as NetworkPolicies of networking.k8s.io/v1 where it only allows; orders, tiers, Deny, Log and Pass have no counterpart yet.';
+
+const tier = (object: Manifest): readonly Verdict[] =>
+  ['default', 'kube-admin', 'kube-baseline', 'adminnetworkpolicy', 'baselineadminnetworkpolicy'].includes(
+    nameOf(object),
+  )
+    ? []
+    : never('tiers are not there yet.', policyFix)(object);
+
+export const calicoRows: readonly Row[] = [
+  { kind: 'BGPConfiguration', plural: 'bgpconfigurations', judge: ours },
+  { kind: 'BGPPeer', plural: 'bgppeers', judge: ours },
+  {
+    kind: 'BGPFilter',
+    plural: 'bgpfilters',
+    judge: never('route filters are not there yet.', 'Do the filtering on the neighbours.'),
+  },
+  { kind: 'IPPool', plural: 'ippools', judge: ours },
+  { kind: 'IPReservation', plural: 'ipreservations', judge: ours },
+  {
+    kind: 'IPAMConfiguration',
+    plural: 'ipamconfigs',
+    judge: otherwise(
+      'means the same with --ipam blocks, in projectcalico.org/v3.',
+      'Apply it anew as IPAMConfiguration "default" of projectcalico.org/v3.',
+    ),
+  },
+  { kind: 'FelixConfiguration', plural: 'felixconfigurations', judge: felix },
+  {
+    kind: 'GlobalNetworkPolicy',
+    plural: 'globalnetworkpolicies',
+    judge: never('policies of the whole cluster are not there yet.', policyFix),
+  },
+  {
+    kind: 'NetworkPolicy',
+    plural: 'networkpolicies',
+    namespaced: true,
+    judge: never("Calico's own NetworkPolicy is not there yet.", policyFix),
+  },
+  {
+    kind: 'StagedGlobalNetworkPolicy',
+    plural: 'stagedglobalnetworkpolicies',
+    judge: never('staged policies are not there.', 'They enforce nothing, so nothing is lost.'),
+  },
+  {
+    kind: 'StagedNetworkPolicy',
+    plural: 'stagednetworkpolicies',
+    namespaced: true,
+    judge: never('staged policies are not there.', 'They enforce nothing, so nothing is lost.'),
+  },
+  {
+    kind: 'GlobalNetworkSet',
+    plural: 'globalnetworksets',
+    judge: never(
+      'network sets are not there yet.',
+      'Write the prefixes as ipBlock into the NetworkPolicies that use it.',
+    ),
+  },
+  {
+    kind: 'NetworkSet',
+    plural: 'networksets',
+    namespaced: true,
+    judge: never(
+      'network sets are not there yet.',
+      'Write the prefixes as ipBlock into the NetworkPolicies that use it.',
+    ),
+  },
+  {
+    kind: 'HostEndpoint',
+    plural: 'hostendpoints',
+    judge: never(
+      'hosts are not protected by policy yet.',
+      'Protect them with a firewall of their own, such as nftables or firewalld.',
+    ),
+  },
+  { kind: 'Tier', plural: 'tiers', judge: tier },
+  { kind: 'Profile', plural: 'profiles', judge: profile },
+  {
+    kind: 'KubeControllersConfiguration',
+    plural: 'kubecontrollersconfigurations',
+    judge: otherwise('is not read: "tortie controller" has flags for what it does.'),
+  },
+];
+
+/** IPAM's own objects, judged as a whole: there may be thousands. */
+export function calicoBlocks(version: string, blocks: readonly Manifest[]): readonly Verdict[] {
+  if (blocks.length === 0) return [];
+  const used = blocks.reduce(
+    (sum, block) => sum + listAt(block, 'spec', 'allocations').filter((one) => one !== null).length,
+    0,
+  );
+  const what = `${blocks.length} blocks hold ${used} addresses`;
+  return [
+    version === 'projectcalico.org/v3'
+      ? works('IPAMBlock', `${what}; --ipam blocks goes on with them.`)
+      : differs(
+          'IPAMBlock',
+          `${what}, in ${version}, which is not read.`,
+          'Copy blocks and affinities to projectcalico.org/v3 while no pod is made, or give pods new addresses node by node: drain, switch, uncordon.',
+        ),
+  ];
+}
+
+const annotated = (object: Manifest, key: string): string => textAt(object, 'metadata', 'annotations', key);
+
+/** Annotations that Calico keeps on Nodes. */
+export function calicoNode(node: Manifest): readonly Verdict[] {
+  const own = (key: string): string => annotated(node, `projectcalico.org/${key}`);
+  const name = `Node/${nameOf(node)}`;
+  const tunnels = ['IPv4IPIPTunnelAddr', 'IPv4VXLANTunnelAddr', 'IPv6VXLANTunnelAddr'].filter(
+    (key) => own(key) !== '',
+  );
+  const address = own('IPv4Address').split('/')[0] ?? '';
+  const internal = listAt(node, 'status', 'addresses')
+    .filter((one) => at(one, 'type') === 'InternalIP')
+    .map((one) => textAt(one, 'address'));
+  return [
+    ...(own('RouteReflectorClusterID') === ''
+      ? []
+      : [
+          unsupported(
+            name,
+            `is a route reflector (cluster id ${own('RouteReflectorClusterID')}); nodes cannot reflect routes yet.`,
+            'Peer the nodes with the ToR routers, or with route reflectors outside.',
+          ),
+        ]),
+    ...(own('ASNumber') === ''
+      ? []
+      : [
+          unsupported(
+            name,
+            `has AS number ${own('ASNumber')} of its own; all nodes have that of BGPConfiguration.`,
+            'Give all nodes one AS number.',
+          ),
+        ]),
+    ...(own('WireguardPublicKey') === ''
+      ? []
+      : [unsupported(name, 'encrypts by WireGuard.', 'Encrypt below, or in the applications.')]),
+    ...(tunnels.length === 0
+      ? []
+      : [differs(name, `has tunnel addresses (${tunnels.join(', ')}); there are no tunnels.`)]),
+    ...(address !== '' && internal.length > 0 && !internal.includes(address)
+      ? [
+          differs(
+            name,
+            `Calico peers from ${address}, Tortie from the InternalIP ${internal.join(', ')}.`,
+            'Let the neighbours know that address, or set --node-ip of the kubelet.',
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Annotations on pods and namespaces that ask Calico's CNI plugin for something. */
+const cniAnnotations: Readonly<Record<string, 'kept' | string>> = {
+  'cni.projectcalico.org/ipv4pools': 'kept',
+  'cni.projectcalico.org/ipv6pools': 'kept',
+  'cni.projectcalico.org/ipAddrs': 'kept',
+  'cni.projectcalico.org/floatingIPs': 'floating addresses are not there.',
+  'cni.projectcalico.org/ipAddrsNoIpam': "every address is IPAM's.",
+  'cni.projectcalico.org/hwAddr': 'the MAC address cannot be chosen.',
+  'cni.projectcalico.org/allowedSourcePrefixes': 'a pod sends from its own addresses only.',
+};
+
+export function calicoAnnotations(object: Manifest): readonly Verdict[] {
+  return Object.entries(cniAnnotations).flatMap(([key, fate]) => {
+    if (annotated(object, key) === '') return [];
+    const name = `${label(object)} ${key}`;
+    return fate === 'kept'
+      ? [works(name, 'means the same with --ipam blocks.')]
+      : [unsupported(name, fate, 'Do without the annotation.')];
+  });
+}
