@@ -3,7 +3,7 @@
  *
  * /metrics in text format; /livez and /readyz answer 200 "ok", or 503 and the reason in one sentence.
  */
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Result } from '../lib/result.ts';
 import { err, ok } from '../lib/result.ts';
 import { http } from './http.ts';
@@ -33,6 +33,14 @@ export function serveMetrics(
   if (at < 1 || !Number.isInteger(port) || port < 0 || port > 65535) {
     return Promise.resolve(err(`"${listen}" is not ADDR:PORT. Write for example 127.0.0.1:9091.`));
   }
+  new Gauge({
+    name: 'tortie_ready',
+    help: '1 if /readyz says yes: the process does its job.',
+    registers: [registry],
+    collect() {
+      this.set(health.ready() === undefined ? 1 : 0);
+    },
+  });
   const server = http.createServer((incoming, outgoing) => {
     const reply = (status: number, text: string): void => {
       outgoing.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });

@@ -148,8 +148,8 @@ test('the node agent of the DaemonSet gives a pod its network and makes the node
   const ips = await add('web');
   const address = parseAddress(ips[0] ?? '');
   if (address === undefined) throw new Error(`no address: ${ips.join()}`);
-  const server = await tcpListen(`/run/netns/${rack.ground.netns('pod-web')}`, address, 80);
-  server.on('connection', (socket) => socket.end('pod here'));
+  const inside = `/run/netns/${rack.ground.netns('pod-web')}`;
+  const server = await tcpListen(inside, address, 80, (socket) => socket.end('pod here'));
   const socket = await tcpConnect(`/run/netns/${rack.ground.netns('node2')}`, address, 80, {
     timeoutMs: 10_000,
   });
