@@ -57,7 +57,8 @@ const subjectKey = ({ kind, namespace, name, uid }: Subject): string =>
 /** metadata.name: the subject's, and a hash of what is said. Also the key by which Events that wait to be written are one. */
 export function noticeName({ about, type, reason, message }: Notice): string {
   const said = sha1Hex(JSON.stringify([subjectKey(about), type, reason, message])).slice(0, 16);
-  return `${about.name.slice(0, 200)}.${said}`;
+  // No part of a name may end in a dash.
+  return `${about.name.slice(0, 200).replace(/[^a-z0-9]+$/, '')}.${said}`;
 }
 
 /** Events of what is in no namespace stand in this one. */

@@ -1,0 +1,76 @@
+/** The conditions and Events of every object that can be right or wrong, as the cluster is at this moment. */
+import { type Kind, keyOf, type Resource, type ResourceRef, refOf } from '../model/resource.ts';
+import { acceptedOf, describe, invalidReason } from './decide/accepted.ts';
+import type { Verdict } from './decide/condition.ts';
+import { statusIn } from './decide/condition.ts';
+import type { Notice, Subject } from './decide/notice.ts';
+import { readyOf } from './decide/peer.ts';
+import { allocatableOf, type Births } from './decide/pool.ts';
+import type { Shown } from './placard.ts';
+import { reportsByNode } from './untaint.ts';
+import type { World } from './world.ts';
+
+/** The kinds that carry conditions. */
+const judged = [
+  'BGPPeer',
+  'BGPConfiguration',
+  'IPPool',
+  'IPReservation',
+  'IPAMConfiguration',
+] as const satisfies readonly Kind[];
+
+const isJudged = (kind: Kind): boolean => judged.some((one) => one === kind);
+
+/** @param now  wall clock, ms since 1970 */
+export function judge(world: World, births: Births, now: number): ReadonlyMap<string, Shown> {
+  const flaws = world.flaws();
+  const nodes = new Map(world.all('Node').map((node) => [node.meta.name, node]));
+  const reports = reportsByNode(world);
+  const pools = world.all('IPPool');
+  const refs = new Map<string, { readonly ref: ResourceRef; readonly resource?: Resource }>();
+  for (const { ref } of flaws.values()) if (isJudged(ref.kind)) refs.set(keyOf(ref), { ref });
+  for (const kind of judged)
+    for (const resource of world.all(kind)) {
+      const ref = refOf(resource);
+      refs.set(keyOf(ref), { ref, resource });
+    }
+
+  const verdictsOf = (key: string, ref: ResourceRef, resource: Resource | undefined): readonly Verdict[] => {
+    const problems = flaws.get(key)?.problems ?? [];
+    const accepted = acceptedOf(problems);
+    if (ref.kind === 'BGPPeer') {
+      const peer = resource?.kind === 'BGPPeer' ? resource : undefined;
+      return [accepted, readyOf(peer, problems.length === 0, nodes, reports, now)];
+    }
+    if (ref.kind === 'IPPool' && resource?.kind === 'IPPool')
+      return [accepted, allocatableOf(resource, pools, births)];
+    return [accepted];
+  };
+  return new Map(
+    [...refs].map(([key, { ref, resource }]) => [key, { ref, verdicts: verdictsOf(key, ref, resource) }]),
+  );
+}
+
+/** The Events of a status that changed. @param before  status.conditions as it was */
+export function noticesOf(about: Subject, verdicts: readonly Verdict[], before: unknown): readonly Notice[] {
+  return verdicts.flatMap(({ type, status, reason, message }): readonly Notice[] => {
+    const changed = statusIn(before, type) !== status;
+    if (type === 'Accepted')
+      return status === 'False'
+        ? [{ about, type: 'Warning', reason: invalidReason(about.kind), message }]
+        : [];
+    if (type !== 'Ready' || !changed || about.kind !== 'BGPPeer') return [];
+    if (status === 'True') return [{ about, type: 'Normal', reason: 'PeerUp', message }];
+    if (reason === 'SessionsDown') return [{ about, type: 'Warning', reason: 'PeerDown', message }];
+    return reason === 'NoNodes' ? [{ about, type: 'Warning', reason, message }] : [];
+  });
+}
+
+/** Wrong objects of kinds without conditions of ours, with what their Event says. */
+export function wrongElsewhere(
+  world: World,
+): readonly { readonly ref: ResourceRef; readonly message: string }[] {
+  return [...world.flaws().values()]
+    .filter(({ ref }) => ref.kind === 'NetworkPolicy' || ref.kind === 'Service')
+    .map(({ ref, problems }) => ({ ref, message: describe(problems) }));
+}

@@ -1,0 +1,112 @@
+/**
+ * Writes conditions into the status of objects: only what differs from what stands there, not twice within five seconds
+ * for one object, and no more than ten writes a second in all.
+ */
+import type { Clock } from '../host/clock.ts';
+import type { Logger } from '../host/log.ts';
+import type { Random } from '../lib/random.ts';
+import { ok, type Result } from '../lib/result.ts';
+import { same } from '../lib/same.ts';
+import type { ResourceRef } from '../model/resource.ts';
+import type { Objects, Refusal } from '../store/objects.ts';
+import { amend } from './amend.ts';
+import { settle, type Verdict } from './decide/condition.ts';
+import { type Duty, openDuty } from './duty.ts';
+import { fieldOf, manifestFrom, metadataOf, seconds } from './json.ts';
+
+export interface PlacardOptions {
+  readonly objects: Objects;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly today: () => Date;
+  readonly log: Logger;
+  /** A status was written. @param before  status.conditions as it was */
+  readonly onWritten: (ref: ResourceRef, verdicts: readonly Verdict[], before: unknown, uid?: string) => void;
+}
+
+export interface Placard {
+  /** What each object's conditions should say; an object that is no longer named is left as it is. */
+  show(wanted: ReadonlyMap<string, Shown>): void;
+  /** All are looked at again: somebody may have changed them, or the object's generation. */
+  recheck(): void;
+  stop(): void;
+}
+
+export interface Shown {
+  readonly ref: ResourceRef;
+  readonly verdicts: readonly Verdict[];
+}
+
+const gapMs = 5000;
+const perSecond = 10;
+
+export function openPlacard(options: PlacardOptions): Placard {
+  const { clock, random, log } = options;
+  let wanted: ReadonlyMap<string, Shown> = new Map();
+  /** What each says, as far as we know, and since when. */
+  const shown = new Map<string, { readonly verdicts: readonly Verdict[]; readonly at: number }>();
+  const unsure = new Set<string>();
+
+  const isDone = (key: string, { verdicts }: Shown): boolean =>
+    !unsure.has(key) && same(shown.get(key)?.verdicts, verdicts);
+
+  /** Until it may be written again, in ms. */
+  const waitOf = (key: string): number =>
+    Math.max(0, (shown.get(key)?.at ?? Number.NEGATIVE_INFINITY) + gapMs - clock.now());
+
+  /** Writes one of those that are due. */
+  async function run(): Promise<number | undefined> {
+    const open = [...wanted].filter(([key, one]) => !isDone(key, one));
+    const due = open.find(([key]) => waitOf(key) === 0);
+    if (due === undefined)
+      return open.length === 0 ? undefined : Math.min(...open.map(([key]) => waitOf(key)));
+    const [key, one] = due;
+    const written = await write(options, one);
+    // What is refused as it is would be refused again: it waits for other words.
+    if (!written.ok && written.error.kind !== 'invalid') throw new Error(`${key}: ${written.error.what}`);
+    if (!written.ok) log.warn(`the conditions of ${key} are refused: ${written.error.what}`);
+    unsure.delete(key);
+    shown.set(key, { verdicts: one.verdicts, at: clock.now() });
+    return 1000 / perSecond;
+  }
+
+  const duty: Duty = openDuty({
+    ...{ clock, random, run, gapMs: 1000 / perSecond, everyMs: 3_600_000 },
+    onFailure: (why) => log.warn(`conditions were not written, and are tried again: ${why}`),
+  });
+
+  return {
+    show: (next) => {
+      wanted = next;
+      for (const key of shown.keys()) if (!wanted.has(key)) shown.delete(key);
+      duty.wake();
+    },
+    recheck: () => {
+      for (const key of wanted.keys()) unsure.add(key);
+      duty.wake();
+    },
+    stop: duty.stop,
+  };
+}
+
+/** Makes the object say what it should; one that is gone says nothing. Fails if it is there and cannot be written. */
+async function write(
+  { objects, today, onWritten }: PlacardOptions,
+  { ref, verdicts }: Shown,
+): Promise<Result<undefined, Refusal>> {
+  const done = await amend(objects, ref, 'updateStatus', (manifest) => {
+    const { generation } = metadataOf(manifest);
+    const before = fieldOf(manifest['status'], 'conditions');
+    const said = { conditions: before, ...(generation === undefined ? {} : { generation }) };
+    const conditions = settle(said, verdicts, seconds(today()));
+    if (conditions === undefined) return undefined;
+    return manifestFrom({
+      ...manifest,
+      status: { ...(manifest['status'] as object | undefined), conditions },
+    });
+  });
+  if (!done.ok) return done;
+  const was = done.value;
+  if (was !== undefined) onWritten(ref, verdicts, fieldOf(was['status'], 'conditions'), metadataOf(was).uid);
+  return ok(undefined);
+}
