@@ -3,7 +3,7 @@ import { comparePrefixes, formatAddress, formatPrefix, type Prefix } from '../sr
 import { type BgpConfiguration, keyOf, type Node, type Resource, refOf } from '../src/model/resource.ts';
 import type { ServicesStatus } from '../src/model/status.ts';
 import type { Batch, Watched } from '../src/store/store.ts';
-import type { Intent } from './config.ts';
+import type { Intent, SpeakerConfig } from './config.ts';
 import { ServiceTable } from './intent/service-table.ts';
 import { hostOf, wantsServices } from './intent/services.ts';
 import { type IpamMode, intentOf } from './intent.ts';
@@ -34,6 +34,7 @@ export class Cluster {
   #last: Intent | undefined;
   #served: readonly unknown[] = [];
   #isLeaving = false;
+  #forwarding: SpeakerConfig['forwarding'];
 
   /** @param node  the name of the node we speak for */
   constructor(node: string, ipam: IpamMode) {
@@ -71,6 +72,11 @@ export class Cluster {
   /** The addresses of this node's own pods, as the kernel has them. */
   house(hosts: readonly Prefix[]): void {
     this.#hosts = hosts;
+  }
+
+  /** What the kernel had of us at the start; undefined: nothing is written to it. */
+  preserve(forwarding: SpeakerConfig['forwarding']): void {
+    this.#forwarding = forwarding;
   }
 
   /** The speaker is about to end: addresses of Services are no longer announced. */
@@ -113,7 +119,12 @@ export class Cluster {
     const { config, problems } = this.#base;
     const origins = config && this.#origins(config.origins, config.importPolicy.within);
     const next: Intent = {
-      config: config && { ...config, connected: this.#connected, origins: origins ?? [] },
+      config: config && {
+        ...config,
+        connected: this.#connected,
+        origins: origins ?? [],
+        ...(this.#forwarding === undefined ? {} : { forwarding: this.#forwarding }),
+      },
       problems,
     };
     if (this.#last === undefined || !sameData(this.#last, next)) this.#last = next;

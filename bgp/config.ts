@@ -17,6 +17,11 @@ export interface SpeakerConfig {
   readonly origins: readonly Prefix[];
   /** Of these, the ones whose unused addresses end at this node: its pod CIDRs or blocks. Absent: all. */
   readonly held?: readonly Prefix[];
+  /**
+   * Whether packets go on while we are away, which decides what neighbours may do meanwhile (RFC 4724). preserved: our
+   * routes of an earlier life are in the kernel; fresh: this is the first life. Absent: we have no kernel routes.
+   */
+  readonly forwarding?: 'preserved' | 'fresh';
   /** By `PeerConfig.key`, unique. */
   readonly peers: readonly PeerConfig[];
   readonly importPolicy: ImportPolicy;
@@ -48,6 +53,8 @@ export interface PeerConfig {
   /** Own interval, in ms; the smaller of it and a third of the negotiated hold time counts. */
   readonly keepaliveTimeMs?: number;
   readonly connectRetryMs: number;
+  /** How long the neighbour should keep our routes while we restart, in ms, whole seconds to 4095 s; absent: not at all. */
+  readonly restartTimeMs?: number;
   /** Families offered in OPEN. */
   readonly families: readonly Family[];
 }

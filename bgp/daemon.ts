@@ -17,6 +17,7 @@ import type { Random } from '../src/lib/random.ts';
 import type { Store } from '../src/store/store.ts';
 import { createFib, type Fib } from './fib.ts';
 import { type Following, follow } from './follow.ts';
+import { inheritedRoutes } from './inherited.ts';
 import type { IpamMode } from './intent.ts';
 import type { Listen } from './options.ts';
 import { bgpReport } from './report.ts';
@@ -57,8 +58,11 @@ export interface Daemon {
   readonly notReady: () => string | undefined;
   /** From now on the datastore is followed; before, nothing is dialled, listened to or written. */
   start(): void;
-  /** Cease, administrative shutdown, to every neighbour; kernel routes stay. Resolves when all was sent. */
-  stop(why: string): Promise<void>;
+  /**
+   * Cease, administrative shutdown, to every neighbour; kernel routes stay. Resolves when all was sent.
+   * `isRestart`: not a word, so that neighbours keep this node's routes until it is back (RFC 4724).
+   */
+  stop(why: string, isRestart?: boolean): Promise<void>;
 }
 
 /** What the effects of a step are carried out with. */
@@ -119,6 +123,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   };
   const following = follow({
     ...options,
+    inherited: async () => (withFib ? inheritedRoutes(options.kernel, clock) : undefined),
     onConfig: (config) => {
       doers.transport.configure({
         address: listen.address === undefined ? undefined : formatAddress(listen.address),
@@ -153,12 +158,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
       following.start();
       reporting.start();
     },
-    stop: async (why) => {
+    stop: async (why, isRestart = false) => {
       reporting.stop();
       options.reporter?.stop();
-      if (following.leave()) await pause(clock, withdrawalMs);
+      if (!isRestart && following.leave()) await pause(clock, withdrawalMs);
       following.stop();
-      loop.post({ kind: 'stop', why });
+      loop.post({ kind: 'stop', why, isRestart });
       await stopped.promise;
       doers.timers.stopAll();
       doers.fib?.stop();

@@ -13,7 +13,7 @@ import type { Random } from '../src/lib/random.ts';
 import { Resolver } from './resolve.ts';
 
 /** rtm_protocol of `tortie bgp`. */
-const bgpProtocol = 80;
+export const bgpProtocol = 80;
 const mainTable = 254;
 const metric = 1024;
 

@@ -23,6 +23,8 @@ export interface FollowOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Called when it says something new; undefined: this node cannot speak. */
+  /** Our routes of an earlier life, found in the kernel before anything is said; resolves undefined without kernel routes. */
+  readonly inherited: () => Promise<SpeakerConfig['forwarding']>;
   readonly onConfig: (config: SpeakerConfig | undefined) => void;
 }
 
@@ -37,7 +39,7 @@ export interface Following {
 }
 
 export function follow(options: FollowOptions): Following {
-  const { node, ipam, store, kernel, clock, log, onConfig } = options;
+  const { node, ipam, store, log, onConfig } = options;
   const cluster = new Cluster(node, ipam);
   const services = createServiceFollower({
     ...options,
@@ -47,8 +49,9 @@ export function follow(options: FollowOptions): Following {
     },
     onRead: settle,
   });
-  const read = { store: false, hosts: ipam === 'pod-cidrs' };
+  const read = { store: false, kernel: false, hosts: ipam === 'pod-cidrs' };
   let isReady = false;
+  let isStopped = false;
   let storeProblems: readonly Problem[] = [];
   let problems: readonly Problem[] = [];
   let told: Intent | undefined;
@@ -56,7 +59,8 @@ export function follow(options: FollowOptions): Following {
 
   /** Something came: perhaps the last that was missing. */
   function settle(): void {
-    if (!isReady && read.store && read.hosts && services.isRead) {
+    if (isStopped) return;
+    if (!isReady && read.store && read.kernel && read.hosts && services.isRead) {
       isReady = true;
       log.info('the datastore is in sync');
     }
@@ -90,18 +94,8 @@ export function follow(options: FollowOptions): Following {
     start: () => {
       unwatch = [
         store.watch(watchedKinds(node, ipam), onBatch),
-        watchSubnets(kernel, clock, (subnets) => {
-          cluster.connect(subnets);
-          settle();
-        }),
+        ...watchKernel(options, cluster, read, settle),
       ];
-      if (ipam === 'pod-cidrs') return;
-      const onHosts = (hosts: readonly Prefix[]): void => {
-        cluster.house(hosts);
-        read.hosts = true;
-        settle();
-      };
-      unwatch.push(watchHosts(kernel, clock, onHosts));
     },
     leave: () => {
       const before = told;
@@ -110,8 +104,34 @@ export function follow(options: FollowOptions): Following {
       return told !== before;
     },
     stop: () => {
+      isStopped = true;
       for (const one of unwatch) one();
       services.attend(false);
     },
   };
+}
+
+/** What of the kernel the configuration is made of; `read` says what has been looked at once. Returns what ends it. */
+function watchKernel(
+  { kernel, clock, ipam, inherited }: FollowOptions,
+  cluster: Cluster,
+  read: { kernel: boolean; hosts: boolean },
+  onChange: () => void,
+): (() => void)[] {
+  void inherited().then((forwarding) => {
+    cluster.preserve(forwarding);
+    read.kernel = true;
+    onChange();
+  });
+  const onSubnets = (subnets: readonly Prefix[]): void => {
+    cluster.connect(subnets);
+    onChange();
+  };
+  const onHosts = (hosts: readonly Prefix[]): void => {
+    cluster.house(hosts);
+    read.hosts = true;
+    onChange();
+  };
+  const unwatch = [watchSubnets(kernel, clock, onSubnets)];
+  return ipam === 'pod-cidrs' ? unwatch : [...unwatch, watchHosts(kernel, clock, onHosts)];
 }

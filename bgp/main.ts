@@ -1,34 +1,36 @@
 /** `tortie bgp`: the process around the speaker. Wiring only: what it does is in daemon.ts. */
 import { realClock } from '../src/host/clock.ts';
-import { createLogger } from '../src/host/log.ts';
+import { createLogger, type Logger } from '../src/host/log.ts';
 import { createRegistry, serveMetrics } from '../src/host/metrics.ts';
 import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { openKernel } from '../src/kernel/linux.ts';
+import { ok, type Result } from '../src/lib/result.ts';
+import type { Objects } from '../src/store/objects.ts';
 import { openObjects, openStore } from '../src/store/open.ts';
+import type { Store } from '../src/store/store.ts';
 import { createDaemon } from './daemon.ts';
 import { exposeMetrics } from './metrics.ts';
 import { parseOptions } from './options.ts';
 
-/** @returns the exit code: 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 for a wrong command line */
+/** @returns the exit code: 0 after SIGTERM, SIGINT or SIGUSR2, 1 if it cannot go on, 2 for a wrong command line */
 export async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
   if (typeof options === 'number') return options;
   const log = createLogger('bgp', options.node, options.logLevel);
-  const storeOptions = { clock: realClock, random: Math.random, onLog: log.info };
-  const store = openStore(options.datastore, storeOptions);
-  const objects = openObjects(options.datastore, storeOptions);
-  if (!store.ok || !objects.ok) {
-    log.error(store.ok ? 'the datastore cannot be written' : store.error);
+  const datastore = openDatastore(options.datastore, log);
+  if (!datastore.ok) {
+    log.error(datastore.error);
     return 2;
   }
+  const { store, objects } = datastore.value;
   const kernel = openKernel();
   const daemon = createDaemon({
     node: options.node,
     ipam: options.ipam,
     version: tortieVersion(),
-    store: store.value,
+    store,
     kernel,
     clock: realClock,
     random: Math.random,
@@ -36,8 +38,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     listen: options.listen ?? {},
     withFib: options.fib,
     reporter: openReporter({
-      store: store.value,
-      objects: objects.value,
+      store,
+      objects,
       node: options.node,
       part: 'bgp',
       clock: realClock,
@@ -55,11 +57,14 @@ export async function main(argv: readonly string[]): Promise<number> {
   for (const started of [socket, metrics]) if (!started.ok) log.error(started.error);
   // Only who has the socket may speak for this node: a second one by mistake must not disturb the first.
   const isUp = socket.ok && metrics.ok;
+  let signal: EndSignal | undefined;
   if (isUp) {
     daemon.start();
-    await signalled();
+    signal = await signalled();
   }
-  await daemon.stop(isUp ? 'tortie bgp was asked to stop' : 'tortie bgp could not start');
+  const isRestart = signal === 'SIGUSR2' || (signal === 'SIGTERM' && options.restarting === true);
+  if (isRestart) log.info('neighbours are to keep the routes until the next start');
+  await daemon.stop(isUp ? 'tortie bgp was asked to stop' : 'tortie bgp could not start', isRestart);
   if (socket.ok) await socket.value.close();
   if (metrics.ok) metrics.value.close();
   kernel.close();
@@ -67,8 +72,23 @@ export async function main(argv: readonly string[]): Promise<number> {
   return isUp ? 0 : 1;
 }
 
-function signalled(): Promise<void> {
+function openDatastore(
+  text: string,
+  log: Logger,
+): Result<{ readonly store: Store; readonly objects: Objects }> {
+  const options = { clock: realClock, random: Math.random, onLog: log.info };
+  const store = openStore(text, options);
+  if (!store.ok) return store;
+  const objects = openObjects(text, options);
+  return objects.ok ? ok({ store: store.value, objects: objects.value }) : objects;
+}
+
+/** SIGUSR2 is a restart, SIGINT is none; what SIGTERM is says --restarting. */
+const endSignals = ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const;
+type EndSignal = (typeof endSignals)[number];
+
+function signalled(): Promise<EndSignal> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    for (const signal of endSignals) process.once(signal, () => resolve(signal));
   });
 }

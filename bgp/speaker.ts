@@ -17,8 +17,9 @@ import { AttributeTable } from './rib/paths.ts';
 import { configure } from './speaker/configure.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
 import { askToWrite, drain, propagate } from './speaker/routes.ts';
-import { drive } from './speaker/sessions.ts';
-import { localSource, log, type Speaker, type Turn } from './speaker/turn.ts';
+import { drive, localOf } from './speaker/sessions.ts';
+import { drop } from './speaker/stale.ts';
+import { amend, localSource, log, type Speaker, type Turn } from './speaker/turn.ts';
 import { ceaseReasons } from './wire/iana.ts';
 
 /** The longest a fresh speaker waits for its neighbours to tell all they know. */
@@ -34,6 +35,7 @@ export const createSpeaker = ({ random }: { readonly random: Random }): Speaker 
   neighbours: new Map(),
   life: {
     phase: 'fresh',
+    isDeferring: false,
     config: undefined,
     guard: () => undefined,
   },
@@ -44,12 +46,12 @@ export function step(speaker: Speaker, event: SpeakerEvent, now: Millis): readon
   if (speaker.life.phase === 'stopped') return [];
   const turn: Turn = { speaker, now, effects: [], due: new Set(), shown: new Set() };
   if (event.kind === 'stop') {
-    stop(turn, event.why);
+    stop(turn, event.why, event.isRestart ?? false);
   } else {
     happen(turn, event);
     propagate(turn);
-    askToWrite(turn);
     settle(turn, event.kind === 'timer' && event.timer.owner === 'speaker');
+    askToWrite(turn);
   }
   for (const peer of turn.shown) turn.effects.push({ kind: 'statusChanged', peer });
   if (event.kind === 'stop') turn.effects.push({ kind: 'stopped' });
@@ -67,6 +69,7 @@ function happen(turn: Turn, event: Exclude<SpeakerEvent, { readonly kind: 'stop'
     case 'timer':
       if (event.timer.owner === 'peer')
         drive(turn, event.timer.peer, { kind: 'TimerExpires', timer: event.timer.name });
+      else if (event.timer.owner === 'stale') drop(turn, event.timer.peer);
       break;
     case 'writable': {
       const session = turn.speaker.neighbours.get(event.peer)?.session;
@@ -79,10 +82,14 @@ function happen(turn: Turn, event: Exclude<SpeakerEvent, { readonly kind: 'stop'
   }
 }
 
-/** Says goodbye to everyone. The RIBs are left as they are, so that no kernel route is taken back. */
-function stop(turn: Turn, why: string): void {
-  for (const key of turn.speaker.neighbours.keys())
-    drive(turn, key, { kind: 'ManualStop', subcode: ceaseReasons.administrativeShutdown, why });
+/** Says goodbye to everyone, or nothing at all if it will be back (RFC 4724 §4: a NOTIFICATION would end that). The RIBs are left as they are, so that no kernel route is taken back. */
+function stop(turn: Turn, why: string, isRestart: boolean): void {
+  for (const key of turn.speaker.neighbours.keys()) {
+    if (isRestart)
+      for (const side of ['outgoing', 'incoming'] as const)
+        turn.effects.push({ kind: 'close', peer: key, side });
+    else drive(turn, key, { kind: 'ManualStop', subcode: ceaseReasons.administrativeShutdown, why });
+  }
   turn.speaker.life.phase = 'stopped';
   turn.effects.push({ kind: 'stopTimer', timer: settleTimer });
 }
@@ -92,15 +99,37 @@ function settle(turn: Turn, isOver: boolean): void {
   const { life, neighbours } = turn.speaker;
   if (life.phase === 'fresh' && life.config !== undefined) {
     life.phase = 'waiting';
+    life.isDeferring = life.config.forwarding === 'preserved';
     turn.effects.push({ kind: 'startTimer', timer: settleTimer, after: settleTime });
   }
   if (life.phase !== 'waiting') return;
   const silent = [...neighbours.values()].filter(
     ({ session }) => session === undefined || !session.adjRibIn.isComplete(session.negotiated.families),
   );
+  // One that restarts too is not waited for with our own End-of-RIB, or two would wait for each other (RFC 4724 §4.1).
+  if (isOver || silent.every(({ session }) => session?.negotiated.gracefulRestart?.isRestarting === true))
+    release(turn);
   if (silent.length > 0 && !isOver) return;
   life.phase = 'settled';
+  settleLocals(turn);
   turn.effects.push({ kind: 'stopTimer', timer: settleTimer }, { kind: 'settled' });
   const missing = silent.map(({ config }) => config.name).join(', ');
   if (missing !== '') log(turn, 'warn', `no longer waiting for the routes of ${missing}`);
+}
+
+function release(turn: Turn): void {
+  if (!turn.speaker.life.isDeferring) return;
+  turn.speaker.life.isDeferring = false;
+  for (const [key, { session }] of turn.speaker.neighbours) {
+    session?.adjRibOut.release();
+    turn.due.add(key);
+  }
+}
+
+/** From now on our OPEN says that we are not restarting. */
+function settleLocals(turn: Turn): void {
+  const { life, neighbours } = turn.speaker;
+  if (life.config === undefined) return;
+  const local = localOf(turn, life.config);
+  for (const [key, { peer }] of neighbours) amend(turn, key, { peer: { ...peer, local } });
 }

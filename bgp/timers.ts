@@ -22,7 +22,7 @@ interface Running {
 }
 
 const nameOf = (timer: SpeakerTimer): string =>
-  timer.owner === 'peer' ? `${timer.peer} ${timer.name}` : timer.name;
+  timer.owner === 'speaker' ? timer.name : `${timer.peer} ${timer.name}`;
 
 export function createTimers(clock: Clock, onExpiry: (timer: SpeakerTimer) => void): Timers {
   const timers = new Map<string, Running>();

@@ -21,6 +21,9 @@ const LONGEST_HOLD_TIME_MS = 65_535_000;
  */
 const CONNECT_RETRY_MS = 5_000;
 
+/** Calico's default: how long neighbours keep our routes while we restart (RFC 4724), and we theirs. */
+const RESTART_TIME_MS = 120_000;
+
 /** The IANA port of BGP. */
 export const BGP_PORT = 179;
 
@@ -33,6 +36,8 @@ export interface SessionRequest {
   readonly peerAsn: Asn;
   readonly name: string;
   readonly keepaliveTimeMs?: number;
+  /** Absent: RESTART_TIME_MS. */
+  readonly restartTimeMs?: number;
 }
 
 /** "10.0.0.1" as part of a name: "10_0_0_1". */
@@ -52,6 +57,7 @@ export function sessionOf(router: Router, localAsn: Asn, request: SessionRequest
         ? HOLD_TIME_MS[request.origin]
         : Math.min(3 * keepaliveTimeMs, LONGEST_HOLD_TIME_MS),
     connectRetryMs: CONNECT_RETRY_MS,
+    restartTimeMs: request.restartTimeMs ?? RESTART_TIME_MS,
     families: familiesOf(router),
   };
 }

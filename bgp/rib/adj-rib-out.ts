@@ -16,10 +16,20 @@ const toldAgain: PathAttributes = { origin: 'incomplete', asPath: [], nextHop: i
 export class AdjRibOut {
   readonly #routes = new Delta<Prefix, PathAttributes>();
   #endOfRibDue: readonly Family[];
+  #isEndHeld: boolean;
 
-  /** @param families  negotiated; each is owed an End-of-RIB after the initial dump (RFC 4724 §2) */
-  constructor(families: readonly Family[]) {
+  /**
+   * @param families   negotiated; each is owed an End-of-RIB after the initial dump (RFC 4724 §2)
+   * @param isEndHeld  it waits for `release`: we do not know all routes ourselves yet (§4.1)
+   */
+  constructor(families: readonly Family[], isEndHeld = false) {
     this.#endOfRibDue = families;
+    this.#isEndHeld = isEndHeld;
+  }
+
+  /** The End-of-RIB may go out. */
+  release(): void {
+    this.#isEndHeld = false;
   }
 
   /** Prefixes the neighbour has been told and not untold. */
@@ -29,7 +39,7 @@ export class AdjRibOut {
 
   /** There is something to drain. */
   get isDue(): boolean {
-    return this.#routes.pendingCount > 0 || this.#endOfRibDue.length > 0;
+    return this.#routes.pendingCount > 0 || (this.#endOfRibDue.length > 0 && !this.#isEndHeld);
   }
 
   /** What the neighbour should have for this prefix, interned; undefined: nothing. */
@@ -70,7 +80,7 @@ export class AdjRibOut {
       const family = versionOf(attributes.nextHop) === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
       messages.push(updateOf({ announced: [{ family, attributes, prefixes }] }));
     }
-    if (this.#routes.pendingCount > 0) return messages;
+    if (this.#routes.pendingCount > 0 || this.#isEndHeld) return messages;
     messages.push(...this.#endOfRibDue.map((family) => updateOf({ endOfRib: family })));
     this.#endOfRibDue = [];
     return messages;

@@ -9,6 +9,7 @@ import type {
   Capability,
   CodecContext,
   Family,
+  GracefulRestart,
   Message,
   NotificationMessage,
   OpenMessage,
@@ -76,4 +77,6 @@ export interface Negotiated {
   readonly sent: OpenMessage;
   readonly received: OpenMessage;
   readonly peerCapabilities: readonly Capability[];
+  /** Both sides said so (RFC 4724); absent: routes go when the session does. */
+  readonly gracefulRestart?: GracefulRestart;
 }

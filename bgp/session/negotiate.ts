@@ -17,6 +17,8 @@ import type { Negotiated } from './event.ts';
 export interface Local {
   readonly asn: Asn;
   readonly routerId: Ipv4;
+  /** RFC 4724; absent: we keep routes of neighbours that restart, and ask for nothing ourselves. */
+  readonly restart?: { readonly isRestarting: boolean; readonly isForwarding: boolean };
 }
 
 /** The OPEN we send this neighbour. */
@@ -30,8 +32,26 @@ export const ownOpen = (config: PeerConfig, local: Local): OpenMessage => ({
     ...config.families.map((family): Capability => ({ kind: 'multiprotocol', family })),
     { kind: 'routeRefresh' },
     { kind: 'fourOctetAs', asn: config.localAsn },
+    ...gracefulRestart(config, local),
   ],
 });
+
+/** Without families it says: I keep your routes while you restart, but do not wait for me. */
+function gracefulRestart(config: PeerConfig, { restart }: Local): readonly Capability[] {
+  if (config.restartTimeMs === undefined) return [];
+  const families = restart === undefined ? [] : config.families;
+  return [
+    {
+      kind: 'gracefulRestart',
+      isRestarting: restart?.isRestarting ?? false,
+      restartTime: Math.min(Math.floor(config.restartTimeMs / 1000), longestRestartTime),
+      families: families.map((family) => ({ family, isForwarding: restart?.isForwarding ?? false })),
+    },
+  ];
+}
+
+/** What the 12 bits of the Restart Time field can say. */
+const longestRestartTime = 4095;
 
 /** Undefined if all is well. */
 type Check = (
@@ -156,6 +176,9 @@ export function negotiate(
   const holdTimeMs = Math.min(sent.holdTime, received.holdTime) * 1000;
   const fourOctetAs = fourOctetAsOf(received) !== undefined;
   const families = commonFamilies(config, received);
+  const restart = sent.capabilities.some(({ kind }) => kind === 'gracefulRestart')
+    ? received.capabilities.find((one) => one.kind === 'gracefulRestart')
+    : undefined;
   return ok({
     peerAsn: config.peerAsn,
     peerId: received.bgpId,
@@ -172,5 +195,6 @@ export function negotiate(
     sent,
     received,
     peerCapabilities: received.capabilities,
+    ...(restart === undefined ? {} : { gracefulRestart: restart }),
   });
 }

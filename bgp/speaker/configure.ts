@@ -92,12 +92,14 @@ function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: Spea
   if (before === undefined) return;
   const isImportOther = !sameData(importParts(before), importParts(next));
   const isExportOther = !sameData(exportParts(before), exportParts(next));
-  for (const [key, { config, session }] of turn.speaker.neighbours) {
+  for (const [key, { config, session, stale }] of turn.speaker.neighbours) {
+    if (stale !== undefined && isImportOther)
+      reimport(turn, stale.source, compileImport(next, config, turn.speaker.life.guard), stale.routes);
     if (session === undefined) continue;
     if (isImportOther) {
       const renewed = { ...session, accept: compileImport(next, config, turn.speaker.life.guard) };
       amendSession(turn, key, { accept: renewed.accept });
-      reimport(turn, renewed);
+      reimport(turn, renewed.source, renewed.accept, renewed.adjRibIn.entries());
       turn.shown.add(key);
     }
     if (isExportOther) {

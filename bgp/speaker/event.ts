@@ -12,6 +12,8 @@ import type { CodecContext, Message } from '../wire/message.ts';
 /** Timers are named by owner and name; starting one replaces the running one of that name. */
 export type SpeakerTimer =
   | { readonly owner: 'peer'; readonly peer: string; readonly name: PeerTimer }
+  /** Bounds how long routes of a neighbour that restarts are kept (RFC 4724 §4.2). */
+  | { readonly owner: 'stale'; readonly peer: string; readonly name: 'stale' }
   /** Bounds how long a fresh speaker waits for its neighbours before `settled`. */
   | { readonly owner: 'speaker'; readonly name: 'settle' };
 
@@ -28,8 +30,11 @@ export type SpeakerEvent =
   | { readonly kind: 'timer'; readonly timer: SpeakerTimer }
   /** Answers `wantWrite`: the connection can take bytes now. */
   | { readonly kind: 'writable'; readonly peer: string; readonly side: Side }
-  /** Cease, Administrative Shutdown (RFC 4486, 6/2) to everyone; kernel routes stay. Nothing is heard after it. */
-  | { readonly kind: 'stop'; readonly why: string };
+  /**
+   * Cease, Administrative Shutdown (RFC 4486, 6/2) to everyone; kernel routes stay. Nothing is heard after it.
+   * `isRestart`: connections close without a word, so that neighbours which agreed to keep our routes.
+   */
+  | { readonly kind: 'stop'; readonly why: string; readonly isRestart?: boolean };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 

@@ -3,13 +3,13 @@
  *
  * Records are replaced, never changed; the RIBs inside are changed in place. Owner: the speaker's table of neighbours.
  */
-import type { Millis } from '../../src/lib/net.ts';
+import type { Millis, Prefix } from '../../src/lib/net.ts';
 import type { PeerConfig } from '../config.ts';
 import type { ExportRule } from '../policy/export.ts';
 import type { ImportRule } from '../policy/import.ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
 import type { AdjRibOut } from '../rib/adj-rib-out.ts';
-import type { Source } from '../rib/path.ts';
+import type { Path, Source } from '../rib/path.ts';
 import type { Negotiated, Side } from '../session/event.ts';
 import type { PeerState } from '../session/transition.ts';
 
@@ -22,6 +22,13 @@ export interface Neighbour {
   readonly lastError: string | undefined;
   /** Defined exactly while Established. */
   readonly session: Session | undefined;
+  /** Routes of its last session, kept while it restarts; what it tells again leaves here (RFC 4724 §4.2). */
+  readonly stale: Stale | undefined;
+}
+
+export interface Stale {
+  readonly source: Source;
+  readonly routes: Map<Prefix, Path>;
 }
 
 /** One Established session: born and dead with it, so nothing of an earlier one can leak into the next. */

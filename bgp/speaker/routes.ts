@@ -4,10 +4,12 @@
  * Each function moves one step of it; `propagate` runs once at the end of a turn, over what changed and nothing else.
  */
 import { type Address, compareAddresses, type Prefix } from '../../src/lib/net.ts';
+import type { ImportRule } from '../policy/import.ts';
 import type { Choice } from '../rib/loc-rib.ts';
-import type { Path } from '../rib/path.ts';
-import type { PathAttributes, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
+import { familyOf, type Path, type Source } from '../rib/path.ts';
+import type { Family, PathAttributes, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
 import type { Session } from './neighbour.ts';
+import { refreshStale } from './stale.ts';
 import { amendSession, log, type Turn } from './turn.ts';
 
 /** Withdrawals first: a prefix both withdrawn and announced in one UPDATE is announced (RFC 4271 §4.3). */
@@ -24,12 +26,13 @@ export function learn(turn: Turn, session: Session, update: UpdateMessage): void
       offer(turn, session, prefix, path);
     }
   }
+  refreshStale(turn, source.key, update);
   if (update.endOfRib !== undefined) adjRibIn.completed(update.endOfRib);
   turn.shown.add(source.key);
   if (update.flaws.length > 0) noteFlaws(turn, session, update);
 }
 
-function offer(turn: Turn, session: Session, prefix: Prefix, path: Path): void {
+function offer(turn: Turn, session: Pick<Session, 'source' | 'accept'>, prefix: Prefix, path: Path): void {
   const isAccepted = session.accept(prefix, path) === undefined;
   turn.speaker.locRib.offer(prefix, session.source.key, isAccepted ? path : undefined);
 }
@@ -44,16 +47,21 @@ function noteFlaws(turn: Turn, session: Session, update: UpdateMessage): void {
   log(turn, 'warn', `malformed UPDATE, number ${flawed} of this session: ${why}`, peer);
 }
 
-/** The session is gone, and every route it taught us with it (RFC 4271 §8.2.2). */
-export function forget(turn: Turn, session: Session): void {
+/** The session is gone, and every route it taught us with it (RFC 4271 §8.2.2), but for those of families that are kept. */
+export function forget(turn: Turn, session: Session, kept: readonly Family[]): void {
   for (const [prefix] of session.adjRibIn.entries()) {
-    turn.speaker.locRib.offer(prefix, session.source.key, undefined);
+    if (!kept.includes(familyOf(prefix))) turn.speaker.locRib.offer(prefix, session.source.key, undefined);
   }
 }
 
 /** Import policy changed: asks it again of everything the neighbour told us. */
-export function reimport(turn: Turn, session: Session): void {
-  for (const [prefix, path] of session.adjRibIn.entries()) offer(turn, session, prefix, path);
+export function reimport(
+  turn: Turn,
+  source: Source,
+  accept: ImportRule,
+  routes: Iterable<readonly [Prefix, Path]>,
+): void {
+  for (const [prefix, path] of routes) offer(turn, { source, accept }, prefix, path);
 }
 
 /** Export policy changed, or the session is new: asks it of everything we have chosen. */

@@ -8,27 +8,39 @@ import { AdjRibOut } from '../rib/adj-rib-out.ts';
 import type { Source } from '../rib/path.ts';
 import { describeDown } from '../session/describe.ts';
 import type { DownReason, Negotiated, PeerEffect, PeerEvent, Side } from '../session/event.ts';
+import type { Local } from '../session/negotiate.ts';
 import { bgpStateOf, createPeer, stepPeer } from '../session/peer.ts';
 import type { Message } from '../wire/message.ts';
 import type { Session } from './neighbour.ts';
 import { forget, learn, reexport, refresh } from './routes.ts';
+import { drop, greet, keep } from './stale.ts';
 import { amend, log, type Turn } from './turn.ts';
 
 export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
   turn.speaker.neighbours.set(peer.key, {
     config: peer,
-    peer: createPeer(peer, { asn: config.asn, routerId: config.routerId }),
+    peer: createPeer(peer, localOf(turn, config)),
     since: turn.now,
     lastError: undefined,
     session: undefined,
+    stale: undefined,
   });
   turn.shown.add(peer.key);
   drive(turn, peer.key, { kind: 'ManualStart' });
 }
 
+/** Who we are in the next OPEN. F of RFC 4724 §3: packets go on while a session, or all of us, is away. */
+export function localOf(turn: Turn, { asn, routerId, forwarding }: SpeakerConfig): Local {
+  if (forwarding === undefined) return { asn, routerId };
+  const isSettled = turn.speaker.life.phase === 'settled';
+  const isRestarting = !isSettled && forwarding === 'preserved';
+  return { asn, routerId, restart: { isRestarting, isForwarding: isSettled || isRestarting } };
+}
+
 /** Cease with this subcode (RFC 4486); the record is gone afterwards. */
 export function endPeer(turn: Turn, key: string, subcode: number, why: string): void {
   drive(turn, key, { kind: 'ManualStop', subcode, why });
+  drop(turn, key);
   turn.speaker.neighbours.delete(key);
   turn.shown.add(key);
 }
@@ -90,7 +102,7 @@ function sessionUp(turn: Turn, peer: PeerConfig, side: Side, negotiated: Negotia
     negotiated,
     source,
     adjRibIn: new AdjRibIn(source, turn.speaker.attributes),
-    adjRibOut: new AdjRibOut(negotiated.families),
+    adjRibOut: new AdjRibOut(negotiated.families, turn.speaker.life.isDeferring),
     accept: compileImport(config, peer, guard),
     export: compileExport(config, peer, negotiated.families, turn.speaker.attributes),
     isWriteWanted: false,
@@ -99,6 +111,7 @@ function sessionUp(turn: Turn, peer: PeerConfig, side: Side, negotiated: Negotia
   amend(turn, peer.key, { session });
   turn.effects.push({ kind: 'codec', peer: peer.key, side, context: negotiated.codec });
   log(turn, 'info', `session is up for ${negotiated.families.join(', ')}`, peer);
+  greet(turn, peer.key, negotiated);
   reexport(turn, session);
 }
 
@@ -106,7 +119,7 @@ function sessionDown(turn: Turn, peer: PeerConfig, reason: DownReason): void {
   const session = turn.speaker.neighbours.get(peer.key)?.session;
   amend(turn, peer.key, { session: undefined });
   noteError(turn, peer, reason, 'session is down');
-  if (session !== undefined) forget(turn, session);
+  if (session !== undefined) forget(turn, session, keep(turn, session, reason));
 }
 
 function noteError(turn: Turn, peer: PeerConfig, reason: DownReason, what: string): void {

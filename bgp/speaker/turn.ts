@@ -30,6 +30,8 @@ export interface Speaker {
 interface Life {
   phase: Phase;
   config: SpeakerConfig | undefined;
+  /** We know that not all routes are known yet, and so tell nobody that we have told all (RFC 4724 §4.1). */
+  isDeferring: boolean;
   /** Compiled from `config`, one for all neighbours. */
   guard: PrefixGuard;
 }

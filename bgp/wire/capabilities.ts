@@ -3,12 +3,12 @@ import { Reader, Writer } from '../../src/lib/bytes.ts';
 import { asn } from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import { families, familyOf } from './family.ts';
-import type { Capability } from './message.ts';
+import type { Capability, Family, GracefulRestart } from './message.ts';
 
 interface CapabilityRow<K extends Capability['kind']> {
   readonly code: number;
-  /** The only length its value can have. */
-  readonly length: number;
+  /** The only length its value can have; absent: `decode` sees to it. */
+  readonly length?: number;
   /** Undefined: keep it raw. */
   readonly decode: (value: Reader) => Extract<Capability, { kind: K }> | undefined;
   readonly encode: (writer: Writer, capability: Extract<Capability, { kind: K }>) => Writer;
@@ -43,10 +43,40 @@ const table: { readonly [K in Known]: CapabilityRow<K> } = {
     decode: (value) => ({ kind: 'fourOctetAs', asn: asn(value.u32()) }),
     encode: (writer, capability) => writer.u32(capability.asn),
   },
+  /** RFC 4724 §3. */
+  gracefulRestart: { code: 64, decode: decodeGracefulRestart, encode: encodeGracefulRestart },
 };
 
+/** Entries of families we do not speak are left out; undefined if the length does not add up. */
+function decodeGracefulRestart(value: Reader): GracefulRestart | undefined {
+  if (value.left % 4 !== 2) return undefined;
+  const head = value.u16();
+  const kept: { family: Family; isForwarding: boolean }[] = [];
+  while (value.left > 0) {
+    const family = familyOf(value.u16(), value.u8());
+    const flags = value.u8();
+    if (family !== undefined) kept.push({ family, isForwarding: (flags & 0x80) !== 0 });
+  }
+  return {
+    kind: 'gracefulRestart',
+    isRestarting: (head & 0x8000) !== 0,
+    restartTime: head & 0x0fff,
+    families: kept,
+  };
+}
+
+function encodeGracefulRestart(writer: Writer, capability: GracefulRestart): Writer {
+  writer.u16((capability.isRestarting ? 0x8000 : 0) | capability.restartTime);
+  for (const { family, isForwarding } of capability.families)
+    writer
+      .u16(families[family].afi)
+      .u8(families[family].safi)
+      .u8(isForwarding ? 0x80 : 0);
+  return writer;
+}
+
 interface DecodeRow {
-  readonly length: number;
+  readonly length?: number;
   readonly decode: (value: Reader) => Capability | undefined;
 }
 
@@ -61,7 +91,7 @@ export function decodeCapabilities(reader: Reader): Result<Capability[]> {
     const value = reader.sub(length);
     if (value.failed) return err(`capability ${code} runs past the end of its parameter`);
     const row = byCode.get(code);
-    if (row !== undefined && length !== row.length)
+    if (row?.length !== undefined && length !== row.length)
       return err(`capability ${code} has ${length} octets, not ${row.length}`);
     const raw = value.bytes(length);
     capabilities.push(row?.decode(new Reader(raw)) ?? { kind: 'unknown', code, body: raw.slice() });
@@ -87,5 +117,7 @@ function encodeKnown(writer: Writer, capability: Extract<Capability, { kind: Kno
       return table.routeRefresh.encode(writer, capability);
     case 'fourOctetAs':
       return table.fourOctetAs.encode(writer, capability);
+    case 'gracefulRestart':
+      return table.gracefulRestart.encode(writer, capability);
   }
 }

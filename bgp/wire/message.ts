@@ -63,7 +63,19 @@ export type Capability =
   | { readonly kind: 'multiprotocol'; readonly family: Family }
   | { readonly kind: 'routeRefresh' }
   | { readonly kind: 'fourOctetAs'; readonly asn: Asn }
+  | GracefulRestart
   | { readonly kind: 'unknown'; readonly code: number; readonly body: Uint8Array };
+
+/** RFC 4724 §3. */
+export interface GracefulRestart {
+  readonly kind: 'gracefulRestart';
+  /** R: it has just restarted, so nobody should wait for its End-of-RIB before sending their own. */
+  readonly isRestarting: boolean;
+  /** Seconds it takes to be back, 0..4095. */
+  readonly restartTime: number;
+  /** Those whose routes should be kept meanwhile; F: its forwarding state of this family has been preserved. */
+  readonly families: readonly { readonly family: Family; readonly isForwarding: boolean }[];
+}
 
 export interface OpenMessage {
   readonly kind: 'open';

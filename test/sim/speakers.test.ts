@@ -44,6 +44,7 @@ function peer(self: number, other: number): PeerConfig {
     localAsn: asn(self === 0 ? 64999 : 64512),
     holdTimeMs: 90_000,
     connectRetryMs: 5_000,
+    restartTimeMs: 120_000,
     families: ['ipv4-unicast', 'ipv6-unicast'],
   };
 }

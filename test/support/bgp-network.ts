@@ -78,7 +78,7 @@ export class BgpNetwork {
     if (host.speaker !== undefined) return;
     host.speaker = createSpeaker({ random: seededRandom(Math.floor(this.random() * 2 ** 32)) });
     host.settled = false;
-    this.configure(host, host.config);
+    this.configure(host, { ...host.config, forwarding: host.kernel.size > 0 ? 'preserved' : 'fresh' });
   }
 
   configure(host: Host, config: SpeakerConfig): void {

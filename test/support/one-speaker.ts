@@ -49,8 +49,10 @@ export class OneSpeaker {
     peer: PeerConfig,
     bgpId: Ipv4 = ipv4(7),
     families: readonly Family[] = peer.families,
+    more: readonly Capability[] = [],
   ): readonly SpeakerEffect[] {
     const capabilities: readonly Capability[] = [
+      ...more,
       ...families.map((family): Capability => ({ kind: 'multiprotocol', family })),
       { kind: 'fourOctetAs', asn: peer.peerAsn },
       { kind: 'routeRefresh' },

@@ -105,6 +105,7 @@ describe('the mesh', () => {
         localAddress: address('10.0.0.1'),
         holdTimeMs: 30_000,
         connectRetryMs: 5_000,
+        restartTimeMs: 120_000,
         families: ['ipv4-unicast', 'ipv6-unicast'],
       },
       expect.objectContaining({ name: 'Mesh_10_0_0_3' }),

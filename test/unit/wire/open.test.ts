@@ -46,6 +46,49 @@ describe('both ways', () => {
   });
 });
 
+describe('RFC 4724 §3: graceful restart', () => {
+  const all = {
+    kind: 'gracefulRestart',
+    isRestarting: true,
+    restartTime: 120,
+    families: [
+      { family: 'ipv4-unicast', isForwarding: true },
+      { family: 'ipv6-unicast', isForwarding: false },
+    ],
+  } as const;
+
+  test('R, time and F of each family stand where the RFC puts them', () => {
+    bothWays(withParameters('0e 02 0c 40 0a 8078 0001 01 80 0002 01 00'), open({ capabilities: [all] }));
+  });
+
+  test('without families it is two octets, and the time has twelve bits', () => {
+    bothWays(
+      withParameters('06 02 04 40 02 0fff'),
+      open({
+        capabilities: [{ kind: 'gracefulRestart', isRestarting: false, restartTime: 4095, families: [] }],
+      }),
+    );
+  });
+
+  test('families we do not speak are left out, and reserved bits are not read', () => {
+    expect(decoded(withParameters('0e 02 0c 40 0a f078 0019 41 80 0001 01 ff'))).toMatchObject({
+      capabilities: [
+        {
+          kind: 'gracefulRestart',
+          restartTime: 120,
+          families: [{ family: 'ipv4-unicast', isForwarding: true }],
+        },
+      ],
+    });
+  });
+
+  test('one of a length that does not add up is kept raw', () => {
+    expect(decoded(withParameters('07 02 05 40 03 807800'))).toMatchObject({
+      capabilities: [{ kind: 'unknown', code: 64 }],
+    });
+  });
+});
+
 test('capabilities spread over several parameters are one list', () => {
   expect(decoded(withParameters('08 02 02 0200 02 02 4600'))).toMatchObject({
     capabilities: [{ kind: 'routeRefresh' }, { kind: 'unknown', code: 70 }],
