@@ -130,11 +130,8 @@ test('killed by SIGKILL and started again under traffic, it changes no route of 
     await settled();
   });
   expect(monitored(monitor)).toEqual([]);
-  // Without graceful restart the others let the killed node's routes go until it is back, but never send elsewhere.
-  for (const line of monitored(theirs)) {
-    expect(line).toMatch(/^(Deleted )?(10\.244\.1\.0\/24|fd00:244:1::\/64) /);
-    expect(line).toMatch(/ via (172\.30\.0\.11|fd00:30::11) /);
-  }
+  // Graceful restart: the others keep the killed node's routes until it is back and has told all again.
+  expect(monitored(theirs)).toEqual([]);
   expect(sent).toBeGreaterThan(50);
   expect(lost).toBe(0);
   await Promise.all([monitor.end(), theirs.end()]);
