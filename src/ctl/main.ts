@@ -4,6 +4,7 @@
  */
 import { CommanderError, Option, Command as Parser } from 'commander';
 import type { Command, OptionRow } from './command.ts';
+import { ipamCommands } from './ipam.ts';
 import { changeCommands } from './rows/change.ts';
 import { checkCommands } from './rows/check.ts';
 import { clusterCommands } from './rows/cluster.ts';
@@ -16,6 +17,7 @@ const commands: readonly Command[] = [
   ...objectCommands,
   ...changeCommands,
   ...checkCommands,
+  ...ipamCommands,
   ...nodeCommands,
   ...shellCommands(() => commands),
 ];
