@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { err, ok, type Result } from '../lib/result.ts';
 import { isObject } from './json.ts';
 import { infoOf, isWrittenKind } from './kinds.ts';
+import { isSubdomain } from './names.ts';
 import type { ListScope, Manifest, ObjectRef, Refusal, Stored } from './objects.ts';
 import type { Json } from './store.ts';
 
@@ -11,9 +12,7 @@ export const refuse = (kind: Refusal['kind'], what: string): Result<never, Refus
 export const keyOfObject = ({ kind, namespace, name }: ObjectRef): string =>
   namespace === undefined ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
 
-/** Safe as a file's name too. */
-const isName = (text: unknown): text is string =>
-  typeof text === 'string' && text.length <= 253 && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(text);
+const isName = (text: unknown): text is string => typeof text === 'string' && isSubdomain(text);
 
 export function identityOf(manifest: Manifest): Result<ObjectRef, Refusal> {
   const { apiVersion, kind, metadata } = manifest;

@@ -8,10 +8,14 @@ import { askSocket } from '../../src/host/socket.ts';
 import { millis } from '../../src/lib/net.ts';
 import { seededRandom } from '../../src/lib/random.ts';
 import type { Kind } from '../../src/model/resource.ts';
+import { kinds } from '../../src/store/kinds.ts';
 import { type Api, openApi } from '../../src/store/kubernetes/api.ts';
 import { openMirror } from '../../src/store/kubernetes/mirror.ts';
 import { openKubernetesStore } from '../../src/store/kubernetes.ts';
+import type { Rule } from '../../src/store/schema/cel.ts';
+import { allCrds } from '../../src/store/schema/crd.ts';
 import type { Json } from '../../src/store/store.ts';
+import { admissionCases } from '../support/admission-cases.ts';
 import { createApiServer } from '../support/api-server.ts';
 import { clusterObjects } from '../support/cluster-objects.ts';
 import { eventually } from '../support/eventually.ts';
@@ -96,16 +100,22 @@ describe('definitions', () => {
       nodeToNodeMeshEnabled: false,
       logSeverityScreen: 'Info',
       serviceClusterIPs: [],
+      serviceLoadBalancerIPs: [{ cidr: '198.51.100.0/24' }],
     }),
     peer({ asNumber: 4294967294, keepaliveTime: '1m30s', nodeSelector: 'all()' }),
     peer({ asNumber: '64512', peerIP: '[fd00::1]:1790', node: 'node1', filters: [], ttlSecurity: 0 }),
     calico('IPPool', { cidr: '10.244.0.0/16', blockSize: 26, allowedUses: ['Workload', 'Tunnel'] }),
     calico('IPPool', { cidr: 'fd00:244::/48', disabled: true, natOutgoing: false, vxlanMode: 'Never' }),
+    calico('IPPool', { cidr: '198.51.100.0/24', allowedUses: ['LoadBalancer'], assignmentMode: 'Automatic' }),
+    calico('IPPool', { cidr: '10.9.0.0/16', namespaceSelector: 'has(team)', nodeSelector: 'rack == "1"' }),
+    calico('IPReservation', { reservedCIDRs: ['10.0.0.0/28', '10.0.0.9'] }),
+    calico('IPAMConfiguration', { strictAffinity: true, maxBlocksPerHost: 4, ipCooldownSeconds: 60 }),
+    calico('CalicoNodeStatus', { node: 'default', classes: ['Agent', 'BGP'], updatePeriodSeconds: 10 }),
   ])('what we read the API server takes and gives back whole: %j', async (manifest) => {
     const { kind } = manifest as { readonly kind: string };
     await objects.put(manifest);
     const stored = (await objects.get({ kind, name: 'default' })) as { readonly spec: Json };
-    expect(stored.spec).toEqual(manifest['spec']);
+    expect(stored.spec).toMatchObject(manifest['spec'] as object);
     const seen = watch('admin', [kind as Kind]);
     await eventually(() => expect(seen.inSync).toBe(true), soon);
     expect(seen.keys()).toEqual([`${kind}/default`]);
@@ -126,6 +136,89 @@ describe('definitions', () => {
     [calico('IPPool', { cidr: '10.244.0.0/16', allowedUses: ['Party'] }), 'spec.allowedUses'],
   ])('what cannot be right the API server refuses already: %j', async (manifest, field) => {
     await expect(objects.put(manifest)).rejects.toThrow(field);
+  });
+
+  test('every rule has a case below', () => {
+    const rulesOf = (json: unknown): readonly string[] => {
+      if (typeof json !== 'object' || json === null) return [];
+      const own =
+        'x-kubernetes-validations' in json ? (json['x-kubernetes-validations'] as readonly Rule[]) : [];
+      return [...own.map(({ message }) => message), ...Object.values(json).flatMap(rulesOf)];
+    };
+    for (const { name, manifest } of allCrds()) {
+      const cases = admissionCases.filter(({ kind }) => name.startsWith(kinds[kind as Kind].plural));
+      for (const message of rulesOf(manifest))
+        expect(cases.map((one) => one.message)).toContainEqual(
+          expect.toSatisfy((begin: string) => message.startsWith(begin)),
+        );
+    }
+  });
+
+  test.each(admissionCases)('$kind: what $message', async ({ message, before, refused, accepted }) => {
+    if (before !== undefined) await objects.put(before);
+    await expect(objects.put(refused)).rejects.toThrow(message);
+    await objects.put(accepted);
+  });
+
+  test('what a person leaves out is filled in as the daemons read it', async () => {
+    await objects.put(calico('IPPool', { cidr: '10.244.0.0/16' }));
+    await objects.put(calico('IPAMConfiguration', {}));
+    const specOf = async (kind: string) =>
+      ((await objects.get({ kind, name: 'default' })) as { readonly spec: Json }).spec;
+    expect(await specOf('IPPool')).toEqual({
+      cidr: '10.244.0.0/16',
+      nodeSelector: 'all()',
+      assignmentMode: 'Automatic',
+    });
+    expect(await specOf('IPAMConfiguration')).toEqual({ strictAffinity: false, autoAllocateBlocks: true });
+  });
+
+  test('kubectl shows health: a column with the condition, and its reason', async () => {
+    await objects.put(calico('IPPool', { cidr: '10.244.0.0/16', blockSize: 26 }));
+    await open('admin').putStatus(
+      { kind: 'IPPool', name: 'default' },
+      {
+        conditions: [
+          {
+            type: 'Allocatable',
+            status: 'False',
+            reason: 'CIDROverlap',
+            message: 'It overlaps IPPool/other.',
+            lastTransitionTime: '2030-01-01T00:00:00Z',
+          },
+        ],
+      },
+    );
+    const { body } = await api.request(
+      'GET',
+      '/apis/projectcalico.org/v3/ippools',
+      undefined,
+      'application/json',
+      'application/json;as=Table;v=v1;g=meta.k8s.io',
+    );
+    const { columnDefinitions, rows } = body as unknown as {
+      readonly columnDefinitions: readonly { readonly name: string; readonly priority: number }[];
+      readonly rows: readonly { readonly cells: readonly Json[] }[];
+    };
+    const shown = columnDefinitions.flatMap(({ name, priority }, n) =>
+      priority === 0 ? [[name, rows[0]?.cells[n]]] : [],
+    );
+    expect(Object.fromEntries(shown)).toMatchObject({
+      Name: 'default',
+      CIDR: '10.244.0.0/16',
+      Block: 26,
+      Allocatable: 'False',
+      Reason: 'CIDROverlap',
+    });
+  });
+
+  test('a condition without a reason is refused, whoever writes it', async () => {
+    await objects.put(peer({}));
+    const writing = open('admin').putStatus(
+      { kind: 'BGPPeer', name: 'default' },
+      { conditions: [{ type: 'Ready', status: 'True' }] },
+    );
+    await expect(writing).rejects.toThrow(/status\.conditions\[0\]\.reason/);
   });
 
   test('a field that this version lacks is kept by the API server and refused by us, in words', async () => {

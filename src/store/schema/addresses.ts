@@ -58,7 +58,7 @@ function parsePrefixField(json: unknown): Result<Prefix, Wrong> {
 }
 
 /** Host bits are cleared, as Kubernetes and Calico do for ipBlocks and pod CIDRs. */
-export const prefix = field(parsePrefixField, { type: 'string', format: 'cidr' });
+export const prefix = field(parsePrefixField, { type: 'string' });
 
 /** A single address is the prefix of that address alone. */
 export const prefixOrAddress = field(
@@ -70,7 +70,7 @@ export const prefixOrAddress = field(
 );
 
 /** A prefix written without host bits. */
-export const strictPrefix = field(parseStrictPrefix, { type: 'string', format: 'cidr' });
+export const strictPrefix = field(parseStrictPrefix, { type: 'string' });
 
 function parseStrictPrefix(json: unknown): Result<Prefix, Wrong> {
   const parsed = parsePrefixField(json);

@@ -3,6 +3,7 @@ import { asn } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
 import type { BgpConfiguration, Meta } from '../../model/resource.ts';
 import { asNumber, prefix } from './addresses.ts';
+import { isPrefix, onlyDefaultName, prefixLength, withDefault, withRules } from './cel.ts';
 import { flag, list, maybe, oneOf, portNumber } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { onlyDefault } from './meta.ts';
@@ -12,43 +13,53 @@ const graceful = 'graceful restart is not there yet';
 
 /** Calico's form of a list of prefixes: one object around each. */
 const prefixes = (about: string) =>
-  maybe(list(strict({ cidr: prefix }).transform(({ cidr }) => cidr)).describe(about));
-
-export const bgpConfigurationSchema = manifest(
   maybe(
-    strict({
-      asNumber: maybe(asNumber.describe('AS number of the nodes; 64512 if absent.')),
-      listenPort: maybe(portNumber.describe('TCP port every node listens on for BGP; 179 if absent.')),
-      nodeToNodeMeshEnabled: maybe(
-        flag.describe('Every node has a session with every other; true if absent.'),
-      ),
-      // Info is what our own log starts from, so the value Calico writes by default asks for nothing.
-      logSeverityScreen: unsupported('the log level is an option of the process', 'Info', 'info', 'INFO'),
-      serviceLoadBalancerIPs: prefixes('Load balancer addresses of Services in these may be announced.'),
-      serviceExternalIPs: prefixes('External addresses of Services in these may be announced.'),
-      serviceClusterIPs: prefixes('Cluster addresses of Services in these may be announced.'),
-      serviceLoadBalancerAggregation: maybe(
-        oneOf('Enabled', 'Disabled').describe(
-          'Disabled: never the prefixes above as a whole, only addresses of Services; Enabled if absent.',
+    list(strict({ cidr: withRules(prefix, [isPrefix], prefixLength) }).transform(({ cidr }) => cidr))
+      .describe(about)
+      .meta({ maxItems: 500 }),
+  );
+
+export const bgpConfigurationSchema = withRules(
+  manifest(
+    maybe(
+      strict({
+        asNumber: maybe(asNumber.describe('AS number of the nodes; 64512 if absent.')),
+        listenPort: maybe(portNumber.describe('TCP port every node listens on for BGP; 179 if absent.')),
+        nodeToNodeMeshEnabled: maybe(
+          flag.describe('Every node has a session with every other; true if absent.'),
         ),
-      ),
-      communities: unsupported('communities cannot be added to routes yet', []),
-      prefixAdvertisements: unsupported('communities cannot be added to routes yet', []),
-      nodeMeshPassword: unsupported('sessions with a password are not there yet'),
-      nodeMeshMaxRestartTime: unsupported(graceful),
-      bindMode: unsupported('the address to listen on is an option of the process', 'None'),
-      ignoredInterfaces: unsupported('routes of interfaces are never read, so none can be ignored', []),
-      localWorkloadPeeringIPV4: unsupported('peering with local workloads is not there yet', ''),
-      localWorkloadPeeringIPV6: unsupported('peering with local workloads is not there yet', ''),
-      programClusterRoutes: unsupported(
-        'routes of other nodes always come by BGP',
-        'EnabledNoEncapOnly',
-        'Enabled',
-      ),
-      ipv4NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
-      ipv6NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
-    }),
+        // Info is what our own log starts from, so the value Calico writes by default asks for nothing.
+        logSeverityScreen: unsupported('the log level is an option of the process', 'Info', 'info', 'INFO'),
+        serviceLoadBalancerIPs: prefixes('Load balancer addresses of Services in these may be announced.'),
+        serviceExternalIPs: prefixes('External addresses of Services in these may be announced.'),
+        serviceClusterIPs: prefixes('Cluster addresses of Services in these may be announced.'),
+        serviceLoadBalancerAggregation: maybe(
+          withDefault(
+            oneOf('Enabled', 'Disabled').describe(
+              'Disabled: never the prefixes above as a whole, only addresses of Services.',
+            ),
+            'Enabled',
+          ),
+        ),
+        communities: unsupported('communities cannot be added to routes yet', []),
+        prefixAdvertisements: unsupported('communities cannot be added to routes yet', []),
+        nodeMeshPassword: unsupported('sessions with a password are not there yet'),
+        nodeMeshMaxRestartTime: unsupported(graceful),
+        bindMode: unsupported('the address to listen on is an option of the process', 'None'),
+        ignoredInterfaces: unsupported('routes of interfaces are never read, so none can be ignored', []),
+        localWorkloadPeeringIPV4: unsupported('peering with local workloads is not there yet', ''),
+        localWorkloadPeeringIPV6: unsupported('peering with local workloads is not there yet', ''),
+        programClusterRoutes: unsupported(
+          'routes of other nodes always come by BGP',
+          'EnabledNoEncapOnly',
+          'Enabled',
+        ),
+        ipv4NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
+        ipv6NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
+      }),
+    ),
   ),
+  [onlyDefaultName],
 );
 
 export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfiguration, readonly Flaw[]> {

@@ -3,6 +3,7 @@ import { type Address, contains, hostPrefix, type Prefix, parsePrefix } from '..
 import { ok, type Result } from '../../lib/result.ts';
 import type { BgpPeer, Meta } from '../../model/resource.ts';
 import { asNumber, parseAddressField } from './addresses.ts';
+import { withRules } from './cel.ts';
 import { maybe, seconds, selectorOrAbsent, textOrAbsent } from './fields.ts';
 import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
 import { check, field, manifest, read, strict, unsupported } from './read.ts';
@@ -50,42 +51,59 @@ const longestKeepalive = 21845;
 const graceful = 'graceful restart is not there yet';
 
 export const bgpPeerSchema = manifest(
-  strict({
-    node: maybe(
-      textOrAbsent.describe('The node that has this peer; neither this nor nodeSelector: all have.'),
-    ),
-    nodeSelector: maybe(selectorOrAbsent.describe('The nodes that have this peer, by their labels.')),
-    peerIP: field(parseEndpoint, { type: 'string', minLength: 2 }).describe(
-      'Address of the peer, with a port if it is not 179: 10.0.0.1, 10.0.0.1:1790, fd00::1 or [fd00::1]:1790.',
-    ),
-    asNumber: asNumber.describe('AS number of the peer, plain or as "a.b".'),
-    keepaliveTime: maybe(
-      seconds(1, longestKeepalive).describe(
-        'Whole seconds between messages, like 30s; the hold time asked for is three times this.',
+  withRules(
+    strict({
+      node: maybe(
+        textOrAbsent.describe('The node that has this peer; neither this nor nodeSelector: all have.'),
+      ),
+      nodeSelector: maybe(selectorOrAbsent.describe('The nodes that have this peer, by their labels.')),
+      peerIP: withRules(
+        field(parseEndpoint, { type: 'string', minLength: 2 }).describe(
+          'Address of the peer, with a port if it is not 179: 10.0.0.1, 10.0.0.1:1790, fd00::1 or [fd00::1]:1790.',
+        ),
+        [
+          {
+            rule: String.raw`isIP(self) || self.matches('^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]{1,5}$')`,
+            message: 'must be an address like 10.0.0.1, 10.0.0.1:1790, fd00::1 or [fd00::1]:1790',
+          },
+        ],
+        { maxLength: 64 },
+      ),
+      asNumber: asNumber.describe('AS number of the peer, plain or as "a.b".'),
+      keepaliveTime: maybe(
+        seconds(1, longestKeepalive).describe(
+          'Whole seconds between messages, like 30s; the hold time asked for is three times this.',
+        ),
+      ),
+      localASNumber: unsupported('a local AS number for one peer is not there yet'),
+      peerSelector: unsupported('peers are named by peerIP', ''),
+      localWorkloadSelector: unsupported('peering with local workloads is not there yet', ''),
+      keepOriginalNextHop: unsupported('the next hop of a peer cannot be chosen yet', false),
+      nextHopMode: unsupported('the next hop of a peer cannot be chosen yet', 'Auto'),
+      password: unsupported('sessions with a password are not there yet'),
+      sourceAddress: unsupported('the source address of a session cannot be chosen yet', 'UseNodeIP'),
+      maxRestartTime: unsupported(graceful),
+      numAllowedLocalASNumbers: unsupported('routes with the own AS number are never accepted', 0),
+      ttlSecurity: unsupported('the TTL check of RFC 5082 is not there yet', 0),
+      reachableBy: unsupported('routes to peers are not set', ''),
+      filters: unsupported('BGPFilter is not there yet', []),
+      reversePeering: unsupported('the other side of a peering is never made up', 'Manual'),
+    }).superRefine(
+      check(({ node, nodeSelector }) =>
+        node === undefined || nodeSelector === undefined
+          ? undefined
+          : {
+              at: ['node'],
+              wrong: { what: 'cannot stand next to nodeSelector.', fix: 'Keep one of the two.' },
+            },
       ),
     ),
-    localASNumber: unsupported('a local AS number for one peer is not there yet'),
-    peerSelector: unsupported('peers are named by peerIP', ''),
-    localWorkloadSelector: unsupported('peering with local workloads is not there yet', ''),
-    keepOriginalNextHop: unsupported('the next hop of a peer cannot be chosen yet', false),
-    nextHopMode: unsupported('the next hop of a peer cannot be chosen yet', 'Auto'),
-    password: unsupported('sessions with a password are not there yet'),
-    sourceAddress: unsupported('the source address of a session cannot be chosen yet', 'UseNodeIP'),
-    maxRestartTime: unsupported(graceful),
-    numAllowedLocalASNumbers: unsupported('routes with the own AS number are never accepted', 0),
-    ttlSecurity: unsupported('the TTL check of RFC 5082 is not there yet', 0),
-    reachableBy: unsupported('routes to peers are not set', ''),
-    filters: unsupported('BGPFilter is not there yet', []),
-    reversePeering: unsupported('the other side of a peering is never made up', 'Manual'),
-  }).superRefine(
-    check(({ node, nodeSelector }) =>
-      node === undefined || nodeSelector === undefined
-        ? undefined
-        : {
-            at: ['node'],
-            wrong: { what: 'cannot stand next to nodeSelector.', fix: 'Keep one of the two.' },
-          },
-    ),
+    [
+      {
+        rule: "!has(self.node) || self.node == '' || !has(self.nodeSelector) || self.nodeSelector == ''",
+        message: 'node cannot stand next to nodeSelector: keep one of the two',
+      },
+    ],
   ),
 );
 

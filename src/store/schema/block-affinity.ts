@@ -3,6 +3,7 @@ import { ok, type Result } from '../../lib/result.ts';
 import type { BlockAffinity } from '../../model/ipam.ts';
 import type { Meta } from '../../model/meta.ts';
 import { strictPrefix } from './addresses.ts';
+import { isStrictPrefix, never, prefixLength, withRules } from './cel.ts';
 import { flag, maybe, oneOf, text } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { manifest, read, strict } from './read.ts';
@@ -12,9 +13,15 @@ export const blockAffinitySchema = manifest(
     state: oneOf('confirmed', 'pending', 'pendingDeletion').describe(
       'pending: claimed · confirmed: the block is there and is this node’s · pendingDeletion: being given back.',
     ),
-    node: text.describe('The node, or the name of who else holds the block.'),
+    node: withRules(text.describe('The node, or the name of who else holds the block.'), [
+      never('node', 'the claim of another node is another object'),
+    ]),
     type: maybe(oneOf('host', 'virtual').describe('host if absent.')),
-    cidr: strictPrefix.describe('The block.'),
+    cidr: withRules(
+      strictPrefix.describe('The block.'),
+      [isStrictPrefix, never('cidr', 'another block is another object')],
+      prefixLength,
+    ),
     deleted: maybe(flag.describe('It is being deleted.')),
   }),
 );

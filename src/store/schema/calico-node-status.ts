@@ -12,6 +12,7 @@ import type {
   NodeReport,
   SessionReport,
 } from '../../model/node-report.ts';
+import { never, withRules } from './cel.ts';
 import { flag, list, maybe, oneOf, text, time, wholeNumber } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { anything, manifest, read, strict } from './read.ts';
@@ -62,7 +63,9 @@ const report: z.ZodType<NodeReport> = z.object({ bgp: maybe(bgp), felix: maybe(f
 
 export const calicoNodeStatusSchema = manifest(
   strict({
-    node: text.describe('The node that reports here.'),
+    node: withRules(text.describe('The node that reports here.'), [
+      never('node', 'every node has an object of its own'),
+    ]),
     classes: maybe(
       list(oneOf('Agent', 'BGP', 'Routes')).describe('Taken as Calico has it; every report says all it can.'),
     ),

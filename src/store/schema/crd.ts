@@ -1,10 +1,11 @@
 /**
  * The CustomResourceDefinitions of our kinds, made from the very schemas that parse them, so that the two cannot part.
  *
- * The API server checks shapes, this process checks meaning: what a definition lets pass may still be refused here, with
- * a better sentence, but nothing we read is refused or dropped by the API server.
+ * The API server checks shapes and what its rules can say (`cel.ts`), this process checks meaning: what a definition lets pass may
+ * still be refused here, and shows as a condition; what is refused there is refused here too. The rules need Kubernetes 1.31.
  */
 import { z } from 'zod';
+import type { Condition } from '../../model/node-report.ts';
 import type { Kind } from '../../model/resource.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { kinds } from '../kinds.ts';
@@ -13,6 +14,8 @@ import { bgpConfigurationSchema } from './bgp-configuration.ts';
 import { bgpPeerSchema } from './bgp-peer.ts';
 import { blockAffinitySchema } from './block-affinity.ts';
 import { calicoNodeStatusSchema } from './calico-node-status.ts';
+import { defaultName } from './cel.ts';
+import { conditions } from './condition.ts';
 import { ipPoolSchema } from './ip-pool.ts';
 import { ipReservationSchema } from './ip-reservation.ts';
 import { ipamBlockSchema } from './ipam-block.ts';
@@ -24,22 +27,35 @@ interface Definition {
   readonly schema: z.ZodType;
   /** Of the whole object, for `kubectl explain`. */
   readonly about: string;
+  /** As Calico and its CLI have them. */
   readonly shortNames: readonly string[];
+  /** Besides `calico`: what `kubectl get bgp` and `kubectl get ipam` show. */
+  readonly category: 'bgp' | 'ipam';
   readonly columns: readonly Column[];
+  /** The condition that says whether the object is in force; its status and reason are the last columns. */
+  readonly health?: Condition['type'];
 }
 
 /** One column of `kubectl get`. */
 interface Column {
   readonly name: string;
-  readonly type: 'string' | 'boolean' | 'integer';
+  readonly type: 'string' | 'boolean' | 'integer' | 'date';
   readonly jsonPath: string;
+  /** 1: with -o wide only. */
+  readonly priority?: number;
 }
+
+const fieldOf = (type: Condition['type'], field: string): string =>
+  `.status.conditions[?(@.type=="${type}")].${field}`;
+const statusOf = (type: Condition['type']): string => fieldOf(type, 'status');
 
 const definitions: Readonly<Record<CustomKind, Definition>> = {
   BGPConfiguration: {
     schema: bgpConfigurationSchema,
     about: 'How every node speaks BGP. Only the object named default is read.',
     shortNames: ['bgpconfig'],
+    category: 'bgp',
+    health: 'Accepted',
     columns: [
       { name: 'ASN', type: 'string', jsonPath: '.spec.asNumber' },
       { name: 'Mesh', type: 'boolean', jsonPath: '.spec.nodeToNodeMeshEnabled' },
@@ -49,6 +65,8 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
     schema: bgpPeerSchema,
     about: 'A BGP neighbour of some or all nodes.',
     shortNames: ['bgpp'],
+    category: 'bgp',
+    health: 'Ready',
     columns: [
       { name: 'Peer', type: 'string', jsonPath: '.spec.peerIP' },
       { name: 'ASN', type: 'string', jsonPath: '.spec.asNumber' },
@@ -59,16 +77,23 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
   IPPool: {
     schema: ipPoolSchema,
     about: 'A prefix that pod addresses are from.',
-    shortNames: ['ippl'],
+    shortNames: ['ipp'],
+    category: 'ipam',
+    health: 'Allocatable',
     columns: [
       { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
+      { name: 'Block', type: 'integer', jsonPath: '.spec.blockSize' },
+      { name: 'Uses', type: 'string', jsonPath: '.spec.allowedUses', priority: 1 },
+      { name: 'Nodes', type: 'string', jsonPath: '.spec.nodeSelector', priority: 1 },
       { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled' },
+      { name: 'Accepted', type: 'string', jsonPath: statusOf('Accepted'), priority: 1 },
     ],
   },
   IPAMBlock: {
     schema: ipamBlockSchema,
     about: 'One block of addresses, with who holds each. Written by the nodes.',
     shortNames: [],
+    category: 'ipam',
     columns: [
       { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
       { name: 'Affinity', type: 'string', jsonPath: '.spec.affinity' },
@@ -78,6 +103,7 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
     schema: blockAffinitySchema,
     about: 'A node’s claim of a block of addresses. Written by the nodes.',
     shortNames: [],
+    category: 'ipam',
     columns: [
       { name: 'Node', type: 'string', jsonPath: '.spec.node' },
       { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
@@ -88,6 +114,8 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
     schema: ipamConfigurationSchema,
     about: 'How addresses are given. Only the object named default is read.',
     shortNames: ['ipamconfig'],
+    category: 'ipam',
+    health: 'Accepted',
     columns: [
       { name: 'StrictAffinity', type: 'boolean', jsonPath: '.spec.strictAffinity' },
       { name: 'MaxBlocks', type: 'integer', jsonPath: '.spec.maxBlocksPerHost' },
@@ -97,13 +125,23 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
     schema: ipReservationSchema,
     about: 'Addresses that are not given to anybody new.',
     shortNames: [],
+    category: 'ipam',
+    health: 'Accepted',
     columns: [{ name: 'CIDRs', type: 'string', jsonPath: '.spec.reservedCIDRs' }],
   },
   CalicoNodeStatus: {
     schema: calicoNodeStatusSchema,
     about: 'What a node says of itself. Written by the daemons of that node.',
     shortNames: ['nodestatus'],
-    columns: [{ name: 'Node', type: 'string', jsonPath: '.spec.node' }],
+    category: 'bgp',
+    columns: [
+      { name: 'Node', type: 'string', jsonPath: '.spec.node', priority: 1 },
+      { name: 'Established', type: 'integer', jsonPath: '.status.tortie.bgp.sessions.established' },
+      { name: 'Sessions', type: 'integer', jsonPath: '.status.tortie.bgp.sessions.total' },
+      { name: 'Routes', type: 'integer', jsonPath: '.status.tortie.bgp.kernel.installed' },
+      { name: 'Policy', type: 'string', jsonPath: '.status.tortie.felix.dataplane' },
+      { name: 'Updated', type: 'date', jsonPath: '.status.lastUpdated' },
+    ],
   },
 };
 
@@ -119,7 +157,7 @@ const isCustom = (kind: string): kind is CustomKind => Object.hasOwn(definitions
 export const allCrds = (): readonly Crd[] => Object.keys(definitions).filter(isCustom).map(crdOf);
 
 function crdOf(kind: CustomKind): Crd {
-  const { schema, about, shortNames, columns } = definitions[kind];
+  const { schema, about, shortNames, category, columns, health } = definitions[kind];
   const { apiVersion, plural } = kinds[kind];
   const [group = '', version = ''] = apiVersion.split('/');
   const name = `${plural}.${group}`;
@@ -132,7 +170,14 @@ function crdOf(kind: CustomKind): Crd {
       spec: {
         group,
         scope: 'Cluster',
-        names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase(), shortNames },
+        names: {
+          kind,
+          listKind: `${kind}List`,
+          plural,
+          singular: kind.toLowerCase(),
+          ...(shortNames.length > 0 && { shortNames }),
+          categories: ['calico', category],
+        },
         versions: [
           {
             name: version,
@@ -142,6 +187,7 @@ function crdOf(kind: CustomKind): Crd {
             ...selectableFieldsOf(kind),
             additionalPrinterColumns: [
               ...columns,
+              ...(health === undefined ? [] : healthColumns(health)),
               { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
             ],
             schema: { openAPIV3Schema: rootOf(kind, schema, about) },
@@ -152,6 +198,11 @@ function crdOf(kind: CustomKind): Crd {
   };
 }
 
+const healthColumns = (type: Condition['type']): readonly Column[] => [
+  { name: type, type: 'string', jsonPath: statusOf(type) },
+  { name: 'Reason', type: 'string', jsonPath: fieldOf(type, 'reason') },
+];
+
 /** What watches and lists may choose by, besides the name. */
 function selectableFieldsOf(kind: CustomKind): JsonObject {
   const fields = Object.keys(selectable[kind] ?? {});
@@ -160,21 +211,36 @@ function selectableFieldsOf(kind: CustomKind): JsonObject {
 
 function rootOf(kind: CustomKind, schema: z.ZodType, description: string): JsonObject {
   const root = z.toJSONSchema(schema, { io: 'input' });
-  const { properties, required } = isObject(root) ? root : {};
+  const { properties, required, [rules]: ownRules } = root as JsonObject;
   const { spec, status } = isObject(properties) ? properties : {};
   return {
     description,
     type: 'object',
     ...(Array.isArray(required) && { required }),
+    ...(ownRules !== undefined && { [rules]: ownRules }),
     properties: {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: structural(spec, `${kind} spec`),
-      status: { type: 'object', ...structural(status, `${kind} status`) },
+      status: statusForm(structural(status, `${kind} status`)),
     },
   };
 }
+
+/** Conditions can stand on every object. What is in a status is written by programs, so nothing of it is dropped. */
+function statusForm(form: JsonObject): JsonObject {
+  const own = isObject(form['properties']) ? form['properties'] : {};
+  const known = structural(z.toJSONSchema(conditions, { io: 'input' }), 'conditions');
+  return {
+    ...form,
+    type: 'object',
+    'x-kubernetes-preserve-unknown-fields': true,
+    properties: { conditions: known, ...own },
+  };
+}
+
+const rules = 'x-kubernetes-validations';
 
 /**
  * JSON Schema to what the API server calls structural: every node has a type or says that it has none, and unknown
@@ -182,11 +248,20 @@ function rootOf(kind: CustomKind, schema: z.ZodType, description: string): JsonO
  */
 function structural(json: unknown, where: string): JsonObject {
   if (!isObject(json)) throw new Error(`${where} has no schema`);
-  const { additionalProperties, propertyNames: _, properties, items, ...rest } = json;
+  const {
+    additionalProperties,
+    propertyNames: _,
+    $schema: __,
+    [defaultName]: usual,
+    properties,
+    items,
+    ...rest
+  } = json;
   const typeless = 'x-kubernetes-int-or-string' in rest || 'x-kubernetes-preserve-unknown-fields' in rest;
   if (rest['type'] === undefined && !typeless) throw new Error(`${where} has no form for its definition`);
   return {
     ...rest,
+    ...(usual !== undefined && { default: usual }),
     ...(items !== undefined && { items: structural(items, `${where}[]`) }),
     ...(isObject(additionalProperties) && {
       additionalProperties: structural(additionalProperties, `${where}{}`),

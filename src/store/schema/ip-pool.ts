@@ -5,6 +5,7 @@ import { ok, type Result } from '../../lib/result.ts';
 import type { IpPool, Meta } from '../../model/resource.ts';
 import type { Selector } from '../../model/selector.ts';
 import { strictPrefix } from './addresses.ts';
+import { isStrictPrefix, never, noGlobal, prefixLength, type Rule, withDefault, withRules } from './cel.ts';
 import { flag, list, maybe, oneOf, selectorOrAbsent, wholeNumber } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { isDeleting } from './meta.ts';
@@ -34,8 +35,56 @@ const assignmentMode = oneOf('Automatic', 'Manual', '').transform((word) =>
   word === 'Manual' ? word : 'Automatic',
 );
 
+const notLinkLocal: Rule = {
+  rule: ['169.254.0.0/16', 'fe80::/10']
+    .map((prefix) => `!cidr('${prefix}').containsCIDR(self) && !cidr(self).containsCIDR('${prefix}')`)
+    .join(' && '),
+  message: 'must not overlap 169.254.0.0/16 or fe80::/10, which are link-local',
+};
+
+const isIpv4 = 'cidr(self.cidr).ip().family() == 4';
+const sizeOf = (pool: string): string =>
+  `(has(${pool}.blockSize) ? ${pool}.blockSize : ${isIpv4} ? 26 : 122)`;
+const isForServices = "has(self.allowedUses) && 'LoadBalancer' in self.allowedUses";
+
+const rules: readonly Rule[] = [
+  {
+    rule: `!has(self.blockSize) || (${isIpv4} ? self.blockSize >= 20 && self.blockSize <= 32 : self.blockSize >= 116)`,
+    message: 'blockSize must be from 20 to 32 for IPv4, and from 116 to 128 for IPv6',
+  },
+  {
+    rule: `(has(self.disabled) && self.disabled) || cidr(self.cidr).prefixLength() <= ${sizeOf('self')}`,
+    message: 'blockSize makes blocks greater than the pool: choose a greater one (26 and 122 if absent)',
+  },
+  {
+    rule: `${sizeOf('self')} == ${sizeOf('oldSelf')}`,
+    message: 'blockSize never changes: make another pool, and disable this one',
+  },
+  {
+    rule: "!has(self.namespaceSelector) || self.namespaceSelector in ['', 'all()'] || !has(self.allowedUses) || !('Tunnel' in self.allowedUses)",
+    message: 'namespaceSelector cannot stand in a pool for tunnels: write allowedUses: [Workload]',
+  },
+  {
+    rule: `!(${isForServices}) || self.allowedUses.all(use, use == 'LoadBalancer')`,
+    message: 'allowedUses cannot have another use next to LoadBalancer: make a pool for each',
+  },
+  {
+    rule: `!(${isForServices}) || !has(self.nodeSelector) || self.nodeSelector in ['', 'all()']`,
+    message: 'nodeSelector must be all() in a LoadBalancer pool, whose addresses are of no node',
+  },
+  {
+    rule: `!(${isForServices}) || !has(self.disableBGPExport) || !self.disableBGPExport`,
+    message:
+      'disableBGPExport cannot be true in a LoadBalancer pool: leave it out of serviceLoadBalancerIPs instead',
+  },
+];
+
 const spec = strict({
-  cidr: strictPrefix.describe('A prefix that addresses are given from, without host bits. Never changes.'),
+  cidr: withRules(
+    strictPrefix.describe('A prefix that addresses are given from, without host bits. Never changes.'),
+    [isStrictPrefix, notLinkLocal, never('cidr', 'make another pool, and disable this one')],
+    prefixLength,
+  ),
   disabled: maybe(flag.describe('No new address is given from this pool; false if absent.')),
   disableBGPExport: maybe(flag.describe('Routes in this pool are not announced; false if absent.')),
   blockSize: maybe(
@@ -43,17 +92,26 @@ const spec = strict({
       'Prefix length of the blocks that nodes take of this pool; 26 if absent, 122 for IPv6. Never changes.',
     ),
   ),
-  nodeSelector: maybe(selector.describe('The nodes that may take blocks of this pool; all() if absent.')),
-  namespaceSelector: maybe(
-    selector.describe('The namespaces whose pods get addresses of this pool; all() if absent.'),
-  ),
-  allowedUses: maybe(
-    list(oneOf('Workload', 'Tunnel', 'LoadBalancer')).describe(
-      'What addresses of this pool are for; Workload and Tunnel if absent. LoadBalancer stands alone.',
+  nodeSelector: maybe(
+    withDefault(
+      withRules(selector.describe('The nodes that may take blocks of this pool.'), [noGlobal]),
+      'all()',
     ),
   ),
+  namespaceSelector: maybe(
+    withRules(selector.describe('The namespaces whose pods get addresses of this pool; all() if absent.'), [
+      noGlobal,
+    ]),
+  ),
+  allowedUses: maybe(
+    list(oneOf('Workload', 'Tunnel', 'LoadBalancer'))
+      .describe(
+        'What addresses of this pool are for; Workload and Tunnel if absent. LoadBalancer stands alone.',
+      )
+      .meta({ maxItems: 10 }),
+  ),
   assignmentMode: maybe(
-    assignmentMode.describe('Manual: only for what asks for this pool by name; Automatic if absent.'),
+    withDefault(assignmentMode.describe('Manual: only for what asks for this pool by name.'), 'Automatic'),
   ),
   ipipMode: unsupported(encapsulation, 'Never', ''),
   vxlanMode: unsupported(encapsulation, 'Never', ''),
@@ -132,7 +190,10 @@ function checkUses({
 }
 
 export const ipPoolSchema = manifest(
-  spec.superRefine(check(checkCidr)).superRefine(check(checkBlockSize)).superRefine(check(checkUses)),
+  withRules(
+    spec.superRefine(check(checkCidr)).superRefine(check(checkBlockSize)).superRefine(check(checkUses)),
+    rules,
+  ),
 );
 
 export function readIpPool(meta: Meta, json: unknown): Result<IpPool, readonly Flaw[]> {

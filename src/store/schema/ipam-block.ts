@@ -5,6 +5,7 @@ import { ok, type Result } from '../../lib/result.ts';
 import type { AllocationAttribute, BlockOwner, IpamBlock } from '../../model/ipam.ts';
 import type { Meta } from '../../model/meta.ts';
 import { strictPrefix } from './addresses.ts';
+import { isStrictPrefix, never, prefixLength, withRules } from './cel.ts';
 import { flag, list, maybe, parseText, record, text, time, wholeNumber } from './fields.ts';
 import { type Flaw, mustBe, type Wrong } from './flaw.ts';
 import { check, field, manifest, read, strict } from './read.ts';
@@ -61,7 +62,11 @@ const attribute = strict({
 );
 
 const spec = strict({
-  cidr: strictPrefix.describe('The addresses of this block.'),
+  cidr: withRules(
+    strictPrefix.describe('The addresses of this block.'),
+    [isStrictPrefix, never('cidr', 'a block is made and deleted, never moved')],
+    prefixLength,
+  ),
   affinity: maybe(owner.describe('Whose block it is: host:NODE or virtual:NAME; nobody’s if absent.')),
   affinityClaimTime: maybe(time),
   allocations: list(slot).describe('By ordinal: index into attributes, or null if free.'),

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { ok, type Result } from '../../lib/result.ts';
 import type { IpamConfiguration } from '../../model/ipam.ts';
 import type { Meta } from '../../model/meta.ts';
+import { onlyDefaultName, withDefault, withRules } from './cel.ts';
 import { flag, maybe, wholeNumber } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { onlyDefault } from './meta.ts';
@@ -12,11 +13,11 @@ import { check, manifest, read, strict, unsupported } from './read.ts';
 const usualBlocksPerHost = 20;
 
 const spec = strict({
-  strictAffinity: maybe(flag.describe('A node gives addresses of its own blocks only; false if absent.')),
+  strictAffinity: maybe(withDefault(flag.describe('A node gives addresses of its own blocks only.'), false)),
   maxBlocksPerHost: maybe(
     wholeNumber('a number', 0, 1_000_000).describe('The most blocks a node may take; 20 if 0 or absent.'),
   ),
-  autoAllocateBlocks: maybe(flag.describe('Nodes take blocks as they need them; true if absent.')),
+  autoAllocateBlocks: maybe(withDefault(flag.describe('Nodes take blocks as they need them.'), true)),
   ipCooldownSeconds: maybe(
     wholeNumber('a number', 0, 1200).describe(
       'So long an address rests before it is given again; 0 if absent.',
@@ -42,7 +43,20 @@ function checkBlocks({ strictAffinity = false, autoAllocateBlocks = true }: z.in
       };
 }
 
-export const ipamConfigurationSchema = manifest(maybe(spec.superRefine(check(checkBlocks))));
+export const ipamConfigurationSchema = withRules(
+  manifest(
+    maybe(
+      withRules(spec.superRefine(check(checkBlocks)), [
+        {
+          rule: '!has(self.autoAllocateBlocks) || self.autoAllocateBlocks || (has(self.strictAffinity) && self.strictAffinity)',
+          message:
+            'autoAllocateBlocks cannot be false while strictAffinity is false: set strictAffinity to true',
+        },
+      ]),
+    ),
+  ),
+  [onlyDefaultName],
+);
 
 export function readIpamConfiguration(meta: Meta, json: unknown): Result<IpamConfiguration, readonly Flaw[]> {
   const named = onlyDefault(meta.name);

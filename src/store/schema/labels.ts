@@ -2,15 +2,12 @@
 import { z } from 'zod';
 import type { Result } from '../../lib/result.ts';
 import type { LabelRequirement, LabelSelector } from '../../model/labels.ts';
+import { isSubdomain } from '../names.ts';
 import { list, maybe, oneOf, parseText } from './fields.ts';
 import { describe, type Wrong, wrong } from './flaw.ts';
 import { check, field, strict } from './read.ts';
 
 const word = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-const subdomain = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
-
-/** DNS-1123 subdomain, the rule for most object names. */
-export const isSubdomain = (text: string): boolean => text.length <= 253 && subdomain.test(text);
 
 function isLabelKey(key: string): boolean {
   const slash = key.indexOf('/');

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { err, ok, type Result } from '../../lib/result.ts';
 import type { Kind, Meta } from '../../model/resource.ts';
 import { kinds } from '../kinds.ts';
+import { isSubdomain } from '../names.ts';
 import { maybe, text } from './fields.ts';
 import { describe, type Flaw, mustBe, wrong } from './flaw.ts';
-import { isSubdomain, labels } from './labels.ts';
+import { labels } from './labels.ts';
 import { field, read } from './read.ts';
 
 const nameFix =

@@ -1,0 +1,160 @@
+/** For every rule of our definitions an object that breaks only it, and one like it that does not. */
+import type { Json } from '../../src/store/store.ts';
+import type { Manifest } from './manifests.ts';
+
+export interface AdmissionCase {
+  readonly kind: string;
+  /** How the rule's message begins. */
+  readonly message: string;
+  /** Of a rule about changes: what is there before. */
+  readonly before?: Manifest;
+  readonly refused: Manifest;
+  readonly accepted: Manifest;
+}
+
+const calico = (kind: string, spec: Json, name = 'default'): Manifest => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind,
+  metadata: { name },
+  spec,
+});
+
+type Spec = { readonly [field: string]: Json };
+const specs = (
+  kind: string,
+  message: string,
+  refused: Spec,
+  accepted: Spec,
+  before?: Spec,
+): AdmissionCase => ({
+  kind,
+  message,
+  refused: calico(kind, refused),
+  accepted: calico(kind, accepted),
+  ...(before === undefined ? {} : { before: calico(kind, before) }),
+});
+
+const peer = { peerIP: '10.0.0.1', asNumber: 64513 };
+const pool = { cidr: '10.244.0.0/16' };
+const forServices = { ...pool, allowedUses: ['LoadBalancer'] };
+const block = {
+  cidr: '10.0.0.0/31',
+  allocations: [null, null],
+  unallocated: [0, 1],
+  attributes: [],
+};
+const affinity = { state: 'pending', node: 'node1', cidr: '10.0.0.0/26' };
+const hostBits = 'must be a prefix without bits set after its length';
+
+export const admissionCases: readonly AdmissionCase[] = [
+  specs(
+    'BGPPeer',
+    'must be an address like',
+    { ...peer, peerIP: 'tor' },
+    { ...peer, peerIP: '[fd00::1]:1790' },
+  ),
+  specs(
+    'BGPPeer',
+    'node cannot stand next to nodeSelector',
+    { ...peer, node: 'node1', nodeSelector: 'all()' },
+    { ...peer, node: 'node1', nodeSelector: '' },
+  ),
+  {
+    kind: 'BGPConfiguration',
+    message: 'only the object named default',
+    refused: calico('BGPConfiguration', {}, 'node.node1'),
+    accepted: calico('BGPConfiguration', {}),
+  },
+  ...(['serviceClusterIPs', 'serviceExternalIPs', 'serviceLoadBalancerIPs'] as const).map((field) =>
+    specs(
+      'BGPConfiguration',
+      'must be a prefix like',
+      { [field]: [{ cidr: '10.96.0.0' }] },
+      { [field]: [{ cidr: '10.96.0.0/12' }] },
+    ),
+  ),
+  specs('IPPool', hostBits, { cidr: '10.244.0.1/16' }, { cidr: 'fd00:1::/64' }),
+  specs('IPPool', 'must not overlap', { cidr: '169.254.0.0/20' }, { cidr: '169.253.0.0/20' }),
+  specs('IPPool', 'cidr never changes', { cidr: '10.245.0.0/16' }, { ...pool, disabled: true }, pool),
+  specs('IPPool', 'blockSize must be', { ...pool, blockSize: 64 }, { ...pool, blockSize: 24 }),
+  specs(
+    'IPPool',
+    'blockSize makes blocks',
+    { cidr: '10.244.0.0/28' },
+    { cidr: '10.244.0.0/28', blockSize: 28 },
+  ),
+  specs('IPPool', 'blockSize never changes', { ...pool, blockSize: 28 }, { ...pool, blockSize: 26 }, pool),
+  specs(
+    'IPPool',
+    'namespaceSelector cannot',
+    { ...pool, namespaceSelector: 'has(team)', allowedUses: ['Workload', 'Tunnel'] },
+    { ...pool, namespaceSelector: 'has(team)', allowedUses: ['Workload'] },
+  ),
+  specs(
+    'IPPool',
+    'cannot use global()',
+    { ...pool, nodeSelector: 'global()' },
+    { ...pool, nodeSelector: 'has(rack)' },
+  ),
+  specs(
+    'IPPool',
+    'allowedUses cannot',
+    { ...pool, allowedUses: ['LoadBalancer', 'Workload'] },
+    { ...pool, allowedUses: ['Tunnel', 'Workload'] },
+  ),
+  specs('IPPool', 'nodeSelector must be all()', { ...forServices, nodeSelector: 'has(rack)' }, forServices),
+  specs(
+    'IPPool',
+    'disableBGPExport cannot',
+    { ...forServices, disableBGPExport: true },
+    { ...forServices, disableBGPExport: false },
+  ),
+  specs('IPAMBlock', hostBits, { ...block, cidr: '10.0.0.1/31' }, block),
+  specs(
+    'IPAMBlock',
+    'cidr never changes',
+    { ...block, cidr: '10.0.0.2/31' },
+    { ...block, unallocated: [1, 0] },
+    block,
+  ),
+  specs('BlockAffinity', hostBits, { ...affinity, cidr: '10.0.0.0' }, affinity),
+  specs(
+    'BlockAffinity',
+    'cidr never changes',
+    { ...affinity, cidr: '10.0.0.64/26' },
+    { ...affinity, state: 'confirmed' },
+    affinity,
+  ),
+  specs(
+    'BlockAffinity',
+    'node never changes',
+    { ...affinity, node: 'node2' },
+    { ...affinity, state: 'confirmed' },
+    affinity,
+  ),
+  {
+    kind: 'IPAMConfiguration',
+    message: 'only the object named default',
+    refused: calico('IPAMConfiguration', {}, 'other'),
+    accepted: calico('IPAMConfiguration', {}),
+  },
+  specs(
+    'IPAMConfiguration',
+    'autoAllocateBlocks cannot be false',
+    { autoAllocateBlocks: false },
+    { autoAllocateBlocks: false, strictAffinity: true },
+  ),
+  specs(
+    'IPReservation',
+    'must be a prefix or an address',
+    { reservedCIDRs: ['x'] },
+    { reservedCIDRs: ['10.0.0.9', 'fd00::/120'] },
+  ),
+  specs(
+    'CalicoNodeStatus',
+    'node never changes',
+    { node: 'node2' },
+    { node: 'node1', classes: ['BGP'] },
+    { node: 'node1' },
+  ),
+];
