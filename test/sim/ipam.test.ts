@@ -12,8 +12,18 @@ import { type Random, seededRandom } from '../../src/lib/random.ts';
 import type { Result } from '../../src/lib/result.ts';
 import type { IpPool, Pod } from '../../src/model/resource.ts';
 import { type VirtualClock, virtualClock } from '../support/clock.ts';
-import { allBlocks, factsOf, flawsOf, holders, ip, ipPool, ledgerOf, podRequest } from '../support/ipam.ts';
-import { type PlainObjects, plainObjects } from '../support/plain-objects.ts';
+import { type CountedObjects, countedObjects } from '../support/counted-objects.ts';
+import {
+  allBlocks,
+  factsOf,
+  flawsOf,
+  holders,
+  ip,
+  ipamObjects,
+  ipPool,
+  ledgerOf,
+  podRequest,
+} from '../support/ipam.ts';
 import { type Unruliness, unrulyObjects } from '../support/unruly-objects.ts';
 
 const calm: Unruliness = { delayMs: 5, lostBefore: 0, lostAfter: 0, doneLate: 0, away: 0 };
@@ -41,7 +51,7 @@ async function drain(clock: VirtualClock): Promise<void> {
 interface Sim {
   readonly clock: VirtualClock;
   readonly random: Random;
-  readonly objects: PlainObjects;
+  readonly objects: CountedObjects;
   readonly manners: { now: Unruliness };
   readonly facts: ReturnType<typeof factsOf>;
   ledger(node: string): Ledger;
@@ -52,7 +62,7 @@ const epoch = Date.UTC(2026, 0, 1);
 function sim(seed: number, pools: readonly IpPool[], settings: Partial<Settings> = {}): Sim {
   const clock = virtualClock();
   const random = seededRandom(seed);
-  const objects = plainObjects();
+  const objects = countedObjects();
   const manners = { now: rough };
   const facts = factsOf(pools, settings, { nodes: new Set(['n0', 'n1', 'n2', 'n3']) });
   const unruly = unrulyObjects(objects, clock, random, () => manners.now);
@@ -238,6 +248,6 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))(
     // And when the nodes are gone, nothing at all is left.
     world.clock.advance(2000);
     await run(world.clock, collect(world, new Map(), new Set()));
-    expect([...world.objects.all.keys()]).toEqual([]);
+    expect(await ipamObjects(world.objects)).toEqual([]);
   },
 );

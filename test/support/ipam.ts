@@ -78,6 +78,17 @@ export async function allBlocks(objects: Objects): Promise<readonly IpamBlock[]>
   return blocks.value;
 }
 
+/** "IPAMBlock/…", "BlockAffinity/…": what there is of IPAM, sorted. */
+export async function ipamObjects(objects: Objects): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for (const kind of ['BlockAffinity', 'IPAMBlock'] as const) {
+    const all = await readAll(objects, kind);
+    if (!all.ok) throw new Error(all.error.what);
+    keys.push(...all.value.map(({ meta }) => `${kind}/${meta.name}`).sort());
+  }
+  return keys;
+}
+
 /** handle -> addresses in use, sorted by text. */
 export function holders(blocks: readonly IpamBlock[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();

@@ -7,8 +7,8 @@ import { drive, perform } from '../../../src/ledger/drive.ts';
 import { err, ok, type Result } from '../../../src/lib/result.ts';
 import type { BlockOwner } from '../../../src/model/ipam.ts';
 import type { Objects } from '../../../src/store/objects.ts';
-import { allBlocks, cidr } from '../../support/ipam.ts';
-import { plainObjects } from '../../support/plain-objects.ts';
+import { countedObjects } from '../../support/counted-objects.ts';
+import { allBlocks, cidr, ipamObjects } from '../../support/ipam.ts';
 
 const block = cidr('10.65.0.0/29');
 const a: BlockOwner = { type: 'host', node: 'a' };
@@ -25,10 +25,9 @@ async function dieAfter<T>(talk: Talk<T>, steps: number, objects: Objects): Prom
 }
 
 /** Both objects agree on one owner, or neither is there. */
-async function owners(objects: ReturnType<typeof plainObjects>): Promise<readonly unknown[]> {
-  const keys = [...objects.all.keys()];
-  const affinities = keys.filter((key) => key.startsWith('BlockAffinity/'));
-  const states = affinities.map((key) => objects.all.get(key)?.manifest['spec']);
+async function owners(objects: Objects): Promise<readonly unknown[]> {
+  const affinities = await objects.list('BlockAffinity');
+  const states = affinities.ok ? affinities.value.map(({ manifest }) => manifest['spec']) : [];
   const blocks = await allBlocks(objects);
   return [blocks.map(({ affinity }) => affinity), states];
 }
@@ -53,7 +52,7 @@ const settleAll = async (objects: Objects): Promise<void> => {
 
 test('a claim that dies at any step is finished by the same node when it comes again', async () => {
   await atEveryStep(async (steps) => {
-    const objects = plainObjects();
+    const objects = countedObjects();
     const isDone = await dieAfter(claim(block, a, now), steps, objects);
     expect(await drive(claim(block, a, now), objects, quiet)).toMatchObject({
       ok: true,
@@ -66,7 +65,7 @@ test('a claim that dies at any step is finished by the same node when it comes a
 
 test('a claim that dies at any step leaves nothing, or a whole claim, after anybody settled it', async () => {
   await atEveryStep(async (steps) => {
-    const objects = plainObjects();
+    const objects = countedObjects();
     const isDone = await dieAfter(claim(block, a, now), steps, objects);
     await settleAll(objects);
     expect([[[], []], both('a')]).toContainEqual(await owners(objects));
@@ -78,7 +77,7 @@ test('two nodes that claim one block in any interleaving: one has it, and the ot
   await atEveryStep(async (first) => {
     let isDone = false;
     await atEveryStep(async (second) => {
-      const objects = plainObjects();
+      const objects = countedObjects();
       const talks = [claim(block, a, now), claim(block, b, now)] as const;
       const ends = await interleave(talks, first, second, objects);
       const winners = ends.filter((end) => end.ok && end.value !== undefined);
@@ -116,7 +115,7 @@ async function interleave<T>(
 
 test('a block that is given back is gone with its affinity, or whole again if somebody got an address meanwhile', async () => {
   await atEveryStep(async (steps) => {
-    const objects = plainObjects();
+    const objects = countedObjects();
     const claimed = await drive(claim(block, a, now), objects, quiet);
     if (!claimed.ok || claimed.value === undefined) throw new Error('the claim failed');
     const isDone = await dieAfter(giveBack(block, a, now), steps, objects);
@@ -141,18 +140,18 @@ test('a block that is given back is gone with its affinity, or whole again if so
 
 test('giving back dies at any step, and whoever settles or gives back again ends it', async () => {
   await atEveryStep(async (steps) => {
-    const objects = plainObjects();
+    const objects = countedObjects();
     await drive(claim(block, a, now), objects, quiet);
     const isDone = await dieAfter(giveBack(block, a, now), steps, objects);
     if (steps % 2 === 0) await settleAll(objects);
     expect(await drive(giveBack(block, a, now), objects, quiet)).toEqual(ok(true));
-    expect(objects.all.size).toBe(0);
+    expect(await ipamObjects(objects)).toEqual([]);
     return isDone;
   });
 });
 
 test('a tombstone is cleared away before the block is claimed anew, and gives nothing before', async () => {
-  const objects = plainObjects();
+  const objects = countedObjects();
   const dead = { ...emptyBlock(block, b, now), deleted: true };
   await drive(put(dead), objects, quiet);
   await drive(put({ ...newAffinity(block, b), state: 'confirmed' as const }), objects, quiet);
@@ -166,7 +165,7 @@ test('a tombstone is cleared away before the block is claimed anew, and gives no
 });
 
 test('an affinity that keeps changing is trouble, not an endless loop', async () => {
-  const objects = plainObjects();
+  const objects = countedObjects();
   const stubborn: Objects = {
     ...objects,
     update: async (manifest) => err({ kind: 'conflict', what: `${String(manifest['kind'])} changed.` }),

@@ -5,6 +5,7 @@ import { seededRandom } from '../../../src/lib/random.ts';
 import { err } from '../../../src/lib/result.ts';
 import type { Objects } from '../../../src/store/objects.ts';
 import { virtualClock } from '../../support/clock.ts';
+import { countedObjects } from '../../support/counted-objects.ts';
 import {
   allBlocks,
   cidr,
@@ -12,17 +13,17 @@ import {
   flawsOf,
   holders,
   ip,
+  ipamObjects,
   ipPool,
   ledgerOf,
   podRequest,
 } from '../../support/ipam.ts';
-import { plainObjects } from '../../support/plain-objects.ts';
 
 const v4 = ipPool('v4', '10.65.0.0/16');
 const v6 = ipPool('v6', 'fd00:65::/48');
 
 function world(facts = factsOf([v4, v6])) {
-  const objects = plainObjects();
+  const objects = countedObjects();
   const options = { objects, clock: realClock, random: seededRandom(1), facts: () => facts };
   return { objects, open: (node: string) => ledgerOf(node, options) };
 }
@@ -160,7 +161,7 @@ test('an address that is asked for is given if it is free, wherever it is, and e
 
 test('an address cools down before anybody gets it again, and says so if asked for', async () => {
   let wall = Date.UTC(2026, 0, 1);
-  const objects = plainObjects();
+  const objects = countedObjects();
   const facts = factsOf([ipPool('one', '10.9.0.0/32', { blockSize: 32 })], { ipCooldownSeconds: 60 });
   const ledger = ledgerOf('node1', {
     objects,
@@ -204,7 +205,7 @@ test('an empty block of a node that is gone is taken over at once, one in use is
     { type: 'host', node: 'new' },
     { type: 'host', node: 'used' },
   ]);
-  expect([...objects.all.keys()].filter((key) => key.startsWith('BlockAffinity')).sort()).toEqual(
+  expect((await ipamObjects(objects)).filter((key) => key.startsWith('BlockAffinity'))).toEqual(
     blocks
       .map(
         ({ affinity, meta }) =>
@@ -215,7 +216,7 @@ test('an empty block of a node that is gone is taken over at once, one in use is
 });
 
 test('while the API server is away it is tried for a while and then said so; nothing is held', async () => {
-  const objects = plainObjects();
+  const objects = countedObjects();
   const clock = virtualClock();
   const what = 'The API server at 10.0.0.1:6443 does not answer.';
   const dead: Objects = { ...objects, list: async () => err({ kind: 'away', what }) };
@@ -232,11 +233,11 @@ test('while the API server is away it is tried for a while and then said so; not
     clock.advance(500);
   }
   expect(await refusal(asked)).toBe(`IPAM gave up after 5 s: ${what} It is tried again.`);
-  expect(objects.all.size).toBe(0);
+  expect(await ipamObjects(objects)).toEqual([]);
 });
 
 test('what the API server forbids is not tried again', async () => {
-  const objects = plainObjects();
+  const objects = countedObjects();
   const strict: Objects = {
     ...objects,
     create: async () => err({ kind: 'forbidden', what: 'tortie may not create blockaffinities.' }),
@@ -259,7 +260,7 @@ test('what the API server forbids is not tried again', async () => {
 
 test('pools that are not known yet, and a ledger that was closed, are said plainly', async () => {
   const options = {
-    objects: plainObjects(),
+    objects: countedObjects(),
     clock: realClock,
     random: seededRandom(1),
     facts: () => undefined,
