@@ -1,4 +1,6 @@
 /** `tortie bgp`: the process around the speaker. Wiring only: what it does is in daemon.ts. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { realClock } from '../src/host/clock.ts';
 import { createLogger, type Logger } from '../src/host/log.ts';
 import { createRegistry, serveMetrics } from '../src/host/metrics.ts';
@@ -9,17 +11,18 @@ import { openKernel } from '../src/kernel/linux.ts';
 import { ok, type Result } from '../src/lib/result.ts';
 import type { Objects } from '../src/store/objects.ts';
 import { openObjects, openStore } from '../src/store/open.ts';
+import { remembered } from '../src/store/remembered.ts';
 import type { Store } from '../src/store/store.ts';
 import { createDaemon } from './daemon.ts';
 import { exposeMetrics } from './metrics.ts';
-import { parseOptions } from './options.ts';
+import { type BgpOptions, parseOptions } from './options.ts';
 
 /** @returns the exit code: 0 after SIGTERM, SIGINT or SIGUSR2, 1 if it cannot go on, 2 for a wrong command line */
 export async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
   if (typeof options === 'number') return options;
   const log = createLogger('bgp', options.node, options.logLevel);
-  const datastore = openDatastore(options.datastore, log);
+  const datastore = openDatastore(options, log);
   if (!datastore.ok) {
     log.error(datastore.error);
     return 2;
@@ -73,15 +76,26 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 function openDatastore(
-  text: string,
+  { datastore: text, node, stateDir }: BgpOptions,
   log: Logger,
 ): Result<{ readonly store: Store; readonly objects: Objects }> {
   const options = { clock: realClock, random: Math.random, onLog: log.info };
   const store = openStore(text, options);
   if (!store.ok) return store;
   const objects = openObjects(text, options);
-  return objects.ok ? ok({ store: store.value, objects: objects.value }) : objects;
+  if (!objects.ok) return objects;
+  const file = (kind: string): string => join(stateDir, `bgp-${node}-${kind}.json`);
+  const identity = `${tortieVersion()} ${bootId()} ${text}`;
+  // A directory is always there to be read.
+  const isAway = text === 'kubernetes';
+  return ok({
+    store: isAway ? remembered(store.value, { file, identity, clock: realClock, log }) : store.value,
+    objects: objects.value,
+  });
 }
+
+/** Differs from one life of the machine to the next. */
+const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
 /** SIGUSR2 is a restart, SIGINT is none; what SIGTERM is says --restarting. */
 const endSignals = ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const;

@@ -13,6 +13,8 @@ export interface BgpOptions {
   readonly fib: boolean;
   /** Where pods get their addresses from, and so what this node originates. */
   readonly ipam: IpamMode;
+  /** Where it is written down what the API server said last. */
+  readonly stateDir: string;
   /** With --restarting: SIGTERM means that another life follows. */
   readonly restarting?: boolean;
   readonly socket: string;
@@ -69,6 +71,7 @@ export function parseOptions(argv: readonly string[]): BgpOptions | number {
       '--restarting',
       'on SIGTERM close without a word, so that neighbours keep the routes until the next start; SIGINT says goodbye',
     )
+    .option('--state-dir <path>', 'where what the API server said last is written down', '/var/lib/tortie')
     .option('--socket <path>', 'Unix socket for tortiectl', '/run/tortie/bgp.sock')
     .option('--metrics <addr:port>', 'where /metrics, /livez and /readyz are served', '127.0.0.1:9092')
     .addOption(new Option('--log-level <level>', 'what is logged').choices(logLevels).default('info'))

@@ -188,7 +188,10 @@ function createNode(
       const datastore = kubeconfig === undefined ? `dir:${join(directory, 'store')}` : 'kubernetes';
       const life = ground.tortie(
         name,
-        ['bgp', '--datastore', datastore, '--node', name, '--socket', socket, ...more],
+        [
+          ...['bgp', '--datastore', datastore, '--node', name, '--socket', socket],
+          ...['--state-dir', join(directory, 'state'), ...more],
+        ],
         kubeconfig === undefined ? {} : { env: { KUBECONFIG: kubeconfig() } },
       );
       lives.push(life);

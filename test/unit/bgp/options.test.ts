@@ -28,6 +28,7 @@ test('what is needed must be there, and what is not given has its default', () =
     node: 'n1',
     fib: true,
     ipam: 'pod-cidrs',
+    stateDir: '/var/lib/tortie',
     socket: '/run/tortie/bgp.sock',
     metrics: '127.0.0.1:9092',
     logLevel: 'info',
