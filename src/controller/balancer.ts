@@ -15,6 +15,7 @@ import { amend } from './amend.ts';
 import { type BalanceRules, type BalanceStep, handlesOf, planBalance, wishOf } from './decide/balance.ts';
 import type { Notice } from './decide/notice.ts';
 import { fieldOf, manifestFrom } from './json.ts';
+import { forEach, must } from './refused.ts';
 import type { World } from './world.ts';
 
 export interface BalancerOptions {
@@ -33,20 +34,19 @@ export async function balance(options: BalancerOptions): Promise<number | undefi
   const services = world.all('Service');
   const wishes = services.flatMap((service) => wishOf(service, rules) ?? []);
   // Read anew: the watch may not have heard yet what we wrote a moment ago.
-  const held = await ledger.holdings();
-  if (!held.ok) throw new Error(held.error.what);
-  const given = new Map(held.value.map(({ handle, address }) => [handle, address]));
+  const held = must(await ledger.holdings());
+  const given = new Map(held.map(({ handle, address }) => [handle, address]));
   const { steps, settled } = planBalance(wishes, given);
   const has = new Map([...settled].map(([service, addresses]) => [service, [...addresses]]));
   let failed: string | undefined;
-  for (const step of steps) {
+  await forEach(steps, async (step) => {
     if (step.kind === 'release') await release(options, services, step.handle, step.address);
     else failed = (await assign(options, step, given, has)) ?? failed;
-  }
-  for (const { service, wrong } of wishes) {
+  });
+  await forEach(wishes, async ({ service, wrong }) => {
     if (wrong !== undefined) refuse(options, service, wrong);
     else await showAddresses(options, service, () => has.get(service) ?? []);
-  }
+  });
   if (failed !== undefined) throw new Error(failed);
   return undefined;
 }
@@ -61,8 +61,7 @@ async function release(
   for (const service of services)
     if (service.ingressIps.includes(address) && handlesOf(service).includes(handle))
       await showAddresses(options, service, (now) => now.filter((one) => one !== address));
-  const released = await options.ledger.releaseByHandle(handle);
-  if (!released.ok) throw new Error(released.error.what);
+  must(await options.ledger.releaseByHandle(handle));
   options.log.info(`load balancer address ${formatAddress(address)} is free again`, { handle });
 }
 
@@ -135,7 +134,7 @@ async function showAddresses(
     };
     return manifestFrom({ ...manifest, status });
   });
-  if (!done.ok) throw new Error(done.error.what);
+  must(done);
 }
 
 const fieldIp = (row: unknown): unknown => fieldOf(row, 'ip');

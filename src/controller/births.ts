@@ -3,6 +3,7 @@ import { same } from '../lib/same.ts';
 import type { Objects } from '../store/objects.ts';
 import type { Births } from './decide/pool.ts';
 import { fieldOf, metadataOf } from './json.ts';
+import { must } from './refused.ts';
 import type { World } from './world.ts';
 
 export interface PoolBirths {
@@ -20,10 +21,9 @@ export function openBirths(objects: Objects, world: World): PoolBirths {
     read: async () => {
       const pools = world.all('IPPool').map(({ meta }) => `${meta.name} ${meta.uid}`);
       if (same(pools, of)) return births;
-      const found = await objects.list('IPPool');
-      if (!found.ok) throw new Error(found.error.what);
+      const found = must(await objects.list('IPPool'));
       births = new Map(
-        found.value.map(({ manifest }) => [
+        found.map(({ manifest }) => [
           String(fieldOf(manifest['metadata'], 'name')),
           metadataOf(manifest).creationTimestamp ?? '',
         ]),

@@ -15,11 +15,11 @@ import {
   nothingSeen,
   whyUnused,
 } from '../ipam/leaks.ts';
-import type { Collector, LedgerRefusal } from '../ledger/ledger.ts';
+import type { Collector } from '../ledger/ledger.ts';
 import { formatAddress, formatPrefix } from '../lib/net.ts';
-import type { Result } from '../lib/result.ts';
 import type { Pod } from '../model/resource.ts';
 import type { Objects } from '../store/objects.ts';
+import { forEach, must } from './refused.ts';
 import type { World } from './world.ts';
 
 export interface GarbageOptions {
@@ -70,24 +70,20 @@ export function openGarbage(options: GarbageOptions): Garbage {
 
 async function takeBack(options: GarbageOptions, verdict: LeakVerdict): Promise<void> {
   const { collector, log, onReclaimed } = options;
-  for (const leak of verdict.confirmed) {
-    if (!(await isStillUnused(options, leak))) continue;
+  await forEach(verdict.confirmed, async (leak) => {
+    if (!(await isStillUnused(options, leak))) return;
     const taken = must(await collector.release(leak));
-    if (taken.length === 0) continue;
+    if (taken.length === 0) return;
     onReclaimed(leak, taken.length);
     log.info(`addresses that leaked are free again: ${taken.map(formatAddress).join(', ')}. ${leak.why}`, {
       handle: leak.handle,
     });
-  }
-  for (const spare of verdict.spare)
+  });
+  await forEach(verdict.spare, async (spare) => {
     if (must(await collector.giveBack(spare)))
       log.info(`block ${formatPrefix(spare.block)} is given back. ${spare.why}`);
-  for (const affinity of verdict.unsettled) must(await collector.settle(affinity));
-}
-
-function must<T>(result: Result<T, LedgerRefusal>): T {
-  if (!result.ok) throw new Error(result.error.what);
-  return result.value;
+  });
+  await forEach(verdict.unsettled, async (affinity) => must(await collector.settle(affinity)));
 }
 
 /** Asks the API server, not the watch: of all addresses of the handle, for it is all or none. */
@@ -105,34 +101,32 @@ async function isUnused(objects: Objects, allocation: Allocation): Promise<boole
   const pods = new Map<string, Pod>();
   const nodes = new Set<string>();
   if (pod !== undefined && namespace !== undefined) {
-    const found = await objects.get({ kind: 'Pod', namespace, name: pod });
-    if (!found.ok) throw new Error(found.error.what);
-    if (found.value !== undefined) {
+    const found = must(await objects.get({ kind: 'Pod', namespace, name: pod }));
+    if (found !== undefined) {
       const { readManifest } = await import('../store/schema/manifest.ts');
-      const read = readManifest(found.value.manifest);
+      const read = readManifest(found.manifest);
       // A pod that cannot be read may use anything.
       if (!read.ok || read.value.kind !== 'Pod') return false;
       pods.set(`${namespace}/${pod}`, read.value);
     }
   }
   if (node !== undefined) {
-    const found = await objects.get({ kind: 'Node', name: node });
-    if (!found.ok) throw new Error(found.error.what);
-    if (found.value !== undefined) nodes.add(node);
+    if (must(await objects.get({ kind: 'Node', name: node })) !== undefined) nodes.add(node);
   }
   return whyUnused(allocation, pods, nodes) !== undefined;
 }
 
 /** A report that we wrote for a node that is gone says nothing any more. Those of Calico's users are not ours to remove. */
 async function forgetNodes({ objects, world, log }: GarbageOptions): Promise<void> {
-  for (const { meta, node, report } of world.all('CalicoNodeStatus')) {
+  const orphans = world.all('CalicoNodeStatus').filter(({ meta, node, report }) => {
     const isOurs = meta.name === node && (report.bgp !== undefined || report.felix !== undefined);
-    if (!isOurs || world.get({ kind: 'Node', name: node }) !== undefined) continue;
-    const found = await objects.get({ kind: 'Node', name: node });
-    if (!found.ok) throw new Error(found.error.what);
-    if (found.value !== undefined) continue;
-    const gone = await objects.delete({ kind: 'CalicoNodeStatus', name: meta.name });
-    if (!gone.ok && gone.error.kind !== 'gone') throw new Error(gone.error.what);
-    log.info(`the report of node ${node}, which is gone, is removed`);
-  }
+    return isOurs && world.get({ kind: 'Node', name: node }) === undefined;
+  });
+  await forEach(orphans, async ({ meta: { name } }) => {
+    if (must(await objects.get({ kind: 'Node', name })) !== undefined) return;
+    const gone = await objects.delete({ kind: 'CalicoNodeStatus', name });
+    if (!gone.ok && gone.error.kind === 'gone') return;
+    must(gone);
+    log.info(`the report of node ${name}, which is gone, is removed`);
+  });
 }

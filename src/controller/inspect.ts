@@ -8,6 +8,7 @@ import { exhausted } from './decide/pool.ts';
 import { metadataOf } from './json.ts';
 import { judge, wrongElsewhere } from './judge.ts';
 import type { Placard } from './placard.ts';
+import { forEach, must } from './refused.ts';
 import type { World } from './world.ts';
 
 export interface InspectorOptions {
@@ -51,14 +52,14 @@ export function openInspector({
     const wrong = wrongElsewhere(world);
     const present = new Set(wrong.map(({ ref }) => keyOf(ref)));
     for (const key of told.keys()) if (!present.has(key)) told.delete(key);
-    for (const { ref, message } of wrong) if (told.get(keyOf(ref)) !== message) await tellOf(ref, message);
+    const news = wrong.filter(({ ref, message }) => told.get(keyOf(ref)) !== message);
+    await forEach(news, ({ ref, message }) => tellOf(ref, message));
   }
 
   async function tellOf(ref: ResourceRef, message: string): Promise<void> {
-    const found = await objects.get(ref);
-    if (!found.ok) throw new Error(found.error.what);
-    if (found.value === undefined) return;
-    const { uid } = metadataOf(found.value.manifest);
+    const found = must(await objects.get(ref));
+    if (found === undefined) return;
+    const { uid } = metadataOf(found.manifest);
     const about = { ...ref, ...(uid === undefined ? {} : { uid }) };
     say({ about, type: 'Warning', reason: `Invalid${ref.kind}`, message });
     told.set(keyOf(ref), message);

@@ -43,16 +43,17 @@ const perSecond = 10;
 export function openPlacard(options: PlacardOptions): Placard {
   const { clock, random, log } = options;
   let wanted: ReadonlyMap<string, Shown> = new Map();
-  /** What each says, as far as we know, and since when. */
-  const shown = new Map<string, { readonly verdicts: readonly Verdict[]; readonly at: number }>();
+  /** What each says, as far as we know, and when it was written or refused last. */
+  const shown = new Map<string, readonly Verdict[]>();
+  const writtenAt = new Map<string, number>();
   const unsure = new Set<string>();
 
   const isDone = (key: string, { verdicts }: Shown): boolean =>
-    !unsure.has(key) && same(shown.get(key)?.verdicts, verdicts);
+    !unsure.has(key) && same(shown.get(key), verdicts);
 
   /** Until it may be written again, in ms. */
   const waitOf = (key: string): number =>
-    Math.max(0, (shown.get(key)?.at ?? Number.NEGATIVE_INFINITY) + gapMs - clock.now());
+    Math.max(0, (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) + gapMs - clock.now());
 
   /** Writes one of those that are due. */
   async function run(): Promise<number | undefined> {
@@ -62,11 +63,15 @@ export function openPlacard(options: PlacardOptions): Placard {
       return open.length === 0 ? undefined : Math.min(...open.map(([key]) => waitOf(key)));
     const [key, one] = due;
     const written = await write(options, one);
-    // What is refused as it is would be refused again: it waits for other words.
-    if (!written.ok && written.error.kind !== 'invalid') throw new Error(`${key}: ${written.error.what}`);
-    if (!written.ok) log.warn(`the conditions of ${key} are refused: ${written.error.what}`);
+    if (!written.ok) {
+      const { kind, what } = written.error;
+      if (kind !== 'invalid' && kind !== 'forbidden') throw new Error(`${key}: ${what}`);
+      // What is refused as it is would be refused again: it waits for other words, or for the next recheck.
+      log.warn(`the conditions of ${key} are refused: ${what}`);
+    }
     unsure.delete(key);
-    shown.set(key, { verdicts: one.verdicts, at: clock.now() });
+    shown.set(key, one.verdicts);
+    writtenAt.set(key, clock.now());
     return 1000 / perSecond;
   }
 
@@ -78,7 +83,8 @@ export function openPlacard(options: PlacardOptions): Placard {
   return {
     show: (next) => {
       wanted = next;
-      for (const key of shown.keys()) if (!wanted.has(key)) shown.delete(key);
+      for (const known of [shown, writtenAt])
+        for (const key of known.keys()) if (!wanted.has(key)) known.delete(key);
       duty.wake();
     },
     recheck: () => {

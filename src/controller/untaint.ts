@@ -6,6 +6,7 @@ import { amend } from './amend.ts';
 import type { Notice } from './decide/notice.ts';
 import { isWaiting, waitsFor, withoutTaint } from './decide/taint.ts';
 import { manifestFrom, metadataOf } from './json.ts';
+import { forEach, must } from './refused.ts';
 import type { World } from './world.ts';
 
 export interface UntaintOptions {
@@ -27,11 +28,10 @@ export const reportsByNode = (world: World): ReadonlyMap<string, CalicoNodeStatu
 export async function untaint(options: UntaintOptions): Promise<undefined> {
   const nodes = options.world.all('Node');
   const reports = reportsByNode(options.world);
-  for (const node of nodes.filter(isWaiting)) {
-    const { name } = node.meta;
-    if (waitsFor(name, nodes, reports) !== undefined) continue;
-    await untaintOne(options, name, (born) => waitsFor(name, nodes, reports, born));
-  }
+  await forEach(nodes.filter(isWaiting), async ({ meta: { name } }) => {
+    if (waitsFor(name, nodes, reports) === undefined)
+      await untaintOne(options, name, (born) => waitsFor(name, nodes, reports, born));
+  });
   return undefined;
 }
 
@@ -47,9 +47,9 @@ async function untaintOne(
     if (taints === undefined || waiting !== undefined) return undefined;
     return manifestFrom({ ...manifest, spec: { ...(manifest['spec'] as object), taints } });
   });
-  if (!done.ok) throw new Error(done.error.what);
-  if (done.value === undefined) return;
-  const { uid } = metadataOf(done.value);
+  const before = must(done);
+  if (before === undefined) return;
+  const { uid } = metadataOf(before);
   const about = { kind: 'Node', name, ...(uid === undefined ? {} : { uid }) } as const;
   const message =
     'Its policy is in the kernel and its routes are seen by other nodes: pods may be scheduled.';

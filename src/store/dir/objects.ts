@@ -1,12 +1,14 @@
 /**
  * `Objects` in the embedded datastore: PATH/.objects/Kind/ns/name/N.json, each file one version (`versions.ts`), `null` a deletion.
  *
- * An object that stands in a manifest file is a person's: it can be read here, and is refused to be changed.
+ * An object that stands in a manifest file is a person's: it can be read here, and is refused to be changed. Its status is
+ * not the person's: it stands below PATH/.status, as what daemons report.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { ok, type Result } from '../../lib/result.ts';
 import { isObject } from '../json.ts';
+import { isKind } from '../kinds.ts';
 import { mergePatch } from '../merge-patch.ts';
 import type { ListScope, Manifest, ObjectRef, Objects, Refusal, Stored, WrittenKind } from '../objects.ts';
 import { rightIdentityOf } from '../right.ts';
@@ -25,6 +27,7 @@ import {
 } from '../written.ts';
 import { assemble, nothing } from './contents.ts';
 import { DirReader } from './reader.ts';
+import { writeStatus } from './status.ts';
 import { append, directoriesOf, directoryOf, latest, ring, type Seen } from './versions.ts';
 
 interface Current {
@@ -38,6 +41,9 @@ async function currentOf(directory: string): Promise<Current> {
   const manifest = seen.text === undefined ? null : (JSON.parse(seen.text) as Manifest | null);
   return { seen, ...(manifest === null ? {} : { stored: { manifest, version: String(seen.number) } }) };
 }
+
+/** The version of every object of a manifest file: there is no telling one from the next. */
+const ofPerson = 'file';
 
 /** Objects of manifest files, as `kubectl get -f` would show them; they have no version that a change could be based on. */
 async function peoplesObjects(root: string): Promise<ReadonlyMap<string, Stored>> {
@@ -56,7 +62,7 @@ async function peoplesObjects(root: string): Promise<ReadonlyMap<string, Stored>
         metadata,
         ...(status === undefined ? {} : { status: mergePatch(json['status'], status) }),
       };
-      found.set(keyOfObject(ref), { manifest: manifest as Manifest, version: 'file' });
+      found.set(keyOfObject(ref), { manifest: manifest as Manifest, version: ofPerson });
     }
   return found;
 }
@@ -105,9 +111,19 @@ export class DirObjects implements Objects {
   }
 
   updateStatus(manifest: Manifest, version: string): Answer<Stored> {
+    if (version === ofPerson) return this.#guarded(() => this.#reportOf(manifest));
     return this.#changed(manifest, version, identityOf, (before, { status }, ref, number) =>
       withStatus(before, status, ref, number),
     );
+  }
+
+  async #reportOf(manifest: Manifest): Answer<Stored> {
+    const ref = identityOf(manifest);
+    if (!ref.ok) return ref;
+    const { kind, ...rest } = ref.value;
+    if (!isKind(kind) || !(await this.#isPersons(ref.value))) return gone(ref.value);
+    await writeStatus(this.#root, { kind, ...rest }, manifest['status'] ?? {});
+    return ok({ manifest, version: ofPerson });
   }
 
   delete(ref: ObjectRef, version?: string): Answer<undefined> {
