@@ -7,7 +7,7 @@ import { registerMetrics } from '../../../src/controller/metrics.ts';
 import { openLedger } from '../../../src/ledger/open.ts';
 import { seededRandom } from '../../../src/lib/random.ts';
 import { startupTaint } from '../../../src/model/node-report.ts';
-import type { Manifest, ObjectRef, WrittenKind } from '../../../src/store/objects.ts';
+import type { Manifest, ObjectRef, Objects, WrittenKind } from '../../../src/store/objects.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { memoryStore } from '../../support/memory-store.ts';
 import { settled } from '../../support/settled.ts';
@@ -27,11 +27,11 @@ function createWorld(...manifests: readonly unknown[]) {
   const registries = new Map<string, Registry>();
   const controllers: Controller[] = [];
 
-  const controller = (identity: string): Controller => {
+  const controller = (identity: string, objects: Objects = store.objects): Controller => {
     const registry = new Registry();
     registries.set(identity, registry);
     const made = createController({
-      ...{ store, objects: store.objects, identity, clock, today, log: silent },
+      ...{ store, objects, identity, clock, today, log: silent },
       random: seededRandom(controllers.length + 1),
       lease: { namespace: 'kube-system', name: 'tortie-controller' },
       rules: { classless: true, assign: 'AllServices' },
@@ -347,6 +347,72 @@ describe('load balancer addresses', () => {
     world.store.apply(frontPool);
     await world.pass(20);
     expect(ingressOf(await world.get(ref('web')))).toHaveLength(1);
+  });
+
+  /** Its n-th write is its last: the process dies before it, or after it and before the answer. */
+  function mortal(objects: Objects, dies: { readonly at: number; readonly done: boolean }): Objects {
+    let writes = 0;
+    const write = async <T>(run: () => Promise<T>): Promise<T> => {
+      writes += 1;
+      if (writes > dies.at || (writes === dies.at && !dies.done)) return new Promise(() => undefined);
+      const answer = await run();
+      return writes === dies.at ? new Promise(() => undefined) : answer;
+    };
+    return {
+      get: (one) => objects.get(one),
+      list: (kind, scope) => objects.list(kind, scope),
+      create: (manifest) =>
+        manifest['kind'] === 'Lease' ? objects.create(manifest) : write(() => objects.create(manifest)),
+      update: (manifest, version) =>
+        manifest['kind'] === 'Lease'
+          ? writes >= dies.at
+            ? new Promise(() => undefined)
+            : objects.update(manifest, version)
+          : write(() => objects.update(manifest, version)),
+      updateStatus: (manifest, version) => write(() => objects.updateStatus(manifest, version)),
+      delete: (one, version) => write(() => objects.delete(one, version)),
+    };
+  }
+
+  test('are right whatever write the leader died at: one for each Service, none twice, none lost', async () => {
+    let deaths = 0;
+    for (let at = 1; at <= 16; at += 1)
+      for (const done of [false, true]) {
+        world = createWorld(frontPool, serviceObject('web'), serviceObject('goes'));
+        const setUp = world.controller('before');
+        setUp.start();
+        await world.pass(10);
+        const stopping = setUp.stop();
+        await world.pass(2);
+        await stopping;
+        // One goes, one comes and asks for what the first had.
+        const [had = ''] = ingressOf(await world.get(ref('goes')));
+        world.store.remove({ kind: 'Service', namespace: 'default', name: 'goes' });
+        const asks = { 'projectcalico.org/loadBalancerIPs': JSON.stringify([had]) };
+        world.store.apply(serviceObject('asks', { annotations: asks }));
+        world.store.apply(serviceObject('any'));
+        world.controller('mortal', mortal(world.store.objects, { at, done })).start();
+        await world.pass(10);
+        world.controller('heir').start();
+        await world.pass(40);
+        const names = ['web', 'asks', 'any'];
+        const got = await Promise.all(names.map(async (name) => ingressOf(await world.get(ref(name)))));
+        expect(got[1], `died at write ${at}`).toEqual([had]);
+        expect(got.map((ips) => ips.length)).toEqual([1, 1, 1]);
+        expect(new Set(got.flat()).size).toBe(3);
+        const led = await world.metric('heir', 'tortie_controller_leader');
+        if (led[0]?.endsWith(' 1')) {
+          deaths += 1;
+          expect(await world.metric('heir', 'ipam_allocations_in_use')).toEqual([
+            'ipam_allocations_in_use{ippool="front",node="load-balancer"} 3',
+          ]);
+        }
+        const ending = world.stop();
+        await world.pass(12);
+        await ending;
+      }
+    expect(deaths).toBeGreaterThan(10);
+    world = createWorld();
   });
 
   test('of a pool that is full are an Event on the pool', async () => {
