@@ -17,6 +17,7 @@ import type { Random } from '../../src/lib/random.ts';
 import { type Graph, rulesetOf, tick } from '../calc/graph.ts';
 import { tableName } from '../rules/model.ts';
 import { renderChange, renderRuleset } from '../rules/text.ts';
+import { encodeChange } from './batch.ts';
 import { presentContents } from './present.ts';
 
 export interface PolicySyncStatus {
@@ -31,7 +32,7 @@ export interface PolicySyncStatus {
 
 export interface PolicySyncOptions {
   readonly graph: Graph;
-  readonly kernel: Pick<Kernel, 'nft' | 'nftList' | 'watchNft'>;
+  readonly kernel: Pick<Kernel, 'nft' | 'nftBatch' | 'nftList' | 'watchNft'>;
   readonly clock: Clock;
   readonly random: Random;
   /** Kernels before 6.2: see renderChange. */
@@ -194,6 +195,15 @@ export class PolicySync {
     const present = full && !this.#mustDelete ? await presentContents(kernel) : undefined;
     const change = tick(graph);
     this.#mustReplace = false;
+    const batches =
+      full || kernel.nftBatch === undefined ? undefined : encodeChange(change, { chainsFreedLate });
+    if (batches !== undefined) {
+      for (const batch of batches) {
+        await kernel.nftBatch?.(batch);
+        this.#transactions += 1;
+      }
+      return batches.length;
+    }
     const scripts = full
       ? [renderRuleset(rulesetOf(graph), present)]
       : renderChange(change, { chainsFreedLate });

@@ -90,6 +90,16 @@ export type KernelEvent =
   /** Events were lost (ENOBUFS): everything must be dumped again. */
   | { readonly kind: 'overrun' };
 
+/** One nf_tables message, encoded: netlink/nftables.ts makes them. */
+export interface NftMessage {
+  /** Subsystem and NFT_MSG_*. */
+  readonly type: number;
+  /** Beside NLM_F_REQUEST. */
+  readonly flags: number;
+  /** struct nfgenmsg and attributes, padded. */
+  readonly body: Uint8Array;
+}
+
 export interface RouteFilter {
   readonly version: IpVersion;
   readonly protocol?: number;
@@ -113,6 +123,11 @@ export interface Kernel {
   watch(onEvent: (event: KernelEvent) => void): () => void;
   /** Runs one nftables transaction, all or nothing. Fails with nft's words. */
   nft(script: string): Promise<void>;
+  /**
+   * The same of a transaction given as netlink messages; some kernels (of tests) take only text. Fails with the kernel's words.
+   * For small changes: it is done in one go.
+   */
+  nftBatch?(messages: readonly NftMessage[]): Promise<void>;
   /** `nft -j list …`; undefined if there is no such object. */
   nftList(what: string): Promise<unknown>;
   /**

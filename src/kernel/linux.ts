@@ -5,6 +5,7 @@ import { NETLINK } from './netlink/constants.ts';
 import { Requests } from './netlink/requests.ts';
 import { portIdOf } from './netlink/socket.ts';
 import { openNft } from './nft.ts';
+import { runBatch } from './nft-batch.ts';
 import { watchNft } from './nft-watch.ts';
 import { applyRoutes, dumpRoutes, routeTo } from './routes.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
@@ -20,6 +21,14 @@ const RECEIVE_BUFFER = 8 << 20;
 export function openKernel(netns?: string): NetnsKernel {
   const requests = new Requests({ protocol: NETLINK.ROUTE, netns, receiveBuffer: RECEIVE_BUFFER });
   const nft = openNft(netns);
+  // Opened when first used: most ports, and all of pods' namespaces, never are.
+  let batches: Requests | undefined;
+  const tables = (): Requests => {
+    batches ??= new Requests({ protocol: NETLINK.NETFILTER, netns, receiveBuffer: RECEIVE_BUFFER });
+    return batches;
+  };
+  const isOurs = (portId: number): boolean =>
+    nft.isOurs(portId) || (batches !== undefined && portIdOf(batches.fd) === portId);
   const stops = new Set<() => void>();
   const closedWithUs = (stop: () => void): (() => void) => {
     stops.add(stop);
@@ -42,15 +51,16 @@ export function openKernel(netns?: string): NetnsKernel {
     routeTo: (address) => routeTo(requests, address),
     watch: (onEvent) => closedWithUs(watch(onEvent)),
     nft: nft.run,
+    nftBatch: (messages) => runBatch(tables(), messages),
     nftList: nft.list,
-    watchNft: (table, onForeignChange) =>
-      closedWithUs(watchNft({ netns, isOurs: nft.isOurs }, table, onForeignChange)),
+    watchNft: (table, onForeignChange) => closedWithUs(watchNft({ netns, isOurs }, table, onForeignChange)),
     sysctl: async (path, value) => writeSysctl(netns, path, value),
     readSysctl: async (path) => readSysctl(netns, path),
     close: () => {
       for (const stop of stops) stop();
       stops.clear();
       requests.close();
+      batches?.close();
     },
   };
 }

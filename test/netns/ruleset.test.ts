@@ -2,22 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  change,
-  createGraph,
-  type Graph,
-  putEndpoint,
-  removeEndpoint,
-  rulesetOf,
-  tick,
-} from '../../felix/calc/graph.ts';
+import { createGraph, rulesetOf, tick } from '../../felix/calc/graph.ts';
 import { type Element, elementKey, type Ruleset } from '../../felix/rules/model.ts';
 import { emptyRuleset } from '../../felix/rules/ruleset.ts';
 import { addressOf, spanOf } from '../../felix/rules/span.ts';
 import { renderChange, renderRuleset } from '../../felix/rules/text.ts';
 import { networkOf, parseAddress, parsePrefix } from '../../src/lib/net.ts';
-import { type Resource, refOf } from '../../src/model/resource.ts';
-import { namespace, type Placed, placedPods, policy, restlessPod } from '../support/clusters.ts';
+import { step } from '../support/histories.ts';
 import { createPlayground } from '../support/namespaces.ts';
 import { shopGraph } from '../support/shop.ts';
 
@@ -158,35 +149,3 @@ describe('in the real kernel', () => {
     },
   );
 });
-
-type Act = (graph: Graph) => void;
-
-const put =
-  (resource: Resource): Act =>
-  (graph) =>
-    change(graph, { kind: 'put', resource });
-const forget =
-  (resource: Resource): Act =>
-  (graph) =>
-    change(graph, { kind: 'delete', ref: refOf(resource) });
-const place =
-  ({ pod, endpoint }: Placed): Act =>
-  (graph) => {
-    put(pod)(graph);
-    if (endpoint !== undefined) putEndpoint(graph, endpoint);
-  };
-const unplug =
-  (index: number): Act =>
-  (graph) =>
-    removeEndpoint(graph, `id-${index}`);
-
-/** What happens between two ticks. */
-const step: fc.Arbitrary<readonly Act[]> = fc
-  .tuple(
-    fc.array(namespace.map(put), { maxLength: 1 }),
-    fc.array(policy.map(put), { maxLength: 2 }),
-    fc.array(policy.map(forget), { maxLength: 1 }),
-    fc.oneof(placedPods, fc.array(restlessPod, { maxLength: 2 })).map((pods) => pods.map(place)),
-    fc.array(fc.nat(5).map(unplug), { maxLength: 2 }),
-  )
-  .map((acts) => acts.flat());

@@ -67,6 +67,13 @@ export class MessageWriter {
     return this;
   }
 
+  /** As they are; their number is a multiple of 4. */
+  bytes(bytes: Uint8Array): this {
+    const at = this.#grow(bytes.byteLength);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
   /** In network order, without padding. */
   address(address: Address): this {
     const at = this.#grow(isIpv4(address) ? 4 : 16);
