@@ -122,11 +122,11 @@ const manifest = (kind: string, name: string, spec: object): string => {
 };
 const status = (node: string): string =>
   manifest('CalicoNodeStatus', node, { node, classes: ['BGP'], updatePeriodSeconds: 0 });
-const affinity = (node: string): string =>
+const affinity = (node: string, state = 'pending'): string =>
   manifest('BlockAffinity', `${node}-10-244-0-0-26`, {
     node,
     cidr: '10.244.0.0/26',
-    state: 'pending',
+    state,
     type: 'host',
     deleted: false,
   });
@@ -140,6 +140,14 @@ const block = (node: string, cidr = '10.244.0.0/26'): string =>
     },
     sequenceNumberForAllocation: {},
   });
+
+/** The block of node1 as it is now, but with other fields of its spec. */
+function changed(as: (...argv: readonly string[]) => string, spec: object): string {
+  const now = JSON.parse(as('get', 'ipamblock', '10-244-0-0-26', '-o', 'json')) as { readonly spec: object };
+  const path = join(tmpdir(), `tortie-in-${process.pid}.yaml`);
+  writeFileSync(path, stringify({ ...now, spec: { ...now.spec, ...spec } }));
+  return path;
+}
 
 test('a node agent writes the objects of its own node, and is refused in words for another’s', async () => {
   for (const node of ['node1', 'node2']) {
@@ -178,26 +186,29 @@ test('a node agent writes the objects of its own node, and is refused in words f
   });
 
   expect(one('create', '-f', affinity('node1'))).toContain('created');
-  expect(() => two('create', '-f', affinity('node9'))).toThrow(/may claim no block for another node/);
-  expect(() => two('delete', 'blockaffinity', 'node1-10-244-0-0-26')).toThrow(
-    /may claim no block for another node/,
-  );
+  expect(() => two('create', '-f', affinity('node9'))).toThrow(/may not claim a block for another node/);
+  const claim = ['delete', 'blockaffinity', 'node1-10-244-0-0-26'];
+  expect(() => two(...claim)).toThrow(/drop another's claim that is not pendingDeletion/);
 
   expect(one('create', '-f', block('node1'))).toContain('created');
-  expect(() => two('create', '-f', block('node1', '10.244.1.0/26'))).toThrow(/its own blocks only/);
-  expect(() => two('delete', 'ipamblock', '10-244-0-0-26')).toThrow(/its own blocks only/);
-  expect(() => two('replace', '-f', block('node2'))).toThrow(
+  expect(() => two('create', '-f', block('node1', '10.244.1.0/26'))).toThrow(/create blocks of its own only/);
+  expect(() => two('replace', '-f', changed(one, { affinity: 'host:node2' }))).toThrow(
     /may not make a block of .*host:node1.* one of .*host:node2/,
   );
-  // Borrowing: an address of another's block, which stays the other's.
-  const lent = JSON.parse(one('get', 'ipamblock', '10-244-0-0-26', '-o', 'json')) as { spec: object };
-  const path = join(tmpdir(), `tortie-in-${process.pid}.yaml`);
-  const taken = {
+  // Borrowing: an address of another's block, which stays the other's and cannot go.
+  const given = (attribute: object) => ({
     allocations: [0, ...Array(63).fill(null)],
-    attributes: [{ handle_id: 'h', secondary: { node: 'node2' } }],
-  };
-  writeFileSync(path, stringify({ ...lent, spec: { ...lent.spec, ...taken } }));
-  expect(two('replace', '-f', path)).toContain('replaced');
+    attributes: [{ handle_id: 'h', secondary: { node: 'node2' }, ...attribute }],
+  });
+  expect(two('replace', '-f', changed(one, given({})))).toContain('replaced');
+  expect(() => two('delete', 'ipamblock', '10-244-0-0-26')).toThrow(/that has an address in use/);
+  // An empty block is taken back, claim and all, as when a pool has no other.
+  expect(two('replace', '-f', changed(one, given({ releasedAt: '2026-01-01T00:00:00Z' })))).toContain(
+    'replaced',
+  );
+  expect(two('delete', 'ipamblock', '10-244-0-0-26')).toContain('deleted');
+  expect(two('replace', '-f', affinity('node1', 'pendingDeletion'))).toContain('replaced');
+  expect(two(...claim)).toContain('deleted');
   // Whoever else may, may.
   expect(asAdmin('delete', 'caliconodestatus', 'node1')).toContain('deleted');
 });
