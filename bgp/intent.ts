@@ -10,7 +10,7 @@ import type { BgpConfiguration, BgpPeer, IpPool, Node, Resource } from '../src/m
 import type { ImportPolicy, Intent, PeerConfig, SpeakerConfig } from './config.ts';
 import { clashes } from './intent/clashes.ts';
 import { explicitSessions } from './intent/explicit.ts';
-import { meshSessions } from './intent/mesh.ts';
+import { meshSessions, type Sessions } from './intent/mesh.ts';
 import {
   addressesOf,
   annotationProblems,
@@ -75,7 +75,7 @@ function configure(
   const { asNumber, listenPort, nodeToNodeMeshEnabled } = settings;
   const others = routers.filter((router) => router.name !== own.name);
   const mesh = nodeToNodeMeshEnabled
-    ? meshSessions(own, others, asNumber, listenPort)
+    ? withRestartTime(meshSessions(own, others, asNumber, listenPort), settings.nodeMeshMaxRestartTimeMs)
     : { peers: [], problems: [] };
   const nodeAddresses = new Set(routers.flatMap(addressesOf));
   const explicit = explicitSessions(peers, { own, asn: asNumber, listenPort, nodeAddresses });
@@ -94,6 +94,11 @@ function configure(
   };
   return { config, problems: [...shared, ...mesh.problems, ...explicit.problems] };
 }
+
+const withRestartTime = (mesh: Sessions, restartTimeMs: number | undefined): Sessions =>
+  restartTimeMs === undefined
+    ? mesh
+    : { ...mesh, peers: mesh.peers.map((peer) => ({ ...peer, restartTimeMs })) };
 
 /** What was said explicitly of an address replaces the mesh's session with it. */
 function withoutReplaced(mesh: readonly PeerConfig[], explicit: readonly PeerConfig[]): PeerConfig[] {

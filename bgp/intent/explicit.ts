@@ -50,7 +50,7 @@ export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitReq
 }
 
 function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: ExplicitRequest): PeerConfig {
-  const { peerIp, peerPort, keepaliveTimeMs } = peer;
+  const { peerIp, peerPort, keepaliveTimeMs, maxRestartTimeMs } = peer;
   const name = nameOf(isGlobal(peer) ? 'Global' : 'Node', peerIp);
   return sessionOf(own, asn, {
     origin: isGlobal(peer) ? 'global' : 'node specific',
@@ -60,18 +60,19 @@ function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: Explic
     peerAsn: peer.asNumber,
     name: peerPort === undefined ? name : `${name}_port_${peerPort}`,
     ...(keepaliveTimeMs === undefined ? {} : { keepaliveTimeMs }),
+    ...(maxRestartTimeMs === undefined ? {} : { restartTimeMs: maxRestartTimeMs }),
   });
 }
 
 const agree = (a: PeerConfig, b: PeerConfig): boolean =>
-  a.peerAsn === b.peerAsn && a.keepaliveTimeMs === b.keepaliveTimeMs;
+  a.peerAsn === b.peerAsn && a.keepaliveTimeMs === b.keepaliveTimeMs && a.restartTimeMs === b.restartTimeMs;
 
 function conflict(winner: Claim, loser: BgpPeer): Problem {
   const { address, port } = winner.config;
   return {
     where: `BGPPeer/${loser.meta.name}`,
     what: `It and BGPPeer/${winner.peer.meta.name} describe the same neighbour, ${formatAddress(address)} port ${port}, differently; BGPPeer/${winner.peer.meta.name} counts.`,
-    fix: 'Delete one of the two, or make them agree in asNumber and keepaliveTime.',
+    fix: 'Delete one of the two, or make them agree in asNumber, keepaliveTime and maxRestartTime.',
   };
 }
 

@@ -114,6 +114,8 @@ export interface BgpConfiguration {
   readonly listenPort: number;
   /** Default true. */
   readonly nodeToNodeMeshEnabled: boolean;
+  /** As BgpPeer.maxRestartTimeMs, for the mesh. */
+  readonly nodeMeshMaxRestartTimeMs?: number;
   /** Which addresses of Services may be announced; default none. */
   readonly serviceClusterIps: readonly Prefix[];
   readonly serviceExternalIps: readonly Prefix[];
@@ -134,6 +136,8 @@ export interface BgpPeer {
   readonly asNumber: Asn;
   /** Whole seconds, in ms; the proposed hold time is three times this. */
   readonly keepaliveTimeMs?: number;
+  /** How long routes are kept while one of the two restarts; whole seconds, in ms. Absent: 120 s. */
+  readonly maxRestartTimeMs?: number;
 }
 
 export type PoolUse = 'Workload' | 'Tunnel' | 'LoadBalancer';

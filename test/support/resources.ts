@@ -86,6 +86,7 @@ export const bgpPeer = (
     node?: string;
     nodeSelector?: string;
     keepaliveTimeMs?: number;
+    maxRestartTimeMs?: number;
   } = {},
 ): BgpPeer => {
   const selector = over.nodeSelector === undefined ? undefined : parseSelector(over.nodeSelector);
@@ -99,6 +100,7 @@ export const bgpPeer = (
     ...(over.node === undefined ? {} : { node: over.node }),
     ...(selector === undefined ? {} : { nodeSelector: selector.value }),
     ...(over.keepaliveTimeMs === undefined ? {} : { keepaliveTimeMs: over.keepaliveTimeMs }),
+    ...(over.maxRestartTimeMs === undefined ? {} : { maxRestartTimeMs: over.maxRestartTimeMs }),
   };
 };
 

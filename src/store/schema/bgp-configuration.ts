@@ -3,13 +3,12 @@ import { asn } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
 import type { BgpConfiguration, Meta } from '../../model/resource.ts';
 import { asNumber, prefix } from './addresses.ts';
+import { longestRestart } from './bgp-peer.ts';
 import { isPrefix, onlyDefaultName, prefixLength, withDefault, withRules } from './cel.ts';
-import { flag, list, maybe, oneOf, portNumber } from './fields.ts';
+import { flag, list, maybe, oneOf, portNumber, seconds } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { onlyDefault } from './meta.ts';
 import { manifest, read, strict, unsupported } from './read.ts';
-
-const graceful = 'graceful restart is not there yet';
 
 /** Calico's form of a list of prefixes: one object around each. */
 const prefixes = (about: string) =>
@@ -44,7 +43,11 @@ export const bgpConfigurationSchema = withRules(
         communities: unsupported('communities cannot be added to routes yet', []),
         prefixAdvertisements: unsupported('communities cannot be added to routes yet', []),
         nodeMeshPassword: unsupported('sessions with a password are not there yet'),
-        nodeMeshMaxRestartTime: unsupported(graceful),
+        nodeMeshMaxRestartTime: maybe(
+          seconds(1, longestRestart).describe(
+            'How long nodes keep the routes of one that restarts (RFC 4724); 120s if absent.',
+          ),
+        ),
         bindMode: unsupported('the address to listen on is an option of the process', 'None'),
         ignoredInterfaces: unsupported('routes of interfaces are never read, so none can be ignored', []),
         localWorkloadPeeringIPV4: unsupported('peering with local workloads is not there yet', ''),
@@ -74,6 +77,9 @@ export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfi
     asNumber: spec?.asNumber ?? asn(64512),
     listenPort: spec?.listenPort ?? 179,
     nodeToNodeMeshEnabled: spec?.nodeToNodeMeshEnabled ?? true,
+    ...(spec?.nodeMeshMaxRestartTime === undefined
+      ? {}
+      : { nodeMeshMaxRestartTimeMs: spec.nodeMeshMaxRestartTime }),
     serviceClusterIps: spec?.serviceClusterIPs ?? [],
     serviceExternalIps: spec?.serviceExternalIPs ?? [],
     serviceLoadBalancerIps: spec?.serviceLoadBalancerIPs ?? [],

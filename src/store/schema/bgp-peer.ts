@@ -48,7 +48,8 @@ function parseEndpoint(json: unknown): Result<Endpoint, Wrong> {
 /** A third of the longest hold time a message can carry, 65535 s (RFC 4271 §4.2). */
 const longestKeepalive = 21845;
 
-const graceful = 'graceful restart is not there yet';
+/** What the 12 bits of RFC 4724 §3 can say. */
+export const longestRestart = 4095;
 
 export const bgpPeerSchema = manifest(
   withRules(
@@ -82,7 +83,11 @@ export const bgpPeerSchema = manifest(
       nextHopMode: unsupported('the next hop of a peer cannot be chosen yet', 'Auto'),
       password: unsupported('sessions with a password are not there yet'),
       sourceAddress: unsupported('the source address of a session cannot be chosen yet', 'UseNodeIP'),
-      maxRestartTime: unsupported(graceful),
+      maxRestartTime: maybe(
+        seconds(1, longestRestart).describe(
+          'How long routes are kept while a node, or this peer, restarts (RFC 4724); 120s if absent.',
+        ),
+      ),
       numAllowedLocalASNumbers: unsupported('routes with the own AS number are never accepted', 0),
       ttlSecurity: unsupported('the TTL check of RFC 5082 is not there yet', 0),
       reachableBy: unsupported('routes to peers are not set', ''),
@@ -110,7 +115,7 @@ export const bgpPeerSchema = manifest(
 export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly Flaw[]> {
   const parsed = read(bgpPeerSchema, json);
   if (!parsed.ok) return parsed;
-  const { node, nodeSelector, peerIP, asNumber: peerAsn, keepaliveTime } = parsed.value.spec;
+  const { node, nodeSelector, peerIP, asNumber: peerAsn, keepaliveTime, maxRestartTime } = parsed.value.spec;
   return ok({
     kind: 'BGPPeer',
     meta,
@@ -120,5 +125,6 @@ export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly
     ...(peerIP.port === undefined ? {} : { peerPort: peerIP.port }),
     asNumber: peerAsn,
     ...(keepaliveTime === undefined ? {} : { keepaliveTimeMs: keepaliveTime }),
+    ...(maxRestartTime === undefined ? {} : { maxRestartTimeMs: maxRestartTime }),
   });
 }

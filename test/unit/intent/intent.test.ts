@@ -128,6 +128,15 @@ describe('the mesh', () => {
     });
   });
 
+  test('restarts in the time BGPConfiguration gives, and sessions of BGPPeers in theirs', () => {
+    const mesh = { ...bgpConfiguration(), nodeMeshMaxRestartTimeMs: 30_000 };
+    const tor = bgpPeer('tor', '10.0.0.99', { maxRestartTimeMs: 300_000 });
+    const rest = bgpPeer('rest', '10.0.0.98');
+    expect(configOf([one, two, mesh, tor, rest]).peers.map(({ restartTimeMs }) => restartTimeMs)).toEqual([
+      30_000, 120_000, 300_000,
+    ]);
+  });
+
   test('is off when BGPConfiguration says so', () => {
     expect(names([one, two, bgpConfiguration({ mesh: false })])).toEqual([]);
   });
