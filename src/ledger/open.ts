@@ -44,6 +44,8 @@ class OpenLedger implements Ledger {
   readonly #entries: Entries;
   readonly #table: Table;
   readonly #patienceMs: number;
+  /** Handles of our own answers: of these our copy of the blocks knows everything, of others a second agent may know more. */
+  readonly #given = new Set<string>();
   #facts: Facts | undefined;
   #lastTrouble: Trouble | undefined;
   /** What the last search for a block came to, for a while: with `why`, nothing; without, that others lend. */
@@ -185,6 +187,7 @@ class OpenLedger implements Ledger {
   #give(entry: AssignEntry | ReleaseEntry, held: readonly Held[]): void {
     if (entry.kind !== 'assign') return;
     const { owner } = this.#options;
+    this.#given.add(entry.handle);
     const isAskedFor = ({ address }: Held): boolean => entry.wants.some((want) => isMetBy(want, address));
     entry.settle(
       ok(
@@ -200,8 +203,13 @@ class OpenLedger implements Ledger {
     if (entry.kind !== 'release') return;
     for (const address of addresses) entry.found.add(address);
     if (addresses.length > 0) return;
-    if (entry.found.size > 0 || this.#table.loads >= entry.freshAt) entry.settle(ok([...entry.found]));
-    else this.#table.expire();
+    const isWhole = entry.found.size > 0 && this.#given.has(entry.handle);
+    if (!isWhole && this.#table.loads < entry.freshAt) {
+      this.#table.expire();
+      return;
+    }
+    this.#given.delete(entry.handle);
+    entry.settle(ok([...entry.found]));
   }
 
   /** A block for those who lack one alike; else they are refused. */

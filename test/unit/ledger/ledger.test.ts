@@ -272,3 +272,15 @@ test('pools that are not known yet, and a ledger that was closed, are said plain
   ledger.close();
   expect(await ledger.releaseByHandle('a')).toMatchObject({ ok: false, error: { kind: 'away' } });
 });
+
+test('a second agent of the node releases all that the first one gave, however old its own copy is', async () => {
+  const { objects, open } = world();
+  const [first, second] = [open('node1'), open('node1')];
+  texts(await first.assign(podRequest('a', { families: [4, 6] })));
+  // Now it has both blocks; of the next pod it will know one address, and not the other.
+  texts(await second.assign(podRequest('b', { families: [4, 6] })));
+  texts(await first.assign(podRequest('c', { families: [4, 6] })));
+  texts(await second.assign(podRequest('d', { families: [6] })));
+  expect((await second.releaseByHandle('c')).ok).toBe(true);
+  expect([...holders(await allBlocks(objects)).keys()].sort()).toEqual(['a', 'b', 'd']);
+});
