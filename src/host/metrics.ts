@@ -3,9 +3,10 @@
  *
  * /metrics in text format; /livez and /readyz answer 200 "ok", or 503 and the reason in one sentence.
  */
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Result } from '../lib/result.ts';
 import { err, ok } from '../lib/result.ts';
+import type { Meter } from '../store/meter.ts';
 import { http } from './http.ts';
 
 export interface Health {
@@ -19,6 +20,27 @@ export function createRegistry(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return registry;
+}
+
+/** What this process asks of the API server and gets from it; give it to `openStore` and `openObjects`. */
+export function apiMeter(registry: Registry): Meter {
+  const registers = [registry];
+  const requests = new Counter({
+    name: 'tortie_api_requests_total',
+    help: 'Requests to the API server by verb, kind and HTTP status; code 0: no answer came.',
+    labelNames: ['verb', 'kind', 'code'],
+    registers,
+  });
+  const bytes = new Counter({
+    name: 'tortie_api_received_bytes_total',
+    help: 'Bytes of answers of the API server, watches included, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
+  return {
+    requested: (verb, kind, code) => requests.inc({ verb, kind, code: String(code) }),
+    received: (kind, count) => bytes.inc({ kind }, count),
+  };
 }
 
 /** @param listen  "ADDR:PORT", e.g. "127.0.0.1:9091". Fails with a sentence if it cannot be listened on. */

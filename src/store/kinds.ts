@@ -57,5 +57,7 @@ const writtenKinds = {
 
 export const infoOf = (kind: WrittenKind): KindInfo => (isKind(kind) ? kinds[kind] : writtenKinds[kind]);
 
+export const everyKind: readonly WrittenKind[] = [...allKinds, 'Event', 'Lease'];
+
 export const isWrittenKind = (text: unknown): text is WrittenKind =>
   isKind(text) || (typeof text === 'string' && Object.hasOwn(writtenKinds, text));

@@ -7,12 +7,13 @@
 import type { Clock } from '../host/clock.ts';
 import { millis } from '../lib/net.ts';
 import type { Random } from '../lib/random.ts';
-import { err, type Result } from '../lib/result.ts';
+import type { Result } from '../lib/result.ts';
 import type { Problem } from '../model/problem.ts';
 import { keyOf, type ResourceRef } from '../model/resource.ts';
 import { Delivery } from './delivery.ts';
 import type { Api } from './kubernetes/api.ts';
 import { lazyObjects } from './lazy.ts';
+import type { Meter } from './meter.ts';
 import type { Objects } from './objects.ts';
 import type { Json, Store, Watched } from './store.ts';
 
@@ -21,6 +22,8 @@ export interface KubernetesStoreOptions {
   readonly kubeconfig?: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Told of every request. */
+  readonly meter?: Meter;
 }
 
 /** A kubeconfig that cannot be used may be put right at any time. */
@@ -53,19 +56,18 @@ function connectionOf(options: KubernetesStoreOptions): Connection {
 type Connection = () => Promise<Result<Api>>;
 
 /** The client library takes half a second to load, so it is loaded when first needed. */
-async function connect({ kubeconfig }: KubernetesStoreOptions): Promise<Result<Api>> {
-  const [{ KubeConfig }, { openApi }] = await Promise.all([
-    import('@kubernetes/client-node'),
+async function connect({ kubeconfig, meter }: KubernetesStoreOptions): Promise<Result<Api>> {
+  const [{ readConfig }, { openApi }] = await Promise.all([
+    import('./kubernetes/config.ts'),
     import('./kubernetes/api.ts'),
   ]);
-  const config = new KubeConfig();
-  try {
-    if (kubeconfig === undefined) config.loadFromDefault();
-    else config.loadFromFile(kubeconfig);
-  } catch (error) {
-    return err(error instanceof Error ? error.message : String(error));
-  }
-  return openApi(config);
+  const config = readConfig(kubeconfig);
+  if (!config.ok) return config;
+  const reload = () => {
+    const newer = readConfig(kubeconfig);
+    return newer.ok ? newer.value : undefined;
+  };
+  return openApi(config.value, { reload, ...(meter && { meter }) });
 }
 
 const unusable = ({ kubeconfig }: KubernetesStoreOptions, why: string): Problem => ({

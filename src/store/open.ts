@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../lib/result.ts';
 import { openDirStore } from './dir.ts';
 import { openKubernetesObjects, openKubernetesStore } from './kubernetes.ts';
 import { lazyObjects } from './lazy.ts';
+import type { Meter } from './meter.ts';
 import type { Objects } from './objects.ts';
 import type { Store } from './store.ts';
 
@@ -14,6 +15,8 @@ export interface StoreOptions {
   /** For `kubernetes`; absent: found as kubectl does. */
   readonly kubeconfig?: string;
   readonly onLog?: (message: string) => void;
+  /** For `kubernetes`: told of every request. */
+  readonly meter?: Meter;
 }
 
 /**

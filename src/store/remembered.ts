@@ -30,7 +30,8 @@ export interface MemoryOptions {
 
 /** The datastore has so long to be read after a start. */
 const patienceMs = 10_000;
-/** At most so often is the file written. */
+/** The file is written soon after the first reading, and at most so often from then on. */
+const firstMs = 5000;
 const gapMs = 60_000;
 
 interface Snapshot {
@@ -68,6 +69,7 @@ class RememberedWatch {
   #isRead = false;
   #cancel: (() => void) | undefined;
   #isStopped = false;
+  #hasWritten = false;
 
   constructor(
     kinds: readonly Watched[],
@@ -128,8 +130,9 @@ class RememberedWatch {
 
   /** Soon, and what is written is what is known then. */
   #save(): void {
-    this.#cancel ??= this.#options.clock.after(millis(gapMs), () => {
+    this.#cancel ??= this.#options.clock.after(millis(this.#hasWritten ? gapMs : firstMs), () => {
       this.#cancel = undefined;
+      this.#hasWritten = true;
       const { identity, today = () => new Date() } = this.#options;
       const snapshot = { identity, at: today().toISOString(), resources: [...this.#present.values()] };
       writeSnapshot(this.#path, snapshot).catch((error: unknown) =>

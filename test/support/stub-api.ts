@@ -8,7 +8,8 @@ import { stringify } from 'yaml';
 import type { Kind, ResourceRef } from '../../src/model/resource.ts';
 import { identify } from '../../src/store/dir/documents.ts';
 import { isObject, type JsonObject } from '../../src/store/json.ts';
-import { allKinds, infoOf } from '../../src/store/kinds.ts';
+import { infoOf } from '../../src/store/kinds.ts';
+import { type Route, routeOf } from '../../src/store/kubernetes/paths.ts';
 import { mergePatch } from '../../src/store/merge-patch.ts';
 import type { Manifest, ObjectRef, WrittenKind } from '../../src/store/objects.ts';
 import { rightIdentityOf } from '../../src/store/right.ts';
@@ -31,6 +32,8 @@ interface Watch extends Scope {
 interface Faults {
   /** Answer this, for so many requests whose URL holds `url`. */
   readonly refuse: { times: number; status: number; url: string; retryAfter?: number }[];
+  /** Until cleared: the server has no history, so every watch is too late. */
+  gone: boolean;
   /** Until cleared: watches open and then stay silent. */
   stall: boolean;
   /** So many writes are done and not answered. */
@@ -49,7 +52,9 @@ export class StubApi {
   #version = 1;
   #oldest = 1;
   #down = false;
-  readonly faults: Faults = { refuse: [], stall: false, lose: 0, piece: 0 };
+  readonly faults: Faults = { refuse: [], gone: false, stall: false, lose: 0, piece: 0 };
+  /** The one that is taken. */
+  token = 'secret';
   /** "GET /api/v1/pods?limit=500", in order of arrival. */
   readonly requests: string[] = [];
 
@@ -77,6 +82,10 @@ export class StubApi {
 
   /** A kubeconfig that leads here. */
   get kubeconfig(): string {
+    return this.kubeconfigOf({ token: 'secret' });
+  }
+
+  kubeconfigOf(user: Readonly<Record<string, string>>): string {
     const { port } = this.#server.address() as AddressInfo;
     return stringify({
       apiVersion: 'v1',
@@ -85,7 +94,7 @@ export class StubApi {
       clusters: [
         { name: 'stub', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } },
       ],
-      users: [{ name: 'stub', user: { token: 'secret' } }],
+      users: [{ name: 'stub', user }],
       contexts: [{ name: 'stub', context: { cluster: 'stub', user: 'stub' } }],
     });
   }
@@ -212,7 +221,7 @@ export class StubApi {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://stub');
     this.requests.push(`${request.method} ${request.url}`);
-    if (request.headers.authorization !== 'Bearer secret')
+    if (request.headers.authorization !== `Bearer ${this.token}`)
       return answer(response, 401, status(401, 'who are you?'));
     const fault = this.faults.refuse.find(({ times, url: part }) => times > 0 && request.url?.includes(part));
     if (fault !== undefined) {
@@ -264,7 +273,7 @@ export class StubApi {
     const from = Number(query.get('resourceVersion'));
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
-    if (from < this.#oldest) {
+    if (from < this.#oldest || this.faults.gone) {
       this.#send(response, { type: 'ERROR', object: status(410, 'too old resource version', 'Expired') });
       response.end();
       return;
@@ -334,30 +343,12 @@ const isBasedOn = (before: JsonObject, based: unknown): boolean => {
   return typeof version !== 'string' || version === (before['metadata'] as Manifest)['resourceVersion'];
 };
 
-interface Route {
-  readonly kind: WrittenKind;
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly isStatus: boolean;
-}
-
 /** What a list or a watch asks for. */
 interface Scope {
   readonly kind: WrittenKind;
   readonly namespace?: string;
   readonly fields: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
-}
-
-const allWritten: readonly WrittenKind[] = [...allKinds, 'Event', 'Lease'];
-
-function routeOf(path: string): Route | undefined {
-  const [, group, namespace, plural, name, sub] =
-    /^\/(?:api|apis)\/(.+?)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([a-z0-9.-]+))?(\/status)?$/.exec(path) ??
-    [];
-  const kind = allWritten.find((one) => infoOf(one).plural === plural && infoOf(one).apiVersion === group);
-  if (kind === undefined) return undefined;
-  return { kind, ...(namespace && { namespace }), ...(name && { name }), isStatus: sub !== undefined };
 }
 
 const refIn = ({ kind, namespace, name = '' }: Route): ObjectRef => ({

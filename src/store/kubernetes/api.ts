@@ -8,8 +8,10 @@ import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { err, ok, type Result } from '../../lib/result.ts';
 import { isObject } from '../json.ts';
+import { type Meter, noMeter, type Verb } from '../meter.ts';
 import type { Failure } from '../reflector.ts';
 import { LineSplitter } from './lines.ts';
+import { routeOf } from './paths.ts';
 
 export interface Api {
   /** For people: "https://10.0.0.1:6443". */
@@ -37,40 +39,113 @@ const silenceMs = 30_000;
 /** A dead connection under a quiet watch is found by TCP: first probe after this, then one a second, ten in all. */
 const keepAliveMs = 15_000;
 
-export function openApi(config: KubeConfig): Result<Api> {
+export interface ApiOptions {
+  readonly meter?: Meter;
+  /** Credentials anew, when the server says 401; absent: those of `config` are all there are. */
+  readonly reload?: () => KubeConfig | undefined;
+}
+
+interface Question {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Query;
+  readonly body?: string;
+  readonly type?: string;
+}
+
+export function openApi(config: KubeConfig, { meter = noMeter, reload }: ApiOptions = {}): Result<Api> {
+  let credentials = config;
   const cluster = config.getCurrentCluster();
   if (!cluster) return err('the kubeconfig names no current cluster');
   const { server } = cluster;
-  const send = async (method: string, path: string, query: Query, type?: string): Promise<ClientRequest> => {
+
+  const send = async (question: Question): Promise<ClientRequest> => {
+    const { method, path, query, body, type } = question;
     const options: RequestOptions = { method, headers: {} };
-    await config.applyToHTTPSOptions(options);
+    await credentials.applyToHTTPSOptions(options);
     const headers = { ...options.headers, accept: 'application/json', ...(type && { 'content-type': type }) };
     const search = new URLSearchParams(query).toString();
     const url = new URL(`${server.replace(/\/$/, '')}${path}${search && `?${search}`}`);
     const open = url.protocol === 'http:' ? httpRequest : httpsRequest;
     const request = open(url, { ...options, headers });
+    // Without its length node:http sends the body of a DELETE so that nobody finds its end.
+    if (body !== undefined) request.setHeader('content-length', Buffer.byteLength(body));
     request.setTimeout(silenceMs, () => request.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
     return request;
   };
+
+  /** Who is not known any more may have newer credentials: these are tried once, for a 401 has done nothing. */
+  const ask = async (
+    question: Question,
+    onRequest?: (request: ClientRequest) => void,
+  ): Promise<IncomingMessage> => {
+    for (let isLast = reload === undefined; ; isLast = true) {
+      const request = await send(question);
+      onRequest?.(request);
+      const response = await counted(meter, question, answerTo(request, question.body));
+      const newer = response.statusCode === 401 && !isLast ? reload?.() : undefined;
+      if (newer === undefined) return response;
+      credentials = newer;
+      response.resume();
+    }
+  };
+
+  const json = 'application/json';
   return ok({
     server,
-    get: (path, query) => exchange(send('GET', path, query)),
+    get: (path, query) => exchange(ask, { method: 'GET', path, query }),
     patch: (path, body) =>
-      exchange(send('PATCH', path, {}, 'application/merge-patch+json'), JSON.stringify(body)),
-    write: (method, path, body) => exchange(send(method, path, {}, 'application/json'), JSON.stringify(body)),
-    watch: (path, query, watcher) => stream(send('GET', path, query), watcher),
+      exchange(ask, {
+        ...{ method: 'PATCH', path, query: {}, type: 'application/merge-patch+json' },
+        body: JSON.stringify(body),
+      }),
+    write: (method, path, body) =>
+      exchange(ask, { method, path, query: {}, type: json, body: JSON.stringify(body) }),
+    watch: (path, query, watcher) => stream(ask, { method: 'GET', path, query }, watcher),
   });
 }
 
-async function exchange(sending: Promise<ClientRequest>, body?: string): Promise<Result<unknown, Failure>> {
+type Ask = (question: Question, onRequest: (request: ClientRequest) => void) => Promise<IncomingMessage>;
+
+const verbs: Readonly<Record<string, Verb>> = {
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
+
+/** Tells the meter of an answer and of its bytes, as they come. */
+async function counted(
+  meter: Meter,
+  question: Question,
+  answer: Promise<IncomingMessage>,
+): Promise<IncomingMessage> {
+  const { method, path, query } = question;
+  const route = routeOf(path);
+  const kind = route?.kind ?? 'other';
+  const reading = query['watch'] !== undefined ? 'watch' : route?.name === undefined ? 'list' : 'get';
+  const verb = verbs[method] ?? reading;
+  try {
+    const response = await answer;
+    meter.requested(verb, kind, response.statusCode ?? 0);
+    response.on('data', (chunk: Uint8Array) => meter.received(kind, chunk.length));
+    response.pause();
+    return response;
+  } catch (error) {
+    meter.requested(verb, kind, 0);
+    throw error;
+  }
+}
+
+async function exchange(ask: Ask, question: Question): Promise<Result<unknown, Failure>> {
   let sent = false;
   try {
-    const request = await sending;
-    request.once('socket', (socket) => {
-      if (socket.connecting) socket.once('connect', () => (sent = true));
-      else sent = true;
-    });
-    const response = await answerTo(request, body);
+    const response = await ask(question, (request) =>
+      request.once('socket', (socket) => {
+        if (socket.connecting) socket.once('connect', () => (sent = true));
+        else sent = true;
+      }),
+    );
     const text = await textOf(response);
     const json = parseJson(text);
     if (isSuccess(response))
@@ -83,8 +158,6 @@ async function exchange(sending: Promise<ClientRequest>, body?: string): Promise
 
 function answerTo(request: ClientRequest, body?: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    // Without its length node:http sends the body of a DELETE so that nobody finds its end.
-    if (body !== undefined) request.setHeader('content-length', Buffer.byteLength(body));
     request.once('response', resolve);
     request.once('error', reject);
     request.end(body);
@@ -98,7 +171,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function stream(sending: Promise<ClientRequest>, watcher: Watcher): () => void {
+function stream(ask: Ask, question: Question, watcher: Watcher): () => void {
   let over = false;
   let request: ClientRequest | undefined;
   const end = (failure?: Failure): void => {
@@ -121,11 +194,13 @@ function stream(sending: Promise<ClientRequest>, watcher: Watcher): () => void {
     end(response.complete ? undefined : { message: brokenOff });
   };
   const run = async (): Promise<void> => {
-    request = await sending;
-    if (over) return void request.destroy();
-    request.on('error', (error) => end({ message: messageOf(error) }));
-    request.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
-    await read(await answerTo(request));
+    const response = await ask(question, (asked) => {
+      request = asked;
+      if (over) asked.destroy();
+      asked.on('error', (error) => end({ message: messageOf(error) }));
+      asked.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
+    });
+    await read(response);
   };
   run().catch((error: unknown) => end({ message: messageOf(error) }));
   return () => {

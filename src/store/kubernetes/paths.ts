@@ -1,5 +1,5 @@
 /** Where the API server keeps things, as URL paths. */
-import { infoOf } from '../kinds.ts';
+import { everyKind, infoOf } from '../kinds.ts';
 import type { ObjectRef, WrittenKind } from '../objects.ts';
 
 /** All objects of a kind: in one namespace, or in all. Core kinds live under /api, all others under /apis. */
@@ -20,3 +20,21 @@ export const selectorText = (pairs: Readonly<Record<string, string>>): string =>
   Object.entries(pairs)
     .map(([name, value]) => `${name}=${value}`)
     .join(',');
+
+export interface Route {
+  readonly kind: WrittenKind;
+  readonly namespace?: string;
+  /** Absent: the whole collection. */
+  readonly name?: string;
+  readonly isStatus: boolean;
+}
+
+/** What a path leads to; undefined: to nothing of ours. */
+export function routeOf(path: string): Route | undefined {
+  const [, group, namespace, plural, name, sub] =
+    /^\/(?:api|apis)\/(.+?)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([a-z0-9.-]+))?(\/status)?$/.exec(path) ??
+    [];
+  const kind = everyKind.find((one) => infoOf(one).plural === plural && infoOf(one).apiVersion === group);
+  if (kind === undefined) return undefined;
+  return { kind, ...(namespace && { namespace }), ...(name && { name }), isStatus: sub !== undefined };
+}

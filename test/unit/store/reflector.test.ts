@@ -221,6 +221,17 @@ describe('watching', () => {
     expect(waits(effects)).toHaveLength(1);
   });
 
+  test('in a storm of 410 each list waits longer than the one before, half a minute at most', () => {
+    const events: ReflectorEvent[] = [start, page('5'), ended(10, 410)];
+    const waited: number[] = [];
+    for (let n = 0; n < 9; n++) {
+      events.push(page('6'), ended(10, 410));
+      waited.push(...waits(outcomeOf(events).effects));
+      events.push(retryTimer);
+    }
+    expect(waited).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000]);
+  });
+
   test('a watch that outlives what it asked for has stalled: it is stopped and opened from the last version', () => {
     const { effects } = outcomeOf([start, page('5'), { kind: 'timer', name: 'stall' }]);
     expect(effects[0]).toEqual({ kind: 'stop watch' });
