@@ -16,8 +16,8 @@ export interface DutyOptions {
   readonly everyMs: number;
   /** Resolves to how soon it wants to run again, in ms, if sooner than usual. Throws what went wrong, in words. */
   readonly run: () => Promise<number | undefined>;
-  /** Told of the first failure in a row. */
-  readonly onFailure: (why: string) => void;
+  /** @param inARow  1 for the first */
+  readonly onFailure: (why: string, inARow: number) => void;
 }
 
 export interface Duty {
@@ -64,7 +64,7 @@ export function openDuty({ clock, random, gapMs, everyMs, run, onFailure }: Duty
       return again === undefined ? undefined : Math.max(again, gapMs);
     } catch (error) {
       failures += 1;
-      if (failures === 1 && !stopped) onFailure(error instanceof Error ? error.message : String(error));
+      if (!stopped) onFailure(error instanceof Error ? error.message : String(error), failures);
       return backoffDelay(retry, failures, random);
     }
   }

@@ -52,18 +52,25 @@ export function judge(world: World, births: Births, now: number): ReadonlyMap<st
 }
 
 /** The Events of a status that changed. @param before  status.conditions as it was */
-export function noticesOf(about: Subject, verdicts: readonly Verdict[], before: unknown): readonly Notice[] {
-  return verdicts.flatMap(({ type, status, reason, message }): readonly Notice[] => {
-    const changed = statusIn(before, type) !== status;
-    if (type === 'Accepted')
-      return status === 'False'
-        ? [{ about, type: 'Warning', reason: invalidReason(about.kind), message }]
-        : [];
-    if (type !== 'Ready' || !changed || about.kind !== 'BGPPeer') return [];
-    if (status === 'True') return [{ about, type: 'Normal', reason: 'PeerUp', message }];
-    if (reason === 'SessionsDown') return [{ about, type: 'Warning', reason: 'PeerDown', message }];
-    return reason === 'NoNodes' ? [{ about, type: 'Warning', reason, message }] : [];
+export const noticesOf = (about: Subject, verdicts: readonly Verdict[], before: unknown): readonly Notice[] =>
+  verdicts.flatMap((verdict): readonly Notice[] => {
+    const found = eventOf(about.kind, verdict, statusIn(before, verdict.type));
+    return found === undefined ? [] : [{ about, message: verdict.message, ...found }];
   });
+
+/** @param was  status of this condition before; undefined: it had none */
+function eventOf(
+  kind: Kind,
+  { type, status, reason }: Verdict,
+  was: unknown,
+): Pick<Notice, 'type' | 'reason'> | undefined {
+  if (type === 'Accepted')
+    return status === 'False' ? { type: 'Warning', reason: invalidReason(kind) } : undefined;
+  if (type !== 'Ready' || was === status) return undefined;
+  if (status === 'True') return { type: 'Normal', reason: 'PeerUp' };
+  if (reason === 'NoNodes') return { type: 'Warning', reason };
+  // One that was just made has yet to come up.
+  return reason === 'SessionsDown' && was !== undefined ? { type: 'Warning', reason: 'PeerDown' } : undefined;
 }
 
 /** Wrong objects of kinds without conditions of ours, with what their Event says. */

@@ -50,7 +50,7 @@ export function registerMetrics(registry: Registry, term: () => Term | undefined
   );
   const failures = counter(
     'tortie_controller_duty_failures_total',
-    'Times a duty could not be finished and is tried again; the first of a row.',
+    'Times a duty could not be finished and is tried again.',
     ['duty'],
   );
   return {

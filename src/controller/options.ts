@@ -19,7 +19,7 @@ export interface ControllerCommand {
 const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 
 /** "15m", "90s", "1h" to ms. */
-export function parseSpan(text: string): number {
+function parseSpan(text: string): number {
   const [, count, unit] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
   const ms = Number(count) * (units[unit ?? ''] ?? Number.NaN);
   if (!(ms > 0)) throw new InvalidArgumentError('Write a time like 15m, 90s or 1h.');

@@ -27,8 +27,8 @@ export interface PlacardOptions {
 export interface Placard {
   /** What each object's conditions should say; an object that is no longer named is left as it is. */
   show(wanted: ReadonlyMap<string, Shown>): void;
-  /** All are looked at again: somebody may have changed them, or the object's generation. */
-  recheck(): void;
+  /** These, or all, are looked at again: their generation grew, or somebody else wrote into their status. */
+  recheck(keys?: Iterable<string>): void;
   stop(): void;
 }
 
@@ -77,7 +77,9 @@ export function openPlacard(options: PlacardOptions): Placard {
 
   const duty: Duty = openDuty({
     ...{ clock, random, run, gapMs: 1000 / perSecond, everyMs: 3_600_000 },
-    onFailure: (why) => log.warn(`conditions were not written, and are tried again: ${why}`),
+    onFailure: (why, inARow) => {
+      if (inARow === 1) log.warn(`conditions were not written, and are tried again: ${why}`);
+    },
   });
 
   return {
@@ -87,9 +89,10 @@ export function openPlacard(options: PlacardOptions): Placard {
         for (const key of known.keys()) if (!wanted.has(key)) known.delete(key);
       duty.wake();
     },
-    recheck: () => {
-      for (const key of wanted.keys()) unsure.add(key);
-      duty.wake();
+    recheck: (keys = wanted.keys()) => {
+      const before = unsure.size;
+      for (const key of keys) if (wanted.has(key)) unsure.add(key);
+      if (unsure.size > before) duty.wake();
     },
     stop: duty.stop,
   };

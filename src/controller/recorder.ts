@@ -72,7 +72,9 @@ export function openRecorder(options: RecorderOptions): Recorder {
 
   const duty: Duty = openDuty({
     ...{ clock, random, run, gapMs: 200, everyMs: 3_600_000 },
-    onFailure: (why) => log.warn(`an Event was not written: ${why}`),
+    onFailure: (why, inARow) => {
+      if (inARow === 1) log.warn(`an Event was not written: ${why}`);
+    },
   });
 
   return {

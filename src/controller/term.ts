@@ -11,7 +11,7 @@ import { openLedger } from '../ledger/open.ts';
 import type { Random } from '../lib/random.ts';
 import { same } from '../lib/same.ts';
 import { formatProblem, type Problem } from '../model/problem.ts';
-import type { Kind } from '../model/resource.ts';
+import { type Kind, keyOf, refOf } from '../model/resource.ts';
 import type { Objects } from '../store/objects.ts';
 import type { Batch, Store } from '../store/store.ts';
 import { balance } from './balancer.ts';
@@ -112,7 +112,7 @@ export function openTerm(options: TermOptions): Term {
   });
   const inspect = openInspector({ objects, world, births, today, say, show: placard.show });
 
-  const runs: Readonly<Record<DutyName, () => Promise<number | undefined>>> = {
+  const runs: Runs = {
     conditions: inspect,
     taints: () => untaint({ objects, world, say, log }),
     addresses: async () => {
@@ -121,21 +121,7 @@ export function openTerm(options: TermOptions): Term {
     },
     garbage: garbage.collect,
   };
-  const open = (name: DutyName): Duty =>
-    openDuty({
-      ...{ clock, random, run: runs[name], everyMs: leakGraceMs / 2, ...rhythm[name] },
-      onFailure: (why) => {
-        counters.failure(name);
-        log.warn(`${name} are not as they should be yet, which is tried again: ${why}`);
-      },
-    });
-  const duties = {
-    conditions: open('conditions'),
-    taints: open('taints'),
-    addresses: open('addresses'),
-    garbage: open('garbage'),
-  } satisfies Record<DutyName, Duty>;
-
+  const duties = openDuties(options, runs);
   const unwatch = store.watch([...watched], (batch) => {
     const wasInSync = world.inSync;
     const before = world.problems;
@@ -143,10 +129,13 @@ export function openTerm(options: TermOptions): Term {
     logNew(log, before, batch.problems);
     // Nothing is decided on half of a cluster.
     if (!world.inSync) return;
+    placard.recheck(
+      batch.changes.flatMap((change) => (change.kind === 'put' ? keyOf(refOf(change.resource)) : [])),
+    );
     const woken = wasInSync ? wokenBy(batch, before) : new Set(dutyNames);
     for (const name of woken) duties[name].wake();
   });
-  const cancelRecheck = every(clock, recheckMs, placard.recheck);
+  const cancelRecheck = every(clock, recheckMs, () => placard.recheck());
 
   return {
     world,
@@ -162,8 +151,30 @@ export function openTerm(options: TermOptions): Term {
   };
 }
 
-/** Somebody else may have written into a status; a generation grows without the meaning changing. */
-const recheckMs = 600_000;
+type Runs = Readonly<Record<DutyName, () => Promise<number | undefined>>>;
+
+function openDuties(
+  { clock, random, leakGraceMs, counters, log }: TermOptions,
+  runs: Runs,
+): Record<DutyName, Duty> {
+  const open = (name: DutyName): Duty =>
+    openDuty({
+      ...{ clock, random, run: runs[name], everyMs: leakGraceMs / 2, ...rhythm[name] },
+      onFailure: (why, inARow) => {
+        counters.failure(name);
+        if (inARow === 1) log.warn(`${name} are not as they should be yet, which is tried again: ${why}`);
+      },
+    });
+  return {
+    conditions: open('conditions'),
+    taints: open('taints'),
+    addresses: open('addresses'),
+    garbage: open('garbage'),
+  };
+}
+
+/** Somebody else may have written into a status, or a generation have grown without the meaning changing. */
+const recheckMs = 3_600_000;
 
 function every(clock: Clock, ms: number, run: () => void): () => void {
   let cancel = (): void => undefined;

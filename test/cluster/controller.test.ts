@@ -167,6 +167,11 @@ afterAll(async () => {
 
 describe('objects', () => {
   test('that are right say so, and how their sessions are on all nodes', async () => {
+    await eventually(
+      async () =>
+        expect(await conditionOf('BGPPeer', 'tor', 'Ready'), said()).toMatchObject({ reason: 'NoReport' }),
+      soon,
+    );
     await report('node1', []);
     await report('node2', [], 'Active');
     await eventually(async () => {

@@ -226,6 +226,30 @@ describe('conditions', () => {
     expect(condition(await world.get(ref), 'Accepted')).toMatchObject({ status: 'True' });
   });
 
+  test('of a peer that was just made and is not up yet are no Event; its generation is followed', async () => {
+    world = createWorld(nodeObject('n1'), report('n1', 'Active'));
+    world.controller('a').start();
+    await world.pass(10);
+    const made = await world.store.objects.create(peer() as unknown as Manifest);
+    if (!made.ok) throw new Error(made.error.what);
+    await world.pass(20);
+    const ref = { kind: 'BGPPeer', name: 'tor' } as const;
+    expect(condition(await world.get(ref), 'Ready')).toMatchObject({
+      status: 'False',
+      observedGeneration: 1,
+    });
+    expect(await world.events()).toEqual([]);
+    const found = await world.store.objects.get(ref);
+    if (!found.ok || found.value === undefined) throw new Error('not there');
+    const changed = { ...found.value.manifest, ...peer({ asNumber: 64514 }) } as unknown as Manifest;
+    const metadata = found.value.manifest['metadata'];
+    await world.store.objects.update({ ...changed, metadata } as Manifest, found.value.version);
+    await world.pass(20);
+    // Nothing it says has changed but of which generation it says so.
+    expect(condition(await world.get(ref), 'Ready')).toMatchObject({ observedGeneration: 2 });
+    expect(await world.events()).toEqual([]);
+  });
+
   test('of a wrong NetworkPolicy are an Event, since it has no status', async () => {
     world = createWorld({
       apiVersion: 'networking.k8s.io/v1',

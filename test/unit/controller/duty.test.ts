@@ -8,7 +8,7 @@ function world(run: () => Promise<number | undefined>) {
   const failures: string[] = [];
   const duty: Duty = openDuty({
     ...{ clock, run, gapMs: 100, everyMs: 10_000, random: () => 0 },
-    onFailure: (why) => failures.push(why),
+    onFailure: (why, inARow) => failures.push(`${why} ${inARow}`),
   });
   return {
     duty,
@@ -81,7 +81,7 @@ describe('a duty', () => {
     expect(most).toBe(1);
   });
 
-  test('that fails is tried again ever more slowly, whatever is said, and tells it once', async () => {
+  test('that fails is tried again ever more slowly, whatever is said, and tells it each time', async () => {
     let runs = 0;
     const { duty, failures, pass } = world(async () => {
       runs += 1;
@@ -99,7 +99,7 @@ describe('a duty', () => {
     expect(runs).toBe(3);
     await pass(4100);
     expect(runs).toBe(4);
-    expect(failures).toEqual(['away']);
+    expect(failures).toEqual(['away 1', 'away 2', 'away 3']);
   });
 
   test('that is stopped runs no more', async () => {
