@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   speaker: () => import('./speaker.ts'),
   policy: () => import('./policy.ts'),
   cni: () => import('./cni.ts'),
+  ipam: () => import('./ipam.ts'),
 };
 
 async function main(names: readonly string[]): Promise<number> {
