@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { realClock } from '../src/host/clock.ts';
 import { createLogger, type Logger } from '../src/host/log.ts';
-import { createRegistry, serveMetrics } from '../src/host/metrics.ts';
+import { apiMeter, createRegistry, serveMetrics } from '../src/host/metrics.ts';
 import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { openKernel } from '../src/kernel/linux.ts';
 import { ok, type Result } from '../src/lib/result.ts';
+import type { Meter } from '../src/store/meter.ts';
 import type { Objects } from '../src/store/objects.ts';
 import { openObjects, openStore } from '../src/store/open.ts';
 import { remembered } from '../src/store/remembered.ts';
@@ -22,7 +23,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
   if (typeof options === 'number') return options;
   const log = createLogger('bgp', options.node, options.logLevel);
-  const datastore = openDatastore(options, log);
+  const registry = createRegistry();
+  const datastore = openDatastore(options, log, apiMeter(registry));
   if (!datastore.ok) {
     log.error(datastore.error);
     return 2;
@@ -50,7 +52,6 @@ export async function main(argv: readonly string[]): Promise<number> {
       log,
     }),
   });
-  const registry = createRegistry();
   exposeMetrics(registry, daemon);
   const socket = await serveSocket(options.socket, daemon.endpoints);
   const metrics = await serveMetrics(options.metrics, registry, {
@@ -78,8 +79,9 @@ export async function main(argv: readonly string[]): Promise<number> {
 function openDatastore(
   { datastore: text, node, stateDir }: BgpOptions,
   log: Logger,
+  meter: Meter,
 ): Result<{ readonly store: Store; readonly objects: Objects }> {
-  const options = { clock: realClock, random: Math.random, onLog: log.info };
+  const options = { clock: realClock, random: Math.random, onLog: log.info, meter };
   const store = openStore(text, options);
   if (!store.ok) return store;
   const objects = openObjects(text, options);

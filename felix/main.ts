@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import { binDirBeside, setUp } from '../src/cni/setup.ts';
 import { realClock } from '../src/host/clock.ts';
 import { createLogger, type Logger } from '../src/host/log.ts';
-import { createRegistry, serveMetrics } from '../src/host/metrics.ts';
+import { apiMeter, createRegistry, serveMetrics } from '../src/host/metrics.ts';
 import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
@@ -22,7 +22,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
   if (typeof options === 'number') return options;
   const log = createLogger('felix', options.node, options.logLevel);
-  const store = openStore(options.datastore, { clock: realClock, random: Math.random, onLog: log.info });
+  const registry = createRegistry();
+  const doors = { clock: realClock, random: Math.random, onLog: log.info, meter: apiMeter(registry) };
+  const store = openStore(options.datastore, doors);
   if (!store.ok) {
     log.error(store.error);
     return 2;
@@ -34,8 +36,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     log.error('tortie felix cannot go on and ends; a new start begins from what the kernel has', { why });
     ended.resolve(1);
   };
-  const registry = createRegistry();
-  const objects = openObjects(options.datastore, { clock: realClock, random: Math.random });
+  const objects = openObjects(options.datastore, doors);
   if (!objects.ok) {
     log.error(objects.error);
     return 2;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { realClock } from '../host/clock.ts';
 import { createLogger } from '../host/log.ts';
-import { createRegistry, serveMetrics } from '../host/metrics.ts';
+import { apiMeter, createRegistry, serveMetrics } from '../host/metrics.ts';
 import { openObjects, openStore } from '../store/open.ts';
 import { createController } from './controller.ts';
 import { registerMetrics } from './metrics.ts';
@@ -15,14 +15,14 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (typeof options === 'number') return options;
   const host = hostname();
   const log = createLogger('controller', host, options.logLevel);
-  const doors = { clock: realClock, random: Math.random, onLog: log.info };
+  const registry = createRegistry();
+  const doors = { clock: realClock, random: Math.random, onLog: log.info, meter: apiMeter(registry) };
   const store = openStore(options.datastore, doors);
   const objects = openObjects(options.datastore, doors);
   if (!store.ok || !objects.ok) {
     log.error(store.ok ? 'the datastore cannot be written' : store.error);
     return 2;
   }
-  const registry = createRegistry();
   const controller = createController({
     store: store.value,
     objects: objects.value,

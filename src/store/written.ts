@@ -74,7 +74,7 @@ export const withStatus = (
   stamped({ ...withoutStatus(before), ...(status === undefined ? {} : { status }) }, ref, {}, version);
 
 /** @param fields  dotted paths; what is not there is "" as for the API server */
-export function hasFields(json: unknown, fields: Readonly<Record<string, string>>): boolean {
+function hasFields(json: unknown, fields: Readonly<Record<string, string>>): boolean {
   return Object.entries(fields).every(([path, wanted]) => {
     let value = json;
     for (const step of path.split('.')) value = isObject(value) ? value[step] : undefined;
