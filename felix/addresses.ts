@@ -77,6 +77,8 @@ export interface PodCidrOptions {
 export class PodCidrAddresses implements Addresses {
   readonly mode = 'pod-cidrs';
   readonly #options: PodCidrOptions;
+  #isKeeping = false;
+  #isPlaceNew = false;
 
   constructor(options: PodCidrOptions) {
     this.#options = options;
@@ -106,7 +108,7 @@ export class PodCidrAddresses implements Addresses {
   }
 
   async allocate(wish: AddressWish): Promise<Result<readonly Address[], AddressRefusal>> {
-    const { book, records, clock, node, podCidrs } = this.#options;
+    const { book, clock, node, podCidrs } = this.#options;
     const none = this.whyNone() ?? blockWish(wish);
     if (none !== undefined) return err(none);
     const { families } = wish;
@@ -122,7 +124,7 @@ export class PodCidrAddresses implements Addresses {
     }
     const given = book.allocate({ owner: wish.owner, cidrs, now: clock.now() });
     if (given.ok) {
-      await records.putLastGiven(book.lastGiven());
+      this.#keepPlace();
       return given;
     }
     const { why, transient } = given.error;
@@ -130,6 +132,20 @@ export class PodCidrAddresses implements Addresses {
       ? 'It is tried again.'
       : `Give Node ${node} a larger spec.podCIDRs, or run fewer pods there.`;
     return err(refusal(`${why} ${remedy}`, transient));
+  }
+
+  /** Nobody waits for it, and what comes meanwhile shares the next write: without it the round only begins anew. */
+  #keepPlace(): void {
+    const { book, records } = this.#options;
+    this.#isPlaceNew = true;
+    if (this.#isKeeping) return;
+    this.#isKeeping = true;
+    this.#isPlaceNew = false;
+    const kept = records.putLastGiven(book.lastGiven()).catch(() => undefined);
+    void kept.then(() => {
+      this.#isKeeping = false;
+      if (this.#isPlaceNew) this.#keepPlace();
+    });
   }
 
   adopt({ owner, addresses }: Holding): Result<undefined> {

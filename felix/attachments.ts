@@ -2,8 +2,8 @@
  * The pods' interfaces of this node: made, remembered over restarts, taken away.
  *
  * Owner of the attachment records and of which address is whose; each attachment is also an endpoint of the policy graph
- * and a few routes. The record is on disk before anything is made in the kernel, and goes last, so that whatever moment a
- * crash picks, DEL (or the next start) finds what there is to clean up.
+ * and a few routes. The record is written before anything is made in the kernel, and goes last, so that whatever moment a
+ * crash picks, DEL (or the next start) finds what there is to clean up. Policy is under way while the interface is made.
  */
 
 import type { Attachment } from '../src/cni/config.ts';
@@ -228,8 +228,9 @@ export class Attachments {
     build: () => Promise<Pick<Link, 'ifindex'>>,
   ): Promise<Result<AttachmentRecord, AddressRefusal>> {
     this.#byInterface.set(record.interface, record);
+    this.#options.endpoints.put(endpointOf(record));
     try {
-      this.#enter(record, (await build()).ifindex);
+      this.#wire(record, (await build()).ifindex);
       return ok(record);
     } catch (error) {
       await this.detach(record).catch((second: unknown) => {
@@ -279,15 +280,18 @@ export class Attachments {
 
   #enter(record: AttachmentRecord, ifindex: number): void {
     this.#byInterface.set(record.interface, record);
+    this.#options.endpoints.put(endpointOf(record));
+    this.#wire(record, ifindex);
+  }
+
+  #wire(record: AttachmentRecord, ifindex: number): void {
     this.#wired.set(record.interface, ifindex);
     if (!record.isForeign) this.#options.routes.put(record.interface, ifindex, record.addresses);
-    this.#options.endpoints.put(endpointOf(record));
   }
 
   #unwire(hostInterface: string): void {
-    if (!this.#wired.delete(hostInterface)) return;
     this.#options.endpoints.remove(hostInterface);
-    this.#options.routes.remove(hostInterface);
+    if (this.#wired.delete(hostInterface)) this.#options.routes.remove(hostInterface);
   }
 }
 

@@ -1,10 +1,12 @@
 /**
  * What the node agent has given to containers, on disk: one JSON file for each attachment, named after its host interface.
  *
- * A file is written to a temporary name, synced and renamed, so after a crash at any moment each file is whole, old or new.
+ * A file is written to a temporary name and renamed, so whenever the process dies each file is whole, old or new. It is not
+ * synced: what a power failure takes along is of interfaces that it took along too, and a file that it emptied is dropped.
  * A file that cannot be read is set aside as NAME.broken and reported; the CNI server then rebuilds the attachment from
  * what the kernel still has. Owner of the files: the one node agent of the node.
  */
+import { rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -17,7 +19,7 @@ import {
 } from '../lib/net.ts';
 import type { Problem } from '../model/problem.ts';
 import { isRecord } from './config.ts';
-import { writeWhole } from './whole.ts';
+import { writeWhole, writeWholeNow } from './whole.ts';
 
 export interface AttachmentRecord {
   /** Empty if rebuilt from the kernel: then nobody knows it any more. */
@@ -49,7 +51,7 @@ interface Loaded {
 export interface Records {
   /** Reads everything. Call once, first. Rejects if the directory cannot be used at all. */
   load(): Promise<Loaded>;
-  /** On disk when it resolves. Replaces the record of the same interface. */
+  /** A later life of the process reads it. Replaces the record of the same interface. */
   put(record: AttachmentRecord): Promise<void>;
   remove(hostInterface: string): Promise<void>;
   putLastGiven(lastGiven: ReadonlyMap<Prefix, Address>): Promise<void>;
@@ -66,8 +68,8 @@ export function openRecords(stateDir: string): Records {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       return loadAll(directory);
     },
-    put: (record) => writeWhole(pathOf(record.interface), toJson(record)),
-    remove: (hostInterface) => rm(pathOf(hostInterface), { force: true }),
+    put: async (record) => writeWholeNow(pathOf(record.interface), toJson(record)),
+    remove: async (hostInterface) => rmSync(pathOf(hostInterface), { force: true }),
     putLastGiven: (lastGiven) => {
       const pairs = [...lastGiven].map(([cidr, address]) => [formatPrefix(cidr), formatAddress(address)]);
       const text = `${JSON.stringify(Object.fromEntries(pairs), undefined, 2)}\n`;
@@ -87,7 +89,12 @@ async function loadAll(directory: string): Promise<Loaded> {
     const path = join(directory, name);
     if (name.endsWith('.tmp')) await rm(path, { force: true }); // of a write that was cut off
     if (!name.endsWith('.json')) continue;
-    const value = parseJson(await readFile(path, 'utf8'));
+    const text = await readFile(path, 'utf8');
+    if (text === '') {
+      await rm(path, { force: true });
+      continue;
+    }
+    const value = parseJson(text);
     if (name === `${cursorName}.json`) {
       lastGiven = parseCursor(value);
       continue;

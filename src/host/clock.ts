@@ -11,6 +11,11 @@ export interface Clock {
 export const realClock: Clock = {
   now: () => millis(performance.now()),
   after: (after, run) => {
+    // A timer takes a millisecond at least, which a pod would wait for several times.
+    if (after <= 0) {
+      const soon = setImmediate(run);
+      return () => clearImmediate(soon);
+    }
     const handle = setTimeout(run, after);
     return () => clearTimeout(handle);
   },

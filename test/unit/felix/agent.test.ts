@@ -12,7 +12,7 @@ let stateDir = '';
 beforeEach(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'tortie-agent-'));
 });
-afterEach(() => rm(stateDir, { recursive: true }));
+afterEach(() => rm(stateDir, { recursive: true, maxRetries: 10 }));
 
 describe('ADD', () => {
   test('answers once route and policy are in the kernel, and everything of it is there', async () => {

@@ -17,7 +17,7 @@ let stateDir = '';
 beforeEach(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'tortie-blocks-'));
 });
-afterEach(() => rm(stateDir, { recursive: true }));
+afterEach(() => rm(stateDir, { recursive: true, maxRetries: 10 }));
 
 const poolObject = (name: string, cidr: string, spec: object = {}): object => ({
   apiVersion: 'projectcalico.org/v3',

@@ -11,7 +11,7 @@ let stateDir = '';
 beforeEach(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'tortie-chain-'));
 });
-afterEach(() => rm(stateDir, { recursive: true }));
+afterEach(() => rm(stateDir, { recursive: true, maxRetries: 10 }));
 
 type Life = Awaited<ReturnType<typeof ready>>;
 
