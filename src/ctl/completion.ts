@@ -37,11 +37,13 @@ const named = (commands: readonly Command[]): readonly string[] =>
     .filter(({ words = '', values }) => values !== undefined && /name/.test(words))
     .map(({ name }) => name);
 
+const registered = 'complete -o default -F _tortiectl tortiectl';
+
 const scripts: Readonly<Record<string, (commands: readonly Command[]) => string>> = {
-  bash: (commands) => bash(commands, ['complete -o default -F _tortiectl tortiectl']),
+  bash: (commands) => bash(commands, registered),
   // zsh runs bash completions as they are.
   zsh: (commands) =>
-    `#compdef tortiectl\nautoload -U +X bashcompinit && bashcompinit\n${bash(commands, ['complete -o default -F _tortiectl tortiectl'])}`,
+    `#compdef tortiectl\nautoload -U +X bashcompinit && bashcompinit\n${bash(commands, registered)}`,
   fish,
 };
 
@@ -56,17 +58,26 @@ export async function completion(shell: string, commands: readonly Command[]): P
   return 0;
 }
 
-/** The path is the leading words that are no options; the longest known one decides. */
-function bash(commands: readonly Command[], ends: readonly string[]): string {
+/**
+ * The path is the words that are no options; the longest known one decides. Options that say which cluster and which
+ * namespace are handed on when names of objects are asked for.
+ */
+function bash(commands: readonly Command[], end: string): string {
   const cases = wordTable(commands).map(
     ({ path, words }) => `      "${path}") words="${words.join(' ')}" ;;`,
   );
   const withNames = named(commands).map((name) => `"${name} "*`);
   return `# tortiectl completion for bash
 _tortiectl() {
-  local path="" full word words=""
+  local path="" full word words="" take="" asked=()
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) break ;; *) path="\${path:+$path }$word" ;; esac
+    if [ -n "$take" ]; then take=""; asked+=("$word"); continue; fi
+    case "$word" in
+      ${[...globals, '-n', '--namespace'].join('|')}) take=1; asked+=("$word") ;;
+      -A|--all-namespaces) asked+=("$word") ;;
+      -*) ;;
+      *) path="\${path:+$path }$word" ;;
+    esac
   done
   full=$path
   while :; do
@@ -80,12 +91,12 @@ ${cases.join('\n')}
     ${withNames.join(' | ')})
       case "\${COMP_WORDS[COMP_CWORD]}" in -*) ;; *)
         word=\${full#* }
-        words=$(tortiectl get "\${word%% *}" -o name 2>/dev/null | sed 's,.*/,,') ;;
+        words=$(tortiectl get "\${word%% *}" -o name "\${asked[@]}" 2>/dev/null | sed 's,.*/,,') ;;
       esac ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
-${ends.join('\n')}
+${end}
 `;
 }
 

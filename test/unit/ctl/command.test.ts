@@ -1,11 +1,12 @@
 /** The command as a person runs it, against sockets served here with what a daemon would say. */
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Endpoints, serveSocket } from '../../../src/host/socket.ts';
+import { peerManifest } from '../../support/manifests.ts';
 
 const launcher = new URL('../../../src/tortie.ts', import.meta.url).pathname;
 const dir = mkdtempSync(join(tmpdir(), 'tortiectl-'));
@@ -149,19 +150,93 @@ test('policy show takes the namespace by -n or before a slash', async () => {
   for (const { stdout } of asked) expect(stdout).toContain('Pod shop/front\n');
 });
 
-test('bash completes what the commands really are', async () => {
-  const { stdout: script } = await tortiectl('completion', 'bash');
-  const complete = (line: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const words = line.split(' ');
-      const run = `${script}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _tortiectl; echo "\${COMPREPLY[@]}"`;
-      execFile('bash', ['-c', run], (error, stdout) =>
+describe('bash completes', () => {
+  const bin = mkdtempSync(join(tmpdir(), 'tortiectl-bin-'));
+  const store = join(bin, 'store');
+  const complete = async (line: string): Promise<string> => {
+    const { stdout: script } = await tortiectl('completion', 'bash');
+    const words = line.split(' ');
+    const run = `${script}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _tortiectl; echo "\${COMPREPLY[@]}"`;
+    const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
+    return new Promise((resolve, reject) => {
+      execFile('bash', ['-c', run], { env }, (error, stdout) =>
         error === null ? resolve(stdout.trim()) : reject(error),
       );
     });
-  expect(await complete('tortiectl n')).toBe('node');
-  expect(await complete('tortiectl node s')).toBe('status');
-  expect(await complete('tortiectl bgp routes --re')).toBe('--received');
-  expect(await complete('tortiectl bgp routes 10.0.0.0/8 --adv')).toBe('--advertised');
-  expect(await complete('tortiectl completion z')).toBe('zsh');
+  };
+  beforeAll(() => {
+    mkdirSync(store);
+    for (const name of ['rack1', 'rack2'])
+      writeFileSync(join(store, `${name}.yaml`), JSON.stringify(peerManifest(name, 65000)));
+    writeFileSync(join(bin, 'tortiectl'), `#!/bin/sh\nexec ${process.execPath} ${launcher} ctl "$@"\n`, {
+      mode: 0o755,
+    });
+  });
+  afterAll(() => rmSync(bin, { recursive: true }));
+
+  test.each([
+    ['tortiectl no', 'node'],
+    ['tortiectl node s', 'status'],
+    ['tortiectl bgp routes --re', '--received'],
+    ['tortiectl bgp routes 10.0.0.0/8 --adv', '--advertised'],
+    ['tortiectl completion z', 'zsh'],
+    ['tortiectl get bgpp', 'bgppeer'],
+    ['tortiectl migrate ', 'check --help'],
+    ['tortiectl --context other descr', 'describe'],
+    ['tortiectl doctor --sc', '--scope'],
+  ])('%j with %s', async (line, word) => {
+    expect(await complete(line)).toBe(word);
+  });
+
+  test('names of objects, of the cluster the line is about', async () => {
+    expect(await complete(`tortiectl --datastore dir:${store} describe bgppeer ra`)).toBe('rack1 rack2');
+  });
+});
+
+test.each(['bash', 'zsh'])('the completion script for %s is sound', async (shell) => {
+  const { stdout } = await tortiectl('completion', shell);
+  // zsh runs the same functions; its own two lines are none bash knows.
+  const script = stdout.replace(/^#compdef.*\nautoload.*\n/, '');
+  await new Promise<void>((resolve, reject) => {
+    execFile('bash', ['-n', '-c', script], (error) => (error === null ? resolve() : reject(error)));
+  });
+});
+
+test('the completion script for fish has every command and kind', async () => {
+  const { stdout } = await tortiectl('completion', 'fish');
+  for (const word of ['doctor', 'migrate', 'status', 'describe'])
+    expect(stdout).toContain(`__tortiectl_at ""' -f -a ${word}`);
+  expect(stdout).toContain(`__tortiectl_at "get"' -f -a bgppeer`);
+});
+
+test.each([
+  [['validate', '-f', 'DIR/good.yaml'], 0, '1 object looked at: nothing is wrong.'],
+  [['validate', '-f', 'DIR/bad.yaml'], 1, 'bad.yaml:1 BGPPeer/x spec.asNumber: must be an AS number'],
+  [['--datastore', 'dir:DIR/nowhere', 'get', 'bgppeers'], 2, ''],
+  [['doctor', '--scope', 'node', '--only', 'nonsense'], 2, ''],
+])('%j exits with %i', async (argv, code, said) => {
+  writeFileSync(join(dir, 'good.yaml'), JSON.stringify(peerManifest('x', 65000)));
+  writeFileSync(join(dir, 'bad.yaml'), JSON.stringify(peerManifest('x', 'nonsense')));
+  const done = await tortiectl(...argv);
+  expect({ code: done.code, said: done.stdout }).toEqual({ code, said: expect.stringContaining(said) });
+});
+
+test('validate reads standard input and tells in JSON', async () => {
+  const child = spawn(process.execPath, [launcher, 'ctl', 'validate', '-f', '-', '-o', 'json']);
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  child.stdin.end(JSON.stringify(peerManifest('x', 'nonsense')));
+  expect(await ended).toBe(1);
+  expect(JSON.parse(said)).toMatchObject({ objects: 1, flaws: [{ file: 'standard input', line: 1 }] });
+});
+
+test('a reader that has seen enough is no failure', async () => {
+  const pipe = `${process.execPath} ${launcher} ctl --help | true; exit \${PIPESTATUS[0]}`;
+  const code = await new Promise((resolve) => {
+    execFile('bash', ['-c', pipe], (error) => resolve(error === null ? 0 : error.code));
+  });
+  expect(code).toBe(0);
 });
