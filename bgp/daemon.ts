@@ -172,10 +172,18 @@ export function createDaemon(options: DaemonOptions): Daemon {
   };
 }
 
-function notReady(following: Following, { life }: Speaker): string | undefined {
+/** Sessions of the mesh come and go with nodes; those somebody asked for by a BGPPeer should be up. */
+function notReady(following: Following, { life, neighbours }: Speaker): string | undefined {
   if (!following.inSync()) return 'the datastore has not been read yet';
   if (life.config === undefined) return 'this node cannot speak BGP: see the problems in its status';
-  return life.phase === 'waiting' ? 'neighbours have not told all their routes yet' : undefined;
+  if (life.phase === 'waiting') return 'neighbours have not told all their routes yet';
+  const down = [...neighbours.values()].find(
+    ({ config, session }) => config.origin !== 'node-to-node mesh' && session === undefined,
+  );
+  return (
+    down &&
+    `the session with ${formatAddress(down.config.address)} of BGPPeer/${down.config.resource} is not up`
+  );
 }
 
 function report(

@@ -25,7 +25,8 @@ export const peerStatuses = (speaker: Speaker): readonly PeerReport[] =>
     .filter((neighbour) => neighbour !== undefined)
     .map((neighbour) => peerReport(speaker, neighbour));
 
-function peerReport(speaker: Speaker, { config, peer, since, lastError, session }: Neighbour): PeerReport {
+function peerReport(speaker: Speaker, neighbour: Neighbour): PeerReport {
+  const { config, peer, since, lastError, session, stale } = neighbour;
   return {
     name: config.name,
     address: formatAddress(config.address),
@@ -45,6 +46,7 @@ function peerReport(speaker: Speaker, { config, peer, since, lastError, session 
           peerId: formatIpv4(session.negotiated.peerId),
           holdTimeSeconds: session.negotiated.holdTimeMs / 1000,
         }),
+    ...(stale === undefined ? {} : { keptRoutes: stale.routes.size }),
     ...(lastError === undefined ? {} : { lastError }),
   };
 }

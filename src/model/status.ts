@@ -37,6 +37,8 @@ export interface PeerStatus {
   readonly prefixesReceived: number;
   readonly prefixesAccepted: number;
   readonly prefixesAdvertised: number;
+  /** Routes of its last session that are kept while it restarts (RFC 4724); absent: none. */
+  readonly keptRoutes?: number;
   /** One sentence; absent if there never was one. */
   readonly lastError?: string;
 }

@@ -11,7 +11,7 @@ const clash = nodeManifest('node2', [], ['10.244.1.0/24']);
 /** Nobody listens there. */
 const silent = bgpPeer('silent', '127.0.0.9', 65000, { peerIP: '127.0.0.9:9' });
 
-test('it is ready once the datastore is read, this node can speak, and the neighbours have spoken or had their time', async () => {
+test('it is ready once the datastore is read, this node can speak, the neighbours have spoken, and those of BGPPeers are up', async () => {
   const store = memoryStore();
   store.away(true);
   const { daemon, until, clock, status } = await daemonBench(store);
@@ -27,6 +27,8 @@ test('it is ready once the datastore is read, this node can speak, and the neigh
   await until(() => expect(status().peers).toHaveLength(1));
   expect(daemon.notReady()).toBe('neighbours have not told all their routes yet');
   clock.advance(30_000);
+  await until(() => expect(daemon.notReady()).toBe('the session with 127.0.0.9 of BGPPeer/silent is not up'));
+  store.remove({ kind: 'BGPPeer', name: 'silent' });
   await until(() => expect(daemon.notReady()).toBeUndefined());
 });
 

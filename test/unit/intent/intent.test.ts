@@ -303,6 +303,15 @@ describe('policy', () => {
     });
   });
 
+  test('nothing comes in of a pool that is for load balancers only, nor of addresses of Services', () => {
+    const pools = [ipPool('10.244.0.0/16'), ipPool('10.9.0.0/24', { allowedUses: ['LoadBalancer'] })];
+    const services = bgpConfiguration({ clusterIps: ['10.96.0.0/12'], loadBalancerIps: ['10.9.0.0/24'] });
+    expect(configOf([one, ...pools, services]).importPolicy).toMatchObject({
+      within: [prefix('10.244.0.0/16')],
+      services: [prefix('10.9.0.0/24'), prefix('10.96.0.0/12')],
+    });
+  });
+
   test('a pool with disableBGPExport is not announced', () => {
     expect(
       configOf([one, ipPool('10.244.0.0/16'), ipPool('10.250.0.0/16', { disableBgpExport: true })])

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SpeakerConfig } from '../../../bgp/config.ts';
 import type { SpeakerEffect } from '../../../bgp/speaker/event.ts';
+import { peerStatuses } from '../../../bgp/speaker/report.ts';
 import type { Capability, Family, GracefulRestart } from '../../../bgp/wire/message.ts';
 import { ipv4 } from '../../../src/lib/net.ts';
 import { announce, fibOf, OneSpeaker, of, updateOf } from '../../support/one-speaker.ts';
@@ -43,11 +44,12 @@ const expire = (speaker: OneSpeaker): readonly SpeakerEffect[] =>
 const end = (family: Family) => updateOf({ endOfRib: family });
 const everything = ['10.2.0.0/24 gone', '10.3.0.0/24 gone', 'fd00:2::/64 gone'];
 
-describe('a neighbour whose connection breaks', () => {
+describe('RFC 4724 §4.2: a neighbour whose connection breaks', () => {
   test('keeps its routes for the time it asked for, and loses them then', () => {
     const speaker = taught();
     const lost = speaker.lose(peer);
     expect(gone(lost)).toEqual([]);
+    expect(peerStatuses(speaker.speaker)).toMatchObject([{ keptRoutes: 3 }]);
     expect(of(lost, 'startTimer')).toContainEqual(
       expect.objectContaining({ timer: { owner: 'stale', peer: peer.key, name: 'stale' }, after: 60_000 }),
     );
@@ -123,7 +125,7 @@ describe('a neighbour whose connection breaks', () => {
   });
 });
 
-describe('is no restart, and takes the routes at once', () => {
+describe('RFC 4724 §4: is no restart, and takes the routes at once', () => {
   test('a NOTIFICATION', () => {
     const cease = { kind: 'notification', code: 6, subcode: 2, data: new Uint8Array(0) } as const;
     expect(gone(taught().hear(peer, cease))).toEqual(everything);
@@ -154,7 +156,7 @@ test('what is kept follows a change of import policy', () => {
   expect(fibOf(speaker.configure({ importPolicy: wide }))).toEqual(['10.3.0.0/24 via 192.0.2.1']);
 });
 
-describe('our own OPEN', () => {
+describe('RFC 4724 §3: our own OPEN', () => {
   const said = (forwarding: SpeakerConfig['forwarding'], settle = false): Capability | undefined => {
     const speaker = new OneSpeaker();
     speaker.configure({ peers: [peer], ...(forwarding === undefined ? {} : { forwarding }) });
@@ -191,7 +193,7 @@ describe('our own OPEN', () => {
   });
 });
 
-describe('after a restart', () => {
+describe('RFC 4724 §4.1: after a restart', () => {
   const restarted = (): OneSpeaker => {
     const speaker = new OneSpeaker();
     speaker.configure({ peers: [peer, other], forwarding: 'preserved' });
