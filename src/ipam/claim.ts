@@ -19,6 +19,7 @@ import {
   isEmpty,
   newAffinity,
   ownerOf,
+  ownerText,
   sameOwner,
 } from './block.ts';
 import { drop, type Kept, put, readAffinity, readBlock, type Talk, type Trouble } from './talk.ts';
@@ -68,6 +69,13 @@ function* announce(cidr: Prefix, owner: BlockOwner): Talk<Result<Kept<BlockAffin
   const there = yield* readAffinity(affinityName(owner, cidr));
   if (!there.ok) return there;
   if (there.value === undefined) return created;
+  const { thing } = there.value;
+  // A node may be called as a virtual owner is.
+  if (!sameOwner(ownerOf(thing), owner))
+    return err({
+      kind: 'invalid',
+      what: `BlockAffinity/${thing.meta.name} is of ${ownerText(ownerOf(thing))}.`,
+    });
   return there.value.thing.state === 'pending'
     ? ok(there.value)
     : yield* put({ ...there.value.thing, state: 'pending' }, there.value.version);

@@ -39,6 +39,11 @@ const loanMs = 30_000;
 
 export const openLedger = (options: LedgerOptions): Ledger => new OpenLedger(options);
 
+interface Outlook {
+  readonly until: number;
+  readonly why?: string;
+}
+
 class OpenLedger implements Ledger {
   readonly #options: LedgerOptions;
   readonly #entries: Entries;
@@ -49,7 +54,7 @@ class OpenLedger implements Ledger {
   #facts: Facts | undefined;
   #lastTrouble: Trouble | undefined;
   /** What the last search for a block came to, for a while: with `why`, nothing; without, that others lend. */
-  readonly #outlook = new Map<string, { readonly until: number; readonly why?: string }>();
+  readonly #outlook = new Map<string, Outlook>();
   #isRunning = false;
   #isClosed = false;
 
@@ -220,14 +225,14 @@ class OpenLedger implements Ledger {
     if (!sought.ok) return sought.error;
     const found = sought.value;
     if (found.kind === 'none') {
-      this.#outlook.set(keyOf(want), { until: clock.now() + dryMs, why: found.why });
+      this.#expect(want, { until: clock.now() + dryMs, why: found.why });
       return this.#refuseAll(entries, exhausted(want, owner, found.why));
     }
     const blocks = found.kind === 'claimed' ? [found.block] : found.blocks;
     const news = blocks.filter((kept) => !this.#isKnown(kept));
     for (const kept of blocks) this.#table.put(kept);
     const isFirstLoan = found.kind === 'lent' && entries.some(({ borrows }) => !borrows);
-    if (isFirstLoan) this.#outlook.set(keyOf(want), { until: clock.now() + loanMs });
+    if (isFirstLoan) this.#expect(want, { until: clock.now() + loanMs });
     if (found.kind === 'lent') for (const entry of entries) entry.borrows = true;
     if (news.length > 0 || isFirstLoan) return undefined;
     return this.#refuseAll(entries, exhausted(want, owner, whyTaken(want, blocks[0]?.thing)));
@@ -245,6 +250,13 @@ class OpenLedger implements Ledger {
     const lenders = entries.filter(({ borrows }) => !borrows);
     for (const entry of lenders) entry.borrows = true;
     return lenders.length > 0;
+  }
+
+  /** Forgets what is over, so that this stays as small as what is asked for at the moment. */
+  #expect(want: Want, outlook: Outlook): void {
+    const now = this.#options.clock.now();
+    for (const [key, { until }] of this.#outlook) if (until <= now) this.#outlook.delete(key);
+    this.#outlook.set(keyOf(want), outlook);
   }
 
   #refuseAll(entries: readonly AssignEntry[], why: LedgerRefusal): undefined {

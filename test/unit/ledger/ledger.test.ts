@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
 import { realClock } from '../../../src/host/clock.ts';
+import { newAffinity } from '../../../src/ipam/block.ts';
+import { openLedger } from '../../../src/ledger/open.ts';
 import { formatAddress } from '../../../src/lib/net.ts';
 import { seededRandom } from '../../../src/lib/random.ts';
 import { err } from '../../../src/lib/result.ts';
 import type { Objects } from '../../../src/store/objects.ts';
+import { toManifest } from '../../../src/store/schema/write.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { countedObjects } from '../../support/counted-objects.ts';
 import {
@@ -283,4 +286,37 @@ test('a second agent of the node releases all that the first one gave, however o
   texts(await second.assign(podRequest('d', { families: [6] })));
   expect((await second.releaseByHandle('c')).ok).toBe(true);
   expect([...holders(await allBlocks(objects)).keys()].sort()).toEqual(['a', 'b', 'd']);
+});
+
+test('the load balancer has blocks of its own that no node borrows from, and borrows from no node', async () => {
+  const objects = countedObjects();
+  const both = ipPool('both', '10.9.0.0/30', { blockSize: 31, allowedUses: ['Workload', 'LoadBalancer'] });
+  const facts = factsOf([both]);
+  const options = { objects, clock: realClock, random: seededRandom(1), facts: () => facts };
+  const balancer = openLedger({ ...options, owner: { type: 'virtual', name: 'load-balancer' } });
+  const node = ledgerOf('node1', options);
+  const service = (name: string) =>
+    balancer.assign({ handle: name, attributes: {}, families: [4], use: 'LoadBalancer' });
+  texts(await service('a'));
+  for (const name of ['p1', 'p2']) texts(await node.assign(podRequest(name)));
+  expect(await refusal(node.assign(podRequest('p3')))).toContain('no other node has a free address');
+  texts(await service('b'));
+  expect(await refusal(service('c'))).toBe(
+    'No IPv4 address is free for virtual:load-balancer: every block of both (10.9.0.0/30, 2 blocks) is taken; it never borrows from nodes. Add an IPPool, or see "tortiectl ipam show --show-blocks" and "tortiectl ipam check".',
+  );
+  expect((await allBlocks(objects)).map(({ affinity }) => affinity?.type).sort()).toEqual([
+    'host',
+    'virtual',
+  ]);
+  expect(await balancer.holdings()).toMatchObject({ ok: true, value: [{ handle: 'a' }, { handle: 'b' }] });
+});
+
+test('an affinity of another owner under the same name is said to be in the way, not overwritten', async () => {
+  const objects = countedObjects();
+  const facts = factsOf([ipPool('one', '10.9.0.0/31', { blockSize: 31 })]);
+  const options = { objects, clock: realClock, random: seededRandom(1), facts: () => facts };
+  await objects.create(toManifest(newAffinity(cidr('10.9.0.0/31'), { type: 'virtual', name: 'twin' })));
+  expect(await refusal(ledgerOf('twin', options).assign(podRequest('p')))).toContain(
+    'BlockAffinity/twin-10-9-0-0-31 is of virtual:twin.',
+  );
 });
