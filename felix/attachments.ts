@@ -245,14 +245,16 @@ export class Attachments {
 
   /** Harmless if it is gone already, wholly or in part. */
   async detach(record: AttachmentRecord): Promise<void> {
-    const { kernel, records, routes, addresses } = this.#options;
-    this.#unwire(record.interface);
+    const { kernel, records, routes, addresses, endpoints } = this.#options;
+    if (this.#wired.delete(record.interface)) routes.remove(record.interface);
     if (!record.isForeign) {
       // First the route, then the link: a route whose link is gone cannot be deleted any more.
       await routes.installed([], settleMs);
       await unplumb(kernel, record.interface);
       await addresses.release(holdingOf(record)); // on disk before the record is not
     }
+    // Policy goes last: a transaction just before would make the kernel take longer to let the link go.
+    endpoints.remove(record.interface);
     await records.remove(record.interface);
     this.#byInterface.delete(record.interface);
   }

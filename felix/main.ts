@@ -74,11 +74,20 @@ export async function main(argv: readonly string[]): Promise<number> {
   return 1;
 }
 
+/** Well below the minute and a half that the plugin waits for an answer. */
+const allocateWithinMs = 30_000;
+
 /** Of this node's blocks. */
 const ledgerOf =
   (node: string, log: Logger, shared: Pick<LedgerOptions, 'objects' | 'clock' | 'random'>) =>
   (facts: LedgerOptions['facts']): Ledger =>
-    openLedger({ ...shared, facts, owner: { type: 'host', node }, onLog: (sentence) => log.info(sentence) });
+    openLedger({
+      ...shared,
+      facts,
+      patienceMs: allocateWithinMs,
+      owner: { type: 'host', node },
+      onLog: (sentence) => log.info(sentence),
+    });
 
 /** Pods can be served: now the runtime may hear of us. What is wrong with it a person must mend. */
 async function configure(options: FelixOptions, log: Logger): Promise<void> {
