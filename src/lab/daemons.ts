@@ -34,9 +34,9 @@ function nodeProcesses(state: Cluster, node: LabNode): readonly ProcessPlan[] {
     netns: node.netns,
     command: tortie(role, ...common, '--socket', socketOf(topology.name, node.name, role), ...more),
     logFile: join(dir, `${role}.log`),
-    ...(state.api === undefined ? {} : { env: { KUBECONFIG: daemonKubeconfigOf(topology.name, 'tortie') } }),
+    ...(state.api === undefined ? {} : { env: { KUBECONFIG: daemonKubeconfigOf(topology.name, role) } }),
   });
-  return [plan('bgp'), plan('felix', '--state-dir', join(dir, 'state'))];
+  return [plan('bgp', '--state-dir', join(dir, 'state')), plan('felix', '--state-dir', join(dir, 'state'))];
 }
 
 const kubeletProcess = (lab: string): ProcessPlan => ({

@@ -68,8 +68,11 @@ export const apiDirOf = (lab: string): string => join(runDirOf(lab), 'api');
 /** The person's, with every right, to the door on this machine's loopback. */
 export const kubeconfigOf = (lab: string): string => join(runDirOf(lab), 'kubeconfig');
 /** Those of the daemons: limited rights, over the nodes' own network. */
-export const daemonKubeconfigOf = (lab: string, user: 'tortie' | 'controller'): string =>
-  join(apiDirOf(lab), `kubeconfig-${user}`);
+export const daemonKubeconfigOf = (lab: string, daemon: Daemon): string =>
+  join(apiDirOf(lab), `kubeconfig-${daemon}`);
+
+export const daemons = ['bgp', 'felix', 'controller'] as const;
+type Daemon = (typeof daemons)[number];
 
 export const accessOf = (lab: string, port: number): Access => ({
   server: `127.0.0.1:${port}`,
@@ -134,10 +137,14 @@ export async function prepareApi(
   const certificate = certificateIn(apiDirOf(lab));
   writeFileSync(kubeconfigOf(lab), kubeconfigFor('admin', accessOf(lab, port)), { mode: 0o600 });
   const server = `${addresses[0]}:${serverPort}`;
-  for (const user of ['tortie', 'controller'] as const)
-    writeFileSync(daemonKubeconfigOf(lab, user), kubeconfigFor(user, { server, certificate }), {
-      mode: 0o600,
-    });
+  for (const daemon of daemons)
+    writeFileSync(
+      daemonKubeconfigOf(lab, daemon),
+      kubeconfigFor(`tortie-${daemon}`, { server, certificate }),
+      {
+        mode: 0o600,
+      },
+    );
   return { port };
 }
 

@@ -64,7 +64,7 @@ const torAsn = 65000;
 export const maxNodes = 60;
 
 /** Another place for the run directories, for whoever may not write to /run; the same for every command of a lab. */
-const runRoot = process.env['TORTIE_LAB_RUN'] ?? '/run/tortie-lab';
+const runRoot = (): string => process.env['TORTIE_LAB_RUN'] ?? '/run/tortie-lab';
 
 /** Names carry no dash, so that the namespaces of lab "a" can never look like those of another one. */
 export function checkLabName(name: string): Result<string> {
@@ -72,7 +72,7 @@ export function checkLabName(name: string): Result<string> {
   return err(`--name "${name}" is not a lab name. Use up to 16 lower-case letters and digits.`);
 }
 
-export const runDirOf = (name: string): string => `${runRoot}/${name}`;
+export const runDirOf = (name: string): string => `${runRoot()}/${name}`;
 export const storeDirOf = (name: string): string => `${runDirOf(name)}/store`;
 export const netnsPrefix = (name: string): string => `tortie-${name}-`;
 export const netnsPath = (netns: string): string => `/run/netns/${netns}`;

@@ -23,25 +23,30 @@ const patienceMs = 10_000;
 export function asAdmin({ server, certificate }: Access): Ask {
   return (method, path, body, type = 'application/json', accept = 'application/json') =>
     new Promise((resolve, reject) => {
+      const text = body === undefined ? '' : JSON.stringify(body);
       const asked = httpsRequest(
         `https://${server}${path}`,
         {
           ...{ method, ca: certificate, agent: false, timeout: patienceMs },
-          headers: { authorization: `Bearer ${tokenOf('admin')}`, 'content-type': type, accept },
+          headers: {
+            ...{ authorization: `Bearer ${tokenOf('admin')}`, 'content-type': type, accept },
+            // Of its own accord Node sends none with DELETE, and the body is not read then.
+            'content-length': Buffer.byteLength(text),
+          },
         },
         (response) => {
           const chunks: Uint8Array[] = [];
           response.on('data', (chunk: Uint8Array) => chunks.push(chunk));
           response.on('error', reject);
           response.on('end', () => {
-            const text = Buffer.concat(chunks).toString('utf8');
+            const said = Buffer.concat(chunks).toString('utf8');
             const isJson = /json/.test(response.headers['content-type'] ?? '');
-            resolve({ status: response.statusCode ?? 0, body: isJson ? (JSON.parse(text) as Json) : text });
+            resolve({ status: response.statusCode ?? 0, body: isJson ? (JSON.parse(said) as Json) : said });
           });
         },
       );
       asked.on('timeout', () => asked.destroy(new Error(`${method} ${path}: no answer`)));
       asked.on('error', reject);
-      asked.end(body === undefined ? undefined : JSON.stringify(body));
+      asked.end(text);
     });
 }

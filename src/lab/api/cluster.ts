@@ -25,26 +25,20 @@ export const definitions = (): readonly Json[] =>
     .sort()
     .flatMap((name) => read(`${deployDir}crds/${name}`));
 
-/** The ClusterRoles we ship, each bound to the user it is for: the controller's to the controller, all others to the daemons. */
+/** The ClusterRoles that are installed with the product, each bound to the user of its name. */
 export function grants(): readonly Json[] {
-  const roles = [...read(`${deployDir}cluster-role.yaml`), ...read(`${deployDir}tortie.yaml`)].filter(
-    (manifest) => at(manifest, 'kind') === 'ClusterRole',
-  );
-  return roles.flatMap((role) => {
-    const { name } = nameOf(role);
-    const user = name.includes('controller') ? 'tortie-controller' : 'tortie';
-    return [role, bindingOf(name, user)];
-  });
+  const roles = read(`${deployDir}manifest/tortie.yaml`).filter((one) => at(one, 'kind') === 'ClusterRole');
+  return roles.flatMap((role) => [role, bindingOf(nameOf(role).name)]);
 }
 
 const rbac = 'rbac.authorization.k8s.io';
 
-const bindingOf = (role: string, user: string): Json => ({
+const bindingOf = (role: string): Json => ({
   apiVersion: `${rbac}/v1`,
   kind: 'ClusterRoleBinding',
   metadata: { name: `lab-${role}` },
   roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
-  subjects: [{ kind: 'User', apiGroup: rbac, name: user }],
+  subjects: [{ kind: 'User', apiGroup: rbac, name: role }],
 });
 
 /** Puts all of `manifests`, namespaces first, and those that nobody wrote down too. Rejects with the server's own sentence. */

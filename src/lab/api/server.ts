@@ -15,11 +15,13 @@ export const serverProgram = new URL(
 export const serverSetup = new URL('setup.sh', import.meta.url).pathname;
 export const serverPort = 6443;
 
-/** admin may do everything, tortie and controller what is granted to them; the server knows no stranger. */
+/** admin may do everything, our own what is granted to them; the server knows no stranger. */
 const tokens = {
   admin: 'token-of-admin',
   tortie: 'token-of-tortie',
-  controller: 'token-of-controller',
+  'tortie-bgp': 'token-of-bgp',
+  'tortie-felix': 'token-of-felix',
+  'tortie-controller': 'token-of-controller',
   stranger: 'token-of-nobody',
 } as const;
 export type User = keyof typeof tokens;
@@ -42,11 +44,10 @@ export const certificateIn = (directory: string): string => readFileSync(join(di
 export function prepareServer(directory: string, addresses: readonly string[]): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const at = (file: string): string => join(directory, file);
-  const users = [
-    `${tokens.admin},admin,1,system:masters`,
-    `${tokens.tortie},tortie,2`,
-    `${tokens.controller},tortie-controller,3`,
-  ];
+  const known = Object.entries(tokens).filter(([user]) => user !== 'stranger');
+  const users = known.map(
+    ([user, token], index) => `${token},${user},${index + 1}${user === 'admin' ? ',system:masters' : ''}`,
+  );
   writeFileSync(at('tokens.csv'), `${users.join('\n')}\n`, { mode: 0o600 });
   const openssl = (...argv: readonly string[]): void =>
     void execFileSync('openssl', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
