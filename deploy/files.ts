@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 
 export interface Made {
   /** Relative to this folder. */
@@ -15,7 +15,7 @@ export interface Made {
 
 const here = new URL('.', import.meta.url).pathname;
 const linked = new URL('../node_modules/.cache/tortie-deploy/helm', import.meta.url).pathname;
-const note = '# Made by `node deploy/generate.ts` from deploy/chart; do not edit.\n';
+const note = '# Made by `npm run manifests` from deploy/chart; do not edit.\n';
 const namespace = 'kube-system';
 
 /** What `helm template` says. Helm is the one that test/deploy/setup.sh found or built. @param more  further arguments */
@@ -57,18 +57,60 @@ function fileName(document: string): string {
   return `${String(parsed?.get('kind')).toLowerCase()}-${String(parsed?.getIn(['metadata', 'name']))}.yaml`;
 }
 
-/** A folder of kustomize: a file for each document, and the list of them. */
-function kustomization(folder: string, kind: string, documents: readonly string[]): readonly Made[] {
+/** A folder of kustomize: a file for each document, the patches, and the list of them. */
+function kustomization(
+  folder: string,
+  kind: 'Kustomization' | 'Component',
+  documents: readonly string[],
+  patches: readonly string[] = [],
+): readonly Made[] {
   const version = kind === 'Component' ? 'v1alpha1' : 'v1beta1';
   const made = documents.map((one) => ({ path: fileName(one), text: `${note}${one}\n` }));
-  const list = made.map(({ path }) => `  - ${path}\n`).sort();
-  const head = `${note}apiVersion: kustomize.config.k8s.io/${version}\nkind: ${kind}\nresources:\n${list.join('')}`;
-  return [{ path: 'kustomization.yaml', text: head }, ...made].map(({ path, text }) => ({
-    path: `kustomize/${folder}/${path}`,
-    text,
-  }));
+  const changes = patches.map((one) => ({ path: `patch-${fileName(one)}`, text: `${note}${one}` }));
+  const head = {
+    apiVersion: `kustomize.config.k8s.io/${version}`,
+    kind,
+    resources: made.map(({ path }) => path).sort(),
+    ...(changes.length === 0 ? {} : { patches: changes.map(({ path }) => ({ path })) }),
+  };
+  return [{ path: 'kustomization.yaml', text: `${note}${stringify(head)}` }, ...made, ...changes].map(
+    ({ path, text }) => ({
+      path: `kustomize/${folder}/${path}`,
+      text,
+    }),
+  );
 }
 
+interface Workload {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly spec?: {
+    readonly template?: {
+      readonly spec: {
+        readonly containers: readonly { readonly name: string; readonly args: readonly string[] }[];
+      };
+    };
+  };
+}
+
+/** What changes the command lines of the base's workloads to those of these documents. */
+const argsOf = (documents: readonly string[]): readonly string[] =>
+  documents
+    .map((one) => parse(one) as Workload)
+    .flatMap(({ apiVersion, kind, metadata: { name, namespace }, spec }) => {
+      const containers = spec?.template?.spec.containers.map((one) => ({ name: one.name, args: one.args }));
+      if (containers === undefined) return [];
+      const patch = {
+        apiVersion,
+        kind,
+        metadata: { name, namespace },
+        spec: { template: { spec: { containers } } },
+      };
+      return [stringify(patch)];
+    });
+
+const everywhere = ['--set', 'metrics.address=0.0.0.0'];
 const monitoring = ['podMonitor', 'prometheusRule', 'dashboards'].flatMap((one) => [
   '--set',
   `monitoring.${one}.enabled=true`,
@@ -78,21 +120,19 @@ export function madeFiles(): readonly Made[] {
   const definitions = crds();
   const plain = documentsOf(render('--no-hooks'));
   const watched = documentsOf(
-    render(
-      '--no-hooks',
-      '--show-only',
-      'templates/monitoring.yaml',
-      '--set',
-      'metrics.address=0.0.0.0',
-      ...monitoring,
-    ),
+    render('--no-hooks', '--show-only', 'templates/monitoring.yaml', ...everywhere, ...monitoring),
   );
   const all = [...definitions.map(({ text }) => text.replace(/^#.*\n/, '').trim()), ...plain];
   return [
     ...definitions.map(({ path, text }) => ({ path: `chart/crds/${path}`, text })),
     { path: 'manifest/tortie.yaml', text: joined(all) },
     ...kustomization('base', 'Kustomization', all),
-    ...kustomization('components/monitoring', 'Component', watched),
+    ...kustomization(
+      'components/monitoring',
+      'Component',
+      watched,
+      argsOf(documentsOf(render('--no-hooks', ...everywhere))),
+    ),
   ];
 }
 

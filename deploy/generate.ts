@@ -1,4 +1,4 @@
-/** `node deploy/generate.ts`: writes what is made from the chart, and removes what no longer is. Needs test/deploy/setup.sh. */
+/** `npm run manifests`: writes what is made from the chart, and removes what no longer is. Needs test/deploy/setup.sh. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { madeFiles, madeFolders } from './files.ts';

@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { madeFiles, madeFolders, render } from '../../deploy/files.ts';
 import { type Described, valuesDefaults, valuesSchema, valuesTable } from '../../deploy/values.ts';
 import { containersOf, helm, kubectl, objectsOf, root, run } from './tools.ts';
@@ -26,6 +28,29 @@ test('kubectl finds in the kustomize base the objects of the single manifest', (
   const base = sorted(kubectl('kustomize', 'deploy/kustomize/base'));
   expect(base.length).toBeGreaterThan(20);
   expect(base).toEqual(sorted(read('deploy/manifest/tortie.yaml')));
+});
+
+test('with the monitoring component kubectl finds what the chart makes with monitoring on', () => {
+  const overlay = mkdtempSync(join(tmpdir(), 'tortie-overlay-'));
+  const folder = (name: string): string => relative(realpathSync(overlay), join(deploy, 'kustomize', name));
+  const head = { resources: [folder('base')], components: [folder('components/monitoring')] };
+  writeFileSync(join(overlay, 'kustomization.yaml'), stringify(head));
+  try {
+    const found = objectsOf(kubectl('kustomize', overlay));
+    const on = ['podMonitor', 'prometheusRule', 'dashboards'].map((one) => `monitoring.${one}.enabled=true`);
+    const made = objectsOf(render('--no-hooks', '--set', ['metrics.address=0.0.0.0', ...on].join()));
+    const names = (objects: typeof found): readonly string[] =>
+      objects
+        .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+        .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+        .sort();
+    expect(names(found)).toEqual(names(made));
+    const args = (objects: typeof found) => objects.flatMap(containersOf).map((one) => [one.name, one.args]);
+    expect(Object.fromEntries(args(found))).toEqual(Object.fromEntries(args(made)));
+    expect(JSON.stringify(args(found))).toContain('--metrics=0.0.0.0:9091');
+  } finally {
+    rmSync(overlay, { recursive: true });
+  }
 });
 
 test('helm finds nothing to complain of, with every option on', () => {
