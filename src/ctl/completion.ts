@@ -60,41 +60,42 @@ export async function completion(shell: string, commands: readonly Command[]): P
 
 /**
  * The path is the words that are no options; the longest known one decides. Options that say which cluster and which
- * namespace are handed on when names of objects are asked for.
+ * namespace are handed on when names of objects are asked for. zsh runs the same text, where `path` and `words` have a
+ * meaning of their own, so no variable is called that.
  */
 function bash(commands: readonly Command[], end: string): string {
   const cases = wordTable(commands).map(
-    ({ path, words }) => `      "${path}") words="${words.join(' ')}" ;;`,
+    ({ path, words }) => `      "${path}") offer="${words.join(' ')}" ;;`,
   );
   const withNames = named(commands).map((name) => `"${name} "*`);
   return `# tortiectl completion for bash
 _tortiectl() {
-  local path="" full word words="" take="" asked=()
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  local way="" full word offer="" take="" asked=()
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do
     if [ -n "$take" ]; then take=""; asked+=("$word"); continue; fi
     case "$word" in
       ${[...globals, '-n', '--namespace'].join('|')}) take=1; asked+=("$word") ;;
       -A|--all-namespaces) asked+=("$word") ;;
       -*) ;;
-      *) path="\${path:+$path }$word" ;;
+      *) way="\${way:+$way }$word" ;;
     esac
   done
-  full=$path
+  full=$way
   while :; do
-    case "$path" in
+    case "$way" in
 ${cases.join('\n')}
     esac
-    [ -n "$words" ] && break
-    case "$path" in *" "*) path="\${path% *}" ;; *) path="" ;; esac
+    [ -n "$offer" ] && break
+    case "$way" in *" "*) way="\${way% *}" ;; *) way="" ;; esac
   done
   case "$full" in
     ${withNames.join(' | ')})
       case "\${COMP_WORDS[COMP_CWORD]}" in -*) ;; *)
         word=\${full#* }
-        words=$(tortiectl get "\${word%% *}" -o name "\${asked[@]}" 2>/dev/null | sed 's,.*/,,') ;;
+        offer=$(tortiectl get "\${word%% *}" -o name "\${asked[@]}" 2>/dev/null | sed 's,.*/,,') ;;
       esac ;;
   esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$offer" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 ${end}
 `;
@@ -115,7 +116,8 @@ function __tortiectl_words
   string match -v -- '-*' (commandline -opc)[2..-1]
 end
 function __tortiectl_at
-  test "$argv[1]" = (string join ' ' (__tortiectl_words))
+  set -l before (string join ' ' -- (__tortiectl_words))
+  test "$argv[1]" = "$before"
 end
 function __tortiectl_kind
   string match -q -- "$argv[1] *" (string join ' ' (__tortiectl_words))

@@ -2,7 +2,7 @@
 import type { BgpReport, FelixReport, SessionReport } from '../../src/model/node-report.ts';
 import type { Json } from '../../src/store/store.ts';
 
-export const at = '2026-11-21T12:00:00.000Z';
+const at = '2026-11-21T12:00:00.000Z';
 /** A minute after the reports. */
 export const now = new Date('2026-11-21T12:01:00.000Z');
 

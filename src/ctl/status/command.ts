@@ -48,8 +48,10 @@ const clearScreen = '\x1b[H\x1b[2J';
 function watch(source: Source, options: StatusOptions): Promise<number> {
   let nodes: readonly Manifest[] | undefined;
   let reports: readonly Manifest[] | undefined;
+  // Half of the answer would show nodes that are missing as if they were none.
+  let nodesAnswered = false;
   const draw = (): void => {
-    if (reports === undefined) return;
+    if (reports === undefined || !nodesAnswered) return;
     if (process.stdout.isTTY) process.stdout.write(clearScreen);
     void show(nodes, reports, options);
   };
@@ -61,10 +63,14 @@ function watch(source: Source, options: StatusOptions): Promise<number> {
         {},
         (items) => {
           nodes = items;
+          nodesAnswered = true;
           draw();
         },
         // Without the nodes there are still their reports.
-        () => undefined,
+        () => {
+          nodesAnswered = true;
+          draw();
+        },
       ),
       source.follow(
         reportPlace,
