@@ -36,15 +36,20 @@ export interface Controller {
 export function createController(options: ControllerOptions): Controller {
   const { objects, lease, identity, log, counters } = options;
   let term: Term | undefined;
+  /** How many have ended: what was begun in one of them writes nothing in the next. */
+  let terms = 0;
   const tell = counters(() => term);
   const elector = openElector({
     ...options,
     ...lease,
     onLead: () => {
       log.info('this controller leads', { lease: `${lease.namespace}/${lease.name}` });
-      term = openTerm({ ...options, objects: guarded(objects, elector.leads), counters: tell });
+      const number = terms;
+      const leads = (): boolean => number === terms && elector.leads();
+      term = openTerm({ ...options, objects: guarded(objects, leads), counters: tell });
     },
     onLost: (why) => {
+      terms += 1;
       term?.stop();
       term = undefined;
       log.info(`this controller leads no more: ${why}`);

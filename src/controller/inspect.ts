@@ -9,7 +9,7 @@ import { metadataOf } from './json.ts';
 import { judge, wrongElsewhere } from './judge.ts';
 import type { Placard } from './placard.ts';
 import { forEach, must } from './refused.ts';
-import type { World } from './world.ts';
+import { reservedBy, type World } from './world.ts';
 
 export interface InspectorOptions {
   readonly objects: Objects;
@@ -33,7 +33,7 @@ export function openInspector({
   let full = new Set<string>();
 
   function tellOfFull(): void {
-    const pools = exhausted(world.all('IPPool'), world.all('IPAMBlock'));
+    const pools = exhausted(world.all('IPPool'), world.all('IPAMBlock'), reservedBy(world));
     for (const { meta } of pools.filter((pool) => !full.has(pool.meta.name))) {
       const uid = meta.uid === undefined ? {} : { uid: meta.uid };
       const message =

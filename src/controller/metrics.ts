@@ -4,9 +4,9 @@
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { type Counted, countUse, poolOf } from './decide/count.ts';
-import { sizeOfPrefix } from './decide/pool.ts';
+import { reservedIn, sizeOfPrefix } from './decide/pool.ts';
 import type { Counters, Term } from './term.ts';
-import type { World } from './world.ts';
+import { reservedBy, type World } from './world.ts';
 
 /** @param term  of the present, if this process leads. @returns what to tell of what happens */
 export function registerMetrics(registry: Registry, term: () => Term | undefined): Counters {
@@ -104,4 +104,14 @@ function registerIpam(gauge: MakeGauge): void {
   gauge('ipam_ippool_size', 'Addresses of a pool.', ['ippool'], (each, { world }) => {
     for (const { meta, cidr } of world.all('IPPool')) each.set({ ippool: meta.name }, sizeOfPrefix(cidr));
   });
+  gauge(
+    'ipam_ippool_reserved',
+    'Addresses of a pool that IPReservations keep.',
+    ['ippool'],
+    (each, { world }) => {
+      const reserved = reservedBy(world);
+      for (const { meta, cidr } of world.all('IPPool'))
+        each.set({ ippool: meta.name }, reservedIn(cidr, reserved));
+    },
+  );
 }

@@ -25,7 +25,7 @@ import { noticesOf } from './judge.ts';
 import { openPlacard } from './placard.ts';
 import { openRecorder } from './recorder.ts';
 import { untaint } from './untaint.ts';
-import { World, watched } from './world.ts';
+import { reservedBy, World, watched } from './world.ts';
 
 export interface TermOptions {
   readonly store: Store;
@@ -210,7 +210,7 @@ function factsOf(world: World, births: Births): Facts | undefined {
   return {
     // One that overlaps an older pool would give addresses of that one a second time.
     pools: pools.filter((pool) => allocatableOf(pool, pools, births).status === 'True'),
-    reserved: world.all('IPReservation').flatMap(({ reservedCidrs }) => reservedCidrs),
+    reserved: reservedBy(world),
     settings: {
       // A pool's blocks are claimed as they are needed, as many as that takes.
       ...{ strictAffinity: true, maxBlocksPerHost: Number.MAX_SAFE_INTEGER, autoAllocateBlocks: true },

@@ -1,4 +1,5 @@
 /** The cluster as the store tells it: one table for each kind, and what is wrong with which object. */
+import type { Prefix } from '../lib/net.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Kind, keyOf, type Resource, type ResourceRef, refOf } from '../model/resource.ts';
 import type { Batch, Change } from '../store/store.ts';
@@ -70,3 +71,7 @@ export class World {
     return flaws;
   }
 }
+
+/** What all IPReservations keep. */
+export const reservedBy = (world: World): readonly Prefix[] =>
+  world.all('IPReservation').flatMap(({ reservedCidrs }) => reservedCidrs);

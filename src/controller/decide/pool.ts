@@ -1,7 +1,15 @@
 /** Allocatable of IPPools, with Calico's reasons; and how full each is. */
 
-import { inUse } from '../../ipam/block.ts';
-import { containsAddress, formatPrefix, lengthOf, overlaps, type Prefix, widthOf } from '../../lib/net.ts';
+import { inUse, isReserved } from '../../ipam/block.ts';
+import {
+  contains,
+  containsAddress,
+  formatPrefix,
+  lengthOf,
+  overlaps,
+  type Prefix,
+  widthOf,
+} from '../../lib/net.ts';
 import type { IpamBlock } from '../../model/ipam.ts';
 import type { IpPool } from '../../model/resource.ts';
 import type { Verdict } from './condition.ts';
@@ -38,17 +46,34 @@ function isElder(one: IpPool, than: IpPool, births: Births): boolean {
 /** How many addresses; beyond 2^53 it is no longer exact, which nobody counts. */
 export const sizeOfPrefix = (cidr: Prefix): number => 2 ** (widthOf(cidr) - lengthOf(cidr));
 
-/** Which enabled pools have no address left: each of their addresses is given, reserved ones aside. */
-export function exhausted(pools: readonly IpPool[], blocks: readonly IpamBlock[]): readonly IpPool[] {
+/** How many addresses of `cidr` are reserved; what is reserved twice counts once. */
+export function reservedIn(cidr: Prefix, reserved: readonly Prefix[]): number {
+  const distinct = [...new Set(reserved)];
+  const outermost = distinct.filter(
+    (one) => !distinct.some((other) => other !== one && contains(other, one)),
+  );
+  if (outermost.some((one) => contains(one, cidr))) return sizeOfPrefix(cidr);
+  return outermost.filter((one) => contains(cidr, one)).reduce((sum, one) => sum + sizeOfPrefix(one), 0);
+}
+
+/** Which enabled pools have no address left: each is given or reserved. @param reserved  of all IPReservations */
+export function exhausted(
+  pools: readonly IpPool[],
+  blocks: readonly IpamBlock[],
+  reserved: readonly Prefix[],
+): readonly IpPool[] {
   const given = new Map<Prefix, number>();
   for (const block of blocks) {
     // A block lies in one pool whole.
     const pool = pools.find((one) => overlaps(one.cidr, block.cidr));
     if (pool === undefined) continue;
-    const inside = inUse(block).filter(({ address }) => containsAddress(pool.cidr, address)).length;
+    // What was given before it was reserved must not count twice.
+    const inside = inUse(block).filter(
+      ({ address }) => containsAddress(pool.cidr, address) && !isReserved(address, reserved),
+    ).length;
     given.set(pool.cidr, (given.get(pool.cidr) ?? 0) + inside);
   }
-  return pools.filter(
-    (pool) => !pool.disabled && !pool.terminating && (given.get(pool.cidr) ?? 0) >= sizeOfPrefix(pool.cidr),
-  );
+  const isFull = ({ cidr }: IpPool): boolean =>
+    (given.get(cidr) ?? 0) + reservedIn(cidr, reserved) >= sizeOfPrefix(cidr);
+  return pools.filter((pool) => !pool.disabled && !pool.terminating && isFull(pool));
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { acceptedOf } from '../../../src/controller/decide/accepted.ts';
 import { settle, statusIn, type Verdict } from '../../../src/controller/decide/condition.ts';
 import { readyOf } from '../../../src/controller/decide/peer.ts';
-import { allocatableOf, exhausted } from '../../../src/controller/decide/pool.ts';
+import { allocatableOf, exhausted, reservedIn } from '../../../src/controller/decide/pool.ts';
 import { emptyBlock } from '../../../src/ipam/block.ts';
 import { asn } from '../../../src/lib/net.ts';
 import type { CalicoNodeStatus, SessionReport } from '../../../src/model/node-report.ts';
@@ -241,8 +241,22 @@ describe('a pool', () => {
   });
 
   test('is exhausted when every address of it is given, and not one before', () => {
-    expect(exhausted([pool], [given(0, 0, 0, 0)])).toEqual([pool]);
-    expect(exhausted([pool], [given(0, 0, 0, undefined)])).toEqual([]);
-    expect(exhausted([{ ...pool, disabled: true }], [given(0, 0, 0, 0)])).toEqual([]);
+    expect(exhausted([pool], [given(0, 0, 0, 0)], [])).toEqual([pool]);
+    expect(exhausted([pool], [given(0, 0, 0, undefined)], [])).toEqual([]);
+    expect(exhausted([{ ...pool, disabled: true }], [given(0, 0, 0, 0)], [])).toEqual([]);
+  });
+
+  test('has no more than is not reserved, and what was given before it was reserved counts once', () => {
+    const last = [prefix('10.0.0.3/32')];
+    expect(exhausted([pool], [given(0, 0, 0, undefined)], last)).toEqual([pool]);
+    expect(exhausted([pool], [given(0, 0, undefined, 0)], last)).toEqual([]);
+    expect(exhausted([pool], [], [prefix('10.0.0.0/8')])).toEqual([pool]);
+  });
+
+  test('counts what is reserved twice once, and nothing outside of it', () => {
+    const reserved = ['10.0.0.0/31', '10.0.0.0/31', '10.0.0.1/32', '10.9.0.0/16', 'fd00::/64'].map(prefix);
+    expect(reservedIn(pool.cidr, reserved)).toBe(2);
+    expect(reservedIn(pool.cidr, [])).toBe(0);
+    expect(reservedIn(pool.cidr, [prefix('10.0.0.0/30'), prefix('10.0.0.0/8')])).toBe(4);
   });
 });

@@ -180,6 +180,45 @@ describe('leadership', () => {
   });
 });
 
+test('what a leader began before it lost the lease writes nothing when it leads again', async () => {
+  world = createWorld(nodeObject('n1'), frontPool);
+  const late: (() => void)[] = [];
+  let isSlow = false;
+  const { objects } = world.store;
+  const slow: Objects = {
+    ...objects,
+    // A look at a Service takes very long, and what follows from it is to write its status.
+    get: async (one) => {
+      const found = await objects.get(one);
+      if (one.kind === 'Service' && isSlow) await new Promise<void>((resolve) => late.push(resolve));
+      return found;
+    },
+  };
+  let writes = 0;
+  const seen: Objects = {
+    ...slow,
+    updateStatus: (manifest, version) => {
+      if (manifest['kind'] === 'Service') writes += 1;
+      return slow.updateStatus(manifest, version);
+    },
+  };
+  world.controller('a', seen).start();
+  await world.pass(10);
+  isSlow = true;
+  world.store.apply(serviceObject('web'));
+  await world.pass(5);
+  expect(late).toHaveLength(1);
+  world.store.away(true);
+  await world.pass(15);
+  isSlow = false;
+  world.store.away(false);
+  await world.pass(30);
+  expect(writes).toBe(1);
+  for (const resume of late) resume();
+  await world.pass(5);
+  expect(writes).toBe(1);
+});
+
 describe('conditions', () => {
   test('say of a peer what all nodes say, and Events tell of its coming and going, once', async () => {
     world = createWorld(nodeObject('n1'), nodeObject('n2'), peer(), report('n1', 'Established'));
