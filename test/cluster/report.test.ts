@@ -138,7 +138,7 @@ test('Services are asked for only once BGPConfiguration names addresses of their
 test('each node wrote no more than once in ten seconds, and nothing was ever refused', () => {
   const most = Math.ceil((performance.now() - begin) / 10_000) + 1;
   for (const node of ['node1', 'node2']) {
-    const writes = asked('caliconodestatuses').filter(
+    const writes = asked('caliconodestatuses/status').filter(
       (line) => line.startsWith('patch') && line.includes(node),
     );
     expect(writes.length).toBeGreaterThan(0);
