@@ -107,7 +107,10 @@ test('a node that waits with the startup taint is seen by the other once its rou
       expect(await reported('node1')).toMatchObject({ status: { tortie: { bgp: { sees: ['node2'] } } } }),
     soon,
   );
-  expect(await reported('node2')).toMatchObject({ status: { tortie: { bgp: { sees: [] } } } });
+  await eventually(
+    async () => expect(await reported('node2')).toMatchObject({ status: { tortie: { bgp: { sees: [] } } } }),
+    soon,
+  );
 });
 
 test('a speaker asks for the block affinities of its own node only', () => {
