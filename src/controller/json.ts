@@ -10,14 +10,19 @@ export const seconds = (date: Date): string => date.toISOString().replace(/\.\d{
 export const manifestFrom = (value: object): Manifest => JSON.parse(JSON.stringify(value)) as Manifest;
 
 export interface Metadata {
+  readonly name?: string;
+  readonly namespace?: string;
   readonly uid?: string;
   readonly generation?: number;
   readonly creationTimestamp?: string;
 }
 
 export function metadataOf(manifest: Manifest): Metadata {
-  const { uid, generation, creationTimestamp } = isObject(manifest['metadata']) ? manifest['metadata'] : {};
+  const metadata = isObject(manifest['metadata']) ? manifest['metadata'] : {};
+  const { name, namespace, uid, generation, creationTimestamp } = metadata;
   return {
+    ...(typeof name === 'string' ? { name } : {}),
+    ...(typeof namespace === 'string' ? { namespace } : {}),
     ...(typeof uid === 'string' ? { uid } : {}),
     ...(typeof generation === 'number' ? { generation } : {}),
     ...(typeof creationTimestamp === 'string' ? { creationTimestamp } : {}),

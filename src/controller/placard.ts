@@ -7,12 +7,13 @@ import type { Logger } from '../host/log.ts';
 import type { Random } from '../lib/random.ts';
 import { ok, type Result } from '../lib/result.ts';
 import { same } from '../lib/same.ts';
-import type { ResourceRef } from '../model/resource.ts';
-import type { Objects, Refusal } from '../store/objects.ts';
+import { type Kind, keyOf, type ResourceRef } from '../model/resource.ts';
+import type { Manifest, Objects, Refusal } from '../store/objects.ts';
 import { amend } from './amend.ts';
 import { settle, type Verdict } from './decide/condition.ts';
 import { type Duty, openDuty } from './duty.ts';
 import { fieldOf, manifestFrom, metadataOf, seconds } from './json.ts';
+import { forEach, must } from './refused.ts';
 
 export interface PlacardOptions {
   readonly objects: Objects;
@@ -47,6 +48,7 @@ export function openPlacard(options: PlacardOptions): Placard {
   const shown = new Map<string, readonly Verdict[]>();
   const writtenAt = new Map<string, number>();
   const unsure = new Set<string>();
+  let isSurveyed = false;
 
   const isDone = (key: string, { verdicts }: Shown): boolean =>
     !unsure.has(key) && same(shown.get(key), verdicts);
@@ -55,8 +57,28 @@ export function openPlacard(options: PlacardOptions): Placard {
   const waitOf = (key: string): number =>
     Math.max(0, (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) + gapMs - clock.now());
 
+  /** One list for each kind, instead of a look at each object: nearly all say what they should. */
+  async function survey(): Promise<void> {
+    const kinds = new Set([...wanted.values()].map(({ ref }) => ref.kind));
+    await forEach(kinds, async (kind) => {
+      for (const { manifest } of must(await options.objects.list(kind))) compare(kind, manifest);
+    });
+    isSurveyed = true;
+  }
+
+  function compare(kind: Kind, manifest: Manifest): void {
+    const { name = '', namespace } = metadataOf(manifest);
+    const key = keyOf({ kind, name, ...(namespace === undefined ? {} : { namespace }) });
+    const one = wanted.get(key);
+    if (one === undefined) return;
+    if (conditionsFor(manifest, one.verdicts, options.today()) !== undefined) return void unsure.add(key);
+    shown.set(key, one.verdicts);
+    unsure.delete(key);
+  }
+
   /** Writes one of those that are due. */
   async function run(): Promise<number | undefined> {
+    if (!isSurveyed) await survey();
     const open = [...wanted].filter(([key, one]) => !isDone(key, one));
     const due = open.find(([key]) => waitOf(key) === 0);
     if (due === undefined)
@@ -89,13 +111,25 @@ export function openPlacard(options: PlacardOptions): Placard {
         for (const key of known.keys()) if (!wanted.has(key)) known.delete(key);
       duty.wake();
     },
-    recheck: (keys = wanted.keys()) => {
+    recheck: (keys) => {
       const before = unsure.size;
-      for (const key of keys) if (wanted.has(key)) unsure.add(key);
-      if (unsure.size > before) duty.wake();
+      for (const key of keys ?? []) if (wanted.has(key)) unsure.add(key);
+      if (keys === undefined) isSurveyed = false;
+      if (unsure.size > before || !isSurveyed) duty.wake();
     },
     stop: duty.stop,
   };
+}
+
+/** The conditions it should have, if they are not those it has. */
+function conditionsFor(
+  manifest: Manifest,
+  verdicts: readonly Verdict[],
+  now: Date,
+): readonly object[] | undefined {
+  const { generation } = metadataOf(manifest);
+  const conditions = fieldOf(manifest['status'], 'conditions');
+  return settle({ conditions, ...(generation === undefined ? {} : { generation }) }, verdicts, seconds(now));
 }
 
 /** Makes the object say what it should; one that is gone says nothing. Fails if it is there and cannot be written. */
@@ -104,10 +138,7 @@ async function write(
   { ref, verdicts }: Shown,
 ): Promise<Result<undefined, Refusal>> {
   const done = await amend(objects, ref, 'updateStatus', (manifest) => {
-    const { generation } = metadataOf(manifest);
-    const before = fieldOf(manifest['status'], 'conditions');
-    const said = { conditions: before, ...(generation === undefined ? {} : { generation }) };
-    const conditions = settle(said, verdicts, seconds(today()));
+    const conditions = conditionsFor(manifest, verdicts, today());
     if (conditions === undefined) return undefined;
     return manifestFrom({
       ...manifest,

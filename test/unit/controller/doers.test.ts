@@ -90,6 +90,33 @@ describe('the placard', () => {
     placard.stop();
   });
 
+  test('asks for each kind once, and then only for objects that say something else', async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `p${n}`);
+    let looks = 0;
+    const { doers, pass, messageOf } = createWorld(names, (objects) => ({
+      ...objects,
+      get: (one) => {
+        looks += 1;
+        return objects.get(one);
+      },
+    }));
+    const words = (last: string) => new Map(names.map((name, n) => shown(name, n === 39 ? last : 'x')));
+    const first = openPlacard({ ...doers, onWritten: () => undefined });
+    first.show(words('x'));
+    await pass(10);
+    first.stop();
+    // The next leader, who knows nothing.
+    looks = 0;
+    const second = openPlacard({ ...doers, onWritten: () => undefined });
+    second.show(words('y'));
+    await pass(1);
+    expect(await messageOf('p39')).toBe('y');
+    second.recheck();
+    await pass(10);
+    expect(looks).toBe(1);
+    second.stop();
+  });
+
   test('writes no more than ten objects a second', async () => {
     const names = Array.from({ length: 50 }, (_, n) => `p${n}`);
     let writes = 0;
