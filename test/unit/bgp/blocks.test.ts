@@ -66,6 +66,14 @@ test('a local pod outside the own blocks has a route of its own for as long as t
   await until(() => expect(origins()).toEqual([block]));
 });
 
+test('IPv6 blocks and borrowed IPv6 addresses go the same way', async () => {
+  const { store, kernel, link, until, origins } = await world(blockAffinity('node1', 'fd00:65::40/122'));
+  store.apply(ipPool('pods6', 'fd00:65::/64'));
+  for (const pod of ['fd00:65::41/128', 'fd00:65::81/128', 'fd00:66::1/128'])
+    kernel.foreignSetRoute(podRoute(pod, link.ifindex));
+  await until(() => expect(origins()).toEqual(['fd00:65::40/122', 'fd00:65::81/128']));
+});
+
 test('pods of a block that is given back keep their routes one by one', async () => {
   const { store, kernel, link, until, origins } = await world(blockAffinity('node1', block));
   kernel.foreignSetRoute(podRoute('10.65.1.5/32', link.ifindex));
