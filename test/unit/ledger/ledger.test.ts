@@ -320,3 +320,34 @@ test('an affinity of another owner under the same name is said to be in the way,
     'BlockAffinity/twin-10-9-0-0-31 is of virtual:twin.',
   );
 });
+
+test('a refusal takes back what had been written for it already', async () => {
+  const objects = countedObjects();
+  const clock = virtualClock();
+  let isStubborn = false;
+  const stubborn: Objects = {
+    ...objects,
+    update: async (manifest, version) =>
+      isStubborn && JSON.stringify(manifest).includes('fd00:')
+        ? err({ kind: 'conflict', what: 'The IPv6 block changed.' })
+        : objects.update(manifest, version),
+  };
+  const facts = factsOf([v4, v6]);
+  const options = { objects: stubborn, clock, random: seededRandom(1), facts: () => facts };
+  const ledger = ledgerOf('node1', { ...options, patienceMs: 5000 });
+  const settle = async (): Promise<void> => {
+    for (let n = 0; n < 60; n += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      clock.advance(200);
+    }
+  };
+  texts(await ledger.assign(podRequest('first', { families: [4, 6] })));
+  isStubborn = true;
+  const asked = ledger.assign(podRequest('second', { families: [4, 6] }));
+  for (let n = 0; n < 5; n += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect([...holders(await allBlocks(objects)).keys()].sort()).toEqual(['first', 'second']);
+  await settle();
+  expect(await refusal(asked)).toBe('IPAM gave up after 5 s: The IPv6 block changed. It is tried again.');
+  await settle();
+  expect([...holders(await allBlocks(objects)).keys()]).toEqual(['first']);
+});
