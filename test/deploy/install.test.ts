@@ -1,7 +1,7 @@
 /** The chart and the single manifest on a real API server: what is there, who may write what, and what is left. */
 
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -9,15 +9,17 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { render } from '../../deploy/files.ts';
 import { type ApiServer, createApiServer } from '../support/api-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { createPlayground } from '../support/namespaces.ts';
-import { type ChartObject, helm, kubectl, objectsOf, root } from './tools.ts';
+import { type ChartObject, containersOf, helm, kubectl, objectsOf, root } from './tools.ts';
 
 const ground = createPlayground('in');
 const address = '10.97.0.1';
 const api: ApiServer = createApiServer(ground, 'api', [address]);
 const soon = { within: 30_000, every: 200 };
+const scratch = mkdtempSync(join(tmpdir(), 'tortie-in-'));
 let admin = '';
 
 const asAdmin = (...argv: readonly string[]): string => kubectl('--kubeconfig', admin, ...argv);
@@ -49,6 +51,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await api.close();
   await ground.close();
+  rmSync(scratch, { recursive: true });
 });
 
 test('kubectl applies the single manifest, again without a change, and deletes it', () => {
@@ -83,8 +86,8 @@ test('helm installs it into an empty cluster with one command, pools included', 
 });
 
 /** A token as kubelet gets one for a pod: it names the pod and its node. */
-async function tokenFor(pod: string | undefined): Promise<string> {
-  const path = '/api/v1/namespaces/kube-system/serviceaccounts/tortie-node/token';
+async function tokenFor(pod: string | undefined, account = 'tortie-node'): Promise<string> {
+  const path = `/api/v1/namespaces/kube-system/serviceaccounts/${account}/token`;
   const bound = pod === undefined ? {} : { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod } };
   const { status, body } = await api.request('POST', path, {
     apiVersion: 'authentication.k8s.io/v1',
@@ -95,13 +98,19 @@ async function tokenFor(pod: string | undefined): Promise<string> {
   return (body as { readonly status: { readonly token: string } }).status.token;
 }
 
+/** Path of a kubeconfig of that account, and of that pod if there is one. */
+async function kubeconfigOf(name: string, account: string, pod?: string): Promise<string> {
+  const config = parse(readFileSync(admin, 'utf8')) as { users: { user: { token: string } }[] };
+  const path = join(scratch, name);
+  const [first] = config.users;
+  if (first !== undefined) first.user.token = await tokenFor(pod, account);
+  writeFileSync(path, stringify(config), { mode: 0o600 });
+  return path;
+}
+
 /** kubectl as the node agent of that pod. */
 async function agent(name: string, pod?: string): Promise<(...argv: readonly string[]) => string> {
-  const config = parse(readFileSync(admin, 'utf8')) as { users: { user: { token: string } }[] };
-  const path = join(tmpdir(), `tortie-in-${process.pid}-${name}`);
-  const [first] = config.users;
-  if (first !== undefined) first.user.token = await tokenFor(pod);
-  writeFileSync(path, stringify(config), { mode: 0o600 });
+  const path = await kubeconfigOf(name, 'tortie-node', pod);
   return (...argv) => kubectl('--kubeconfig', path, ...argv);
 }
 
@@ -116,7 +125,7 @@ async function patchStatus(node: string, token: string): Promise<unknown> {
 }
 
 const manifest = (kind: string, name: string, spec: object): string => {
-  const path = join(tmpdir(), `tortie-in-${process.pid}.yaml`);
+  const path = join(scratch, 'object.yaml');
   writeFileSync(path, stringify({ apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec }));
   return path;
 };
@@ -144,7 +153,7 @@ const block = (node: string, cidr = '10.244.0.0/26'): string =>
 /** The block of node1 as it is now, but with other fields of its spec. */
 function changed(as: (...argv: readonly string[]) => string, spec: object): string {
   const now = JSON.parse(as('get', 'ipamblock', '10-244-0-0-26', '-o', 'json')) as { readonly spec: object };
-  const path = join(tmpdir(), `tortie-in-${process.pid}.yaml`);
+  const path = join(scratch, 'object.yaml');
   writeFileSync(path, stringify({ ...now, spec: { ...now.spec, ...spec } }));
   return path;
 }
@@ -237,19 +246,37 @@ test('helm uninstall leaves the definitions and what people made of them, and no
   expect(asAdmin('get', 'ippools', '-o', 'name').trim()).toBe('ippool.projectcalico.org/pods');
 });
 
-test('the hooks that clean the nodes are objects the server takes', () => {
-  const hooks = helm(
-    'template',
-    'tortie',
-    'deploy/chart',
-    '-n',
-    'kube-system',
-    '--kube-version',
-    '1.30.0',
-    '--show-only',
-    'templates/uninstall.yaml',
-  );
-  const path = join(tmpdir(), `tortie-in-${process.pid}.yaml`);
-  writeFileSync(path, hooks);
-  expect(asAdmin('create', '--dry-run=server', '-f', path).trim().split('\n')).toHaveLength(5);
+test('the hook of helm uninstall ends when every node is clean, and not before', async () => {
+  const path = join(scratch, 'object.yaml');
+  writeFileSync(path, render('--show-only', 'templates/uninstall.yaml'));
+  expect(asAdmin('create', '-f', path).trim().split('\n')).toHaveLength(5);
+  const [job] = objectsOf(readFileSync(path, 'utf8')).filter(({ kind }) => kind === 'Job');
+  const args = job === undefined ? [] : containersOf(job).flatMap((one) => one.args);
+  expect(args).toEqual(['clean', '--wait-for', 'kube-system/tortie-clean']);
+  const env = { KUBECONFIG: await kubeconfigOf('clean', 'tortie-clean') };
+  // 127.0.0.1 and the test's own link are the same server.
+  const waiting = ground.tortie('api', args, { env });
+  const done = (ready: number): Promise<unknown> =>
+    api.request(
+      'PATCH',
+      '/apis/apps/v1/namespaces/kube-system/daemonsets/tortie-clean/status',
+      {
+        status: {
+          observedGeneration: 1,
+          desiredNumberScheduled: 2,
+          numberReady: ready,
+          currentNumberScheduled: 2,
+          numberMisscheduled: 0,
+        },
+      },
+      'application/merge-patch+json',
+    );
+  const asked = (): number => api.audit().filter(({ user }) => user.endsWith(':tortie-clean')).length;
+  await done(1);
+  await eventually(() => expect(asked(), waiting.output()).toBeGreaterThan(1), soon);
+  const before = asked();
+  await eventually(() => expect(asked(), waiting.output()).toBeGreaterThan(before + 1), soon);
+  expect(waiting.process.exitCode).toBeNull();
+  await done(2);
+  await eventually(() => expect(waiting.process.exitCode, waiting.output()).toBe(0), soon);
 });

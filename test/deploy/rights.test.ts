@@ -24,7 +24,7 @@ const rack = createRack('rt', 2, { kubeconfig: () => api.kubeconfig('tortie-bgp'
 rack.host('api', 100);
 const api = createApiServer(rack.ground, 'api', [apiAddress]);
 const objects = clusterObjects(api);
-const soon = { within: 30_000, every: 200 };
+const soon = { within: 45_000, every: 200 };
 const felixes = new Map<string, Running>();
 
 const roles = objectsOf(render('--set', 'ipam=blocks')).filter(({ kind }) => kind === 'ClusterRole');

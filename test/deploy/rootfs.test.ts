@@ -2,7 +2,7 @@
  * The root filesystem of the image and the containers of the DaemonSet, run here as near to a cluster's as a chroot comes:
  * node1 has both daemons in containers, node2 a speaker of this checkout to talk to.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { render } from '../../deploy/files.ts';
@@ -28,17 +28,17 @@ const place = {
   store: join(rack.directory, 'store'),
 };
 
-/** The container as the chart has it, but reading manifests from a directory. */
-function fromChart(name: string, more: readonly string[] = []): Spec {
+/** The container as the chart has it, but reading manifests from a directory. @param of  the DaemonSet */
+function fromChart(name: string, of = 'tortie-node'): Spec {
   const found = objectsOf(render())
-    .filter(({ kind, metadata }) => kind === 'DaemonSet' && metadata.name === 'tortie-node')
+    .filter(({ kind, metadata }) => kind === 'DaemonSet' && metadata.name === of)
     .flatMap(containersOf)
     .find((one) => one.name === name);
-  if (found === undefined) throw new Error(`tortie-node has no container ${name}`);
+  if (found === undefined) throw new Error(`${of} has no container ${name}`);
   const args = found.args.map((one) =>
     one.replace('--datastore=kubernetes', '--datastore=dir:/tmp/store').replace('$(NODE_NAME)', 'node1'),
   );
-  return { ...found, args: [...args, ...more] };
+  return { ...found, args };
 }
 
 const without = (spec: Spec, capability: string): Spec => {
@@ -117,6 +117,16 @@ test('tortie says what it can do with no capability and a root it cannot write',
   }
 });
 
+test('the init container puts the plugin where the runtime looks, and nothing else', async () => {
+  const running = contain(place, fromChart('cni'));
+  await ended(running);
+  expect(running.process.exitCode, running.output()).toBe(0);
+  // Beside it, a note of what was there before, for the uninstall.
+  const put = readdirSync(join(place.directory, 'cni-bin')).filter((name) => !name.startsWith('.'));
+  expect(put).toEqual(['tortie']);
+  expect(statSync(join(place.directory, 'cni-bin', 'tortie')).mode & 0o777).toBe(0o755);
+});
+
 test('the speaker of the DaemonSet has its session and its routes', async () => {
   const running = contain(place, fromChart('bgp'));
   bgp = running;
@@ -145,6 +155,8 @@ test('the node agent of the DaemonSet gives a pod its network and makes the node
     soon,
   );
   await eventually(async () => expect(await probe(9091, '/readyz')).toContain('200 OK'), soon);
+  const conflist = join(place.directory, 'cni-conf', '10-tortie.conflist');
+  await eventually(() => expect(readFileSync(conflist, 'utf8')).toContain('"tortie"'), soon);
   const ips = await add('web');
   const address = parseAddress(ips[0] ?? '');
   if (address === undefined) throw new Error(`no address: ${ips.join()}`);
@@ -206,4 +218,18 @@ test('no capability of the node agent can be spared', async () => {
   const powerless = contain(place, without(fromChart('felix'), 'NET_ADMIN'));
   await eventually(() => expect(powerless.output()).toMatch(/EPERM|not permitted/i), soon);
   await powerless.end();
+});
+
+test('what `helm uninstall` runs on the node leaves nothing of ours', async () => {
+  for (const name of ['cni', 'clean']) {
+    const running = contain(place, fromChart(name, 'tortie-clean'));
+    await ended(running);
+    expect(running.process.exitCode, running.output()).toBe(0);
+  }
+  for (const folder of ['cni-bin', 'cni-conf', 'state', 'sockets'])
+    expect(readdirSync(join(place.directory, folder)), folder).toEqual([]);
+  expect(
+    await rack.ground.exec('node1', 'nft list ruleset; ip route show proto 80; ip route show proto 81'),
+  ).toBe('');
+  expect(await rack.ground.exec('node1', 'ip -br link')).not.toContain('cali');
 });

@@ -1,7 +1,6 @@
 /** The programs of test/deploy/setup.sh, and what they say of the chart. */
 import { execFileSync } from 'node:child_process';
 import { parseAllDocuments } from 'yaml';
-import type { Json } from '../../src/store/store.ts';
 
 export const root = new URL('../..', import.meta.url).pathname;
 const linked = (name: string): string => `${root}node_modules/.cache/tortie-deploy/${name}`;
@@ -37,10 +36,6 @@ export interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
-}
-
-export interface Manifest {
-  readonly [key: string]: Json;
 }
 
 /** Any object of the chart, seen as the tests need it. */

@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/deploy/*.test.ts'],
     pool: 'forks',
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 90_000,
+    testTimeout: 120_000,
+    hookTimeout: 150_000,
   },
 });

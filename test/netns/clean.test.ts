@@ -1,5 +1,5 @@
 /** `tortie clean` after the real daemons: the node is as it was, whatever others have on it. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -62,7 +62,10 @@ beforeAll(async () => {
      ip -6 route add fd00:2::/64 dev other0 proto 80; ip route add blackhole 10.245.0.0/16 proto 80 table 99`,
   );
 });
-afterAll(() => node.close());
+afterAll(async () => {
+  await node.close();
+  rmSync(emptied, { recursive: true });
+});
 
 test('nothing is removed while a daemon runs that would put it back', async () => {
   const { code, said } = await clean('--pods', '--socket-dir', sockets, '--patience', '0');
