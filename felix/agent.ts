@@ -78,7 +78,7 @@ export interface Agent {
   stop(): void;
 }
 
-const kindsOf = (node: string): readonly Watched[] => [
+export const kindsOf = (node: string): readonly Watched[] => [
   { kind: 'Node', fields: { 'metadata.name': node } },
   ...(['Pod', 'Namespace', 'NetworkPolicy'] as const),
 ];

@@ -7,7 +7,7 @@
 import type { Socket } from 'node:dgram';
 import { setTimeout as pause } from 'node:timers/promises';
 import { udpSocket } from '../../src/kernel/sockets.ts';
-import { isIpv4, parseAddress } from '../../src/lib/net.ts';
+import { parseAddress } from '../../src/lib/net.ts';
 
 interface End {
   /** Path of its network namespace. */
@@ -49,119 +49,142 @@ const underWayMs = 1000;
 /** A look at less than this tells nothing. */
 const enoughMs = 500;
 
-interface Lane {
-  readonly index: number;
-  readonly name: string;
+class Lane {
   readonly flow: Flow;
+  readonly name: string;
   readonly address: string;
-  readonly any: NonNullable<ReturnType<typeof parseAddress>>;
-  readonly lasting: Socket;
-  pending: Map<number, number>;
-  sent: number;
-  answered: number;
-  arrived: number;
-  gapMs: number;
+  sent = 0;
+  answered = 0;
+  arrived = 0;
+  gapMs = 0;
+  readonly #index: number;
+  #round = 0;
+  readonly #any: Any;
+  readonly #lasting: Socket;
+  readonly #fresh = new Set<Socket>();
+  /** Of the first that was sent and not answered since the last answer. */
+  #silentSince: number | undefined;
+
+  constructor(index: number, flow: Flow, address: string, any: Any, lasting: Socket) {
+    this.flow = flow;
+    this.name = `${flow.name} ${address.includes(':') ? 'IPv6' : 'IPv4'}`;
+    this.address = address;
+    this.#index = index;
+    this.#any = any;
+    this.#lasting = this.#hear(lasting);
+  }
+
+  #hear(socket: Socket): Socket {
+    socket.on('error', () => undefined);
+    socket.on('message', (message) => {
+      if (message.toString() !== this.#text()) return;
+      this.answered += 1;
+      this.#note();
+      this.#silentSince = undefined;
+    });
+    return socket;
+  }
+
+  /** What was sent before the last reset is not counted. */
+  #text(): string {
+    return `${this.#index}:${this.#round}`;
+  }
+
+  arrive(text: string): void {
+    if (text === this.#text()) this.arrived += 1;
+  }
+
+  #note(): void {
+    const since = this.#silentSince ?? performance.now();
+    this.gapMs = Math.max(this.gapMs, Math.round(performance.now() - since));
+  }
+
+  async send(): Promise<void> {
+    const isFresh = !this.flow.passes || this.sent % freshEvery === 0;
+    this.sent += 1;
+    this.#note();
+    this.#silentSince ??= performance.now();
+    const socket = isFresh ? await this.#open() : this.#lasting;
+    socket.send(this.#text(), port, this.address, () => undefined);
+  }
+
+  async #open(): Promise<Socket> {
+    const socket = this.#hear(await udpSocket(this.flow.from.netns, this.#any, 0));
+    this.#fresh.add(socket);
+    setTimeout(() => void (this.#fresh.delete(socket) && socket.close()), underWayMs);
+    return socket;
+  }
+
+  reset(): void {
+    this.#round += 1;
+    this.sent = this.answered = this.arrived = this.gapMs = 0;
+    this.#silentSince = undefined;
+  }
+
+  close(): void {
+    for (const socket of [this.#lasting, ...this.#fresh]) socket.close();
+    this.#fresh.clear();
+  }
+}
+
+type Any = NonNullable<ReturnType<typeof parseAddress>>;
+
+/** Every address of the family of `text`. */
+function anyOf(text: string): Any {
+  const any = parseAddress(text.includes(':') ? '::' : '0.0.0.0');
+  if (any === undefined) throw new Error('these are addresses');
+  return any;
 }
 
 export async function startTraffic(flows: readonly Flow[]): Promise<Traffic> {
   const lanes: Lane[] = [];
   const listeners = new Map<string, Socket>();
-  const fresh = new Set<Socket>();
-  for (const flow of flows)
-    for (const text of flow.to.addresses) {
-      const address = parseAddress(text);
-      const any = address === undefined ? undefined : parseAddress(isIpv4(address) ? '0.0.0.0' : '::');
-      if (any === undefined) throw new Error(`${flow.name}: no address ${text}`);
-      const key = `${flow.to.netns} ${text.includes(':')}`;
-      if (!listeners.has(key)) listeners.set(key, await listen(flow.to.netns, any));
-      const index = lanes.length;
-      const lasting = await udpSocket(flow.from.netns, any, 0);
-      const name = `${flow.name} ${text.includes(':') ? 'IPv6' : 'IPv4'}`;
-      const counters = { pending: new Map<number, number>(), sent: 0, answered: 0, arrived: 0, gapMs: 0 };
-      lanes.push({ index, name, flow, address: text, any, lasting, ...counters });
-      hear(lasting);
-    }
 
-  async function listen(netns: string, any: Lane['any']): Promise<Socket> {
-    const socket = await udpSocket(netns, any, port);
+  async function listen({ netns }: End, address: string): Promise<void> {
+    const key = `${netns} ${address.includes(':')}`;
+    if (listeners.has(key)) return;
+    const socket = await udpSocket(netns, anyOf(address), port);
     socket.on('error', () => undefined);
     socket.on('message', (message, from) => {
-      const lane = lanes[Number(message.toString().split(':')[0])];
-      if (lane !== undefined) lane.arrived += 1;
+      const text = message.toString();
+      lanes[Number(text.split(':')[0])]?.arrive(text);
       socket.send(message, from.port, from.address);
     });
-    return socket;
+    listeners.set(key, socket);
   }
 
-  function hear(socket: Socket): void {
-    socket.on('error', () => undefined);
-    socket.on('message', (message) => {
-      const [index, number] = message.toString().split(':').map(Number);
-      const lane = lanes[index ?? -1];
-      const sentAt = lane?.pending.get(number ?? -1);
-      if (lane === undefined || sentAt === undefined) return;
-      lane.pending.delete(number ?? -1);
-      lane.answered += 1;
-    });
-  }
-
-  let number = 0;
-  let resting = false;
-  async function send(lane: Lane): Promise<void> {
-    number += 1;
-    const mine = number;
-    const isFresh = !lane.flow.passes || lane.sent % freshEvery === 0;
-    lane.sent += 1;
-    const socket = isFresh ? await udpSocket(lane.flow.from.netns, lane.any, 0) : lane.lasting;
-    if (isFresh) {
-      hear(socket);
-      fresh.add(socket);
-      setTimeout(() => void (fresh.delete(socket) && socket.close()), underWayMs);
+  for (const flow of flows)
+    for (const address of flow.to.addresses) {
+      await listen(flow.to, address);
+      const lasting = await udpSocket(flow.from.netns, anyOf(address), 0);
+      lanes.push(new Lane(lanes.length, flow, address, anyOf(address), lasting));
     }
-    lane.pending.set(mine, performance.now());
-    socket.send(`${lane.index}:${mine}`, port, lane.address, () => undefined);
-  }
 
-  /** The oldest that waits tells how long nothing has come back. */
-  function watch(lane: Lane): void {
-    const oldest = lane.pending.values().next().value;
-    if (oldest !== undefined) lane.gapMs = Math.max(lane.gapMs, performance.now() - oldest);
-    for (const [one, sentAt] of lane.pending)
-      if (performance.now() - sentAt > underWayMs) lane.pending.delete(one);
-  }
-
+  let resting = false;
+  let since = performance.now();
   const timer = setInterval(() => {
-    for (const lane of lanes) watch(lane);
-    if (!resting) for (const lane of lanes) void send(lane);
+    if (!resting) for (const lane of lanes) void lane.send();
   }, everyMs);
 
-  let since = performance.now();
-  const reset = (): void => {
-    since = performance.now();
-    for (const lane of lanes) {
-      Object.assign(lane, { sent: 0, answered: 0, arrived: 0, gapMs: 0 });
-      lane.pending.clear();
-    }
-    resting = false;
-  };
   return {
-    reset,
+    reset: () => {
+      since = performance.now();
+      for (const lane of lanes) lane.reset();
+    },
     count: async () => {
       await pause(Math.max(0, since + enoughMs - performance.now()));
       resting = true;
       await pause(underWayMs);
       const counted = lanes.map(({ name, flow: { passes }, sent, answered, arrived, gapMs }) => ({
-        ...{ name, passes, sent, answered, arrived },
-        gapMs: Math.round(gapMs),
+        ...{ name, passes, sent, answered, arrived, gapMs: passes ? gapMs : 0 },
       }));
       resting = false;
       return counted;
     },
     close: () => {
       clearInterval(timer);
-      for (const socket of [...listeners.values(), ...fresh, ...lanes.map(({ lasting }) => lasting)])
-        socket.close();
-      fresh.clear();
+      for (const socket of listeners.values()) socket.close();
+      for (const lane of lanes) lane.close();
     },
   };
 }
