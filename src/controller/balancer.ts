@@ -6,13 +6,20 @@
  */
 import type { Logger } from '../host/log.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { type Address, compareAddresses, formatAddress } from '../lib/net.ts';
+import { type Address, compareAddresses, formatAddress, versionOf } from '../lib/net.ts';
 import { keyOf, refOf } from '../model/resource.ts';
 import type { Service } from '../model/service.ts';
 import { isObject } from '../store/json.ts';
 import type { Objects } from '../store/objects.ts';
 import { amend } from './amend.ts';
-import { type BalanceRules, type BalanceStep, handlesOf, planBalance, wishOf } from './decide/balance.ts';
+import {
+  type BalanceRules,
+  type BalanceStep,
+  type Claim,
+  handlesOf,
+  planBalance,
+  wishOf,
+} from './decide/balance.ts';
 import type { Notice } from './decide/notice.ts';
 import { fieldOf, manifestFrom } from './json.ts';
 import { forEach, must } from './refused.ts';
@@ -75,18 +82,22 @@ async function assign(
   const { ledger, say, log } = options;
   const old = given.get(claim.handle);
   if (instead && old !== undefined) await release(options, [service], claim.handle, old);
-  const assigned = await ledger.assign({
-    handle: claim.handle,
-    attributes: {
-      type: 'loadBalancer',
-      namespace: service.meta.namespace ?? 'default',
-      service: service.meta.name,
-    },
-    families: [claim.family],
-    use: 'LoadBalancer',
-    ...(claim.address === undefined ? {} : { addresses: [claim.address] }),
-    ...(claim.pools === undefined ? {} : { pools: claim.pools }),
-  });
+  const ask = (address: Address | undefined) =>
+    ledger.assign({
+      handle: claim.handle,
+      attributes: {
+        type: 'loadBalancer',
+        namespace: service.meta.namespace ?? 'default',
+        service: service.meta.name,
+      },
+      families: [claim.family],
+      use: 'LoadBalancer',
+      ...(address === undefined ? {} : { addresses: [address] }),
+      ...(claim.pools === undefined ? {} : { pools: claim.pools }),
+    });
+  const present = instead ? undefined : presentOf(service, claim);
+  const kept = present === undefined ? undefined : await ask(present);
+  const assigned = kept?.ok === true || kept?.error.transient === true ? kept : await ask(claim.address);
   if (!assigned.ok) {
     refuse(options, service, assigned.error.what);
     return assigned.error.transient ? assigned.error.what : undefined;
@@ -104,6 +115,12 @@ async function assign(
   }
   return undefined;
 }
+
+/** What it shows and no block knows of, as after a migration or a restored backup: it keeps that if it can be had. */
+const presentOf = (service: Service, { family, address, pools }: Claim): Address | undefined =>
+  address === undefined && pools === undefined
+    ? service.ingressIps.find((one) => versionOf(one) === family)
+    : undefined;
 
 function about(service: Service): Pick<Notice, 'about'> {
   const { uid } = service.meta;

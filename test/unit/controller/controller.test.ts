@@ -392,6 +392,25 @@ describe('load balancer addresses', () => {
     expect(ingressOf(await world.get(ref('web')))).toEqual(['10.9.0.99']);
   });
 
+  test('that Services show already are kept, if they can be had, though no block knows of them', async () => {
+    const showing = (name: string, ip: string) => ({
+      ...serviceObject(name),
+      status: { loadBalancer: { ingress: [{ ip }] } },
+    });
+    world = createWorld(
+      frontPool,
+      showing('a', '10.9.0.42'),
+      showing('b', '10.9.0.42'),
+      showing('c', '192.0.2.1'),
+    );
+    world.controller('a').start();
+    await world.pass(20);
+    const got = await Promise.all(['a', 'b', 'c'].map(async (name) => ingressOf(await world.get(ref(name)))));
+    expect(got[0]).toEqual(['10.9.0.42']);
+    expect(got.flat().every((ip) => ip.startsWith('10.9.0.'))).toBe(true);
+    expect(new Set(got.flat()).size).toBe(3);
+  });
+
   test('are of each family that the Service has', async () => {
     const six = calico('IPPool', 'front6', { cidr: 'fd00:9::/112', allowedUses: ['LoadBalancer'] });
     world = createWorld(frontPool, six, serviceObject('web', { spec: { ipFamilies: ['IPv4', 'IPv6'] } }));
