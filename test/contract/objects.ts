@@ -63,7 +63,7 @@ const changedTo = ({ manifest }: Stored, state: string): Manifest => ({
 });
 
 /** @param within  ms that watchers may take to hear of it */
-export function objectsContract(name: string, open: () => Promise<ObjectsWorld>, within = 5000): void {
+export function objectsContract(name: string, open: () => Promise<ObjectsWorld>, within = 15_000): void {
   const soon = { within };
   describe(name, () => {
     let world: ObjectsWorld;

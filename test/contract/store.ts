@@ -26,7 +26,7 @@ const reserved = 23456;
 const pod = (name: string): ResourceRef => ({ kind: 'Pod', namespace: 'default', name });
 
 /** @param within  ms that the world may take to tell, or to be back */
-export function storeContract(name: string, open: () => Promise<StoreWorld>, within = 5000): void {
+export function storeContract(name: string, open: () => Promise<StoreWorld>, within = 15_000): void {
   const soon = { within };
   describe(`${name}`, () => {
     let world: StoreWorld;

@@ -3,8 +3,13 @@
  *
  * Its own watch ends on the first quiet half minute and swallows what it cannot parse, so only the configuration is used.
  */
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { err, ok, type Result } from '../../lib/result.ts';
 import { isObject } from '../json.ts';
@@ -38,6 +43,8 @@ type Query = Readonly<Record<string, string>>;
 const silenceMs = 30_000;
 /** A dead connection under a quiet watch is found by TCP: first probe after this, then one a second, ten in all. */
 const keepAliveMs = 15_000;
+/** So long a connection waits for the next request, which it saves a handshake: less than the server's 90 s, so that it is not closed under one. */
+const idleMs = 30_000;
 
 export interface ApiOptions {
   readonly meter?: Meter;
@@ -58,6 +65,8 @@ export function openApi(config: KubeConfig, { meter = noMeter, reload }: ApiOpti
   const cluster = config.getCurrentCluster();
   if (!cluster) return err('the kubeconfig names no current cluster');
   const { server } = cluster;
+  const kept = { keepAlive: true, timeout: idleMs };
+  const agent = server.startsWith('http:') ? new HttpAgent(kept) : new HttpsAgent(kept);
 
   const send = async (question: Question): Promise<ClientRequest> => {
     const { method, path, query, body, type } = question;
@@ -67,22 +76,26 @@ export function openApi(config: KubeConfig, { meter = noMeter, reload }: ApiOpti
     const search = new URLSearchParams(query).toString();
     const url = new URL(`${server.replace(/\/$/, '')}${path}${search && `?${search}`}`);
     const open = url.protocol === 'http:' ? httpRequest : httpsRequest;
-    const request = open(url, { ...options, headers });
+    const request = open(url, { ...options, headers, ...(cluster.proxyUrl ? {} : { agent }) });
     // Without its length node:http sends the body of a DELETE so that nobody finds its end.
     if (body !== undefined) request.setHeader('content-length', Buffer.byteLength(body));
     request.setTimeout(silenceMs, () => request.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
     return request;
   };
 
-  /** Who is not known any more may have newer credentials: these are tried once, for a 401 has done nothing. */
-  const ask = async (
-    question: Question,
-    onRequest?: (request: ClientRequest) => void,
-  ): Promise<IncomingMessage> => {
-    for (let isLast = reload === undefined; ; isLast = true) {
+  /** Connection and credentials may both have grown old unnoticed: what has done nothing is asked once more with new ones. */
+  const ask: Ask = async (question, onRequest) => {
+    for (let isLast = false; ; isLast = true) {
       const request = await send(question);
-      onRequest?.(request);
-      const response = await counted(meter, question, answerTo(request, question.body));
+      onRequest(request);
+      const response = await counted(meter, question, answerTo(request, question.body)).catch(
+        (error: unknown) => {
+          // Where one connection is dead the others are too.
+          for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+          if (isLast || !request.reusedSocket || question.method !== 'GET') throw error;
+        },
+      );
+      if (response === undefined) continue;
       const newer = response.statusCode === 401 && !isLast ? reload?.() : undefined;
       if (newer === undefined) return response;
       credentials = newer;
@@ -159,7 +172,7 @@ async function exchange(ask: Ask, question: Question): Promise<Result<unknown, F
 function answerTo(request: ClientRequest, body?: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
-    request.once('error', reject);
+    request.on('error', reject);
     request.end(body);
   });
 }
@@ -197,7 +210,6 @@ function stream(ask: Ask, question: Question, watcher: Watcher): () => void {
     const response = await ask(question, (asked) => {
       request = asked;
       if (over) asked.destroy();
-      asked.on('error', (error) => end({ message: messageOf(error) }));
       asked.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
     });
     await read(response);

@@ -14,7 +14,7 @@ import { type Follower, follow } from '../../support/follower.ts';
 import { podManifest } from '../../support/manifests.ts';
 import { StubApi } from '../../support/stub-api.ts';
 
-const soon = { within: 15_000 };
+const soon = { within: 20_000 };
 const ref: ObjectRef = { kind: 'Lease', namespace: 'default', name: 'l' };
 const lease = (holderIdentity: string): Manifest => ({
   apiVersion: 'coordination.k8s.io/v1',
@@ -119,8 +119,9 @@ describe('a write', () => {
     expect(await objects.create(lease('a'))).toMatchObject({ ok: false, error: { kind: 'unknown' } });
     api.faults.refuse.push({ times: 1, status: 429, url: 'leases' });
     expect(await objects.create(lease('a'))).toMatchObject({ ok: false, error: { kind: 'away' } });
+    const unconnected = (await open()).objects;
     await api.close();
-    expect(await objects.create(lease('a'))).toMatchObject({ ok: false, error: { kind: 'away' } });
+    expect(await unconnected.create(lease('a'))).toMatchObject({ ok: false, error: { kind: 'away' } });
     await api.start();
   });
 
@@ -133,6 +134,16 @@ describe('a write', () => {
       error: { kind: 'away', what: expect.stringContaining('kubectl apply -f deploy/crds') },
     });
   });
+});
+
+test('a connection that died while it was idle is not noticed by who reads', async () => {
+  const { objects } = await open();
+  expect(await objects.get(ref)).toEqual({ ok: true, value: undefined });
+  for (let round = 0; round < 5; round++) {
+    api.down(true);
+    api.down(false);
+    expect(await objects.get(ref)).toEqual({ ok: true, value: undefined });
+  }
 });
 
 test('a list of more than a page is whole, and begun anew when its pages took too long', async () => {

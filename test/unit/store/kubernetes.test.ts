@@ -56,8 +56,9 @@ describe('listing', () => {
     follower = follow(world.store, ['Pod', 'BGPPeer']);
     await eventually(() => expect(follower.keys()).toEqual(['Pod/default/a']), soon);
     expect(follower.inSync).toBe(false);
-    expect(follower.problems[0]?.where).toMatch(/^Kubernetes API http:.*, kind BGPPeer$/);
-    expect(follower.problems[0]?.what).toContain('the API server answered 503');
+    const said = () => follower.batches.flatMap(({ problems }) => problems)[0];
+    await eventually(() => expect(said()?.where).toMatch(/^Kubernetes API http:.*, kind BGPPeer$/), soon);
+    expect(said()?.what).toContain('the API server answered 503');
     await eventually(() => expect(follower.inSync).toBe(true), soon);
     expect(follower.keys()).toEqual(['BGPPeer/tor', 'Pod/default/a']);
     expect(follower.problems).toEqual([]);
