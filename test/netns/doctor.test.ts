@@ -86,7 +86,7 @@ describe('is found, and once taken away not found any more:', () => {
     [
       'forwarding switched off',
       'forwarding',
-      /net\/ipv4\/ip_forward is 0/,
+      /net\/ipv4\/conf\/eth0\/forwarding is 0/,
       () => on('sysctl -qw net.ipv4.ip_forward=0'),
       () => on('sysctl -qw net.ipv4.ip_forward=1'),
     ],

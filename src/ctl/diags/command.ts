@@ -81,8 +81,11 @@ async function gatherCluster(bundle: Bundle, options: Global): Promise<void> {
   const { stringify } = await import('yaml');
   for (const kind of allKinds) {
     const listed = await source.value.list({ kind, ...kinds[kind] });
-    if (!listed.ok) bundle.lack(listed.error.sentence);
-    else await bundle.add(`objects/${kind}.yaml`, stringify(listed.value.map((item) => scrub(kind, item))));
+    if (!listed.ok) {
+      bundle.lack(listed.error.sentence);
+      // A server that is away is so for every kind.
+      if (listed.error.kind === 'away') return;
+    } else await bundle.add(`objects/${kind}.yaml`, stringify(listed.value.map((item) => scrub(kind, item))));
   }
   const events = await source.value.list(eventPlace);
   if (!events.ok) return bundle.lack(events.error.sentence);

@@ -34,8 +34,11 @@ type Read = (place: Place, scope?: { readonly fields: string }) => Promise<reado
 
 export async function migrate(source: Source): Promise<Migration> {
   const unread = new Set<string>();
+  let isAway = false;
   const note = ({ kind, sentence }: Trouble): readonly Manifest[] => {
-    if (kind !== 'absent') unread.add(sentence);
+    // A server that is away is so for every kind: once is enough.
+    if (kind !== 'absent' && !(kind === 'away' && isAway)) unread.add(sentence);
+    isAway ||= kind === 'away';
     return [];
   };
   const read: Read = async (place, scope) => {

@@ -5,7 +5,7 @@ import type { NodeFacts } from '../../../src/ctl/doctor/node/facts.ts';
 import { nodeChecks } from '../../../src/ctl/doctor/node/table.ts';
 
 const facts: NodeFacts = {
-  sysctls: new Map([['net/ipv4/ip_forward', '1']]),
+  sysctls: new Map([['net/ipv4/conf/all/forwarding', '1']]),
   links: [],
   routes: [],
   podPrefixes: [],

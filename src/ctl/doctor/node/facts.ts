@@ -139,9 +139,12 @@ const list = (path: string): readonly string[] => {
 };
 
 function readSysctls(): ReadonlyMap<string, string> {
-  const perLink = list('/proc/sys/net/ipv4/conf').map((link) => `net/ipv4/conf/${link}/rp_filter`);
+  const perLink = list('/proc/sys/net/ipv4/conf').flatMap((link) => [
+    `net/ipv4/conf/${link}/rp_filter`,
+    `net/ipv4/conf/${link}/forwarding`,
+    `net/ipv6/conf/${link}/force_forwarding`,
+  ]);
   const paths = [
-    'net/ipv4/ip_forward',
     'net/ipv6/conf/all/forwarding',
     'net/netfilter/nf_conntrack_count',
     'net/netfilter/nf_conntrack_max',

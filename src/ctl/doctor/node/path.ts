@@ -6,25 +6,35 @@ const sysctl = (path: string, value: string): string => `/proc/sys/${path} is ${
 const persist = (path: string, value: string): string =>
   `sysctl -w ${path.replaceAll('/', '.')}=${value}, and the same line in /etc/sysctl.d/90-tortie.conf; see who else sets it.`;
 
-export function forwarding({ sysctls, podPrefixes, links }: NodeFacts): readonly Finding[] {
-  const hasPods = links.some(({ isPods }) => isPods);
-  const hasIpv6 = podPrefixes.some((prefix) => prefix.includes(':'));
+/** IPv4 forwards what came in by an interface that says so; ip_forward is what new ones begin with. IPv6 asks "all" first. */
+export function forwarding(facts: NodeFacts): readonly Finding[] {
+  const { sysctls, podPrefixes, links } = facts;
+  const ways = [...uplinks(facts), ...links.filter(({ isPods }) => isPods)].map(({ name }) => name);
+  const isOff = (path: string): boolean => sysctls.get(path) === '0';
+  const off4 = (ways.length === 0 ? ['all'] : ways)
+    .map((way) => `net/ipv4/conf/${way}/forwarding`)
+    .filter(isOff);
+  const all6 = 'net/ipv6/conf/all/forwarding';
+  const isForced = ways.some((way) => sysctls.get(`net/ipv6/conf/${way}/force_forwarding`) === '1');
+  const off6 = podPrefixes.some((prefix) => prefix.includes(':')) && isOff(all6) && !isForced ? [all6] : [];
   return [
-    ['net/ipv4/ip_forward', 'IPv4', true],
-    ['net/ipv6/conf/all/forwarding', 'IPv6', hasIpv6],
-  ].flatMap(([path, family, isUsed]): readonly Finding[] => {
-    const value = sysctls.get(String(path));
-    if (value !== '0' || isUsed !== true) return [];
-    return [
-      {
-        severity: 'error',
-        subject: `${family} forwarding`,
-        evidence: `${sysctl(String(path), value)}${hasPods ? ', and there are pods here' : ''}.`,
-        why: `The kernel forwards no ${family} packet: pods reach nothing but this node.`,
-        fix: persist(String(path), '1'),
-      },
-    ];
-  });
+    ...notForwarding('IPv4', off4, 'net/ipv4/ip_forward'),
+    ...notForwarding('IPv6', off6, 'net/ipv6/conf/all/forwarding'),
+  ];
+}
+
+function notForwarding(family: string, off: readonly string[], global: string): readonly Finding[] {
+  if (off.length === 0) return [];
+  const shown = off.slice(0, 3).map((path) => sysctl(path, '0'));
+  return [
+    {
+      severity: 'error',
+      subject: `${family} forwarding`,
+      evidence: `${shown.join(', ')}${off.length > 3 ? `, and ${off.length - 3} more` : ''}.`,
+      why: `The kernel forwards no ${family} packet that comes in there: pods reach nothing but this node, or are not reached.`,
+      fix: persist(global, '1'),
+    },
+  ];
 }
 
 /** Interfaces by which other machines are reached. */

@@ -6,7 +6,12 @@ import { cniOrder, kernelFeatures, portOwner, protocolNumbers } from './host.ts'
 import { conntrack, forwarding, mtu, reversePath } from './path.ts';
 
 export const nodeChecks: readonly Check<NodeFacts, Need>[] = [
-  { name: 'forwarding', what: 'forwarding switched off', needs: ['sysctls', 'links'], find: forwarding },
+  {
+    name: 'forwarding',
+    what: 'forwarding switched off',
+    needs: ['sysctls', 'links', 'routes'],
+    find: forwarding,
+  },
   {
     name: 'rp-filter',
     what: 'strict reverse path filters on several uplinks',
