@@ -91,8 +91,24 @@ export const firstProcesses = (state: Cluster): readonly ProcessPlan[] => [
   ...torProcesses(state),
 ];
 
+/** `tortie controller`, on the API server's machine as on a control plane's; a directory has nobody to lead. */
+function controllerProcesses({ name, topology: { api } }: Cluster): readonly ProcessPlan[] {
+  if (api === undefined) return [];
+  return [
+    {
+      role: 'controller',
+      host: api.name,
+      netns: api.netns,
+      command: tortie('controller', '--datastore', 'kubernetes'),
+      logFile: join(apiDirOf(name), 'controller.log'),
+      env: { KUBECONFIG: daemonKubeconfigOf(name, 'controller') },
+    },
+  ];
+}
+
 /** What lives by the cluster's resources. */
 export const laterProcesses = (state: Cluster): readonly ProcessPlan[] => [
+  ...controllerProcesses(state),
   ...state.topology.nodes.flatMap((node) => nodeProcesses(state, node)),
   kubeletProcess(state.name),
 ];

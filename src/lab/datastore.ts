@@ -79,7 +79,7 @@ export const accessOf = (lab: string, port: number): Access => ({
   certificate: certificateIn(apiDirOf(lab)),
 });
 
-export const objectsOf = (lab: string, port: number): ApiObjects => apiObjects(asAdmin(accessOf(lab, port)));
+const objectsOf = (lab: string, port: number): ApiObjects => apiObjects(asAdmin(accessOf(lab, port)));
 
 function cluster(lab: string, port: number): Datastore {
   const objects = (): ApiObjects => objectsOf(lab, port);

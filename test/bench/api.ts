@@ -53,7 +53,10 @@ let refused = 0;
 
 /** @param kubeconfig  its user's requests are counted */
 function simulate(node: string, kubeconfig: string): void {
-  const log = { info: () => undefined, warn: () => void (refused += 1) };
+  const warn = (): void => {
+    refused += 1;
+  };
+  const log = { info: () => undefined, warn };
   for (const [part, kinds] of [
     ['felix', kindsOf(node)],
     ['bgp', [...watchedKinds(node, 'pod-cidrs')]],

@@ -84,17 +84,19 @@ test('a sandbox has addresses of both families of its node, and reaches a pod of
     expect.stringMatching(/^10\.65\.1\.\d+$/),
     expect.stringMatching(/^fd00:65:0:1::/),
   ]);
-  await eventually(async () => expect(await seen(sandbox, podOf('b'), true)).toEqual([]), { within: 30_000 });
-  await eventually(async () => expect(await seen(podOf('c'), sandbox, true)).toEqual([]), { within: 30_000 });
+  await eventually(async () => expect(await seen(sandbox, podOf('b'), true)).toEqual([]), { within: 60_000 });
+  await eventually(async () => expect(await seen(podOf('c'), sandbox, true)).toEqual([]), { within: 60_000 });
 });
 
 test('the policy of a sandbox is in force the moment containerd says it runs', async () => {
   const sandbox = await run('guarded', 'b');
   expect(await seen(podOf('c'), sandbox, false)).toEqual([]);
-  await eventually(async () => expect(await seen(podOf('a'), sandbox, true)).toEqual([]), { within: 30_000 });
+  await eventually(async () => expect(await seen(podOf('a'), sandbox, true)).toEqual([]), { within: 60_000 });
 });
 
-test('stopped and removed, twice each, with the API server gone: nothing of the sandbox is left', async () => {
+test('stopped and removed, twice each, with the API server gone: nothing of the sandbox is left', {
+  timeout: 180_000,
+}, async () => {
   const before = links();
   const sandbox = await run('short', 'c');
   expect(links()).toHaveLength(before.length + 1);
@@ -110,6 +112,7 @@ test('stopped and removed, twice each, with the API server gone: nothing of the 
   expect(cluster.kernel('node1')).not.toContain(sandbox.addresses[0]);
   await cluster.heal();
   await cluster.served();
+  await cluster.settled();
 });
 
 test('while the node agent is away a sandbox is refused in words, and runs at the next attempt once it is back', {
@@ -124,5 +127,5 @@ test('while the node agent is away a sandbox is refused in words, and runs at th
   // Having been refused, containerd takes back what it had begun: that DEL waits for the agent.
   await refused;
   const sandbox = await eventually(() => run('patient', 'a'), { within: 60_000, every: 500 });
-  await eventually(async () => expect(await seen(sandbox, podOf('b'), true)).toEqual([]), { within: 30_000 });
+  await eventually(async () => expect(await seen(sandbox, podOf('b'), true)).toEqual([]), { within: 60_000 });
 });

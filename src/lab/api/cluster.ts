@@ -25,20 +25,22 @@ export const definitions = (): readonly Json[] =>
     .sort()
     .flatMap((name) => read(`${deployDir}crds/${name}`));
 
-/** The ClusterRoles that are installed with the product, each bound to the user of its name. */
+/** The roles that are installed with the product, each bound to the user of its name. */
 export function grants(): readonly Json[] {
-  const roles = read(`${deployDir}manifest/tortie.yaml`).filter((one) => at(one, 'kind') === 'ClusterRole');
-  return roles.flatMap((role) => [role, bindingOf(nameOf(role).name)]);
+  const isRole = (manifest: Json): boolean => /^(Cluster)?Role$/.test(String(at(manifest, 'kind')));
+  return read(`${deployDir}manifest/tortie.yaml`)
+    .filter(isRole)
+    .flatMap((role) => [role, bindingOf(nameOf(role))]);
 }
 
 const rbac = 'rbac.authorization.k8s.io';
 
-const bindingOf = (role: string): Json => ({
+const bindingOf = ({ kind, name, namespace }: ReturnType<typeof nameOf>): Json => ({
   apiVersion: `${rbac}/v1`,
-  kind: 'ClusterRoleBinding',
-  metadata: { name: `lab-${role}` },
-  roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
-  subjects: [{ kind: 'User', apiGroup: rbac, name: role }],
+  kind: `${kind}Binding`,
+  metadata: { name: `lab-${name}`, ...(namespace === undefined ? {} : { namespace }) },
+  roleRef: { apiGroup: rbac, kind, name },
+  subjects: [{ kind: 'User', apiGroup: rbac, name }],
 });
 
 /** Puts all of `manifests`, namespaces first, and those that nobody wrote down too. Rejects with the server's own sentence. */
