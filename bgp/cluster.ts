@@ -33,6 +33,8 @@ export class Cluster {
   #base: Intent | undefined;
   #last: Intent | undefined;
   #served: readonly unknown[] = [];
+  /** What was put together last, and of what: endpoints elsewhere change all the time and nothing here. */
+  #merged: Record<'own' | 'borrowed' | 'services' | 'all', readonly Prefix[]> | undefined;
   #isLeaving = false;
   #forwarding: SpeakerConfig['forwarding'];
 
@@ -151,7 +153,11 @@ export class Cluster {
     const services = this.#isLeaving ? [] : this.services.origins();
     const borrowed = this.#ipam === 'blocks' ? this.#borrowed(own, pools) : [];
     if (services.length === 0 && borrowed.length === 0) return own;
-    return [...new Set([...own, ...borrowed, ...services])].sort(comparePrefixes);
+    const last = this.#merged;
+    if (last?.own === own && last.services === services && sameData(last.borrowed, borrowed)) return last.all;
+    const all = [...new Set([...own, ...borrowed, ...services])].sort(comparePrefixes);
+    this.#merged = { own, borrowed, services, all };
+    return all;
   }
 
   /** A local pod's address outside our own blocks is another node's to announce, unless we say where it is. */

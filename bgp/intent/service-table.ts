@@ -2,7 +2,7 @@
  * The Services of the cluster and what is decided of each, kept up with one change at a time: a change of one service or of
  * one of its slices costs one decision, whatever the number of services.
  */
-import type { Prefix } from '../../src/lib/net.ts';
+import { comparePrefixes, type Prefix } from '../../src/lib/net.ts';
 import type { EndpointSlice, Service } from '../../src/model/service.ts';
 import {
   type AddressDecision,
@@ -35,6 +35,10 @@ export class ServiceTable {
   readonly #serviceOf = new Map<string, ServiceKey>();
   readonly #decisions = new Map<ServiceKey, ServiceDecision>();
   readonly #dirty = new Set<ServiceKey>();
+  /** How many services have an address announced by a route of its own; a prefix stands here while there is one. */
+  readonly #advertised = new Map<Prefix, number>();
+  /** Undefined: to be made anew. */
+  #origins: readonly Prefix[] | undefined;
   #decide: DecideService | undefined;
   #ranges: readonly RangeDecision[] = [];
 
@@ -43,7 +47,7 @@ export class ServiceTable {
     const isOn = settings !== undefined && host !== undefined;
     this.#decide = isOn ? compileServices(settings, host) : undefined;
     this.#ranges = isOn ? decideRanges(settings, host) : [];
-    this.#decisions.clear();
+    this.#forget();
     for (const key of this.#rows.keys()) this.#dirty.add(key);
   }
 
@@ -70,8 +74,14 @@ export class ServiceTable {
   clear(): void {
     this.#rows.clear();
     this.#serviceOf.clear();
-    this.#decisions.clear();
+    this.#forget();
     this.#dirty.clear();
+  }
+
+  #forget(): void {
+    this.#decisions.clear();
+    this.#advertised.clear();
+    this.#origins = undefined;
   }
 
   ranges(): readonly RangeDecision[] {
@@ -84,12 +94,30 @@ export class ServiceTable {
     return [...this.#decisions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, decision]) => decision);
   }
 
+  /** The same list as long as it says the same. */
   origins(): readonly Prefix[] {
     this.#settle();
-    return serviceOrigins(
-      this.#ranges,
-      [...this.#decisions.values()].flatMap(({ addresses }) => addresses),
+    this.#origins ??= [...new Set([...serviceOrigins(this.#ranges, []), ...this.#advertised.keys()])].sort(
+      comparePrefixes,
     );
+    return this.#origins;
+  }
+
+  /** Takes the place of what was decided of the service before. */
+  #set(key: ServiceKey, decision: ServiceDecision | undefined): void {
+    this.#count(this.#decisions.get(key), -1);
+    this.#count(decision, 1);
+    if (decision === undefined) this.#decisions.delete(key);
+    else this.#decisions.set(key, decision);
+  }
+
+  #count(decision: ServiceDecision | undefined, by: 1 | -1): void {
+    for (const prefix of serviceOrigins([], decision?.addresses ?? [])) {
+      const before = this.#advertised.get(prefix) ?? 0;
+      if (before + by === 0) this.#advertised.delete(prefix);
+      else this.#advertised.set(prefix, before + by);
+      if (before === 0 || before + by === 0) this.#origins = undefined;
+    }
   }
 
   #row(key: ServiceKey): Row {
@@ -111,9 +139,9 @@ export class ServiceTable {
   #settle(): void {
     for (const key of this.#dirty) {
       const row = this.#rows.get(key);
-      if (row?.service === undefined || this.#decide === undefined) this.#decisions.delete(key);
+      if (row?.service === undefined || this.#decide === undefined) this.#set(key, undefined);
       else
-        this.#decisions.set(key, {
+        this.#set(key, {
           service: row.service,
           addresses: this.#decide(row.service, row.slices.values()),
         });
