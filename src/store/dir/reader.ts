@@ -10,10 +10,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
-import { allKinds } from '../kinds.ts';
+import { isKind } from '../kinds.ts';
 import { type FileContent, readDocuments } from './documents.ts';
 import { isGone, type SeenDirectory, type SeenFile, scan } from './scan.ts';
-import { directoriesOf, highestIn, latest } from './versions.ts';
+import { directoriesOf, highestIn, kindsIn, latest } from './versions.ts';
 
 export interface Look {
   readonly manifests: readonly FileContent[];
@@ -65,8 +65,9 @@ export class DirReader {
   }
 
   async #readObjects(): Promise<readonly FileContent[]> {
-    const kinds = await Promise.all(allKinds.map((kind) => directoriesOf(this.#root, kind)));
-    const contents = await Promise.all(kinds.flat().map((directory) => this.#readObject(directory)));
+    const kinds = (await kindsIn(this.#root)).filter(isKind);
+    const directories = await Promise.all(kinds.map((kind) => directoriesOf(this.#root, kind)));
+    const contents = await Promise.all(directories.flat().map((directory) => this.#readObject(directory)));
     return contents.flatMap((content) => content ?? []);
   }
 

@@ -25,6 +25,8 @@ export interface Seen extends Partial<Version> {
 export const directoryOf = (root: string, { kind, namespace, name }: ObjectRef): string =>
   join(root, objectsDirectory, kind, namespace ?? '_', name);
 
+export const kindsIn = (root: string): Promise<readonly string[]> => namesIn(join(root, objectsDirectory));
+
 /** Every object's directory of a kind, relative to `root`. */
 export async function directoriesOf(root: string, kind: string): Promise<readonly string[]> {
   const at = join(objectsDirectory, kind);
