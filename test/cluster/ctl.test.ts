@@ -399,14 +399,12 @@ test("migrate check reads Calico's own objects where they are, and changes nothi
   expect(stdout).toMatch(/works differently +FelixConfiguration\/default spec\.bpfEnabled/);
   expect(stdout).toMatch(/works +IPPool\/main/);
   expect(code).toBe(1);
-  expect(
-    new Set(
-      api
-        .audit()
-        .slice(before)
-        .map(({ verb }) => verb),
-    ),
-  ).toEqual(new Set(['list']));
+  // The server's own housekeeping goes on meanwhile.
+  const asked = api
+    .audit()
+    .slice(before)
+    .filter(({ user }) => user === 'admin');
+  expect(new Set(asked.map(({ verb }) => verb))).toEqual(new Set(['list']));
 });
 
 test('kubectl finds it as its plugin, which calls itself so', async () => {

@@ -10,7 +10,10 @@ const script = new URL('../../../src/tortie.sh', import.meta.url).pathname;
 const file = new URL('../../../docs/CLI.md', import.meta.url);
 
 const help = (...words: readonly string[]): string =>
-  execFileSync(script, ['ctl', ...words, '--help'], { encoding: 'utf8', env: { ...process.env, COLUMNS: '80' } });
+  execFileSync(script, ['ctl', ...words, '--help'], {
+    encoding: 'utf8',
+    env: { ...process.env, COLUMNS: '80' },
+  });
 
 /** The words below "Commands:"; none for a command of its own. */
 const below = (text: string): readonly string[] =>
@@ -39,7 +42,9 @@ const block = (text: string): string => `\`\`\`text\n${text}\n\`\`\``;
 function withHelp(page: string): string {
   return commands.reduce((text, name) => {
     const section = sectionOf(text, name);
-    const helped = section.replace(/```text\nUsage: [\s\S]*?\n```/, () => block(own(help(...name.split(' ')))));
+    const helped = section.replace(/```text\nUsage: [\s\S]*?\n```/, () =>
+      block(own(help(...name.split(' ')))),
+    );
     return text.replace(section, () => helped);
   }, page);
 }
