@@ -1,11 +1,11 @@
 /**
  * What a pod waits for its network: ADD by our plugin, which returns once the pod's policy is in the kernel, beside the
- * ptp and host-local plugins of the CNI project (Debian's containernetworking-plugins), which know no policy. 50 pods
+ * ptp and host-local plugins of the CNI project (Debian's containernetworking-plugins), which know no policy. 100 pods
  * each, pod by pod in turn; both plugins run by nsenter in a node namespace of their own, the pods' namespaces ready.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { cluster, localPod, localPodName, localPods } from './cluster.ts';
+import { cluster, localPod, localPodName } from './cluster.ts';
 import { inTurns } from './interleave.ts';
 import { type BenchNode, createBenchNode } from './node.ts';
 import { callPlugin } from './plugin.ts';
@@ -14,6 +14,8 @@ import { percentile, type Row } from './table.ts';
 const rounds = 3;
 const policies = 10;
 const pods = 100;
+/** Pods made and removed in each round. */
+const attached = 100;
 /** Where Debian puts them, and where setup.sh unpacks them. */
 const places = [
   '/usr/lib/cni',
@@ -31,7 +33,7 @@ export async function run(): Promise<readonly Row[]> {
   const node = createBenchNode('bc');
   try {
     node.put(cluster(pods, policies));
-    node.put(Array.from({ length: localPods }, (_, index) => localPod(index)));
+    node.put(Array.from({ length: attached }, (_, index) => localPod(index)));
     await node.start();
     return await measure(node, place);
   } finally {
@@ -44,7 +46,7 @@ async function measure(node: BenchNode, place: string | undefined): Promise<read
     ours: { ADD: [], DEL: [] },
     peer: { ADD: [], DEL: [] },
   };
-  for (let index = 0; index < localPods; index += 1)
+  for (let index = 0; index < attached; index += 1)
     for (const pod of [localPodName(index), peerPod(index)]) node.netns(pod);
   await node.add(localPodName(0)); // the first call of all warms up
   await node.del(localPodName(0));
@@ -60,7 +62,7 @@ async function measure(node: BenchNode, place: string | undefined): Promise<read
       const shares = (who: 'ours' | 'peer'): number[] =>
         figures[who][command].map((calls) => percentile(calls, share));
       return {
-        name: `cni: ${command}, p${share * 100} of ${localPods} pods`,
+        name: `cni: ${command}, p${share * 100} of ${attached} pods`,
         unit: 'ms',
         ours: shares('ours'),
         ...(place === undefined ? {} : { peer: shares('peer'), peerName: 'ptp + host-local' }),
@@ -74,7 +76,7 @@ async function oneRound(node: BenchNode, place: string | undefined): Promise<rea
   const peer: Calls = { ADD: [], DEL: [] };
   for (const command of ['ADD', 'DEL'] as const)
     await inTurns(
-      localPods,
+      attached,
       async (index) => {
         const pod = localPodName(index);
         ours[command].push(await (command === 'ADD' ? node.add(pod) : node.del(pod)));
