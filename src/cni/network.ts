@@ -79,7 +79,7 @@ export function parseNetwork(config: Config): Result<Network, Wrong> {
 const isMtu = (mtu: unknown): mtu is number =>
   typeof mtu === 'number' && Number.isInteger(mtu) && mtu >= 576 && mtu <= 65535;
 
-export const everyPool: PoolWish = { 4: undefined, 6: undefined };
+const everyPool: PoolWish = { 4: undefined, 6: undefined };
 
 function parseIpam(ipam: unknown): Result<IpamConf | undefined, Wrong> {
   if (ipam === undefined || (isRecord(ipam) && Object.keys(ipam).length === 0)) return ok(undefined);

@@ -13,7 +13,7 @@ import { namespaceObject, nodeObject, podObject } from './felix.ts';
 export const home = '/run/netns/node1';
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-export const put = (json: object): Change => {
+const put = (json: object): Change => {
   const read = readManifest(json);
   if (!read.ok) throw new Error(JSON.stringify(read.error));
   return { kind: 'put', resource: read.value };

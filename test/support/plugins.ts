@@ -13,7 +13,7 @@ const places = [
 ];
 const ours = new URL('../../src/cni/tortie', import.meta.url).pathname;
 
-export function pluginDir(): string {
+function pluginDir(): string {
   const place = places.find((path) => existsSync(join(path, 'ptp')));
   if (place === undefined)
     throw new Error('containernetworking-plugins is missing: run sh test/bench/setup.sh');

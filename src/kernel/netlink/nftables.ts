@@ -24,8 +24,8 @@ const APPEND = 0x800;
 const LIST_ELEM = 1;
 /** enum nft_verdicts, and of netfilter.h. */
 const CODE = { accept: 1, drop: 0, jump: -3 } as const;
-export const REG_VERDICT = 0;
-export const REG_1 = 1;
+const REG_VERDICT = 0;
+const REG_1 = 1;
 /** enum nft_meta_keys. */
 export const META = { IIFNAME: 6, OIFNAME: 7, NFPROTO: 15, L4PROTO: 16 } as const;
 /** enum nft_payload_bases. */
