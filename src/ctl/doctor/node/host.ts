@@ -76,7 +76,7 @@ export function cniOrder({ cni, cniDirectory }: NodeFacts): readonly Finding[] {
         subject: cniDirectory,
         evidence: `${cniDirectory} holds ${cni.length === 0 ? 'no configuration' : cni.map(({ name }) => name).join(', ')}, and none of them names the plugin tortie.`,
         why: 'Pods get no network from Tortie.',
-        fix: 'See the init container install-cni of the DaemonSet: kubectl -n kube-system logs ds/tortie-node -c install-cni.',
+        fix: '"tortie felix" writes it once it can serve it; see its log: kubectl -n kube-system logs ds/tortie-node -c felix.',
       },
     ];
   const broken = cni
