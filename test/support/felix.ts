@@ -34,7 +34,8 @@ export interface FelixNode {
   readonly stateDir: string;
   /** Replaces what the datastore holds, in one atomic rename. */
   store(objects: readonly object[]): void;
-  start(): Promise<Running>;
+  /** @param more  options of `tortie felix` beside the usual ones */
+  start(more?: readonly string[]): Promise<Running>;
   call(command: string, call: PluginCall): Promise<Answer>;
   /** ADD into a namespace of its own; the addresses it got. */
   add(call: PluginCall): Promise<readonly string[]>;
@@ -96,10 +97,10 @@ export function createFelixNode(prefix: string, node: string): FelixNode {
       writeFileSync(join(directory, 'next'), text);
       renameSync(join(directory, 'next'), join(manifests, 'all.yaml'));
     },
-    start: async () => {
+    start: async (more = []) => {
       const running = ground.tortie(node, [
         ...['felix', '--datastore', `dir:${manifests}`, '--node', node, '--socket', socket],
-        ...['--state-dir', stateDir, '--log-level', 'debug'],
+        ...['--state-dir', stateDir, '--log-level', 'debug', ...more],
       ]);
       await eventually(
         async () => {
