@@ -24,27 +24,6 @@ const affinity = (node: string, cidr: string): Manifest =>
     spec: { node, cidr, state: 'confirmed' },
   }) as unknown as Manifest;
 
-/** What deploy/cluster-role.yaml has not, since it is for pod CIDRs and no Services. */
-const more = [
-  {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'ClusterRole',
-    metadata: { name: 'more' },
-    rules: [
-      { apiGroups: ['projectcalico.org'], resources: ['blockaffinities'], verbs: ['list', 'watch'] },
-      { apiGroups: [''], resources: ['services'], verbs: ['list', 'watch'] },
-      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
-    ],
-  },
-  {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'ClusterRoleBinding',
-    metadata: { name: 'more' },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'more' },
-    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'tortie' }],
-  },
-] as unknown as readonly Manifest[];
-
 const reported = (node: string): Promise<unknown> => objects.get({ kind: 'CalicoNodeStatus', name: node });
 const asked = (resource: string): readonly string[] =>
   api
@@ -58,7 +37,6 @@ beforeAll(async () => {
   await objects.grant();
   const tainted = nodeManifest('node2', [node2.address.v4], []);
   await objects.put(
-    ...more,
     nodeManifest('node1', [node1.address.v4], []) as unknown as Manifest,
     {
       ...tainted,

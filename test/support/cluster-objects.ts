@@ -1,9 +1,9 @@
 /** Objects of a real API server, put and removed as `kubectl apply` and `kubectl delete --now` would. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { apiObjects, type Named } from '../../src/lab/api/objects.ts';
-import { allKinds, isKind, kinds } from '../../src/store/kinds.ts';
 import { isObject } from '../../src/store/json.ts';
+import { allKinds, isKind, kinds } from '../../src/store/kinds.ts';
 import type { Json } from '../../src/store/store.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Manifest } from './manifests.ts';
@@ -40,9 +40,21 @@ export interface ClusterObjects {
   clear(): Promise<void>;
   /** Our CustomResourceDefinitions, of deploy/crds; resolves when they are served. */
   installCrds(): Promise<void>;
-  /** deploy/cluster-role.yaml for the user tortie, and for the service account of that name in kube-system. */
+  /** What the chart grants to both daemons, for the user tortie, and for the service account of that name in kube-system. */
   grant(): Promise<void>;
 }
+
+interface Role {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly rules: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
+}
+
+/** The ClusterRoles of both daemons, as the chart has them. */
+export const agentRoles = (): readonly Role[] =>
+  parseAllDocuments(readFileSync(new URL('../../deploy/manifest/tortie.yaml', import.meta.url), 'utf8'))
+    .map((document) => document.toJS() as Role)
+    .filter(({ kind, metadata }) => kind === 'ClusterRole' && /-(bgp|felix)$/.test(metadata.name));
 
 export function clusterObjects({ request }: Pick<ApiServer, 'request'>): ClusterObjects {
   const server = apiObjects(request);
@@ -95,9 +107,13 @@ export function clusterObjects({ request }: Pick<ApiServer, 'request'>): Cluster
     },
     installCrds,
     grant: async () => {
-      await put(
-        parse(readFileSync(new URL('../../deploy/cluster-role.yaml', import.meta.url), 'utf8')) as Manifest,
-      );
+      const rules = agentRoles().flatMap((role) => role.rules);
+      await put({
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRole',
+        metadata: { name: 'tortie' },
+        rules,
+      });
       await put({
         apiVersion: 'rbac.authorization.k8s.io/v1',
         kind: 'ClusterRoleBinding',
