@@ -3,6 +3,7 @@
  * as the world may need to get there. What is still wrong then is in the result.
  */
 import { readFileSync } from 'node:fs';
+import { announcing } from './blocks.ts';
 import { deadProcesses } from './daemons.ts';
 import type { Expected } from './expect.ts';
 import { hostsOf, judgedSources, podTargets, routedHosts, routedTargets } from './hosts.ts';
@@ -38,10 +39,11 @@ export const routingFailures = ({ sessions, routes }: Routing): readonly string[
 ];
 
 async function lookAtRouting(state: LabState): Promise<Routing> {
+  const { topology } = await announcing(state);
   const seen = await observe(state);
   return {
-    sessions: judgeSessions(state.topology, state.mesh, seen),
-    routes: judgeRoutes(state.topology, state.mesh, seen),
+    sessions: judgeSessions(topology, state.mesh, seen),
+    routes: judgeRoutes(topology, state.mesh, seen),
   };
 }
 

@@ -1,4 +1,5 @@
 /** What the scenario changes and breaks while packets are watched: a policy, and a cable. Both are undone. */
+import { announcing } from './blocks.ts';
 import { failLink, heal } from './break.ts';
 import {
   checkConnectivity,
@@ -93,7 +94,7 @@ function changedAttempts({ state }: Stage, { reach, change }: Expectations) {
 
 /** Cuts the first node's cable, sees packets and the ToR follow, and plugs it in again. */
 export async function cutLink(stage: Stage, findings: Findings): Promise<void> {
-  const node = stage.state.topology.nodes[0];
+  const [node] = (await announcing(stage.state)).topology.nodes;
   if (node === undefined) return;
   const { report } = stage;
   const prefixes = node.podCidrs.join(' and ');
@@ -135,7 +136,7 @@ async function mend(stage: Stage, findings: Findings): Promise<void> {
     ...stage.state,
     failedLinks: stage.state.topology.nodes.slice(0, 1).map(({ name }) => name),
   });
-  const prefixes = state.topology.nodes[0]?.podCidrs ?? [];
+  const prefixes = (await announcing(state)).topology.nodes[0]?.podCidrs ?? [];
   report.wait('waiting for the ToR to learn the routes again');
   const [learned, flow] = await Promise.all([
     momentOfTor(state, prefixes, true, within(stage, healMs)),

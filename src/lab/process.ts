@@ -108,7 +108,7 @@ export const selfStarted = (): Started => ({ pid: process.pid, startTicks: start
 
 export const isAlive = (started: Started): boolean => startTicksOf(started.pid) === started.startTicks;
 
-export function signal(started: Started, name: 'SIGTERM' | 'SIGKILL'): void {
+export function signal(started: Started, name: 'SIGTERM' | 'SIGUSR2' | 'SIGKILL'): void {
   if (!isAlive(started)) return;
   try {
     process.kill(started.pid, name);

@@ -188,10 +188,13 @@ test('the wall clock of every daemon jumps an hour on and two hours back: no ses
   timeout: 120_000,
 }, async () => {
   traffic.reset();
+  await cluster.objects.put(guardFor('c'));
+  await eventually(() => expect([isIn('c'), isIn('d')]).toEqual([true, false]), soon);
   const before = cluster.nodes.map(cluster.kernel);
   for (const [seconds, now, other] of [
-    [3600, 'c', 'd'],
-    [-3600, 'd', 'c'],
+    [3600, 'd', 'c'],
+    [-3600, 'c', 'd'],
+    [0, 'd', 'c'],
     [0, 'c', 'd'],
   ] as const) {
     jump(seconds);
@@ -203,8 +206,7 @@ test('the wall clock of every daemon jumps an hour on and two hours back: no ses
     await cluster.objects.put(guardFor(now));
     await eventually(() => expect([isIn(now), isIn(other)]).toEqual([true, false]), soon);
   }
-  await cluster.objects.put(guardFor('d'));
-  await eventually(() => expect(isIn('d')).toBe(true), soon);
+  // As it was before the first jump, down to the last rule.
   expect(cluster.nodes.map(cluster.kernel)).toEqual(before);
   await unharmed();
 });

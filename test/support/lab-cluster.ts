@@ -39,7 +39,7 @@ export interface LabCluster {
   /** Both daemons of every node have read the cluster, every session is up, and nothing is wrong. */
   settled(): Promise<void>;
   /** Ends a process and waits for its end: ("apiserver", "kube-apiserver"), ("node1", "felix"). */
-  kill(host: string, role: string, name?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  kill(host: string, role: string, name?: 'SIGTERM' | 'SIGUSR2' | 'SIGKILL'): Promise<void>;
   /** Starts what has ended. @param env  for those started now */
   heal(env?: Readonly<Record<string, string>>): Promise<void>;
   /** The API server answers. */
