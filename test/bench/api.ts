@@ -3,7 +3,7 @@
  *
  * Each simulated node has what both daemons have: a store each with their kinds, watched as they watch them, and the reports they
  * write. Requests come from the API server's audit log, bytes from the counters of the link between the nodes and the server.
- * Pods come and go in the namespace of a policy, so that each of their changes matters to every felix.
+ * Pods change without a policy that would select them: what is measured is the API server's part, not the ruleset's.
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, release } from 'node:os';

@@ -3,7 +3,7 @@
  * forgotten again and again and whose clock jumps: no packet that may pass is lost, none that may not gets through, and
  * afterwards everything is as the API server says.
  *
- * TORTIE_AWAY_SECONDS is how long the API server stays away (default 30; the ten minutes of docs/LAB.md are measured with it).
+ * TORTIE_AWAY_SECONDS is how long the API server stays away (default 30; ten minutes in npm run test:cluster:long).
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
