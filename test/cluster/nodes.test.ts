@@ -31,7 +31,7 @@ const [node1, node2] = [rack.node(1), rack.node(2)];
 const setPath = (state: 'up' | 'down'): void =>
   void execFileSync('ip', ['-n', rack.ground.netns('tor'), 'link', 'set', 'to-api', state]);
 
-const soon = { within: 15_000 };
+const soon = { within: 40_000 };
 const web = { pod: 'shop/web', node: 'node2' } as const;
 const client = { pod: 'shop/client', node: 'node1' } as const;
 const addresses = new Map<string, Address>();
