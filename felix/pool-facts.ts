@@ -1,5 +1,6 @@
 /** What block IPAM must know of the cluster, gathered from the watch: pools, reservations, settings, nodes. */
 
+import { closedBecause } from '../src/ipam/pools.ts';
 import type { Facts, Settings } from '../src/ledger/ledger.ts';
 import type { IpVersion, Prefix } from '../src/lib/net.ts';
 import { versionOf } from '../src/lib/net.ts';
@@ -43,8 +44,7 @@ export class PoolFacts {
     const { pools, nodeLabels } = this.facts();
     const usable = pools.filter(
       (pool) =>
-        !pool.disabled &&
-        !pool.terminating &&
+        closedBecause(pool, pools) === undefined &&
         pool.assignmentMode === 'Automatic' &&
         pool.allowedUses.includes('Workload') &&
         matchesSelector(pool.nodeSelector, nodeLabels),

@@ -1,10 +1,10 @@
 /** One look at everything that can be right or wrong: conditions, and Events where there are none. */
 
-import { keyOf, type ResourceRef } from '../model/resource.ts';
+import { closedBecause } from '../ipam/pools.ts';
+import { type IpPool, keyOf, type ResourceRef } from '../model/resource.ts';
 import type { Objects } from '../store/objects.ts';
-import type { PoolBirths } from './births.ts';
 import type { Notice } from './decide/notice.ts';
-import { exhausted } from './decide/pool.ts';
+import { exhausted, mismatchOf } from './decide/pool.ts';
 import { metadataOf } from './json.ts';
 import { judge, wrongElsewhere } from './judge.ts';
 import type { Placard } from './placard.ts';
@@ -14,7 +14,6 @@ import { reservedBy, type World } from './world.ts';
 export interface InspectorOptions {
   readonly objects: Objects;
   readonly world: World;
-  readonly births: PoolBirths;
   readonly today: () => Date;
   readonly say: (notice: Notice) => void;
   readonly show: Placard['show'];
@@ -24,28 +23,26 @@ export interface InspectorOptions {
 export function openInspector({
   objects,
   world,
-  births,
   today,
   say,
   show,
 }: InspectorOptions): () => Promise<undefined> {
   const told = new Map<string, string>();
-  let full = new Set<string>();
+  let ill = new Set<string>();
 
-  function tellOfFull(): void {
-    const pools = exhausted(world.all('IPPool'), world.all('IPAMBlock'), reservedBy(world));
-    for (const { meta } of pools.filter((pool) => !full.has(pool.meta.name))) {
-      const uid = meta.uid === undefined ? {} : { uid: meta.uid };
-      const message =
-        'Every address of it is given. Add a pool, or take back what is not used: tortiectl ipam check.';
+  /** Each is told once, and again when it was well meanwhile. */
+  function tellOfPools(): void {
+    const now = illsOf(world);
+    for (const { pool, reason, message } of now.filter((one) => !ill.has(illKey(one)))) {
+      const { name, uid } = pool.meta;
       say({
-        about: { kind: 'IPPool', name: meta.name, ...uid },
+        about: { kind: 'IPPool', name, ...(uid === undefined ? {} : { uid }) },
         type: 'Warning',
-        reason: 'PoolExhausted',
+        reason,
         message,
       });
     }
-    full = new Set(pools.map(({ meta }) => meta.name));
+    ill = new Set(now.map(illKey));
   }
 
   async function tellOfWrong(): Promise<void> {
@@ -66,9 +63,33 @@ export function openInspector({
   }
 
   return async () => {
-    show(judge(world, await births.read(), today().getTime()));
-    tellOfFull();
+    show(judge(world, today().getTime()));
+    tellOfPools();
     await tellOfWrong();
     return undefined;
   };
+}
+
+interface Ill {
+  readonly pool: IpPool;
+  readonly reason: string;
+  readonly message: string;
+}
+
+const illKey = ({ pool, reason }: Ill): string => `${pool.meta.name} ${reason}`;
+
+/** What is wrong with pools as they are used: full, or with blocks of another size in them. */
+function illsOf(world: World): readonly Ill[] {
+  const [pools, blocks] = [world.all('IPPool'), world.all('IPAMBlock')];
+  const full = exhausted(pools, blocks, reservedBy(world)).map((pool) => ({
+    ...{ pool, reason: 'PoolExhausted' },
+    message: 'Every address of it is given. Add a pool, or take back what is not used: tortiectl ipam check.',
+  }));
+  const mixed = pools
+    .filter((pool) => closedBecause(pool, pools) === undefined)
+    .flatMap((pool) => {
+      const mismatch = mismatchOf(pool, blocks);
+      return mismatch === undefined ? [] : [{ pool, ...mismatch }];
+    });
+  return [...full, ...mixed];
 }

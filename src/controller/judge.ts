@@ -5,7 +5,7 @@ import type { Verdict } from './decide/condition.ts';
 import { statusIn } from './decide/condition.ts';
 import type { Notice, Subject } from './decide/notice.ts';
 import { readyOf } from './decide/peer.ts';
-import { allocatableOf, type Births } from './decide/pool.ts';
+import { allocatableOf } from './decide/pool.ts';
 import type { Shown } from './placard.ts';
 import { reportsByNode } from './untaint.ts';
 import type { World } from './world.ts';
@@ -22,11 +22,12 @@ const judged = [
 const isJudged = (kind: Kind): boolean => judged.some((one) => one === kind);
 
 /** @param now  wall clock, ms since 1970 */
-export function judge(world: World, births: Births, now: number): ReadonlyMap<string, Shown> {
+export function judge(world: World, now: number): ReadonlyMap<string, Shown> {
   const flaws = world.flaws();
   const nodes = new Map(world.all('Node').map((node) => [node.meta.name, node]));
   const reports = reportsByNode(world);
   const pools = world.all('IPPool');
+  const blocks = world.all('IPAMBlock');
   const refs = new Map<string, { readonly ref: ResourceRef; readonly resource?: Resource }>();
   for (const { ref } of flaws.values()) if (isJudged(ref.kind)) refs.set(keyOf(ref), { ref });
   for (const kind of judged)
@@ -43,7 +44,7 @@ export function judge(world: World, births: Births, now: number): ReadonlyMap<st
       return [accepted, readyOf(peer, problems.length === 0, nodes, reports, now)];
     }
     if (ref.kind === 'IPPool' && resource?.kind === 'IPPool')
-      return [accepted, allocatableOf(resource, pools, births)];
+      return [accepted, allocatableOf(resource, pools, blocks)];
     return [accepted];
   };
   return new Map(

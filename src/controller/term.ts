@@ -15,9 +15,7 @@ import { type Kind, keyOf, refOf } from '../model/resource.ts';
 import type { Objects } from '../store/objects.ts';
 import type { Batch, Store } from '../store/store.ts';
 import { balance } from './balancer.ts';
-import { openBirths } from './births.ts';
 import { type BalanceRules, balancer } from './decide/balance.ts';
-import { allocatableOf, type Births } from './decide/pool.ts';
 import { type Duty, openDuty } from './duty.ts';
 import { openGarbage } from './garbage.ts';
 import { openInspector } from './inspect.ts';
@@ -86,7 +84,6 @@ export function openTerm(options: TermOptions): Term {
   const { store, objects, identity, clock, random, today, log, rules, leakGraceMs, counters } = options;
   const world = new World();
   const doers = { objects, identity, clock, random, today, log };
-  const births = openBirths(objects, world);
   const recorder = openRecorder({ ...doers, onCount: counters.event });
   const { say } = recorder;
   const placard = openPlacard({
@@ -98,7 +95,7 @@ export function openTerm(options: TermOptions): Term {
     },
   });
   const ledger = openLedger({
-    ...{ objects, clock, random, owner: balancer, facts: () => factsOf(world, births.known()) },
+    ...{ objects, clock, random, owner: balancer, facts: () => factsOf(world) },
     wallClock: () => today().getTime(),
     onLog: (sentence) => log.info(sentence),
   });
@@ -110,15 +107,12 @@ export function openTerm(options: TermOptions): Term {
     ...{ objects, collector, world, clock, today, log, graceMs: leakGraceMs },
     onReclaimed: (leak, addresses) => counters.reclaimed(leak, addresses, world),
   });
-  const inspect = openInspector({ objects, world, births, today, say, show: placard.show });
+  const inspect = openInspector({ objects, world, today, say, show: placard.show });
 
   const runs: Runs = {
     conditions: inspect,
     taints: () => untaint({ objects, world, say, log }),
-    addresses: async () => {
-      await births.read();
-      return balance({ objects, ledger, world, rules, say, log });
-    },
+    addresses: () => balance({ objects, ledger, world, rules, say, log }),
     garbage: garbage.collect,
   };
   const duties = openDuties(options, runs);
@@ -203,13 +197,11 @@ function logNew(log: Logger, before: readonly Problem[], now: readonly Problem[]
 }
 
 /** What the ledger of load balancer addresses must know. */
-function factsOf(world: World, births: Births): Facts | undefined {
+function factsOf(world: World): Facts | undefined {
   if (!world.inSync) return undefined;
   const settings = world.all('IPAMConfiguration')[0];
-  const pools = world.all('IPPool');
   return {
-    // One that overlaps an older pool would give addresses of that one a second time.
-    pools: pools.filter((pool) => allocatableOf(pool, pools, births).status === 'True'),
+    pools: world.all('IPPool'),
     reserved: reservedBy(world),
     settings: {
       // A pool's blocks are claimed as they are needed, as many as that takes.

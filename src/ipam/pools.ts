@@ -9,6 +9,7 @@ import {
   formatAddress,
   formatPrefix,
   type IpVersion,
+  overlaps,
   parsePrefix,
   versionOf,
 } from '../lib/net.ts';
@@ -28,6 +29,29 @@ export interface PoolRequest {
   readonly address?: Address;
 }
 
+/** Why a pool gives nothing to anybody, whoever asks; the reasons are those of Calico's condition Allocatable. */
+export type Closed =
+  | { readonly reason: 'Terminating' | 'PoolDisabled' }
+  | { readonly reason: 'CIDROverlap'; readonly elder: IpPool };
+
+/**
+ * Undefined: it is open.
+ * @param pools  all there are
+ */
+export function closedBecause(pool: IpPool, pools: readonly IpPool[]): Closed | undefined {
+  if (pool.terminating) return { reason: 'Terminating' };
+  if (pool.disabled) return { reason: 'PoolDisabled' };
+  const elder = pools.find((one) => isElder(one, pool) && overlaps(one.cidr, pool.cidr));
+  return elder && { reason: 'CIDROverlap', elder };
+}
+
+/** The one that was there first keeps its range, disabled or not, whatever it is for; of two of one second, the first by name. */
+function isElder(one: IpPool, than: IpPool): boolean {
+  if (one.meta.name === than.meta.name) return false;
+  const [a, b] = [one.created ?? '', than.created ?? ''];
+  return a === b ? one.meta.name < than.meta.name : a < b;
+}
+
 /** Fails: sentences that name every pool of the family and say what keeps it out, or that there is none. */
 export function selectPools(
   pools: readonly IpPool[],
@@ -40,7 +64,7 @@ export function selectPools(
       `No IPPool contains ${formatAddress(address)}. Ask for an address of a pool, or create an IPPool around it.`,
     );
   const asked = inOrder(ofFamily, request.named);
-  const judged = asked.found.map((pool) => ({ pool, why: whyNot(pool, request) }));
+  const judged = asked.found.map((pool) => ({ pool, why: whyClosed(pool, pools) ?? whyNot(pool, request) }));
   const fit = judged.flatMap(({ pool, why }) => (why === undefined ? [pool] : []));
   if (fit.length > 0) return ok(fit);
   const reasons = [
@@ -68,10 +92,16 @@ function inOrder(
   return { found: [...found], missing };
 }
 
+function whyClosed(pool: IpPool, pools: readonly IpPool[]): string | undefined {
+  const closed = closedBecause(pool, pools);
+  if (closed === undefined) return undefined;
+  if (closed.reason === 'CIDROverlap')
+    return `overlaps the older pool ${closed.elder.meta.name} (${formatPrefix(closed.elder.cidr)}), so one of the two must go`;
+  return closed.reason === 'PoolDisabled' ? 'is disabled' : 'is being deleted';
+}
+
 /** In the order a person would check; undefined lets the pool in. */
 const obstacles: readonly ((pool: IpPool, request: PoolRequest) => string | undefined)[] = [
-  (pool) => (pool.disabled ? 'is disabled' : undefined),
-  (pool) => (pool.terminating ? 'is being deleted' : undefined),
   ({ cidr }, { address }) =>
     address !== undefined && !containsAddress(cidr, address)
       ? `does not contain ${formatAddress(address)}`

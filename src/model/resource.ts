@@ -161,6 +161,8 @@ export interface IpPool {
   readonly assignmentMode: 'Automatic' | 'Manual';
   /** metadata.deletionTimestamp is set: nothing new is given from it. */
   readonly terminating: boolean;
+  /** metadata.creationTimestamp; of two pools that overlap the elder keeps its range, and one that does not say it is the eldest. */
+  readonly created?: string;
 }
 
 export type Resource =

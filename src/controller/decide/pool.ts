@@ -1,7 +1,9 @@
 /** Allocatable of IPPools, with Calico's reasons; and how full each is. */
 
 import { inUse, isReserved } from '../../ipam/block.ts';
+import { type Closed, closedBecause } from '../../ipam/pools.ts';
 import {
+  comparePrefixes,
   contains,
   containsAddress,
   formatPrefix,
@@ -14,34 +16,62 @@ import type { IpamBlock } from '../../model/ipam.ts';
 import type { IpPool } from '../../model/resource.ts';
 import type { Verdict } from './condition.ts';
 
-/** metadata.creationTimestamp by pool name; a pool without one counts as older than all. */
-export type Births = ReadonlyMap<string, string>;
-
-export function allocatableOf(pool: IpPool, pools: readonly IpPool[], births: Births): Verdict {
-  if (pool.terminating) return no('Terminating', 'The pool is being deleted: nothing new is given from it.');
-  if (pool.disabled) return no('PoolDisabled', 'spec.disabled is true: nothing new is given from it.');
-  const other = pools.find((one) => isElder(one, pool, births) && overlaps(one.cidr, pool.cidr));
-  if (other !== undefined)
-    return no(
-      'CIDROverlap',
-      `${formatPrefix(pool.cidr)} overlaps ${formatPrefix(other.cidr)} of the older pool ${other.meta.name}. Delete one of the two.`,
-    );
-  return { type: 'Allocatable', status: 'True', reason: 'OK', message: 'Addresses may be given from it.' };
+/** @param blocks  of the whole cluster */
+export function allocatableOf(pool: IpPool, pools: readonly IpPool[], blocks: readonly IpamBlock[]): Verdict {
+  const closed = closedBecause(pool, pools);
+  if (closed !== undefined)
+    return { type: 'Allocatable', status: 'False', reason: closed.reason, message: closedText(pool, closed) };
+  const mismatch = mismatchOf(pool, blocks);
+  return { type: 'Allocatable', status: 'True', ...(mismatch ?? fine) };
 }
 
-const no = (reason: string, message: string): Verdict => ({
-  type: 'Allocatable',
-  status: 'False',
-  reason,
-  message,
-});
+const fine = { reason: 'OK', message: 'Addresses may be given from it.' } as const;
 
-/** The one that was there first keeps its range, whatever it is used for; of two of one second, the first by name. */
-function isElder(one: IpPool, than: IpPool, births: Births): boolean {
-  if (one.meta.name === than.meta.name) return false;
-  const [a, b] = [births.get(one.meta.name) ?? '', births.get(than.meta.name) ?? ''];
-  return a === b ? one.meta.name < than.meta.name : a < b;
+function closedText(pool: IpPool, closed: Closed): string {
+  if (closed.reason === 'CIDROverlap') {
+    const { elder } = closed;
+    return `${formatPrefix(pool.cidr)} overlaps ${formatPrefix(elder.cidr)} of the older pool ${elder.meta.name}. Delete one of the two.`;
+  }
+  return closed.reason === 'Terminating'
+    ? 'The pool is being deleted: nothing new is given from it.'
+    : 'spec.disabled is true: nothing new is given from it.';
 }
+
+/** So many blocks are named, the others counted. */
+const mostNamed = 5;
+
+/**
+ * Blocks of another size in the pool, as after it was made anew with another blockSize: new blocks are claimed around them, so the
+ * pool is smaller than it looks. Two blocks that overlap may have given one address twice, and that is worse. Undefined: neither.
+ */
+export function mismatchOf(
+  pool: IpPool,
+  blocks: readonly IpamBlock[],
+): Pick<Verdict, 'reason' | 'message'> | undefined {
+  const inside = blocks.map(({ cidr }) => cidr).filter((cidr) => overlaps(pool.cidr, cidr));
+  const odd = inside.filter((cidr) => lengthOf(cidr) !== pool.blockSize).toSorted(comparePrefixes);
+  if (odd.length === 0) return undefined;
+  const clashing = inside
+    .filter((cidr) =>
+      (odd.includes(cidr) ? inside : odd).some((other) => other !== cidr && overlaps(other, cidr)),
+    )
+    .toSorted(comparePrefixes);
+  if (clashing.length > 0)
+    return {
+      reason: 'BlockOverlap',
+      message: `Blocks overlap: ${named(clashing)}. One address may be given twice: drain the nodes of the ones or the others, see "tortiectl ipam check".`,
+    };
+  return {
+    reason: 'BlockSizeMismatch',
+    message: `Its blockSize is ${pool.blockSize}, but ${odd.length === 1 ? 'one block is' : `${odd.length} blocks are`} of another: ${named(odd)}. Addresses are given around them, and of them to their own nodes only; restart the pods there to be rid of them.`,
+  };
+}
+
+const named = (cidrs: readonly Prefix[]): string =>
+  [
+    ...cidrs.slice(0, mostNamed).map(formatPrefix),
+    ...(cidrs.length > mostNamed ? [`${cidrs.length - mostNamed} more`] : []),
+  ].join(', ');
 
 /** How many addresses; beyond 2^53 it is no longer exact, which nobody counts. */
 export const sizeOfPrefix = (cidr: Prefix): number => 2 ** (widthOf(cidr) - lengthOf(cidr));

@@ -8,7 +8,7 @@ import { strictPrefix } from './addresses.ts';
 import { isStrictPrefix, never, noGlobal, prefixLength, type Rule, withDefault, withRules } from './cel.ts';
 import { flag, list, maybe, oneOf, selectorOrAbsent, wholeNumber } from './fields.ts';
 import type { Flaw } from './flaw.ts';
-import { isDeleting } from './meta.ts';
+import { createdAt, isDeleting } from './meta.ts';
 import { check, manifest, read, strict, unsupported } from './read.ts';
 
 const linkLocal = ['169.254.0.0/16', 'fe80::/10'].flatMap((text) => parsePrefix(text) ?? []);
@@ -201,6 +201,7 @@ export function readIpPool(meta: Meta, json: unknown): Result<IpPool, readonly F
   if (!parsed.ok) return parsed;
   const { cidr, disabled, disableBGPExport, blockSize, allowedUses, ...rest } = parsed.value.spec;
   const { nodeSelector = everything, namespaceSelector = everything, assignmentMode = 'Automatic' } = rest;
+  const created = createdAt(json);
   const usual =
     namespaceSelector.kind === 'all' ? (['Workload', 'Tunnel'] as const) : (['Workload'] as const);
   return ok({
@@ -215,5 +216,6 @@ export function readIpPool(meta: Meta, json: unknown): Result<IpPool, readonly F
     allowedUses: allowedUses === undefined || allowedUses.length === 0 ? usual : [...new Set(allowedUses)],
     assignmentMode,
     terminating: isDeleting(json),
+    ...(created === undefined ? {} : { created }),
   });
 }

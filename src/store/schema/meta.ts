@@ -70,6 +70,12 @@ const marked = z.object({ metadata: z.object({ deletionTimestamp: text }) });
 /** Deletion was asked for, and waits for a finalizer or a grace period. */
 export const isDeleting = (json: unknown): boolean => marked.safeParse(json).success;
 
+const born = z.object({ metadata: z.object({ creationTimestamp: text }) });
+
+/** When the API server took it; undefined of what it has not taken yet. */
+export const createdAt = (json: unknown): string | undefined =>
+  born.safeParse(json).data?.metadata.creationTimestamp;
+
 /** Of some kinds only the object `default` has a meaning; another name would be ignored, so it is refused. */
 export function onlyDefault(name: string): Result<undefined, readonly Flaw[]> {
   if (name === 'default') return ok(undefined);

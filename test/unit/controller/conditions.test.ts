@@ -196,11 +196,8 @@ describe('Ready of a BGPPeer', () => {
 });
 
 describe('Allocatable of an IPPool', () => {
-  const [wide, narrow] = [ipPool('10.0.0.0/16'), ipPool('10.0.1.0/24')];
-  const births = new Map([
-    [wide.meta.name, '2026-01-02T00:00:00Z'],
-    [narrow.meta.name, '2026-01-01T00:00:00Z'],
-  ]);
+  const wide = ipPool('10.0.0.0/16', { created: '2026-01-02T00:00:00Z' });
+  const narrow = ipPool('10.0.1.0/24', { created: '2026-01-01T00:00:00Z' });
 
   test.each([
     ['OK', ipPool('10.0.0.0/16'), []],
@@ -208,15 +205,15 @@ describe('Allocatable of an IPPool', () => {
     ['Terminating', ipPool('10.0.0.0/16', { disabled: true, terminating: true }), []],
     ['OK', ipPool('10.0.0.0/16'), [ipPool('10.1.0.0/16'), ipPool('fd00::/48')]],
   ] as const)('has the reason %s', (reason, pool, others) => {
-    expect(allocatableOf(pool, [pool, ...others], new Map())).toMatchObject({
+    expect(allocatableOf(pool, [pool, ...others], [])).toMatchObject({
       reason,
       status: reason === 'OK' ? 'True' : 'False',
     });
   });
 
   test('is False for the younger of two that overlap, and names the elder', () => {
-    expect(allocatableOf(narrow, [wide, narrow], births)).toMatchObject({ status: 'True' });
-    const { reason, message } = allocatableOf(wide, [wide, narrow], births);
+    expect(allocatableOf(narrow, [wide, narrow], [])).toMatchObject({ status: 'True' });
+    const { reason, message } = allocatableOf(wide, [wide, narrow], []);
     expect(reason).toBe('CIDROverlap');
     expect(message).toBe(
       '10.0.0.0/16 overlaps 10.0.1.0/24 of the older pool 10-0-1-0-24. Delete one of the two.',
@@ -224,10 +221,28 @@ describe('Allocatable of an IPPool', () => {
   });
 
   test('of two of one second exactly one has it', () => {
-    const ok = [wide, narrow].filter(
-      (one) => allocatableOf(one, [wide, narrow], new Map()).status === 'True',
-    );
+    const twins = [wide, ipPool('10.0.1.0/24', { created: '2026-01-02T00:00:00Z' })];
+    const ok = twins.filter((one) => allocatableOf(one, twins, []).status === 'True');
     expect(ok).toHaveLength(1);
+  });
+
+  const blocksOf = (...cidrs: readonly string[]) =>
+    cidrs.map((cidr) => emptyBlock(prefix(cidr), { type: 'host', node: 'n1' }, then));
+
+  test('names blocks of another size, as of a pool made anew with another blockSize', () => {
+    const blocks = blocksOf('10.0.0.0/26', '10.0.4.0/24', '10.9.0.0/24');
+    expect(allocatableOf(wide, [wide], blocks)).toMatchObject({
+      status: 'True',
+      reason: 'BlockSizeMismatch',
+      message: expect.stringContaining('Its blockSize is 26, but one block is of another: 10.0.4.0/24.'),
+    });
+  });
+
+  test('says so when blocks overlap, for one address may be given twice', () => {
+    const blocks = blocksOf('10.0.4.64/26', '10.0.4.0/24', '10.0.5.0/26');
+    const { reason, message } = allocatableOf(wide, [wide], blocks);
+    expect(reason).toBe('BlockOverlap');
+    expect(message).toContain('Blocks overlap: 10.0.4.0/24, 10.0.4.64/26.');
   });
 });
 

@@ -49,6 +49,22 @@ test('each obstacle falls when what it asks for is there', () => {
   expect(names(selectPools(all, { ...request, family: 6 }))).toEqual(['six']);
 });
 
+test('of two pools that overlap only the older gives, whoever asks; of two of one second the first by name', () => {
+  const wide = ipPool('wide', '10.8.0.0/16', { created: '2026-01-02T00:00:00Z' });
+  const narrow = ipPool('narrow', '10.8.4.0/24', { created: '2026-01-01T00:00:00Z' });
+  expect(names(selectPools([wide, narrow], request))).toEqual(['narrow']);
+  expect(names(selectPools([wide, narrow], { ...request, named: ['wide'] }))).toBe(
+    'No IPv4 pool may be used here: wide (10.8.0.0/16) overlaps the older pool narrow (10.8.4.0/24), so one of the two must go.',
+  );
+  expect(names(selectPools([wide, narrow], { ...request, address: ip('10.8.7.7') }))).toContain(
+    'overlaps the older pool narrow',
+  );
+  const twin = { ...narrow, created: '2026-01-02T00:00:00Z' };
+  expect(names(selectPools([wide, twin], request))).toEqual(['narrow']);
+  // What was taken may be in use still, so the elder keeps its range while it is disabled.
+  expect(names(selectPools([wide, { ...narrow, disabled: true }], request))).toContain('overlaps');
+});
+
 test('pools that are asked for come in the order asked, by name or CIDR, manual ones too', () => {
   const all = [...pools, open];
   expect(names(selectPools(all, { ...request, named: ['hand', '10.1.0.0/16'] }))).toEqual(['hand', 'open']);
