@@ -10,6 +10,7 @@ import {
   addressAt,
   containsAddress,
   formatPrefix,
+  isPrefix4,
   lengthOf,
   networkOf,
   type Prefix,
@@ -60,6 +61,24 @@ export const ownerText = (owner: BlockOwner): string =>
 export const ownerOf = ({ type, node }: BlockAffinity): BlockOwner =>
   type === 'host' ? { type, node } : { type, name: node };
 
+/** The longest prefixes that no two overlapping blocks differ in: those of the greatest blocks there can be (blockSize 20 and 116). */
+const widest = (cidr: Prefix): number => (isPrefix4(cidr) ? 20 : 116);
+
+/** On every affinity, so that one list finds all claims that may overlap a block. */
+export const aroundLabel = 'ipam.tortie.io/around';
+
+/** "10-65-64-0-20": the value of that label. */
+export const aroundOf = (cidr: Prefix): string => blockName(blockAround(networkOf(cidr), widest(cidr)));
+
+/** It can be found by those who look for what overlaps it. One that Calico wrote cannot, until its node has started once. */
+export const isMarked = ({ meta, cidr }: BlockAffinity): boolean =>
+  meta.labels[aroundLabel] === aroundOf(cidr);
+
+export const marked = (affinity: BlockAffinity): BlockAffinity => ({
+  ...affinity,
+  meta: { ...affinity.meta, labels: { ...affinity.meta.labels, [aroundLabel]: aroundOf(affinity.cidr) } },
+});
+
 const bare = (name: string) => ({ name, labels: {}, annotations: {} });
 
 /** A block nobody has an address of. */
@@ -81,7 +100,7 @@ export function emptyBlock(cidr: Prefix, owner: BlockOwner, claimed: Instant): I
 }
 
 export function newAffinity(cidr: Prefix, owner: BlockOwner): BlockAffinity {
-  return {
+  return marked({
     kind: 'BlockAffinity',
     meta: bare(affinityName(owner, cidr)),
     cidr,
@@ -89,7 +108,7 @@ export function newAffinity(cidr: Prefix, owner: BlockOwner): BlockAffinity {
     node: ownerName(owner),
     state: 'pending',
     deleted: false,
-  };
+  });
 }
 
 /** One ordinal that is given, or cooling down. */

@@ -7,7 +7,9 @@
  */
 import { sha1Hex } from '../lib/hash.ts';
 import {
+  type Address,
   contains,
+  containsAddress,
   formatAddress,
   formatPrefix,
   type IpVersion,
@@ -17,13 +19,13 @@ import {
   versionOf,
 } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
-import type { BlockOwner, IpamBlock } from '../model/ipam.ts';
+import type { BlockAffinity, BlockOwner, IpamBlock } from '../model/ipam.ts';
 import type { IpPool } from '../model/resource.ts';
 import { giveNext } from './allocation.ts';
 import { blockAround, blockName, type Instant, isBefore, isEmpty, ownerText, sameOwner } from './block.ts';
 import { blocksOf, candidates } from './candidates.ts';
-import { claim, giveBack } from './claim.ts';
-import { drop, type Kept, listBlocks, readBlock, type Talk, type Trouble } from './talk.ts';
+import { claim, giveBack, overlapping } from './claim.ts';
+import { drop, type Kept, listAffinities, listBlocks, readBlock, type Talk, type Trouble } from './talk.ts';
 import type { Want } from './turn.ts';
 
 export interface Seeker {
@@ -63,7 +65,9 @@ export function* seek(want: Want, seeker: Seeker): Seeking {
   const listed = yield* listBlocks();
   if (!listed.ok) return listed;
   if (denied === undefined) {
-    const found = yield* claimKnowing(want.pools, listed.value, seeker);
+    const claims = yield* listAffinities();
+    if (!claims.ok) return claims;
+    const found = yield* claimKnowing(want.pools, listed.value, claims.value, seeker);
     if (!found.ok || found.value !== undefined) return claimed(found);
   }
   return ok(borrow(want, listed.value, seeker, denied ?? `every block of ${poolTexts(want.pools)} is taken`));
@@ -79,7 +83,7 @@ const claimed = (result: Result<Kept<IpamBlock> | undefined, Trouble>): Result<S
 const poolTexts = (pools: readonly IpPool[]): string =>
   pools.map((pool) => `${pool.meta.name} (${formatPrefix(pool.cidr)}, ${blocksOf(pool)} blocks)`).join(', ');
 
-const blockOfWant = ({ pools }: Want, address: NonNullable<Want['address']>) => ({
+const blockOfWant = ({ pools }: Want, address: Address) => ({
   address,
   cidr: blockAround(address, pools[0]?.blockSize ?? 0),
 });
@@ -104,20 +108,18 @@ const whyNoLoan = ({ owner }: Seeker): string =>
 
 /** The block around an address that was asked for. */
 function* seekAround(
-  { address, cidr }: { readonly address: NonNullable<Want['address']>; readonly cidr: Prefix },
+  { address, cidr }: { readonly address: Address; readonly cidr: Prefix },
   seeker: Seeker,
 ): Seeking {
   const seen = yield* readBlock(blockName(cidr));
   if (!seen.ok) return seen;
-  const there = seen.value;
-  if (there !== undefined && !there.thing.deleted) {
-    if (sameOwner(there.thing.affinity, seeker.owner)) return ok({ kind: 'claimed', block: there });
-    if (mayBorrow(seeker) && there.thing.affinity?.type !== 'virtual')
-      return ok({ kind: 'lent', blocks: [there] });
-    const whose = there.thing.affinity === undefined ? 'nobody' : ownerText(there.thing.affinity);
-    const why = `${formatAddress(address)} is in block ${formatPrefix(cidr)} of ${whose}, and ${whyNoLoan(seeker)}`;
-    return ok({ kind: 'none', why });
-  }
+  if (seen.value !== undefined && !seen.value.thing.deleted) return ok(useOf(seen.value, address, seeker));
+  const rivals = yield* overlapping(cidr);
+  if (!rivals.ok) return rivals;
+  const [rival] = rivals.value.toSorted(
+    (a, b) => Number(containsAddress(b.cidr, address)) - Number(containsAddress(a.cidr, address)),
+  );
+  if (rival !== undefined) return yield* seekInside(rival, address, seeker);
   const denied = whyNoClaim(versionOf(cidr), seeker);
   if (denied !== undefined) return ok({ kind: 'none', why: denied });
   const got = yield* claim(cidr, seeker.owner, seeker.now);
@@ -127,6 +129,26 @@ function* seekAround(
       what: `Block ${formatPrefix(cidr)} was claimed by another node meanwhile.`,
     });
   return claimed(got);
+}
+
+/** A block that is there, for the sake of one address of it. */
+function useOf(there: Kept<IpamBlock>, address: Address, seeker: Seeker): Sought {
+  const { affinity, cidr } = there.thing;
+  if (sameOwner(affinity, seeker.owner)) return { kind: 'claimed', block: there };
+  if (mayBorrow(seeker) && affinity?.type !== 'virtual') return { kind: 'lent', blocks: [there] };
+  const whose = affinity === undefined ? 'nobody' : ownerText(affinity);
+  const why = `${formatAddress(address)} is in block ${formatPrefix(cidr)} of ${whose}, and ${whyNoLoan(seeker)}`;
+  return { kind: 'none', why };
+}
+
+/** A block of another size than the pool's is in the way; if the address is of it, that is the block. */
+function* seekInside(rival: BlockAffinity, address: Address, seeker: Seeker): Seeking {
+  const seen = yield* readBlock(blockName(rival.cidr));
+  if (!seen.ok) return seen;
+  if (seen.value !== undefined && !seen.value.thing.deleted && containsAddress(rival.cidr, address))
+    return ok(useOf(seen.value, address, seeker));
+  const why = `block ${formatPrefix(rival.cidr)} of ${rival.node}, of another size than the blockSize of the pool, is in the way`;
+  return ok({ kind: 'none', why });
 }
 
 /** Reading one block costs little, reading all of them does not: so many are tried unseen. */
@@ -154,10 +176,11 @@ function* claimBlindly(
 function* claimKnowing(
   pools: readonly IpPool[],
   blocks: readonly Kept<IpamBlock>[],
+  claims: readonly Kept<BlockAffinity>[],
   seeker: Seeker,
 ): Talk<Result<Kept<IpamBlock> | undefined, Trouble>> {
   const { owner, now } = seeker;
-  const [cidr] = pools.flatMap((pool) => firstFree(pool, blocks, owner) ?? []);
+  const [cidr] = pools.flatMap((pool) => firstFree(pool, blocks, claims, owner) ?? []);
   if (cidr === undefined) return yield* takeOver(pools, blocks, seeker);
   const got = yield* claim(cidr, owner, now);
   // The list is of a moment ago: another was quicker, and the next turn lists again.
@@ -191,10 +214,16 @@ const isBlockOf = ({ cidr, blockSize }: IpPool, block: Prefix): boolean =>
 const mostCandidates = 8192;
 
 /** Not taken, and not overlapping a block of another size, as one of an earlier pool. */
-function firstFree(pool: IpPool, blocks: readonly Kept<IpamBlock>[], owner: BlockOwner): Prefix | undefined {
-  const inside = blocks.map(({ thing }) => thing.cidr).filter((cidr) => overlaps(pool.cidr, cidr));
-  const taken = new Set(inside);
-  const odd = inside.filter((cidr) => !isBlockOf(pool, cidr));
+function firstFree(
+  pool: IpPool,
+  blocks: readonly Kept<IpamBlock>[],
+  claims: readonly Kept<BlockAffinity>[],
+  owner: BlockOwner,
+): Prefix | undefined {
+  const taken = new Set(blocks.map(({ thing }) => thing.cidr));
+  const odd = [...new Set([...blocks, ...claims].map(({ thing }) => thing.cidr))].filter(
+    (cidr) => overlaps(pool.cidr, cidr) && !isBlockOf(pool, cidr),
+  );
   let looked = 0;
   for (const cidr of candidates(pool, owner)) {
     if (!taken.has(cidr) && !odd.some((other) => overlaps(other, cidr))) return cidr;

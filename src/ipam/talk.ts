@@ -5,6 +5,7 @@
 import type { Result } from '../lib/result.ts';
 import { err, ok } from '../lib/result.ts';
 import type { BlockAffinity, IpamBlock } from '../model/ipam.ts';
+import type { Labels } from '../model/meta.ts';
 
 export type Thing = IpamBlock | BlockAffinity;
 
@@ -16,7 +17,8 @@ export interface Kept<T extends Thing> {
 
 export type Ask =
   | { readonly op: 'read'; readonly kind: Thing['kind']; readonly name: string }
-  | { readonly op: 'list'; readonly kind: Thing['kind'] }
+  /** `labels`: only those that have them. */
+  | { readonly op: 'list'; readonly kind: Thing['kind']; readonly labels?: Labels }
   | { readonly op: 'create'; readonly thing: Thing }
   | { readonly op: 'update'; readonly thing: Thing; readonly version: string }
   | { readonly op: 'delete'; readonly thing: Thing; readonly version: string };
@@ -48,6 +50,12 @@ export function* readAffinity(name: string): Talk<Result<Kept<BlockAffinity> | u
 export function* listBlocks(): Talk<Result<readonly Kept<IpamBlock>[], Trouble>> {
   const answer = yield { op: 'list', kind: 'IPAMBlock' };
   return answer.ok ? ok(answer.value.filter(isBlock)) : answer;
+}
+
+/** All, or those with these labels. */
+export function* listAffinities(labels?: Labels): Talk<Result<readonly Kept<BlockAffinity>[], Trouble>> {
+  const answer = yield { op: 'list', kind: 'BlockAffinity', ...(labels && { labels }) };
+  return answer.ok ? ok(answer.value.filter(isAffinity)) : answer;
 }
 
 /** Updates, or creates if `version` is absent. */

@@ -25,7 +25,7 @@ export async function perform(ask: Ask, objects: Objects, onLog: (what: string) 
       return thing.ok ? ok([thing.value]) : err({ kind: 'invalid', what: thing.error });
     }
     case 'list':
-      return await list(objects, ask.kind, {}, onLog);
+      return await list(objects, ask.kind, ask.labels ? { labels: ask.labels } : {}, onLog);
     case 'create':
       return keep(await objects.create(toManifest(ask.thing)), ask.thing);
     case 'update':

@@ -3,7 +3,7 @@
  * those it may borrow from. Somebody else may change any of them; a write that finds out makes the block stale, and it is read anew.
  */
 import { blockName, changed, ownerName, ownerOf, sameOwner } from '../ipam/block.ts';
-import { settle } from '../ipam/claim.ts';
+import { isSettled, settle } from '../ipam/claim.ts';
 import type { Kept, Thing, Trouble } from '../ipam/talk.ts';
 import { borrowLabel } from '../ipam/turn.ts';
 import { ok, type Result } from '../lib/result.ts';
@@ -159,7 +159,7 @@ export class Table {
     affinity: Kept<BlockAffinity>,
     block: Kept<IpamBlock> | undefined,
   ): Promise<Result<Kept<IpamBlock> | undefined, Trouble>> {
-    if (affinity.thing.state === 'confirmed' && block?.thing.deleted === false) return ok(block);
+    if (isSettled(affinity.thing) && block?.thing.deleted === false) return ok(block);
     const { objects, cooledBy, onLog } = this.#options;
     const settled = await drive(settle(affinity, cooledBy()), objects, onLog);
     if (settled.ok || settled.error.kind !== 'invalid') return settled;

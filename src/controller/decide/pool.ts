@@ -63,7 +63,7 @@ export function mismatchOf(
     };
   return {
     reason: 'BlockSizeMismatch',
-    message: `Its blockSize is ${pool.blockSize}, but ${odd.length === 1 ? 'one block is' : `${odd.length} blocks are`} of another: ${named(odd)}. Addresses are given around them, and of them to their own nodes only; restart the pods there to be rid of them.`,
+    message: `Its blockSize is ${pool.blockSize}, but ${odd.length === 1 ? 'one block is' : `${odd.length} blocks are`} of another: ${named(odd)}. New blocks are claimed around them, and their nodes go on giving from them. To be rid of them, drain and delete their nodes one by one.`,
   };
 }
 

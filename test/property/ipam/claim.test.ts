@@ -90,6 +90,54 @@ test('two nodes that claim one block in any interleaving: one has it, and the ot
   });
 });
 
+test.each([
+  ['larger', '10.65.0.0/27'],
+  ['smaller', '10.65.0.4/31'],
+])(
+  'two nodes that claim overlapping blocks, the other %s, in any interleaving: at most one block, and every claim has one',
+  async (_, text) => {
+    const rival = cidr(text);
+    for (let first = 0; first <= 8; first += 1)
+      for (let second = 0; second <= 8; second += 1) {
+        const objects = countedObjects();
+        const ends = await interleave([claim(block, a, now), claim(rival, b, now)], first, second, objects);
+        expect(ends.every((end) => end.ok)).toBe(true);
+        const blocks = await allBlocks(objects);
+        expect(blocks.length).toBeLessThanOrEqual(1);
+        expect((await ipamObjects(objects)).length).toBe(2 * blocks.length);
+        // Both may have stepped back; whoever comes next gets it.
+        const again = await drive(claim(block, a, now), objects, quiet);
+        expect(again.ok && again.value !== undefined).toBe(blocks[0]?.cidr !== rival);
+      }
+  },
+);
+
+test('a claim that dies at any step keeps others from what overlaps it until somebody settles it, and no longer', async () => {
+  await atEveryStep(async (steps) => {
+    const objects = countedObjects();
+    const isDone = await dieAfter(claim(block, a, now), steps, objects);
+    const other = await drive(claim(cidr('10.65.0.0/27'), b, now), objects, quiet);
+    const isAnnounced = (await ipamObjects(objects)).some((key) => key.startsWith('BlockAffinity/a-'));
+    expect(other.ok && other.value !== undefined).toBe(!isAnnounced);
+    return isDone;
+  });
+});
+
+test('an affinity that cannot be found by its neighbourhood is marked when its node settles it', async () => {
+  const objects = countedObjects();
+  await drive(claim(block, a, now), objects, quiet);
+  const of = await drive(readAffinity('a-10-65-0-0-29'), objects, quiet);
+  if (!of.ok || of.value === undefined) throw new Error('no affinity');
+  const plain = { ...of.value.thing, meta: { ...of.value.thing.meta, labels: {} } };
+  await drive(put(plain, of.value.version), objects, quiet);
+  expect(await drive(claim(cidr('10.65.0.0/27'), b, now), objects, quiet)).toMatchObject({
+    value: { thing: { affinity: b } },
+  });
+  await drive(giveBack(cidr('10.65.0.0/27'), b, now), objects, quiet);
+  await settleAll(objects);
+  expect(await drive(claim(cidr('10.65.0.0/27'), b, now), objects, quiet)).toEqual(ok(undefined));
+});
+
 /** So many steps of the one, so many of the other, then both to their ends by turns. */
 async function interleave<T>(
   [one, other]: readonly [Talk<T>, Talk<T>],

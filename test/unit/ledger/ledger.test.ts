@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { realClock } from '../../../src/host/clock.ts';
 import { newAffinity } from '../../../src/ipam/block.ts';
+import { checkIpam } from '../../../src/ipam/check.ts';
 import { openLedger } from '../../../src/ledger/open.ts';
 import { formatAddress } from '../../../src/lib/net.ts';
 import { seededRandom } from '../../../src/lib/random.ts';
@@ -30,6 +31,8 @@ function world(facts = factsOf([v4, v6])) {
   const options = { objects, clock: realClock, random: seededRandom(1), facts: () => facts };
   return { objects, open: (node: string) => ledgerOf(node, options) };
 }
+
+const nobody = { affinities: [], nodes: new Set<string>(), pods: [], services: [] };
 
 const texts = (given: Awaited<ReturnType<ReturnType<typeof ledgerOf>['assign']>>) => {
   if (!given.ok) throw new Error(given.error.what);
@@ -350,4 +353,49 @@ test('a refusal takes back what had been written for it already', async () => {
   expect(await refusal(asked)).toBe('IPAM gave up after 5 s: The IPv6 block changed. It is tried again.');
   await settle();
   expect([...holders(await allBlocks(objects)).keys()]).toEqual(['first']);
+});
+
+test.each([
+  ['larger', 24, 26],
+  ['smaller', 29, 26],
+])(
+  'a pool made anew while blocks of it are there that are %s: nobody gets an address twice',
+  async (_, old, anew) => {
+    const made = (blockSize: number) => factsOf([ipPool('p', '10.9.0.0/22', { blockSize })]);
+    const objects = countedObjects();
+    const options = { objects, clock: realClock, random: seededRandom(1) };
+    const before = made(old);
+    const [a, b] = ['a', 'b'].map((node) => ledgerOf(node, { ...options, facts: () => before }));
+    const first = [await a?.assign(podRequest('a1')), await b?.assign(podRequest('b1'))];
+    const after = made(anew);
+    const nodes = ['a', 'b', 'c', 'd', 'e'].map((node) => ledgerOf(node, { ...options, facts: () => after }));
+    const more = await Promise.all(
+      nodes.flatMap((ledger, at) =>
+        Array.from({ length: 100 }, (_none, n) => ledger.assign(podRequest(`n${at}-${n}`))),
+      ),
+    );
+    const addresses = [...first, ...more].flatMap((one) => (one === undefined ? [] : texts(one)));
+    expect(new Set(addresses).size).toBe(502);
+    const blocks = await allBlocks(objects);
+    expect(
+      checkIpam({ ...nobody, blocks, pools: after.pools }).broken.filter((what) => what.includes('overlaps')),
+    ).toEqual([]);
+  },
+);
+
+test('an address that is asked for and lies in a block of another size is given from that block', async () => {
+  const made = (blockSize: number) => factsOf([ipPool('p', '10.9.0.0/22', { blockSize })]);
+  const objects = countedObjects();
+  const options = { objects, clock: realClock, random: seededRandom(1) };
+  const old = ledgerOf('old', { ...options, facts: () => made(28) });
+  const ask = (address: string) => ({ addresses: [ip(address)] });
+  texts(await old.assign(podRequest('a', ask('10.9.1.1'))));
+  const next = ledgerOf('next', { ...options, facts: () => made(26) });
+  expect(await next.assign(podRequest('b', ask('10.9.1.2')))).toMatchObject({
+    ok: true,
+    value: [{ block: cidr('10.9.1.0/28'), borrowed: true }],
+  });
+  expect(await refusal(next.assign(podRequest('c', ask('10.9.1.60'))))).toContain(
+    '10.9.1.60 cannot be given on next: block 10.9.1.0/28 of old, of another size than the blockSize of the pool, is in the way.',
+  );
 });
