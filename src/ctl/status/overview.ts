@@ -16,6 +16,7 @@ export interface NodeView {
 }
 
 export interface Trouble {
+  /** The node it is about, or the part of Tortie that is on none. */
   readonly node: string;
   /** 1: nothing works there; 2: something does not; 3: worth knowing. */
   readonly rank: 1 | 2 | 3;
@@ -31,17 +32,27 @@ export interface Overview {
 
 /**
  * @param nodes  names of the cluster's Nodes, or undefined if they could not be read: then those that report
+ * @param known  what Kubernetes knows beside the reports (`cluster.ts`)
  */
 export function overview(
   nodes: readonly string[] | undefined,
   reports: readonly Reported[],
   now: Date,
+  known: readonly Trouble[] = [],
 ): Overview {
   const byNode = new Map(reports.map((one) => [one.node, one.report]));
   const names = [...(nodes ?? byNode.keys())].sort(byNumber);
   const gone = nodes === undefined ? [] : [...byNode.keys()].filter((name) => !nodes.includes(name));
-  const views = names.map((node) => viewOf(node, byNode.get(node) ?? {}, now));
+  const views = names.map((node) =>
+    viewOf(
+      node,
+      byNode.get(node) ?? {},
+      now,
+      known.filter((one) => one.node === node),
+    ),
+  );
   const troubles = [
+    ...known,
     ...views.flatMap(({ node, bgp, felix }) => troublesOf(node, bgp, felix, now)),
     ...gone.map(
       (node): Trouble => ({
@@ -67,11 +78,16 @@ export function overview(
 /** "node2" before "node10". */
 const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
-function viewOf(node: string, { bgp, felix }: Reported['report'], now: Date): NodeView {
+function viewOf(
+  node: string,
+  { bgp, felix }: Reported['report'],
+  now: Date,
+  known: readonly Trouble[],
+): NodeView {
   const policy = felix === undefined ? 'no report' : policyText(felix, now);
   return {
     node,
-    health: healthOf(bgp, felix, now),
+    health: healthOf(bgp, felix, now, known),
     policy,
     ...(bgp === undefined ? {} : { bgp }),
     ...(felix === undefined ? {} : { felix }),
@@ -85,11 +101,16 @@ function policyText(felix: FelixReport, now: Date): string {
   return ready === total ? 'in-sync' : `${ready}/${total} pods`;
 }
 
-function healthOf(bgp: BgpReport | undefined, felix: FelixReport | undefined, now: Date): Health {
+function healthOf(
+  bgp: BgpReport | undefined,
+  felix: FelixReport | undefined,
+  now: Date,
+  known: readonly Trouble[],
+): Health {
   if (bgp === undefined && felix === undefined) return 'down';
-  const known = [bgp, felix].filter((one) => one !== undefined);
-  if (known.every((one) => isStale(one, now))) return 'stale';
-  if (troublesOf('', bgp, felix, now).some(({ rank }) => rank < 3)) {
+  const reported = [bgp, felix].filter((one) => one !== undefined);
+  if (known.some(({ rank }) => rank === 1) || reported.every((one) => isStale(one, now))) return 'stale';
+  if ([...known, ...troublesOf('', bgp, felix, now)].some(({ rank }) => rank < 3)) {
     const noSession = bgp !== undefined && bgp.sessions.total > 0 && bgp.sessions.established === 0;
     return noSession && felix?.dataplane !== 'in-sync' ? 'down' : 'degraded';
   }
