@@ -46,7 +46,7 @@ export async function diags(options: DiagsOptions & Global): Promise<number> {
     process.stdout.write(`Diags saved to ${archive}\n`);
     if (lacking.length > 0)
       process.stderr.write(
-        `${lacking.length} things could not be had; LACKING.txt in the archive names them.\n`,
+        `${lacking.length} ${lacking.length === 1 ? 'thing' : 'things'} could not be had: see LACKING.txt in the archive.\n`,
       );
     return 0;
   } finally {
