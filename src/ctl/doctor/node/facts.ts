@@ -57,9 +57,9 @@ export interface Gathered {
   readonly unread: ReadonlyMap<string, string>;
 }
 
-/** True if this machine is a node that Tortie runs on. */
+/** True if this machine is a node that Tortie runs on: an uninstall leaves these directories, but empty. */
 export const isNode = (hostRoot: string): boolean =>
-  ['/run/tortie', '/var/lib/tortie'].some((path) => existsSync(join(hostRoot, path)));
+  ['run/tortie', 'var/lib/tortie'].some((path) => list(join(hostRoot, path)).length > 0);
 
 /** @param hostRoot  where the node's files are; what the kernel says is always that of this network namespace */
 export async function gatherNode(hostRoot: string): Promise<Gathered> {
