@@ -112,12 +112,8 @@ export class BlockAddresses implements Addresses {
   /** For a container nobody here knows: a crash may have come between the block and the record. */
   async releaseUnknown(handle: string): Promise<void> {
     const { ledger, releases } = this.#options;
-    const stands = ledger
-      .blocks()
-      .some(({ attributes }) =>
-        attributes.some((one) => one.handle === handle && one.releasedAt === undefined),
-      );
-    if (stands && !releases.has(handle)) await releases.put({ handle, addresses: [] });
+    // Not read yet, as after a restart while the API server is away, means that nobody knows.
+    if (ledger.mayHold(handle) && !releases.has(handle)) await releases.put({ handle, addresses: [] });
   }
 
   problems(): readonly Problem[] {

@@ -4,6 +4,7 @@ import { closedBecause } from '../src/ipam/pools.ts';
 import type { Facts, Settings } from '../src/ledger/ledger.ts';
 import type { IpVersion, Prefix } from '../src/lib/net.ts';
 import { versionOf } from '../src/lib/net.ts';
+import { defaultIpamSettings } from '../src/model/ipam.ts';
 import type { IpPool, Kind, Labels, Resource, ResourceRef } from '../src/model/resource.ts';
 import { matchesSelector } from '../src/model/selector.ts';
 import type { Change } from '../src/store/store.ts';
@@ -11,19 +12,12 @@ import type { Change } from '../src/store/store.ts';
 /** The kinds it hears of, beside Node. */
 export const poolKinds: readonly Kind[] = ['IPPool', 'IPReservation', 'IPAMConfiguration'];
 
-const defaultSettings: Settings = {
-  strictAffinity: false,
-  maxBlocksPerHost: 20,
-  autoAllocateBlocks: true,
-  ipCooldownSeconds: 0,
-};
-
 export class PoolFacts {
   readonly #node: string;
   readonly #pools = new Map<string, IpPool>();
   readonly #reserved = new Map<string, readonly Prefix[]>();
   #nodeLabels: Labels = {};
-  #settings: Settings = defaultSettings;
+  #settings: Settings = defaultIpamSettings;
 
   constructor(node: string) {
     this.#node = node;
@@ -69,6 +63,6 @@ export class PoolFacts {
     if (kind === 'IPPool') this.#pools.delete(name);
     else if (kind === 'IPReservation') this.#reserved.delete(name);
     else if (kind === 'Node' && name === this.#node) this.#nodeLabels = {};
-    else if (kind === 'IPAMConfiguration' && name === 'default') this.#settings = defaultSettings;
+    else if (kind === 'IPAMConfiguration' && name === 'default') this.#settings = defaultIpamSettings;
   }
 }

@@ -19,7 +19,8 @@ import { attachedOf, type NewAttachment, type Wishes } from '../attachments.ts';
 import type { LocalPod } from '../cluster.ts';
 import { type CniServerOptions, notReady, type Of, type Outcome, unfit, wrong } from './server.ts';
 
-const readyWithin = millis(20_000);
+/** Longer only helps who restarts beside a healthy API server, and kubelet comes again. */
+const readyWithin = millis(4000);
 const policyWithin = millis(20_000);
 const routeWithin = millis(5000);
 

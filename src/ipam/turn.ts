@@ -51,8 +51,8 @@ export interface Plan<J> {
   readonly done: ReadonlyMap<J, readonly Held[]>;
   /** What each release takes back with these changes; nothing: the handle holds nothing. */
   readonly released: ReadonlyMap<J, readonly Address[]>;
-  /** The first want nothing meets; such a job changes nothing. */
-  readonly short: ReadonlyMap<J, Want>;
+  /** The wants nothing meets; such a job changes nothing. */
+  readonly short: ReadonlyMap<J, readonly Want[]>;
 }
 
 export interface Held extends Allocation {
@@ -69,7 +69,7 @@ export function planTurn<J extends AssignJob | ReleaseJob>(
   let table: Table = new Map(blocks.map((block) => [block.cidr, block]));
   const done = new Map<J, readonly Held[]>();
   const released = new Map<J, readonly Address[]>();
-  const short = new Map<J, Want>();
+  const short = new Map<J, readonly Want[]>();
   for (const job of jobs) {
     const has = held.get(job.handle) ?? [];
     if (job.kind === 'release') {
@@ -129,14 +129,15 @@ function giveAll(
   job: AssignJob,
   missing: readonly Want[],
   rules: TurnRules,
-): { readonly table: Table } | { readonly lacks: Want } {
+): { readonly table: Table } | { readonly lacks: readonly Want[] } {
   const next = new Map(table);
+  const lacks: Want[] = [];
   for (const want of missing) {
     const given = giveOne(next, job, want, rules);
-    if (given === undefined) return { lacks: want };
-    next.set(given.block.cidr, tagged(given.block, rules.owner));
+    if (given === undefined) lacks.push(want);
+    else next.set(given.block.cidr, tagged(given.block, rules.owner));
   }
-  return { table: next };
+  return lacks.length > 0 ? { lacks } : { table: next };
 }
 
 function giveOne(table: Table, job: AssignJob, want: Want, rules: TurnRules): Given | undefined {

@@ -30,14 +30,17 @@ export interface LookEntry extends Waits<undefined> {
   readonly freshAt: number;
 }
 
+interface Alarm<E> {
+  readonly afterMs: number;
+  readonly ring: (entry: E) => void;
+}
+
 export class Entries {
   readonly #clock: Clock;
-  readonly #patienceMs: number;
   readonly #waiting = new Set<Entry>();
 
-  constructor(clock: Clock, patienceMs: number) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#patienceMs = patienceMs;
   }
 
   get size(): number {
@@ -54,21 +57,23 @@ export class Entries {
 
   /**
    * @param make  gets `settle`, which ends the wait; later calls of it do nothing
-   * @param onLate  when patience is at an end; it settles
+   * @param alarms  each rings if it still waits by then; the last one settles it
    */
   add<E extends Entry, T>(
     make: (settle: (result: Result<T, LedgerRefusal>) => void) => E,
-    onLate: (entry: E) => void,
+    alarms: readonly Alarm<E>[],
   ): Promise<Result<T, LedgerRefusal>> {
     return new Promise((resolve) => {
       const entry: E = make((result) => {
         if (!this.#waiting.delete(entry)) return;
-        cancel();
+        for (const cancel of cancels) cancel();
         resolve(result);
       });
-      const cancel = this.#clock.after(millis(this.#patienceMs), () => {
-        if (this.#waiting.has(entry)) onLate(entry);
-      });
+      const cancels = alarms.map(({ afterMs, ring }) =>
+        this.#clock.after(millis(afterMs), () => {
+          if (this.#waiting.has(entry)) ring(entry);
+        }),
+      );
       this.#waiting.add(entry);
     });
   }

@@ -1,17 +1,10 @@
 /** The facts of the cluster by asking once, for programs that watch nothing. */
 import { ok, type Result } from '../lib/result.ts';
+import { defaultIpamSettings } from '../model/ipam.ts';
 import type { Kind, Resource } from '../model/resource.ts';
 import type { Objects, Refusal } from '../store/objects.ts';
 import { readManifest } from '../store/schema/manifest.ts';
-import type { Facts, Settings } from './ledger.ts';
-
-/** What holds without an IPAMConfiguration called default. */
-export const defaultSettings: Settings = {
-  strictAffinity: false,
-  maxBlocksPerHost: 20,
-  autoAllocateBlocks: true,
-  ipCooldownSeconds: 0,
-};
+import type { Facts } from './ledger.ts';
 
 /**
  * @param node  whose labels to know; absent: none
@@ -29,7 +22,7 @@ export async function readFacts(objects: Objects, node?: string): Promise<Result
   return ok({
     pools: pools.value,
     reserved: reservations.value.flatMap(({ reservedCidrs }) => reservedCidrs),
-    settings: configurations.value.find(({ meta }) => meta.name === 'default') ?? defaultSettings,
+    settings: configurations.value.find(({ meta }) => meta.name === 'default') ?? defaultIpamSettings,
     nodeLabels: nodes.value.find(({ meta }) => meta.name === node)?.meta.labels ?? {},
     nodes: new Set(nodes.value.map(({ meta }) => meta.name)),
   });

@@ -6,6 +6,7 @@
  *  - all or nothing: a handle gets one address of every family it asked for, or none;
  *  - requests that arrive while a write is under way share the next one: a burst of pods costs one compare-and-swap per block;
  *  - it believes its own copy of its blocks until a conflict says otherwise, so the usual allocation is one request to the API server;
+ *  - while the API server answers nothing at all, an address is refused after three seconds; a release is tried on;
  *  - every refusal is a value with a sentence; nothing is thrown.
  * One process per owner is usual, but any number is safe: the blocks decide.
  */
@@ -99,6 +100,8 @@ export interface Ledger {
   holdings(): Promise<Result<readonly Holding[], LedgerRefusal>>;
   /** The blocks as last seen, own ones first, without asking anybody. */
   blocks(): readonly IpamBlock[];
+  /** False: the blocks have been read, none is in doubt, and the handle has nothing in them. Asks nobody. */
+  mayHold(handle: string): boolean;
   /** Nothing new is begun; what waits is refused. */
   close(): void;
 }

@@ -22,6 +22,7 @@ import type {
   LedgerOptions,
   LedgerRefusal,
 } from './ledger.ts';
+import { listening } from './listening.ts';
 import { away, closed, denied, exhausted, notReady } from './refusals.ts';
 import { Table } from './table.ts';
 import { wantsOf } from './wants.ts';
@@ -30,6 +31,8 @@ import { wantsOf } from './wants.ts';
 const mostTries = 100;
 const backoff: Backoff = { firstMs: 20, lastMs: 2000 };
 const defaultPatienceMs = 60_000;
+/** If nothing was answered for so long, an address is refused: kubelet comes again, and meanwhile the event says why. */
+const silenceMs = 3000;
 /** A block that was claimed longer ago than that and is empty is not in use. */
 const idleMs = 60_000;
 /** A search that found nothing is believed that long, so that a crowd that asks again does not list all blocks each time. */
@@ -53,16 +56,21 @@ class OpenLedger implements Ledger {
   readonly #given = new Set<string>();
   #facts: Facts | undefined;
   #lastTrouble: Trouble | undefined;
+  /** When the API server answered last, whatever it said. */
+  #heardAt = Number.NEGATIVE_INFINITY;
   /** What the last search for a block came to, for a while: with `why`, nothing; without, that others lend. */
   readonly #outlook = new Map<string, Outlook>();
   #isRunning = false;
   #isClosed = false;
 
   constructor(options: LedgerOptions) {
-    this.#options = options;
+    const { owner, clock } = options;
+    const objects = listening(options.objects, () => {
+      this.#heardAt = clock.now();
+    });
+    this.#options = { ...options, objects };
     this.#patienceMs = options.patienceMs ?? defaultPatienceMs;
-    this.#entries = new Entries(options.clock, this.#patienceMs);
-    const { objects, owner } = options;
+    this.#entries = new Entries(clock);
     this.#table = new Table({
       objects,
       owner,
@@ -110,6 +118,11 @@ class OpenLedger implements Ledger {
     return this.#table.blocks;
   }
 
+  mayHold(handle: string): boolean {
+    const { loads, isInDoubt, blocks } = this.#table;
+    return loads === 0 || isInDoubt || blocks.some((block) => hasHandle(block, handle));
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const entry of this.#entries.all()) entry.settle({ ok: false, error: closed });
@@ -131,11 +144,21 @@ class OpenLedger implements Ledger {
   async #wait<E extends Entry, T>(
     make: (settle: (result: Result<T, LedgerRefusal>) => void) => E,
   ): Promise<Result<T, LedgerRefusal>> {
-    const waiting = this.#entries.add<E, T>(make, (entry) =>
-      this.#refuse(entry, away(this.#patienceMs / 1000, this.#lastTrouble)),
-    );
+    const began = this.#options.clock.now();
+    const waiting = this.#entries.add<E, T>(make, [
+      { afterMs: silenceMs, ring: (entry) => this.#giveUpInSilence(entry, began) },
+      { afterMs: this.#patienceMs, ring: (entry) => this.#giveUp(entry, this.#patienceMs) },
+    ]);
     void this.#run();
     return await waiting;
+  }
+
+  #giveUp(entry: Entry, afterMs: number): void {
+    this.#refuse(entry, away(afterMs / 1000, this.#lastTrouble));
+  }
+
+  #giveUpInSilence(entry: Entry, began: number): void {
+    if (entry.kind === 'assign' && this.#heardAt < began) this.#giveUp(entry, silenceMs);
   }
 
   async #run(): Promise<void> {
@@ -146,7 +169,7 @@ class OpenLedger implements Ledger {
     let failures = 0;
     while (!this.#isClosed && this.#entries.size > 0) {
       const trouble = await this.#turn();
-      this.#lastTrouble = trouble ?? this.#lastTrouble;
+      this.#lastTrouble = trouble;
       failures = trouble === undefined ? 0 : failures + 1;
       if (trouble !== undefined) {
         this.#blame(trouble);
@@ -176,12 +199,10 @@ class OpenLedger implements Ledger {
       const [failed] = written.flatMap((one) => (one.ok ? [] : [one.error]));
       return failed;
     }
-    const [first] = plan.short.values();
-    if (first === undefined) return undefined;
-    const alike = [...plan.short].flatMap(([entry, want]) =>
-      entry.kind === 'assign' && keyOf(want) === keyOf(first) ? [entry] : [],
+    const troubles = await Promise.all(
+      firstOfFamilies(plan.short).map((want) => this.#find(entriesLacking(want, plan.short), want)),
     );
-    return await this.#find(alike, first);
+    return troubles.find((trouble) => trouble !== undefined);
   }
 
   #settleLook(entry: Entry & { readonly kind: 'look' }): void {
@@ -336,6 +357,19 @@ class OpenLedger implements Ledger {
     this.#options.onLog?.(what);
   }
 }
+
+type Short = ReadonlyMap<Entry, readonly Want[]>;
+
+/** Families have no block in common, so both are searched for at once; two searches of one family could end in one block. */
+const firstOfFamilies = (short: Short): readonly Want[] => {
+  const wants = [...short.values()].flat();
+  return ([4, 6] as const).flatMap((version) => wants.find(({ family }) => family === version) ?? []);
+};
+
+const entriesLacking = (want: Want, short: Short): readonly AssignEntry[] =>
+  [...short].flatMap(([entry, wants]) =>
+    entry.kind === 'assign' && wants.some((one) => keyOf(one) === keyOf(want)) ? [entry] : [],
+  );
 
 /** Wants with the same key are met by the same blocks. */
 const keyOf = ({ family, pools, address }: Want): string =>

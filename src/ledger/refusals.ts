@@ -36,7 +36,7 @@ export function exhausted(want: Want, owner: BlockOwner, why: string): LedgerRef
 
 /** @param last  what went wrong last, if anything was answered at all */
 export function away(seconds: number, last: Trouble | undefined): LedgerRefusal {
-  const said = last === undefined ? 'the API server does not answer' : last.what;
+  const said = last === undefined ? 'the API server does not answer.' : last.what;
   return {
     kind: 'away',
     what: `IPAM gave up after ${Math.round(seconds)} s: ${said} It is tried again.`,

@@ -69,6 +69,14 @@ export interface IpamConfiguration {
   readonly ipCooldownSeconds: number;
 }
 
+/** What holds without an IPAMConfiguration called default, or without the fields in it. */
+export const defaultIpamSettings: Omit<IpamConfiguration, 'kind' | 'meta'> = {
+  strictAffinity: false,
+  maxBlocksPerHost: 20,
+  autoAllocateBlocks: true,
+  ipCooldownSeconds: 0,
+};
+
 export interface IpReservation {
   readonly kind: 'IPReservation';
   readonly meta: Meta;

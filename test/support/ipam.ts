@@ -2,12 +2,12 @@
 
 import type { Clock } from '../../src/host/clock.ts';
 import { addressOf, blockName, inUse, sizeOf } from '../../src/ipam/block.ts';
-import { defaultSettings, readAll } from '../../src/ledger/facts.ts';
+import { readAll } from '../../src/ledger/facts.ts';
 import type { AssignRequest, Facts, Ledger, Settings } from '../../src/ledger/ledger.ts';
 import { openLedger } from '../../src/ledger/open.ts';
 import { type Address, formatAddress, type Prefix, parseAddress, parsePrefix } from '../../src/lib/net.ts';
 import type { Random } from '../../src/lib/random.ts';
-import type { IpamBlock } from '../../src/model/ipam.ts';
+import { defaultIpamSettings, type IpamBlock } from '../../src/model/ipam.ts';
 import type { IpPool } from '../../src/model/resource.ts';
 import type { Objects } from '../../src/store/objects.ts';
 
@@ -45,7 +45,7 @@ export const factsOf = (
 ): Facts => ({
   pools,
   reserved: [],
-  settings: { ...defaultSettings, ...settings },
+  settings: { ...defaultIpamSettings, ...settings },
   nodeLabels: {},
   ...more,
 });

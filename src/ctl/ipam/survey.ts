@@ -1,10 +1,9 @@
 /** Everything IPAM is about, read once with the rights of the one who asks. */
 
-import { defaultSettings } from '../../ledger/facts.ts';
 import type { Settings } from '../../ledger/ledger.ts';
 import type { Prefix } from '../../lib/net.ts';
 import { err, ok, type Result } from '../../lib/result.ts';
-import type { BlockAffinity, IpamBlock } from '../../model/ipam.ts';
+import { type BlockAffinity, defaultIpamSettings, type IpamBlock } from '../../model/ipam.ts';
 import { type IpPool, type Kind, keyOf, type Node, type Pod, type Resource } from '../../model/resource.ts';
 import type { Service } from '../../model/service.ts';
 import { identify } from '../../store/dir/documents.ts';
@@ -72,7 +71,7 @@ function sorted(found: readonly Resource[], unreadable: readonly string[]): Surv
     blocks: all('IPAMBlock'),
     affinities: all('BlockAffinity'),
     reserved: all('IPReservation').flatMap(({ reservedCidrs }) => reservedCidrs),
-    settings: all('IPAMConfiguration').find(({ meta }) => meta.name === 'default') ?? defaultSettings,
+    settings: all('IPAMConfiguration').find(({ meta }) => meta.name === 'default') ?? defaultIpamSettings,
     nodes: all('Node'),
     pods: all('Pod'),
     services: all('Service'),

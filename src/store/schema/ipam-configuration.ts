@@ -1,16 +1,13 @@
 /** projectcalico.org/v3 IPAMConfiguration; only `default` is read. */
 import type { z } from 'zod';
 import { ok, type Result } from '../../lib/result.ts';
-import type { IpamConfiguration } from '../../model/ipam.ts';
+import { defaultIpamSettings, type IpamConfiguration } from '../../model/ipam.ts';
 import type { Meta } from '../../model/meta.ts';
 import { onlyDefaultName, withDefault, withRules } from './cel.ts';
 import { flag, maybe, wholeNumber } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { onlyDefault } from './meta.ts';
 import { check, manifest, read, strict, unsupported } from './read.ts';
-
-/** What 0 means. */
-const usualBlocksPerHost = 20;
 
 const spec = strict({
   strictAffinity: maybe(withDefault(flag.describe('A node gives addresses of its own blocks only.'), false)),
@@ -63,14 +60,12 @@ export function readIpamConfiguration(meta: Meta, json: unknown): Result<IpamCon
   if (!named.ok) return named;
   const parsed = read(ipamConfigurationSchema, json);
   if (!parsed.ok) return parsed;
-  const { spec } = parsed.value;
-  const most = spec?.maxBlocksPerHost ?? 0;
+  const { kubeVirtVMAddressPersistence: _, maxBlocksPerHost = 0, ...rest } = parsed.value.spec ?? {};
   return ok({
     kind: 'IPAMConfiguration',
     meta,
-    strictAffinity: spec?.strictAffinity ?? false,
-    maxBlocksPerHost: most === 0 ? usualBlocksPerHost : most,
-    autoAllocateBlocks: spec?.autoAllocateBlocks ?? true,
-    ipCooldownSeconds: spec?.ipCooldownSeconds ?? 0,
+    ...defaultIpamSettings,
+    ...rest,
+    ...(maxBlocksPerHost === 0 ? {} : { maxBlocksPerHost }),
   });
 }

@@ -32,7 +32,7 @@ const blocksOver = (store: MemoryStore): LifeOptions => ({
   stateDir,
   openLedger: (clock) => (facts) =>
     openLedger({
-      ...{ facts, clock, random: () => 0, objects: store.objects, patienceMs: 5000 },
+      ...{ facts, clock, random: () => 0, objects: store.objects },
       owner: { type: 'host', node: 'node1' },
       wallClock: () => Date.UTC(2026, 0, 1) + clock.now(),
     }),
@@ -208,6 +208,23 @@ describe('DEL', () => {
     expect(await given(store)).toEqual({});
   });
 
+  test('of a container whose record a crash prevented is owed, if it comes while the API server is away', async () => {
+    const store = memoryStore();
+    const first = await begin(store);
+    await first.drive(first.cni('ADD', 'c1', 'a'));
+    first.agent.stop();
+    await rm(join(stateDir, 'cni'), { recursive: true });
+    await first.kernel.deleteLink((await first.kernel.links())[1]?.name ?? '');
+    store.away(true);
+    const second = await begin(store, first.network);
+    expect((await second.drive(second.cni('DEL', 'c1', 'a'))).status).toBe(204);
+    expect(await debts()).toEqual(['k8s-pod-network.c1.json']);
+    store.away(false);
+    await pass(second, 120_000);
+    expect(await given(store)).toEqual({});
+    await eventually(async () => expect(await debts()).toEqual([]), { within: 5000 });
+  });
+
   test('of an interface whose record was lost finds the handle by the address', async () => {
     const store = memoryStore();
     const first = await begin(store);
@@ -219,6 +236,63 @@ describe('DEL', () => {
     expect((await second.status()).endpoints.map(({ pod }) => pod)).toEqual(['a']);
     await second.drive(second.cni('DEL', 'c1', 'a'));
     await pass(second, 5000);
+    expect(await given(store)).toEqual({});
+  });
+});
+
+describe('an agent that starts while the API server is away', () => {
+  /** The pods of a former life, and a new life that nobody answers. */
+  async function restarted(): Promise<{
+    readonly store: MemoryStore;
+    readonly life: ReturnType<typeof live>;
+  }> {
+    const store = memoryStore();
+    const first = await begin(store);
+    await first.drive(first.cni('ADD', 'c1', 'a'));
+    first.agent.stop();
+    store.away(true);
+    const life = live(first.network, blocksOver(store));
+    await life.drive(life.agent.run());
+    return { store, life };
+  }
+
+  const timed = async <T>(
+    life: ReturnType<typeof live>,
+    answer: Promise<T>,
+  ): Promise<readonly [T, number]> => {
+    const began = life.clock.now();
+    return [await life.drive(answer), life.clock.now() - began];
+  };
+
+  test('and remembers nothing answers ADD at once with try again later, in words', async () => {
+    const { life } = await restarted();
+    const [said, took] = await timed(life, life.cni('ADD', 'c2', 'b'));
+    expect(said.code).toBe(11);
+    expect(said.msg).toContain('datastore');
+    expect(took).toBeLessThan(5000);
+  });
+
+  test('and remembers the pools answers ADD within seconds with try again later, and gives when it is back', async () => {
+    const { store, life } = await restarted();
+    life.tell([...cluster, ...pools]);
+    const [said, took] = await timed(life, life.cni('ADD', 'c2', 'b'));
+    expect(said.code).toBe(11);
+    expect(said.msg).toContain('IPAM gave up after 3 s: The store is away.');
+    expect(took).toBeLessThan(5000);
+    store.away(false);
+    expect((await life.drive(life.cni('ADD', 'c2', 'b'))).status).toBe(200);
+  });
+
+  test('carries out DEL of a pod of its former life, and pays when it is back', async () => {
+    const { store, life } = await restarted();
+    const [said, took] = await timed(life, life.cni('DEL', 'c1', 'a'));
+    expect(said.status).toBe(204);
+    expect(took).toBeLessThan(3000);
+    expect((await life.status()).endpoints).toEqual([]);
+    expect(await debts()).toEqual(['k8s-pod-network.c1.json']);
+    store.away(false);
+    life.tell([...cluster, ...pools]);
+    await life.drive(new Promise<void>((resolve) => life.clock.after(millis(120_000), resolve)));
     expect(await given(store)).toEqual({});
   });
 });

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { realClock } from '../../../src/host/clock.ts';
+import { type Clock, realClock } from '../../../src/host/clock.ts';
 import { newAffinity } from '../../../src/ipam/block.ts';
 import { checkIpam } from '../../../src/ipam/check.ts';
 import { openLedger } from '../../../src/ledger/open.ts';
-import { formatAddress } from '../../../src/lib/net.ts';
+import { formatAddress, millis } from '../../../src/lib/net.ts';
 import { seededRandom } from '../../../src/lib/random.ts';
 import { err } from '../../../src/lib/result.ts';
 import type { Objects } from '../../../src/store/objects.ts';
@@ -231,14 +231,13 @@ test('while the API server is away it is tried for a while and then said so; not
     clock,
     random: seededRandom(1),
     facts: () => factsOf([v4]),
-    patienceMs: 5000,
   });
   const asked = ledger.assign(podRequest('a'));
   for (let n = 0; n < 30; n += 1) {
     await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(500);
+    clock.advance(100);
   }
-  expect(await refusal(asked)).toBe(`IPAM gave up after 5 s: ${what} It is tried again.`);
+  expect(await refusal(asked)).toBe(`IPAM gave up after 3 s: ${what} It is tried again.`);
   expect(await ipamObjects(objects)).toEqual([]);
 });
 
@@ -398,4 +397,66 @@ test('an address that is asked for and lies in a block of another size is given 
   expect(await refusal(next.assign(podRequest('c', ask('10.9.1.60'))))).toContain(
     '10.9.1.60 cannot be given on next: block 10.9.1.0/28 of old, of another size than the blockSize of the pool, is in the way.',
   );
+});
+
+/** Every request takes so long, on this clock. */
+function slowly(objects: Objects, clock: Clock, ms: number): Objects {
+  const late = async <T>(request: () => Promise<T>): Promise<T> => {
+    await new Promise<void>((resolve) => clock.after(millis(ms), resolve));
+    return request();
+  };
+  return {
+    get: (ref) => late(() => objects.get(ref)),
+    list: (kind, scope) => late(() => objects.list(kind, scope)),
+    create: (manifest) => late(() => objects.create(manifest)),
+    update: (manifest, version) => late(() => objects.update(manifest, version)),
+    updateStatus: (manifest, version) => late(() => objects.updateStatus(manifest, version)),
+    delete: (ref, version) => late(() => objects.delete(ref, version)),
+  };
+}
+
+const drain = async (): Promise<void> => {
+  for (let n = 0; n < 20; n += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
+test('a new node claims its IPv4 and its IPv6 block at once: the first pod waits for one claim, not two', async () => {
+  const objects = countedObjects();
+  const clock = virtualClock();
+  const facts = factsOf([v4, v6]);
+  const options = { clock, random: seededRandom(1), facts: () => facts };
+  const ledger = ledgerOf('node1', { ...options, objects: slowly(objects, clock, 2) });
+  let answers = 0;
+  const given = ledger.assign(podRequest('a', { families: [4, 6] })).finally(() => {
+    answers += 1;
+  });
+  for (; answers === 0; clock.advance(1)) await drain();
+  texts(await given);
+  // The three lists of the start together, five steps of both claims together, both blocks together.
+  expect(clock.now()).toBeLessThanOrEqual((1 + 5 + 1) * 2 + 1);
+  expect(objects.requests.count).toBe(3 + 2 * 5 + 2);
+});
+
+test('an API server that answers nothing, not even a refusal, is said to be away after three seconds', async () => {
+  const clock = virtualClock();
+  const never = slowly(countedObjects(), clock, 3_600_000);
+  const facts = factsOf([v4]);
+  const ledger = ledgerOf('node1', { clock, random: seededRandom(1), facts: () => facts, objects: never });
+  const asked = ledger.assign(podRequest('a'));
+  await drain();
+  clock.advance(3000);
+  expect(await refusal(asked)).toBe(
+    'IPAM gave up after 3 s: the API server does not answer. It is tried again.',
+  );
+});
+
+test('of a handle nothing is known before the blocks were read, and nothing is held that they do not say', async () => {
+  const { open } = world();
+  const ledger = open('node1');
+  expect(ledger.mayHold('a')).toBe(true);
+  await ledger.holdings();
+  expect(ledger.mayHold('a')).toBe(false);
+  texts(await ledger.assign(podRequest('a')));
+  expect(ledger.mayHold('a')).toBe(true);
+  await ledger.releaseByHandle('a');
+  expect(ledger.mayHold('a')).toBe(false);
 });
