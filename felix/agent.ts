@@ -215,6 +215,7 @@ function follower(parts: FollowParts): (batch: Batch) => void {
   /** In-sync: the kernel is ours from here on. */
   async function takeOver(): Promise<void> {
     await recover();
+    await attachments.closeForeign();
     for (const why of await enableForwarding(parts.kernel))
       log.error('forwarding cannot be enabled', { why });
     policy.start();

@@ -28,6 +28,7 @@ import { ok, type Result } from '../src/lib/result.ts';
 import { interfaceName, type LocalEndpoint, workloadPrefix } from '../src/model/endpoint.ts';
 import type { Problem } from '../src/model/problem.ts';
 import { type Addresses, type AddressRefusal, type Holding, handleOf } from './addresses.ts';
+import { presentForeign } from './dataplane/present.ts';
 import { felixProtocol, type PodRoutes } from './dataplane/routes.ts';
 import { repairInterface } from './dataplane/sysctl.ts';
 
@@ -178,6 +179,26 @@ export class Attachments {
       log.warn('the record of a pod interface is rebuilt from the kernel', fieldsOf(record));
       this.#enter(record, ifindex);
       await records.put(record);
+    }
+  }
+
+  /**
+   * Before the first write of the ruleset: another plugin's interface whose policy is in the kernel and whose record is lost
+   * would be open without its name there. It is closed, as nobody knows its pod, until it goes away or ADD says whose it is.
+   */
+  async closeForeign(): Promise<void> {
+    const { kernel, endpoints, log } = this.#options;
+    for (const name of await presentForeign(kernel)) {
+      const link = this.#byInterface.has(name) ? undefined : await kernel.link(name);
+      if (link === undefined || this.#byInterface.has(name)) continue;
+      log.warn(
+        'the record of an interface of another plugin is lost; its traffic is dropped until its pod is made anew',
+        {
+          interface: name,
+        },
+      );
+      endpoints.put({ id: name, namespace: '', pod: name, interface: name, addresses: [] });
+      this.#wired.set(name, link.ifindex);
     }
   }
 

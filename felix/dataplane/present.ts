@@ -1,6 +1,7 @@
 /** What table `inet tortie` holds in the kernel, by name: read before it is replaced in place. */
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { tableName } from '../rules/model.ts';
+import { foreignEndpoints } from '../rules/static.ts';
 import type { TableContents } from '../rules/text.ts';
 
 const lists = { chain: 'chains', set: 'sets', map: 'maps' } as const;
@@ -19,6 +20,15 @@ export async function presentContents(kernel: Pick<Kernel, 'nftList'>): Promise<
     found[lists[kind]].push(name);
   }
   return listing === undefined ? undefined : found;
+}
+
+/** The interfaces of other plugins whose policy the table in the kernel holds: an earlier life put them there. */
+export async function presentForeign(kernel: Pick<Kernel, 'nftList'>): Promise<readonly string[]> {
+  const listing = await kernel.nftList(`set inet ${tableName} ${foreignEndpoints.name}`);
+  return objectsOf(listing).flatMap(({ set }) => {
+    const elements = isRecord(set) ? set['elem'] : undefined;
+    return Array.isArray(elements) ? elements.filter((one) => typeof one === 'string') : [];
+  });
 }
 
 const isListed = (kind: string): kind is keyof typeof lists => Object.hasOwn(lists, kind);

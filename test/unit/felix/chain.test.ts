@@ -1,5 +1,5 @@
 /** The agent among other plugins and networks: policy only, capabilities, GC, wishes of pods, records that are lost. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -68,6 +68,37 @@ describe('after a plugin that made the interface', () => {
       'delete element inet tortie foreign-endpoints { "veth1234" }',
     );
     expect((await second.kernel.links()).map(({ name }) => name)).toEqual(['lo', 'veth1234']);
+  });
+
+  test('an interface whose record is lost stays closed in the next life, and ADD opens it as before', async () => {
+    const first = await withVeth(await ready({ stateDir }));
+    const chained = { prevResult: previous('/run/netns/a'), policyOnly: true };
+    await first.drive(first.cni('ADD', 'c1', 'a', {}, chained));
+    first.agent.stop();
+    await writeFile(join(stateDir, 'cni', 'veth1234.json'), 'half a rec');
+    const set = {
+      family: 'inet',
+      table: 'tortie',
+      name: 'foreign-endpoints',
+      elem: ['veth1234', 'vethgone'],
+    };
+    Object.assign(first.network.kernel(home), {
+      nftList: async (what: string) =>
+        what.startsWith('set ') ? { nftables: [{ metainfo: {} }, { set }] } : undefined,
+    });
+    const second = await ready({ stateDir }, first.network);
+    await settle(second);
+    const written = second.kernel.transactions.at(-1) ?? '';
+    expect(written).toContain('elements = { "veth1234" }');
+    expect(written).toMatch(/chain from-veth1234 \{\n\s+drop comment/);
+    expect((await second.status()).endpoints).toEqual([]);
+    expect((await second.drive(second.cni('ADD', 'c1', 'a', {}, chained))).status).toBe(200);
+    expect((await second.status()).endpoints.map(({ pod, ready: is }) => [pod, is])).toEqual([['a', true]]);
+    second.kernel.foreignDeleteLink('veth1234');
+    await settle(second);
+    expect(second.kernel.transactions.at(-1)).toContain(
+      'delete element inet tortie foreign-endpoints { "veth1234" }',
+    );
   });
 
   test('CHECK wants the route of the address to lead over the interface', async () => {
