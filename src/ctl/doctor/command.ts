@@ -21,16 +21,16 @@ export async function doctor(options: DoctorOptions & Global): Promise<number> {
     checks.filter(({ name }) => only.length === 0 || only.includes(name));
   const inCluster = scope === 'node' ? [] : chosen(clusterChecks);
   const onNode = scope === 'cluster' || (scope === 'auto' && !isNode(hostRoot)) ? [] : chosen(nodeChecks);
-  const diagnosis = both(
-    inCluster.length === 0 ? noDiagnosis : await lookAtCluster(inCluster, options),
-    onNode.length === 0 ? noDiagnosis : await lookAtNode(onNode, hostRoot),
-  );
+  const ofCluster = inCluster.length === 0 ? noDiagnosis : await lookAtCluster(inCluster, options);
+  const diagnosis = both(ofCluster, onNode.length === 0 ? noDiagnosis : await lookAtNode(onNode, hostRoot));
   const paint = paintFor(process.stdout, process.env['NO_COLOR']);
   process.stdout.write(
     `${options.output === 'json' ? JSON.stringify(diagnosis, undefined, 2) : diagnosisText(diagnosis, paint)}\n`,
   );
   if (diagnosis.looked.length === 0) return 2;
-  return diagnosis.findings.some(({ severity }) => severity !== 'note') ? 1 : 0;
+  // A cluster that says nothing is not well, however good this node looks.
+  const isSilent = inCluster.length > 0 && ofCluster.looked.length === 0;
+  return isSilent || diagnosis.findings.some(({ severity }) => severity !== 'note') ? 1 : 0;
 }
 
 async function lookAtCluster(checks: readonly Check<ClusterFacts>[], options: Global): Promise<Diagnosis> {
@@ -81,6 +81,7 @@ export function diagnosisText({ findings, looked, skipped }: Diagnosis, paint: P
 }
 
 function summary(findings: Diagnosis['findings'], looked: readonly string[]): string {
+  if (looked.length === 0) return 'Nothing could be looked at.';
   const counts = order.map((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length;
     return `${count} ${severity}${count === 1 ? '' : 's'}`;

@@ -29,7 +29,7 @@ export const checkCommands: readonly Command[] = [
     ],
     exits: [
       [0, 'nothing found'],
-      [1, 'something found'],
+      [1, 'something found, or the cluster does not answer'],
       [2, 'nothing could be looked at'],
     ],
     run: async (_, options) => (await import('../doctor/command.ts')).doctor(options),

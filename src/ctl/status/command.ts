@@ -4,7 +4,7 @@ import type { Manifest } from '../../store/objects.ts';
 import { nameOf } from '../cluster/json.ts';
 import { openSource } from '../cluster/open.ts';
 import { nodePlace, reportedBy, reportPlace } from '../cluster/reports.ts';
-import type { Place, Source } from '../cluster/source.ts';
+import type { Place, Source, Trouble as Unread } from '../cluster/source.ts';
 import { untilInterrupted } from '../cluster/until.ts';
 import type { Global } from '../command.ts';
 import type { StatusOptions } from '../options.ts';
@@ -22,7 +22,8 @@ export async function status(options: StatusOptions & Global): Promise<number> {
 
 async function once(source: Source, options: StatusOptions): Promise<number> {
   const [nodes, reports] = await Promise.all([source.list(nodePlace), source.list(reportPlace)]);
-  if (!reports.ok) return complain({ code: 2, sentence: reports.error.sentence });
+  if (!reports.ok)
+    return complain({ code: 2, sentence: `${reports.error.sentence}${onNodes(reports.error)}` });
   if (!nodes.ok)
     complain({
       code: 1,
@@ -30,6 +31,9 @@ async function once(source: Source, options: StatusOptions): Promise<number> {
     });
   return show(source, nodes.ok ? nodes.value : undefined, reports.value, options);
 }
+
+const onNodes = ({ kind }: Unread): string =>
+  kind === 'away' ? ' Without it each node can still be asked, there: tortiectl node status.' : '';
 
 const podPlace: Place = { kind: 'Pod', ...kinds.Pod };
 const leasePlace: Place = {
