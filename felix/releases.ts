@@ -10,7 +10,7 @@ import type { Logger } from '../src/host/log.ts';
 import { type Backoff, backoffDelay } from '../src/lib/backoff.ts';
 import { millis } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
-import type { Result } from '../src/lib/result.ts';
+import { err, type Result } from '../src/lib/result.ts';
 import type { Problem } from '../src/model/problem.ts';
 
 export interface ReleaseOptions {
@@ -68,9 +68,14 @@ export class Releases {
     this.#cancel = undefined;
   }
 
-  /** On disk when it resolves; paid later. */
+  /** On disk when it resolves, and paid later; paid, if the disk cannot take it. Throws what the disk said if neither can be. */
   async put(owed: Owed): Promise<void> {
-    await this.#options.journal.put(owed);
+    try {
+      await this.#options.journal.put(owed);
+    } catch (error) {
+      if (this.#isStarted && (await this.#pay(owed)).ok) return;
+      throw error;
+    }
     this.#owed.set(owed.handle, owed);
     if (this.#failures === 0) this.#payAll(); // else the retry comes by itself
   }
@@ -84,13 +89,15 @@ export class Releases {
   }
 
   async #payOne(owed: Owed): Promise<void> {
-    const { journal, pay, log } = this.#options;
+    const { journal, log } = this.#options;
     this.#paying.add(owed.handle);
-    const paid = await pay(owed).catch((error: unknown): Result<undefined> => {
-      return { ok: false, error: error instanceof Error ? error.message : String(error) };
-    });
+    const paid = await this.#pay(owed);
     this.#paying.delete(owed.handle);
-    if (!paid.ok) return this.#failed(paid.error);
+    if (!paid.ok) {
+      this.#owed.delete(owed.handle);
+      this.#owed.set(owed.handle, owed);
+      return this.#failed(paid.error);
+    }
     if (this.#failures > 0) log.info('addresses of deleted pods are given back again');
     this.#failures = 0;
     this.#lastError = undefined;
@@ -100,6 +107,12 @@ export class Releases {
       log.warn('the note of a released address cannot be removed', { why: String(error) });
     });
     this.#payAll();
+  }
+
+  #pay(owed: Owed): Promise<Result<undefined>> {
+    return this.#options
+      .pay(owed)
+      .catch((error: unknown) => err(error instanceof Error ? error.message : String(error)));
   }
 
   #failed(why: string): void {
