@@ -100,6 +100,8 @@ export class Attachments {
   readonly #byInterface = new Map<string, AttachmentRecord>();
   /** Interface index of each host end that is up and known to graph and routes. */
   readonly #wired = new Map<string, number>();
+  /** Host ends that ADD is about to make: whatever has such a name now will go. */
+  readonly #making = new Set<string>();
   /** Workload interfaces without a record, whose pod the datastore has not shown: closed until it does. */
   readonly #orphans = new Map<string, Orphan>();
 
@@ -135,10 +137,7 @@ export class Attachments {
       const why = ifindex === undefined ? 'the interface is no longer there' : this.#flawOf(record);
       if (ifindex === undefined || why !== undefined) {
         log.warn('a record of a pod interface is dropped', { why, ...fieldsOf(record) });
-        // Of blocks the address is owed now; what is in a book goes with the record.
-        if (ifindex === undefined && !record.isForeign)
-          await this.#options.addresses.release(holdingOf(record));
-        await records.remove(record.interface);
+        await this.#drop(record, ifindex === undefined && !record.isForeign);
         continue;
       }
       this.#enter(record, ifindex);
@@ -149,11 +148,27 @@ export class Attachments {
     return loaded.problems;
   }
 
+  /** Policy must not wait for a disk that takes nothing: what is not cleared away now is by the next start. */
+  async #drop(record: AttachmentRecord, isFree: boolean): Promise<void> {
+    const { records, addresses, log } = this.#options;
+    try {
+      // Of blocks the address is owed now; what is in a book goes with the record.
+      if (isFree) await addresses.release(holdingOf(record));
+      await records.remove(record.interface);
+    } catch (error) {
+      log.warn('the record of a pod interface that is gone cannot be removed; the next start tries again', {
+        why: String(error),
+        ...fieldsOf(record),
+      });
+    }
+  }
+
   /** At in-sync, and when a pod comes to an orphan: interfaces without a record are recognised by the pods of the node and their routes. */
   async recover(podOf: (hostInterface: string) => PodName | undefined): Promise<void> {
     const { kernel, records, addresses: port, log } = this.#options;
+    const isOwned = (name: string): boolean => this.#byInterface.has(name) || this.#making.has(name);
     const orphans = (await kernel.links()).filter(
-      ({ name }) => name.startsWith(workloadPrefix) && !this.#byInterface.has(name),
+      ({ name }) => name.startsWith(workloadPrefix) && !isOwned(name),
     );
     if (orphans.length === 0) return this.#orphans.clear();
     const routes = [
@@ -161,11 +176,12 @@ export class Attachments {
       ...(await kernel.routes({ version: 6, protocol: felixProtocol })),
     ];
     for (const { name, ifindex, mtu } of orphans) {
+      if (isOwned(name)) continue; // ADD came meanwhile
       const before = this.#orphans.get(name);
       const addresses = before?.ifindex === ifindex ? before.addresses : addressesBy(routes, ifindex);
       const pod = podOf(name);
       const why = orphanFlaw(pod, addresses) ?? adoptionFlaw(port, { owner: name, handle: '', addresses });
-      if (pod === undefined || why !== undefined || this.#byInterface.has(name)) {
+      if (pod === undefined || why !== undefined) {
         if (before === undefined) {
           log.warn('an interface of ours has no record; its traffic is dropped', { interface: name, why });
         }
@@ -178,7 +194,12 @@ export class Attachments {
       const record = { ...known, ...unknown, isForeign: false };
       log.warn('the record of a pod interface is rebuilt from the kernel', fieldsOf(record));
       this.#enter(record, ifindex);
-      await records.put(record);
+      await records.put(record).catch((error: unknown) => {
+        log.warn('the record of a pod interface cannot be written', {
+          why: String(error),
+          ...fieldsOf(record),
+        });
+      });
     }
   }
 
@@ -207,23 +228,38 @@ export class Attachments {
    * The routes and the policy are under way when it resolves, not there.
    */
   async attach(request: NewAttachment, wishes: Wishes): Promise<Result<AttachmentRecord, AddressRefusal>> {
+    const hostInterface = interfaceName(request.pod.namespace, request.pod.name);
+    this.#making.add(hostInterface);
+    try {
+      return await this.#attach(hostInterface, request, wishes);
+    } finally {
+      this.#making.delete(hostInterface);
+    }
+  }
+
+  async #attach(
+    hostInterface: string,
+    request: NewAttachment,
+    wishes: Wishes,
+  ): Promise<Result<AttachmentRecord, AddressRefusal>> {
     const { kernel, inNetns, records, addresses: port } = this.#options;
-    const { namespace, name } = request.pod;
-    const hostInterface = interfaceName(namespace, name);
-    const [mtu, addresses] = await Promise.all([
-      wishes.mtu ?? nodeMtu(kernel),
-      port.allocate({ ...wishes, ...request, owner: hostInterface, handle: handleOf(request.containerId) }),
-    ]);
+    const who = { owner: hostInterface, handle: handleOf(request.containerId) };
+    const mtu = Promise.resolve(wishes.mtu ?? nodeMtu(kernel));
+    void mtu.catch(() => undefined); // heard of below
+    const addresses = await port.allocate({ ...wishes, ...request, ...who });
     if (!addresses.ok) return addresses;
-    this.#orphans.delete(hostInterface);
-    const record: AttachmentRecord = {
-      ...placeOf(request),
+    const its = {
       interface: hostInterface,
       addresses: addresses.value,
       mac: wishes.mac ?? podMac(request.containerId, request.ifname),
-      mtu,
       isForeign: false,
     };
+    const octets = await mtu.catch(async (error: unknown) => {
+      await port.release({ ...who, addresses: addresses.value });
+      throw error;
+    });
+    this.#orphans.delete(hostInterface);
+    const record: AttachmentRecord = { ...placeOf(request), ...its, mtu: octets };
     return this.#make(record, async () => {
       await records.put(record);
       return plumb(kernel, inNetns, record);
