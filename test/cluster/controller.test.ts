@@ -128,7 +128,7 @@ async function eventsOf(name: string, namespace = 'default'): Promise<readonly E
 }
 /** As one of the processes says it over its metrics port, which is reached from its own namespace. */
 const metricsOf = (port: number): Promise<string> =>
-  ground.exec('api', `curl -s http://127.0.0.1:${port}/metrics`);
+  ground.exec('api', `printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' | socat -t10 - TCP:127.0.0.1:${port}`);
 
 const spare = { a: 9094, b: 9095 } as const;
 const leaders = (): readonly string[] =>

@@ -49,6 +49,9 @@ function doctor(
   });
 }
 
+/** The command that sets a value below net/ipv4 of /proc/sys. */
+const set = (path: string, value: number): string => `echo ${value} > /proc/sys/net/ipv4/${path}`;
+
 beforeAll(async () => {
   mkdirSync(cniDirectory, { recursive: true });
   mkdirSync(join(host, 'etc/iproute2/rt_protos.d'), { recursive: true });
@@ -58,7 +61,7 @@ beforeAll(async () => {
   ground.link(['node', 'eth1', '172.31.0.11/24'], ['rack', 'to-node1']);
   ground.link(['node', 'cali0', '169.254.1.1/32'], ['pod', 'eth0']);
   await on(
-    'sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0; ' +
+    `${set('ip_forward', 1)}; ${set('conf/all/rp_filter', 0)}; ${set('conf/eth0/rp_filter', 0)}; ${set('conf/eth1/rp_filter', 0)}; ` +
       'ip route add default nexthop via 172.30.0.1 dev eth0 nexthop via 172.31.0.1 dev eth1; ' +
       'ip route add 10.244.2.0/24 via 172.30.0.12 proto 80; ip route add 10.244.1.5/32 dev cali0 proto 81; ' +
       'nft add table inet tortie',
@@ -87,15 +90,15 @@ describe('is found, and once taken away not found any more:', () => {
       'forwarding switched off',
       'forwarding',
       /net\/ipv4\/conf\/eth0\/forwarding is 0/,
-      () => on('sysctl -qw net.ipv4.ip_forward=0'),
-      () => on('sysctl -qw net.ipv4.ip_forward=1'),
+      () => on(set('ip_forward', 0)),
+      () => on(set('ip_forward', 1)),
     ],
     [
       'a strict reverse path filter on one of two uplinks',
       'rp-filter',
       /eth1\/rp_filter is 1: strict; .* eth0, eth1/,
-      () => on('sysctl -qw net.ipv4.conf.eth1.rp_filter=1'),
-      () => on('sysctl -qw net.ipv4.conf.eth1.rp_filter=0'),
+      () => on(set('conf/eth1/rp_filter', 1)),
+      () => on(set('conf/eth1/rp_filter', 0)),
     ],
     [
       'a pod interface larger than the way out',
