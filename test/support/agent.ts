@@ -7,6 +7,7 @@ import type { FelixStatus } from '../../src/model/status.ts';
 import { readManifest } from '../../src/store/schema/manifest.ts';
 import type { Batch, Change, Store } from '../../src/store/store.ts';
 import { virtualClock } from './clock.ts';
+import { diskIdle } from './disk.ts';
 import { createFakeNetwork } from './fake-kernel.ts';
 import { namespaceObject, nodeObject, podObject } from './felix.ts';
 
@@ -91,7 +92,7 @@ export function live(network: Network, { stateDir, openLedger }: LifeOptions) {
     served: () => served,
     tell: (objects: readonly object[], inSync = true): void =>
       onBatch({ changes: objects.map(put), inSync, problems: [] }),
-    /** Lets time run, quickly, until the promise settles; the disk is real. */
+    /** Lets time run, quickly, until the promise settles; the disk is real, and time waits for it. */
     drive: async <T>(promise: Promise<T>): Promise<T> => {
       let isOver = false;
       const settled = promise.finally(() => {
@@ -99,7 +100,7 @@ export function live(network: Network, { stateDir, openLedger }: LifeOptions) {
       });
       while (!isOver) {
         clock.advance(50);
-        await new Promise((resolve) => setTimeout(resolve));
+        await diskIdle();
       }
       return settled;
     },

@@ -174,7 +174,7 @@ describe('DEL', () => {
     expect(Object.keys(await given(store))).toEqual(['k8s-pod-network.c1']);
     await pass(life, 120_000);
     expect(await given(store)).toEqual({});
-    await eventually(async () => expect(await debts()).toEqual([]), { within: 5000 });
+    await eventually(async () => expect(await debts()).toEqual([]), { within: 30_000 });
     expect((await life.status()).problems).toEqual([]);
   });
 
@@ -191,7 +191,7 @@ describe('DEL', () => {
     second.tell([...cluster, ...pools]);
     await second.drive(new Promise<void>((resolve) => second.clock.after(millis(5000), resolve)));
     expect(await given(store)).toEqual({});
-    await eventually(async () => expect(await debts()).toEqual([]), { within: 5000 });
+    await eventually(async () => expect(await debts()).toEqual([]), { within: 30_000 });
   });
 
   test('of a container whose record a crash prevented gives its address back', async () => {
@@ -222,7 +222,7 @@ describe('DEL', () => {
     store.away(false);
     await pass(second, 120_000);
     expect(await given(store)).toEqual({});
-    await eventually(async () => expect(await debts()).toEqual([]), { within: 5000 });
+    await eventually(async () => expect(await debts()).toEqual([]), { within: 30_000 });
   });
 
   test('of an interface whose record was lost finds the handle by the address', async () => {

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-const soon = { within: 10_000 };
+const soon = { within: 15_000 };
 const counter = { kind: 'Lease', namespace: 'default', name: 'counter' } as const;
 const lease = (holderIdentity: string): Manifest => ({
   apiVersion: 'coordination.k8s.io/v1',

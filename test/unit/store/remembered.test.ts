@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Resource } from '../../../src/model/resource.ts';
+import { clusterMark } from '../../../src/store/kubernetes/cluster.ts';
 import { remembered } from '../../../src/store/remembered.ts';
-import type { Batch } from '../../../src/store/store.ts';
+import type { Batch, Watched } from '../../../src/store/store.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type MemoryStore, memoryStore } from '../../support/memory-store.ts';
@@ -20,7 +21,7 @@ function world() {
   const clock = virtualClock();
 
   /** One life of a process. */
-  const live = (store: MemoryStore, identity = 'v1 boot1') => {
+  const live = (store: MemoryStore, identity = 'v1 boot1', kinds: readonly Watched[] = ['Node', 'IPPool']) => {
     const batches: Batch[] = [];
     const known = new Map<string, Resource>();
     const logged: string[] = [];
@@ -30,7 +31,7 @@ function world() {
       log: { warn: (line) => logged.push(line) },
       identity,
     });
-    const stop = open.watch(['Node', 'IPPool'], (batch) => {
+    const stop = open.watch(kinds, (batch) => {
       batches.push(batch);
       for (const change of batch.changes)
         if (change.kind === 'put') known.set(change.resource.meta.name, change.resource);
@@ -42,7 +43,7 @@ function world() {
     return { stop, batches, known, names, inSync, problems, logged };
   };
 
-  const until = (check: () => void): Promise<void> => eventually(check, { within: 5000, every: 1 });
+  const until = (check: () => void): Promise<void> => eventually(check, { within: 15_000, every: 1 });
   /** A life in which the datastore was read, long enough ago to be remembered. */
   const before = async (...manifests: readonly unknown[]): Promise<ReadonlyMap<string, Resource>> => {
     const life = live(memoryStore(...manifests));
@@ -109,6 +110,34 @@ test('another version, or another boot of the machine, remembers nothing; nor do
   clock.advance(10_000);
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(broken.batches).toEqual([]);
+});
+
+test('a memory of other kinds, or of other objects of them, stands in for nothing: what it lacks would count as deleted', async () => {
+  const { clock, live, before, away } = world();
+  await before(node1, pool);
+  for (const kinds of [
+    ['Node', 'IPPool', 'BlockAffinity'],
+    ['Node', { kind: 'IPPool', fields: { 'metadata.name': 'pods' } }],
+  ] satisfies (readonly Watched[])[]) {
+    const other = live(away(), 'v1 boot1', kinds);
+    clock.advance(10_000);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(other.batches).toEqual([]);
+  }
+});
+
+test('a cluster is told from another by server and authority, not by credentials that are rotated', () => {
+  const config = (server: string, authority: string, token: string): string =>
+    `clusters:\n- cluster:\n    server: ${server}\n    certificate-authority-data: ${authority}\n  name: c\nusers:\n- name: u\n  user: {token: ${token}}\n`;
+  const markOf = (text: string): string =>
+    clusterMark({ KUBECONFIG: '/k' }, (path) => (path === '/k' ? text : undefined));
+  const first = markOf(config('https://10.96.0.1', 'AAAA', 't1'));
+  expect(markOf(config('https://10.96.0.1', 'AAAA', 't2'))).toBe(first);
+  expect(markOf(config('https://10.96.0.1', 'BBBB', 't1'))).not.toBe(first);
+  expect(markOf(config('https://10.96.0.2', 'AAAA', 't1'))).not.toBe(first);
+  const inPod = (authority: string): string =>
+    clusterMark({ KUBERNETES_SERVICE_HOST: '10.96.0.1' }, (path) => (path.endsWith('/ca.crt') ? authority : undefined));
+  expect(inPod('one')).not.toBe(inPod('other'));
 });
 
 test('it is written soon after the first reading, then at most once a minute, and each time as it is then', async () => {
