@@ -134,11 +134,11 @@ test('pods that are added, relabelled and deleted while the lab runs are followe
   await eventually(
     async () => expect(await podNamed('late')).toMatchObject({ node: 'node2', state: 'running' }),
     {
-      within: 20_000,
+      within: 30_000,
     },
   );
   rmSync(join(store, 'late.yaml'));
-  await eventually(async () => expect(await podNamed('late')).toBeUndefined(), { within: 20_000 });
+  await eventually(async () => expect(await podNamed('late')).toBeUndefined(), { within: 30_000 });
   expect(namespacesOf('pods')).not.toContain('tortie-pods-default_late');
 
   const address = (await podNamed('api'))?.addresses[0];
@@ -147,13 +147,13 @@ test('pods that are added, relabelled and deleted while the lab runs are followe
     return (await lab('exec', '--name', 'pods', 'shop/front', '--', 'timeout', '2', 'bash', '-c', command))
       .stdout;
   };
-  expect(await ask()).toBe('shop/api\n');
+  await eventually(async () => expect(await ask()).toBe('shop/api\n'), { within: 30_000 });
   const pods = join(store, 'pods.yaml');
   const before = readFileSync(pods, 'utf8');
   writeFileSync(pods, before.replace('app: front', 'app: back'));
-  await eventually(async () => expect(await ask()).toBe(''), { within: 20_000 });
+  await eventually(async () => expect(await ask()).toBe(''), { within: 30_000 });
   writeFileSync(pods, before);
-  await eventually(async () => expect(await ask()).toBe('shop/api\n'), { within: 20_000 });
+  await eventually(async () => expect(await ask()).toBe('shop/api\n'), { within: 30_000 });
   await lab('down', '--name', 'pods');
   expectNoTrace('pods');
 });

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { ServicesStatus } from '../../../src/model/status.ts';
 import type { Watched } from '../../../src/store/store.ts';
 import { daemonBench } from '../../support/daemon-bench.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type MemoryStore, memoryStore } from '../../support/memory-store.ts';
 import { bgpConfiguration, nodeManifest } from '../../support/rack.ts';
 import { endpointSlice, service } from '../../support/services.ts';
@@ -87,8 +88,8 @@ test('a speaker that stops withdraws the addresses of Services before it says go
   const { daemon, clock, until, origins } = await daemonBench(store);
   await until(() => expect(origins()).toHaveLength(3));
   const stopping = daemon.stop('enough');
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  expect([origins(), daemon.speaker.life.phase]).toEqual([['10.244.1.0/24'], 'settled']);
+  await eventually(() => expect(origins()).toEqual(['10.244.1.0/24']), { within: 15_000 });
+  expect(daemon.speaker.life.phase).toBe('settled');
   clock.advance(500);
   await stopping;
   expect(daemon.speaker.life.phase).toBe('stopped');

@@ -171,8 +171,7 @@ describe('watching', () => {
     for (let n = 0; n < 5; n++) world.api.put(nodeManifest(`node${n}`, `10.${n}.0.0/24`));
     world.api.bookmark();
     await eventually(() => expect(follower.keys()).toHaveLength(5), soon);
-    await new Promise((resolve) => setTimeout(resolve, 50)); // the bookmark leaves no other trace
-    world.api.endWatches();
+    world.api.endWatches(); // after the bookmark, so whoever hears the end has heard the bookmark
     await eventually(() => expect(watches()).toHaveLength(2), soon);
     expect(watches()[1]).toContain('resourceVersion=6');
     expect(watches()[1]).toContain('allowWatchBookmarks=true');
