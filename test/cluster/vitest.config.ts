@@ -7,7 +7,8 @@ export default defineConfig({
     include: ['test/cluster/*.test.ts'],
     pool: 'forks',
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Against what hangs only: `eventually` says more than a timeout.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/deploy/*.test.ts'],
     pool: 'forks',
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 150_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -7,7 +7,8 @@ export default defineConfig({
     exclude: ['test/cluster/**', 'test/deploy/**'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Against what hangs only: a machine may stand still for seconds, and `eventually` says more than a timeout.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

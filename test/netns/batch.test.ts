@@ -109,7 +109,7 @@ describe('the messages of a change', () => {
     await byBatch.nftBatch?.([addChain({ table: 'tortie', name: 'mine' })]);
     expect(foreign).toBe(0);
     await ground.exec('batch', 'nft add chain inet tortie theirs');
-    await eventually(() => expect(foreign).toBe(1), { within: 10_000 });
+    await eventually(() => expect(foreign).toBe(1), { within: 30_000 });
     stop();
   });
 });

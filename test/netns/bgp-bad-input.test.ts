@@ -128,7 +128,7 @@ test('while somebody else has port 179 the node says so, and its sessions come u
   expect(other.log()).toContain('Port 179 is owned by someone else');
   await other.peer(node.address.v4, isUp);
   await new Promise((resolve) => squatter.close(resolve));
-  await eventually(async () => expect((await other.status()).problems).toEqual([]), { within: 10_000 });
+  await eventually(async () => expect((await other.status()).problems).toEqual([]), { within: 30_000 });
 });
 
 describe.each(cases.map((one, index) => ({ ...one, source: sourceOf(index) })))('bad input', (one) => {

@@ -25,7 +25,7 @@ test('nodes that have only IPv6 addresses peer over IPv6 with identifiers of the
 
 test('an IPv6 address that is gone and comes back takes its routes along and brings them again', async () => {
   await node.ip(`-6 address del ${node.address.v6}/64 dev eth0`);
-  await node.forwards([`unreachable ${node.cidrs[1]}`], 2000);
+  await node.forwards([`unreachable ${node.cidrs[1]}`]);
   await node.ip(`-6 address add ${node.address.v6}/64 dev eth0 nodad`);
-  await node.forwards([`unreachable ${node.cidrs[1]}`, `${other.cidrs[1]} via ${other.address.v6}`], 5000);
+  await node.forwards([`unreachable ${node.cidrs[1]}`, `${other.cidrs[1]} via ${other.address.v6}`]);
 });

@@ -52,7 +52,7 @@ async function settled(): Promise<void> {
     async () => {
       expect(await node.probe('/readyz')).toContain(' 200 OK');
     },
-    { within: 10_000 },
+    { within: 30_000 },
   );
 }
 
@@ -84,7 +84,7 @@ async function underTraffic(run: () => Promise<void>): Promise<{ sent: number; l
     () => {
       if (heard.size + refused < sent) throw new Error('some are still on their way');
     },
-    { within: 5000 },
+    { within: 30_000 },
   ).catch(() => undefined);
   sender.close();
   listener.close();
@@ -96,7 +96,7 @@ test('SIGTERM tells every neighbour of an administrative shutdown and leaves the
   await eventually(
     async () =>
       expect(await tor.ask('show protocols all node1')).toContain('Received: Administrative shutdown'),
-    { within: 15_000 },
+    { within: 30_000 },
   );
   const { lastError } = await other.peer('172.30.0.11', ({ state }) => state !== 'Established');
   expect(lastError).toContain('administrative shutdown (6/2)');
@@ -112,7 +112,7 @@ test('the next start takes its routes over without touching one, and sweeps only
     await node.start();
     await settled();
   });
-  await eventually(() => expect(monitored(monitor)).toHaveLength(2), { within: 15_000 });
+  await eventually(() => expect(monitored(monitor)).toHaveLength(2), { within: 30_000 });
   for (const line of monitored(monitor))
     expect(line).toMatch(/^Deleted \S+:77:?[:.\d]*\/|^Deleted 10\.244\.77\.0\/24/);
   expect(sent).toBeGreaterThan(50);
@@ -144,7 +144,7 @@ test('a second one started by mistake ends with a sentence and disturbs neither 
     ...['bgp', '--datastore', `dir:${rack.directory}/store`, '--node', 'node1'],
     ...['--socket', `${rack.directory}/node1.sock`],
   ]);
-  await eventually(() => expect(second.process.exitCode).toBe(1), { within: 10_000 });
+  await eventually(() => expect(second.process.exitCode).toBe(1), { within: 30_000 });
   expect(second.output()).toContain('is in use: another tortie answers there');
   expect(second.output()).not.toContain('session');
   expect((await node.peer('172.30.0.1', isUp)).since).toBe(since);

@@ -51,7 +51,7 @@ describe.each(kinds)('beside %s', (kind) => {
           })),
         );
       },
-      { within: 10_000 },
+      { within: 30_000 },
     ).catch((error) => {
       throw new Error(`${error}\n${router.running.map((one) => one.output()).join('')}`);
     });
@@ -68,7 +68,7 @@ describe.each(kinds)('beside %s', (kind) => {
           { prefix: 'fd00:244:2::/64', nextHop: 'fd00:30::12', asPath: '64512' },
         ]);
       },
-      { within: 10_000 },
+      { within: 30_000 },
     );
   });
 
@@ -96,7 +96,7 @@ describe.each(kinds)('beside %s', (kind) => {
         expect(reasons['0.0.0.0/0']).toContain('default route');
         for (const prefix of inPool) expect(reasons[prefix]).not.toMatch(/^not accepted/);
       },
-      { within: 10_000 },
+      { within: 30_000 },
     );
   });
 
@@ -106,7 +106,7 @@ describe.each(kinds)('beside %s', (kind) => {
       async () => {
         expect((await router.sessions()).filter(({ established }) => established)).toEqual([]);
       },
-      { within: 10_000 },
+      { within: 30_000 },
     );
     capture.write(join(rack.directory, 'bgp.pcap'));
     const read = (filter: string, ...more: string[]): readonly string[] =>

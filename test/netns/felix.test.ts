@@ -315,7 +315,7 @@ describe('kill -9', () => {
     const before = accepted.length;
     await eventually(() => expect(accepted.length).toBeGreaterThan(before + 50), { within: 15_000 });
     felix = await node.start();
-    await eventually(() => expect(opened.length).toBeGreaterThan(20), { within: 10_000 });
+    await eventually(() => expect(opened.length).toBeGreaterThan(20), { within: 30_000 });
     isOver = true;
     await Promise.all([knocking, using]);
     expect(accepted).not.toContain(false);

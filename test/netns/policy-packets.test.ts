@@ -69,7 +69,7 @@ async function apply(world: World, more: readonly object[] = []): Promise<void> 
       const { policies } = (await node.policy(marker)).ingress;
       if (policies.map((policy) => policy.name).join() !== name) throw new Error(`${name} was not read`);
     },
-    { within: 10_000, every: 3 },
+    { within: 30_000, every: 3 },
   );
   await node.settled(() => true);
 }

@@ -108,7 +108,7 @@ export function createFelixNode(prefix: string, node: string): FelixNode {
           if ((await status()).dataplane !== 'in-sync')
             throw new Error(`felix is not in sync: ${running.output()}`);
         },
-        { within: 15_000 },
+        { within: 30_000 },
       );
       return running;
     },
@@ -131,7 +131,7 @@ export function createFelixNode(prefix: string, node: string): FelixNode {
           const now = await status();
           if (now.pending === true || !check(now)) throw new Error(`not settled: ${JSON.stringify(now)}`);
         },
-        { within: 10_000, every: 5 },
+        { within: 30_000, every: 5 },
       ),
     close: async () => {
       await ground.close();

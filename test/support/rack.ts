@@ -200,7 +200,7 @@ function createNode(
           if (life.process.exitCode !== null) throw new Error(`tortie bgp ended: ${life.output()}`);
           await status();
         },
-        { within: 15_000 },
+        { within: 30_000 },
       );
       return life;
     },
@@ -209,7 +209,7 @@ function createNode(
     status,
     routes: async (query = '') => (await ask(`/routes${query}`)) as readonly RouteStatus[],
     kernel,
-    forwards: (lines, within = 10_000) =>
+    forwards: (lines, within = 30_000) =>
       eventually(
         async () => {
           const have = (await kernel()).join('\n');
@@ -221,7 +221,7 @@ function createNode(
         },
         { within },
       ),
-    peer: (peerAddress, check, within = 15_000) =>
+    peer: (peerAddress, check, within = 30_000) =>
       eventually(
         async () => {
           const { peers } = await status();
@@ -248,7 +248,7 @@ function createNode(
           await ground.exec(name, 'ip route add 192.0.2.254 dev lo; ip route del 192.0.2.254 dev lo');
           if (!running.output().includes('192.0.2.254')) throw new Error('ip monitor shows nothing yet');
         },
-        { within: 15_000 },
+        { within: 30_000 },
       );
       return running;
     },

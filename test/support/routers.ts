@@ -168,7 +168,7 @@ export async function startRouter(rack: Rack, kind: TorKind, options: RouterOpti
         if (one.process.exitCode !== null || (readyFile !== undefined && !existsSync(readyFile)))
           throw new Error(`${command.join(' ')}: ${one.output()}`);
       },
-      { within: 10_000 },
+      { within: 30_000 },
     );
   }
   const run = (words: readonly string[]): Promise<string> =>
@@ -196,7 +196,7 @@ export async function startRouter(rack: Rack, kind: TorKind, options: RouterOpti
       if ((await router.sessions()).length < rack.nodes.length)
         throw new Error(running.map((one) => one.output()).join(''));
     },
-    { within: 10_000 },
+    { within: 30_000 },
   );
   if (kind === 'gobgp')
     for (const prefix of options.announces) {
