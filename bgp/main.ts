@@ -9,6 +9,7 @@ import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { openKernel } from '../src/kernel/linux.ts';
 import { ok, type Result } from '../src/lib/result.ts';
+import { clusterMark } from '../src/store/kubernetes/cluster.ts';
 import type { Meter } from '../src/store/meter.ts';
 import type { Objects } from '../src/store/objects.ts';
 import { openObjects, openStore } from '../src/store/open.ts';
@@ -87,9 +88,9 @@ function openDatastore(
   const objects = openObjects(text, options);
   if (!objects.ok) return objects;
   const file = (kind: string): string => join(stateDir, `bgp-${node}-${kind}.json`);
-  const identity = `${tortieVersion()} ${bootId()} ${text}`;
   // A directory is always there to be read.
   const isAway = text === 'kubernetes';
+  const identity = `${tortieVersion()} ${bootId()} ${text} ${isAway ? clusterMark() : ''}`;
   return ok({
     store: isAway ? remembered(store.value, { file, identity, clock: realClock, log }) : store.value,
     objects: objects.value,

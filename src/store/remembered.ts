@@ -3,7 +3,7 @@
  *
  * For a daemon that starts while the API server is away: without a memory it would know nothing of what it was told an
  * hour ago. What is remembered is only used when the datastore has not been read within some seconds of the start, only
- * by the same version (an older one's values lack fields), and only in the life of the machine it was written in: after a
+ * by the same version watching the same (an older one's values lack fields), and only in the life of the machine it was written in: after a
  * reboot the pods it speaks of are gone. Once the datastore is read, its word replaces the remembered one, difference by
  * difference. It is said as a problem for as long as it lasts. No kind that is watched holds a secret.
  */
@@ -47,7 +47,10 @@ export function remembered(store: Store, options: MemoryOptions): Store {
     watch: (kinds, onBatch) => {
       const [first] = kinds;
       if (first === undefined) return store.watch(kinds, onBatch);
-      const watch = new RememberedWatch(kinds, onBatch, options, options.file(kindOf(first).toLowerCase()));
+      // What was not watched then would count as deleted now.
+      const identity = `${options.identity} ${JSON.stringify(kinds)}`;
+      const path = options.file(kindOf(first).toLowerCase());
+      const watch = new RememberedWatch(kinds, onBatch, { ...options, identity }, path);
       const stop = store.watch(kinds, (batch) => watch.take(batch));
       return () => {
         watch.stop();

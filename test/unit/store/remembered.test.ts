@@ -21,7 +21,11 @@ function world() {
   const clock = virtualClock();
 
   /** One life of a process. */
-  const live = (store: MemoryStore, identity = 'v1 boot1', kinds: readonly Watched[] = ['Node', 'IPPool']) => {
+  const live = (
+    store: MemoryStore,
+    identity = 'v1 boot1',
+    kinds: readonly Watched[] = ['Node', 'IPPool'],
+  ) => {
     const batches: Batch[] = [];
     const known = new Map<string, Resource>();
     const logged: string[] = [];
@@ -136,7 +140,9 @@ test('a cluster is told from another by server and authority, not by credentials
   expect(markOf(config('https://10.96.0.1', 'BBBB', 't1'))).not.toBe(first);
   expect(markOf(config('https://10.96.0.2', 'AAAA', 't1'))).not.toBe(first);
   const inPod = (authority: string): string =>
-    clusterMark({ KUBERNETES_SERVICE_HOST: '10.96.0.1' }, (path) => (path.endsWith('/ca.crt') ? authority : undefined));
+    clusterMark({ KUBERNETES_SERVICE_HOST: '10.96.0.1' }, (path) =>
+      path.endsWith('/ca.crt') ? authority : undefined,
+    );
   expect(inPod('one')).not.toBe(inPod('other'));
 });
 
