@@ -141,7 +141,7 @@ export async function start(state: LabState, plan: ProcessPlan): Promise<LabStat
   writeState(next);
   if (readyFile !== undefined) {
     const ready = await poll(() => existsSync(readyFile) || !isAlive(started), {
-      withinMs: 10_000,
+      withinMs: 30_000,
       everyMs: 20,
     });
     if (!ready || !isAlive(started)) {
