@@ -4,6 +4,7 @@
  * An allocation block is one object, and every change of it is a compare-and-swap. Who holds what stands in the block and
  * nowhere else: there is no second index to disagree with it.
  */
+import type { JsonFields } from '../lib/json.ts';
 import type { Prefix } from '../lib/net.ts';
 import type { Meta } from './meta.ts';
 
@@ -20,6 +21,8 @@ export interface AllocationAttribute {
   readonly secondary: Readonly<Record<string, string>>;
   /** releasedAt, ISO 8601: the address cools down and is not to be given yet. */
   readonly releasedAt?: string;
+  /** Fields that we do not read, such as Calico's alternateOwnerAttrs: written back as they are. */
+  readonly beside?: JsonFields;
 }
 
 export interface IpamBlock {
@@ -41,6 +44,8 @@ export interface IpamBlock {
   readonly sequenceNumberForAllocation: Readonly<Record<string, number>>;
   /** Tombstone: whoever sees it may finish the deletion, nobody may allocate. */
   readonly deleted: boolean;
+  /** What others wrote into it and we do not read: written back as it is. */
+  readonly beside?: { readonly metadata: JsonFields; readonly spec: JsonFields };
 }
 
 export interface BlockAffinity {

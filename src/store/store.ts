@@ -9,6 +9,7 @@
  *  - `problems` is the full present list of what could not be read; an object that turned unreadable stays as last delivered.
  */
 
+import type { Json } from '../lib/json.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Kind, Resource, ResourceRef } from '../model/resource.ts';
 
@@ -22,7 +23,7 @@ export interface Batch {
   readonly problems: readonly Problem[];
 }
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type { Json };
 
 /** A kind, whole or only the objects whose fields say so, e.g. { kind: 'BlockAffinity', fields: { 'spec.node': 'node1' } }. */
 export type Watched = Kind | { readonly kind: Kind; readonly fields: Readonly<Record<string, string>> };

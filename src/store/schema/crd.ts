@@ -263,9 +263,10 @@ function structural(json: unknown, where: string): JsonObject {
     ...rest,
     ...(usual !== undefined && { default: usual }),
     ...(items !== undefined && { items: structural(items, `${where}[]`) }),
-    ...(isObject(additionalProperties) && {
-      additionalProperties: structural(additionalProperties, `${where}{}`),
-    }),
+    ...(isObject(additionalProperties) &&
+      (isObject(properties)
+        ? { 'x-kubernetes-preserve-unknown-fields': true }
+        : { additionalProperties: structural(additionalProperties, `${where}{}`) })),
     ...(isObject(properties) && {
       properties: Object.fromEntries(
         Object.entries(properties).map(([name, one]) => [name, structural(one, `${where}.${name}`)]),

@@ -1,5 +1,6 @@
 /** projectcalico.org/v3 IPAMBlock. Written by programs only, so what is wrong with it names no remedy but a look at it. */
-import type { z } from 'zod';
+import { z } from 'zod';
+import type { JsonFields } from '../../lib/json.ts';
 import { formatPrefix, lengthOf, widthOf } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
 import type { AllocationAttribute, BlockOwner, IpamBlock } from '../../model/ipam.ts';
@@ -8,7 +9,7 @@ import { strictPrefix } from './addresses.ts';
 import { isStrictPrefix, never, prefixLength, withRules } from './cel.ts';
 import { flag, list, maybe, parseText, record, text, time, wholeNumber } from './fields.ts';
 import { type Flaw, mustBe, type Wrong } from './flaw.ts';
-import { check, field, manifest, read, strict } from './read.ts';
+import { check, field, foreign, manifest, read, shared } from './read.ts';
 
 const seeCheck = 'See tortiectl ipam check; delete the block only if none of its addresses is used.';
 
@@ -48,20 +49,20 @@ const sequence = field(
   { type: 'integer', format: 'int64', minimum: 0 },
 );
 
-const attribute = strict({
+const attribute = shared({
   handle_id: maybe(text),
   secondary: maybe(record(text)),
   releasedAt: maybe(time),
-  alternateOwnerAttrs: maybe(record(text)),
 }).transform(
-  ({ handle_id = '', secondary = {}, releasedAt }): AllocationAttribute => ({
+  ({ handle_id = '', secondary = {}, releasedAt, ...beside }): AllocationAttribute => ({
     handle: handle_id,
     secondary,
     ...(releasedAt === undefined ? {} : { releasedAt }),
+    ...(Object.keys(beside).length === 0 ? {} : { beside }),
   }),
 );
 
-const spec = strict({
+const spec = shared({
   cidr: withRules(
     strictPrefix.describe('The addresses of this block.'),
     [isStrictPrefix, never('cidr', 'a block is made and deleted, never moved')],
@@ -105,15 +106,26 @@ function checkBlock({ cidr, allocations, unallocated, attributes }: Spec) {
 
 export const ipamBlockSchema = manifest(spec.superRefine(check(checkBlock)));
 
+/** An update replaces all metadata but what the API server keeps to itself. */
+const keptMeta = z.object({
+  metadata: z.object({ finalizers: maybe(foreign), ownerReferences: maybe(foreign) }),
+});
+
 export function readIpamBlock(meta: Meta, json: unknown): Result<IpamBlock, readonly Flaw[]> {
   const parsed = read(ipamBlockSchema, json);
   if (!parsed.ok) return parsed;
-  const {
-    strictAffinity: _,
-    sequenceNumber = 0,
-    sequenceNumberForAllocation = {},
-    deleted = false,
-    ...rest
-  } = parsed.value.spec;
-  return ok({ kind: 'IPAMBlock', meta, ...rest, sequenceNumber, sequenceNumberForAllocation, deleted });
+  const { cidr, affinity, affinityClaimTime, allocations, unallocated, attributes, ...more } =
+    parsed.value.spec;
+  const { sequenceNumber = 0, sequenceNumberForAllocation = {}, deleted = false, ...others } = more;
+  const { strictAffinity, ...fields } = others;
+  const spec: JsonFields = strictAffinity === true ? { ...fields, strictAffinity } : fields;
+  const metadata = keptMeta.safeParse(json).data?.metadata ?? {};
+  const isBare = Object.keys(spec).length + Object.keys(metadata).length === 0;
+  return ok({
+    ...{ kind: 'IPAMBlock', meta, cidr, allocations, unallocated, attributes },
+    ...(affinity === undefined ? {} : { affinity }),
+    ...(affinityClaimTime === undefined ? {} : { affinityClaimTime }),
+    ...{ sequenceNumber, sequenceNumberForAllocation, deleted },
+    ...(isBare ? {} : { beside: { metadata, spec } }),
+  });
 }

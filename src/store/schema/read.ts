@@ -4,6 +4,7 @@
  * Every leaf is a `field`, whose own function says what is wrong; zod walks objects and lists and finds unknown names.
  */
 import { z } from 'zod';
+import type { Json } from '../../lib/json.ts';
 import { err, ok, type Result } from '../../lib/result.ts';
 import { describe, type Flaw, nearest, type Wrong } from './flaw.ts';
 
@@ -46,6 +47,14 @@ export const strict = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
   });
+
+/** Whatever another program wrote. */
+export const foreign = field((json): Result<Json, Wrong> => ok(json as Json), {
+  'x-kubernetes-preserve-unknown-fields': true,
+});
+
+/** An object that other programs write fields into as well: those are kept, as they are, beside the ones we know. */
+export const shared = <Shape extends z.ZodRawShape>(shape: Shape) => z.object(shape).catchall(foreign);
 
 /** What is there but not read here. */
 export const anything = z.unknown().meta({ 'x-kubernetes-preserve-unknown-fields': true });

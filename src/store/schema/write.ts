@@ -1,4 +1,5 @@
 /** Typed values to manifests, for the kinds that programs write: reading what is written here gives the same value. */
+import type { JsonFields } from '../../lib/json.ts';
 import { formatPrefix } from '../../lib/net.ts';
 import type { BlockAffinity, BlockOwner, IpamBlock } from '../../model/ipam.ts';
 import type { Labels, Meta } from '../../model/meta.ts';
@@ -11,7 +12,7 @@ export function toManifest(value: IpamBlock | BlockAffinity): Manifest {
   return {
     apiVersion: kinds[value.kind].apiVersion,
     kind: value.kind,
-    metadata: metadataOf(value.meta),
+    metadata: { ...(value.kind === 'IPAMBlock' && value.beside?.metadata), ...metadataOf(value.meta) },
     spec: value.kind === 'IPAMBlock' ? blockSpec(value) : affinitySpec(value),
   };
 }
@@ -19,7 +20,7 @@ export function toManifest(value: IpamBlock | BlockAffinity): Manifest {
 const unlessEmpty = (name: string, pairs: Labels): { readonly [key: string]: Json } =>
   Object.keys(pairs).length === 0 ? {} : { [name]: pairs };
 
-const metadataOf = ({ name, namespace, labels, annotations, uid }: Meta): Json => ({
+const metadataOf = ({ name, namespace, labels, annotations, uid }: Meta): JsonFields => ({
   name,
   ...(namespace === undefined ? {} : { namespace }),
   ...unlessEmpty('labels', labels),
@@ -31,13 +32,16 @@ const ownerText = (owner: BlockOwner): string =>
   owner.type === 'host' ? `host:${owner.node}` : `virtual:${owner.name}`;
 
 /** Calico's field names; strictAffinity is deprecated there, but required. */
-const blockSpec = ({ affinity, affinityClaimTime, attributes, ...block }: IpamBlock): Json => ({
+const blockSpec = ({ affinity, affinityClaimTime, attributes, beside, ...block }: IpamBlock): Json => ({
+  strictAffinity: false,
+  ...beside?.spec,
   cidr: formatPrefix(block.cidr),
   ...(affinity === undefined ? {} : { affinity: ownerText(affinity) }),
   ...(affinityClaimTime === undefined ? {} : { affinityClaimTime }),
   allocations: block.allocations.map((index) => index ?? null),
   unallocated: block.unallocated,
-  attributes: attributes.map(({ handle, secondary, releasedAt }) => ({
+  attributes: attributes.map(({ handle, secondary, releasedAt, beside: others }) => ({
+    ...others,
     handle_id: handle,
     secondary,
     ...(releasedAt === undefined ? {} : { releasedAt }),
@@ -45,7 +49,6 @@ const blockSpec = ({ affinity, affinityClaimTime, attributes, ...block }: IpamBl
   sequenceNumber: block.sequenceNumber,
   sequenceNumberForAllocation: block.sequenceNumberForAllocation,
   deleted: block.deleted,
-  strictAffinity: false,
 });
 
 const affinitySpec = ({ state, node, type, cidr, deleted }: BlockAffinity): Json => ({

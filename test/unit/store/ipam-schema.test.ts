@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { giveNext, releaseHandle } from '../../../src/ipam/allocation.ts';
 import { parsePrefix } from '../../../src/lib/net.ts';
+import { toManifest } from '../../../src/store/schema/write.ts';
 import { flaws, resource } from './schema.ts';
 
 const object = (kind: string, rest: string, name = 'default') =>
@@ -31,6 +33,32 @@ describe('IPAMBlock', () => {
       sequenceNumberForAllocation: { 0: 3 },
       deleted: false,
     });
+  });
+
+  test('what Calico or a newer version wrote beside what we read is written back as it was', () => {
+    const read = resource(
+      block(
+        'allocations: [0, null, null, null], unallocated: [1, 2, 3], attributes: [{handle_id: h, alternateOwnerAttrs: {vm: db}, weight: 3}], strictAffinity: true, zone: {rack: [1, 2]}',
+      ).replace('metadata: {', 'metadata: {finalizers: [x/y], ownerReferences: [{kind: Node, name: n1}], '),
+    );
+    if (read.kind !== 'IPAMBlock') throw new Error(read.kind);
+    const given = giveNext(
+      read,
+      { handle: 'i', secondary: {} },
+      { reserved: [], cooledBy: '2030-01-01T00:00:00Z' },
+    );
+    expect(given && toManifest(given.block)).toMatchObject({
+      metadata: { finalizers: ['x/y'], ownerReferences: [{ kind: 'Node', name: 'n1' }] },
+      spec: {
+        attributes: [{ handle_id: 'h', alternateOwnerAttrs: { vm: 'db' }, weight: 3 }, { handle_id: 'i' }],
+        strictAffinity: true,
+        zone: { rack: [1, 2] },
+      },
+    });
+    const rules = { now: '2030-01-01T00:00:00Z', cooldownSeconds: 60 };
+    expect(releaseHandle(read, 'h', rules).block.attributes).toMatchObject([
+      { beside: { alternateOwnerAttrs: { vm: 'db' }, weight: 3 }, releasedAt: rules.now },
+    ]);
   });
 
   test('a block of nobody, and one of the load balancer', () => {
