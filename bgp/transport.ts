@@ -103,6 +103,11 @@ export class Transport {
     const peer = this.#peers.get(key);
     if (peer === undefined) return;
     this.close(key, 'outgoing');
+    const accepted = this.#arriving.get(nameOf(key, 'outgoing')); // the speaker has not heard of it, and will not
+    if (accepted !== undefined) {
+      this.#forget(accepted);
+      accepted.isOpen = false;
+    }
     this.#heard.set(nameOf(key, 'outgoing'), this.#open(key, 'outgoing'));
     this.#sockets.connect(key, peer);
   }
@@ -220,13 +225,13 @@ export class Transport {
   #connected(peer: string, side: Side): void {
     const name = nameOf(peer, side);
     let channel = this.#arriving.get(name);
-    if (side === 'incoming') {
-      if (channel !== undefined) this.#drainAll(channel); // it has failed: its place is free
+    if (!channel?.isOpen) {
+      // Accepted, where the place was free: whoever had it has failed.
+      if (channel !== undefined) this.#drainAll(channel);
       channel = this.#open(peer, side);
       if (this.#isPressed) this.#sockets.pause(peer, side);
     }
-    if (channel !== undefined)
-      this.#say(channel, { kind: 'transport', peer, event: { kind: 'TcpConnected', side } });
+    this.#say(channel, { kind: 'transport', peer, event: { kind: 'TcpConnected', side } });
   }
 
   #arrived(peer: string, side: Side, change: (channel: Channel) => void): void {

@@ -2,7 +2,8 @@
  * What a peer is told and what it asks for: the door between one neighbour's machine and the rest of the speaker.
  *
  * A peer owns up to two transport connections, the one it opened and the one it accepted (RFC 4271 §6.8); `side`
- * tells them apart. Names follow RFC 4271 §8.1 where it has one.
+ * tells them apart. While the accepted one is there, a second that is accepted counts as 'outgoing' (RFC 4724 §4.2).
+ * Names follow RFC 4271 §8.1 where it has one.
  */
 import type { Asn, Ipv4, Millis } from '../../src/lib/net.ts';
 import type {
@@ -20,7 +21,7 @@ export type Side = 'outgoing' | 'incoming';
 
 /**
  * `forgive` runs in a session that follows protocol errors: when it has lasted, they are forgotten. `collision` bounds
- * how long one connection waits for the OPEN of the other.
+ * how long one connection waits for the OPEN of the other, or for a sign that the other is gone.
  */
 export type PeerTimer =
   | 'connectRetry'

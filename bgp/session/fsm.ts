@@ -10,6 +10,9 @@
  *    neighbour is no reason to refuse it.
  *  - OpenSent, NotifMsg sends nothing: its "any other event" row would answer a NOTIFICATION with a NOTIFICATION,
  *    which §6 forbids ("errors in a NOTIFICATION are not notified").
+ *  - Established, a second connection: RFC 4724 §5 has its SYN end the session if a graceful restart was agreed. Here its
+ *    valid OPEN does, and only if the first connection stays silent when asked (`opening.ts`): a stray connect() from the
+ *    neighbour's host, or one that lost a simultaneous open, then ends nothing.
  *  - Established, BGPHeaderErr sends the header error of §6.1, where §8.2.2 lumps it with the FSM errors.
  */
 import type { BgpState } from '../../src/model/status.ts';

@@ -56,10 +56,34 @@ function collide(work: Work, side: Side, negotiated: Negotiated): void {
 }
 
 function wait(work: Work, side: Side, negotiated: Negotiated): void {
-  const connection = work.peer[side];
+  const { [side]: connection, [otherSide(side)]: other } = work.peer;
   if (connection.state !== 'OpenSent') return;
   change(work, { [side]: { ...connection, early: { negotiated, isConfirmed: false } } });
   startTimer(work, 'collision', millis(collisionWaitMs));
+  // If the neighbour no longer has that connection, its kernel answers with a reset.
+  if (other.state === 'Established')
+    work.effects.push({ kind: 'send', side: otherSide(side), message: { kind: 'keepalive' } });
+}
+
+/**
+ * A newcomer waited long enough. RFC 4724 §4.2: from a neighbour that agreed to restart it means that the session is the
+ * past's, which is closed without a NOTIFICATION; from any other the session stays (RFC 4271 §6.8).
+ */
+export function settleCollision(work: Work, side: Side): void {
+  const { [side]: connection, [otherSide(side)]: other } = work.peer;
+  if (connection.state !== 'OpenSent' || connection.early === undefined) return;
+  if (other.state !== 'Established') goOn(work, side);
+  else if (agreedToRestart(other.negotiated)) replace(work, otherSide(side));
+  else dump(work, side);
+}
+
+const agreedToRestart = ({ gracefulRestart }: Negotiated): boolean =>
+  gracefulRestart !== undefined && gracefulRestart.families.length > 0;
+
+function replace(work: Work, side: Side): void {
+  work.effects.push({ kind: 'close', side });
+  raise(work, side, { event: 'TcpConnectionFails', why: 'the neighbour opened a new one: it has restarted' });
+  goOn(work, otherSide(side));
 }
 
 /** The connection that was to win did not, or not in time: one that waited for it takes up its OPEN. */

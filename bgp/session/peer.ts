@@ -18,8 +18,9 @@ import { cease } from '../wire/notification.ts';
 import type { PeerEffect, PeerEvent, PeerTimer, Side } from './event.ts';
 import type { FsmEvent } from './fsm.ts';
 import type { Local } from './negotiate.ts';
-import { dump, erroneous, goOn, receiveKeepalive, receiveOpen } from './opening.ts';
+import { dump, erroneous, goOn, receiveKeepalive, receiveOpen, settleCollision } from './opening.ts';
 import {
+  type Connection,
   change,
   forgetTimer,
   isConfirmed,
@@ -74,9 +75,7 @@ function happen(work: Work, event: PeerEvent): void {
       stop(work, event.subcode, event.why);
       break;
     case 'TcpConnected':
-      raise(work, event.side, {
-        event: event.side === 'outgoing' ? 'Tcp_CR_Acked' : 'TcpConnectionConfirmed',
-      });
+      connected(work, event.side);
       break;
     case 'TcpFails':
       raise(work, event.side, { event: 'TcpConnectionFails', why: event.why });
@@ -107,6 +106,13 @@ function stop(work: Work, subcode: number, why: string): void {
   for (const side of sides) raise(work, side, { event: 'ManualStop', notification, why });
   stopTimer(work, 'idleHold');
   change(work, { held: false, connectRetryCounter: 0, penalties: 0 });
+}
+
+/** The neighbour may have two connections open to us at once, after a restart: the second has the place of our own dial. */
+function connected(work: Work, side: Side): void {
+  if (side === 'outgoing' && work.peer.outgoing.state === 'Idle' && isConfirmed(work.peer.incoming))
+    raise(work, side, listening);
+  raise(work, side, { event: side === 'outgoing' ? 'Tcp_CR_Acked' : 'TcpConnectionConfirmed' });
 }
 
 function receive(work: Work, side: Side, message: Message): void {
@@ -146,7 +152,7 @@ function expire(work: Work, timer: PeerTimer): void {
   if (!work.peer.timers.has(timer)) return;
   forgetTimer(work, timer);
   if (timer === 'collision') {
-    for (const side of sides) goOn(work, side);
+    for (const side of sides) settleCollision(work, side);
   } else if (timer === 'forgive') {
     change(work, { penalties: 0 });
   } else if (timer === 'idleHold') {
@@ -163,7 +169,7 @@ function expire(work: Work, timer: PeerTimer): void {
  * other connection has made it; both Idle under the idle hold.
  */
 function settle(work: Work): void {
-  for (const side of sides) if (work.peer[otherSide(side)].state !== 'OpenSent') goOn(work, side);
+  for (const side of sides) if (!isAwaited(work.peer[otherSide(side)])) goOn(work, side);
   if (!work.peer.started) return;
   if (work.peer.held) {
     for (const side of sides)
@@ -177,6 +183,9 @@ function settle(work: Work): void {
     raise(work, 'outgoing', listening);
   }
 }
+
+/** A newcomer that waits goes on only when nothing can come of this one any more. */
+const isAwaited = ({ state }: Connection): boolean => state === 'OpenSent' || state === 'Established';
 
 const listening: Trigger = { event: 'AutomaticStart_with_PassiveTcpEstablishment' };
 

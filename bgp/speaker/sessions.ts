@@ -50,7 +50,9 @@ export function drive(turn: Turn, key: string, event: PeerEvent): void {
   const neighbour = turn.speaker.neighbours.get(key);
   if (neighbour === undefined) return;
   const [peer, effects] = stepPeer(neighbour.peer, event, { random: turn.speaker.random });
-  const hasMoved = bgpStateOf(peer) !== bgpStateOf(neighbour.peer);
+  // A session can take the place of another in one step.
+  const isNew = effects.some(({ kind }) => kind === 'up');
+  const hasMoved = isNew || bgpStateOf(peer) !== bgpStateOf(neighbour.peer);
   amend(turn, key, { peer, since: hasMoved ? turn.now : neighbour.since });
   if (hasMoved) turn.shown.add(key);
   for (const effect of effects) perform(turn, neighbour.config, effect);

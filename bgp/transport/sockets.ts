@@ -1,9 +1,11 @@
 /**
  * The sockets of all neighbours: dials them, accepts them, carries their bytes. Knows no BGP.
  *
- * A neighbour, by its key, has two places: the connection we dial ('outgoing') and the one we accept ('incoming'). A
- * place is free again when its connection has failed or was closed; events of a connection never follow its `close`.
- * Accepted is only who `setNeighbours` named and whose place is free; the rest is closed at once (RFC 4271 §8.1.4,
+ * A neighbour, by its key, has two places: the connection we dial ('outgoing') and the one we accept ('incoming'). While
+ * that one is taken and we do not dial, a second one we accept has the place of our dial: a neighbour that restarted
+ * unnoticed dials again (RFC 4724 §4.2).
+ * A place is free again when its connection has failed or was closed; events of a connection never follow its `close`.
+ * Accepted is only who `setNeighbours` named and who has a free place; the rest is closed at once (RFC 4271 §8.1.4,
  * Tcp_CR_Invalid) without a NOTIFICATION, which would send the other side into its own long pause.
  */
 import { connect as dial, type Socket } from 'node:net';
@@ -173,16 +175,16 @@ export class Sockets {
     const key = address === undefined ? undefined : this.#neighbours.get(address);
     if (key === undefined) {
       this.#turnAway(socket, remote, `${remote} dialled us but is not a configured neighbour`);
-    } else if (this.#places.has(place(key, 'incoming'))) {
-      this.#turnAway(
-        socket,
-        remote,
-        `${remote} dialled us again while its earlier connection is still there`,
-      );
-    } else {
-      this.#occupy(key, 'incoming', socket, `${remote} port ${socket.remotePort}`);
-      this.#say({ kind: 'connected', key, side: 'incoming' });
+      return;
     }
+    const side = accepting.find((one) => !this.#places.has(place(key, one)));
+    if (side === undefined) {
+      const why = `${remote} dialled us again while its earlier connections are still there`;
+      this.#turnAway(socket, remote, why);
+      return;
+    }
+    this.#occupy(key, side, socket, `${remote} port ${socket.remotePort}`);
+    this.#say({ kind: 'connected', key, side });
   }
 
   #turnAway(socket: Socket, remote: string, why: string): void {
@@ -191,6 +193,9 @@ export class Sockets {
     if (this.#isFreshRejection(remote)) this.#say({ kind: 'rejected', address: remote, why });
   }
 }
+
+/** Where an accepted connection may go. */
+const accepting: readonly Side[] = ['incoming', 'outgoing'];
 
 const place = (key: string, side: Side): string => `${side} ${key}`;
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideCollision, isDominant } from '../../../bgp/session/collision.ts';
 import type { Side } from '../../../bgp/session/event.ts';
+import type { Capability } from '../../../bgp/wire/message.ts';
 import { asn, ipv4 } from '../../../src/lib/net.ts';
 import type { BgpState } from '../../../src/model/status.ts';
 import {
@@ -50,10 +51,10 @@ describe('RFC 4271 §6.8: an OPEN on a connection while the other is in', () => 
     ['OpenConfirm', 'incoming', 'we are higher', 'other'],
     ['OpenConfirm', 'outgoing', 'they are higher', 'other'],
     ['OpenConfirm', 'incoming', 'they are higher', 'newcomer'],
-    ['Established', 'outgoing', 'we are higher', 'other'],
-    ['Established', 'incoming', 'we are higher', 'other'],
-    ['Established', 'outgoing', 'they are higher', 'other'],
-    ['Established', 'incoming', 'they are higher', 'other'],
+    ['Established', 'outgoing', 'we are higher', 'wait'],
+    ['Established', 'incoming', 'we are higher', 'wait'],
+    ['Established', 'outgoing', 'they are higher', 'wait'],
+    ['Established', 'incoming', 'they are higher', 'wait'],
     ['OpenSent', 'outgoing', 'we are higher', 'newcomer'],
     ['OpenSent', 'incoming', 'we are higher', 'wait'],
     ['OpenSent', 'outgoing', 'they are higher', 'wait'],
@@ -152,13 +153,93 @@ describe('an OPEN on the connection that loses, before the OPEN on the one that 
   });
 });
 
-test('RFC 4271 §6.8: an Established connection is not disturbed by a newcomer, whoever is higher', () => {
-  const peer = bench();
-  bring(peer, 'outgoing', 'Established');
-  bring(peer, 'incoming', 'OpenSent');
-  expect(peer.peer.incoming.state).toBe('OpenSent'); // tracked until its OPEN
-  expect(sent(peer.receive('incoming', openMessage()))).toEqual(['incoming 6/7']);
-  expect(peer.peer.outgoing.state).toBe('Established');
+describe('an OPEN on a second connection while the session is Established', () => {
+  const restart: Capability = {
+    kind: 'gracefulRestart',
+    isRestarting: false,
+    restartTime: 120,
+    families: [{ family: 'ipv4-unicast', isForwarding: true }],
+  };
+  const open = (more: readonly Capability[] = []) => {
+    const plain = openMessage();
+    return { ...plain, capabilities: [...plain.capabilities, ...more] };
+  };
+  /** Established on one side; the OPEN of a second connection has come on the other. */
+  function doubted(more: readonly Capability[], side: Side = 'outgoing', who = local) {
+    const newcomer: Side = side === 'outgoing' ? 'incoming' : 'outgoing';
+    const peer = bench(peerConfig({ restartTimeMs: 120_000 }), 1, who);
+    peer.step({ kind: 'ManualStart' });
+    peer.step({ kind: 'TcpConnected', side });
+    peer.receive(side, open(more));
+    peer.receive(side, { kind: 'keepalive' });
+    expect(peer.peer[side].state).toBe('Established');
+    expect(sent(peer.step({ kind: 'TcpConnected', side: newcomer }))).toEqual([`${newcomer} open`]);
+    return { peer, side, newcomer, heard: peer.receive(newcomer, open(more)) };
+  }
+  const expired = { kind: 'TimerExpires', timer: 'collision' } as const;
+  const cases = (['outgoing', 'incoming'] as const).flatMap((side) =>
+    [local, weAreHigher].map((who) => [side, who] as const),
+  );
+
+  test.each(cases)('asks whether the first is still there (%s)', (side, who) => {
+    const { peer, heard } = doubted([], side, who);
+    expect(sent(heard)).toEqual([`${side} keepalive`]);
+    expect([...peer.peer.timers]).toContain('collision');
+    expect(peer.peer[side].state).toBe('Established');
+  });
+
+  test.each(cases)('RFC 4271 §6.8: is refused with Cease 6/7 if the first stays (%s)', (side, who) => {
+    const { peer, newcomer } = doubted([], side, who);
+    expect(sent(peer.step(expired))).toEqual([`${newcomer} 6/7`]);
+    expect(peer.peer[side].state).toBe('Established');
+    expect([...peer.peer.timers].sort()).toEqual([`hold-${side}`, `keepalive-${side}`]);
+  });
+
+  test.each(cases)(
+    'RFC 4724 §4.2: is the restart of a neighbour that agreed to it: the first is closed without a NOTIFICATION (%s)',
+    (side, who) => {
+      const { peer, newcomer } = doubted([restart], side, who);
+      const effects = peer.step(expired);
+      expect(sent(effects)).toEqual([`${newcomer} keepalive`]);
+      expect(effects).toContainEqual({ kind: 'close', side });
+      expect(effects).toContainEqual(
+        expect.objectContaining({ kind: 'down', reason: expect.objectContaining({ kind: 'tcpFailed' }) }),
+      );
+      expect(kinds(peer.receive(newcomer, { kind: 'keepalive' }))).toContain('up');
+      expect([...peer.peer.timers].sort()).toEqual([`hold-${newcomer}`, `keepalive-${newcomer}`]);
+    },
+  );
+
+  test('RFC 4724 §5: a capability without families is no agreement to restart', () => {
+    const { peer, newcomer } = doubted([{ ...restart, families: [] }]);
+    expect(sent(peer.step(expired))).toEqual([`${newcomer} 6/7`]);
+  });
+
+  test('takes its place at once when the first turns out to be gone', () => {
+    for (const more of [[], [restart]]) {
+      const { peer, side, newcomer } = doubted(more);
+      peer.receive(newcomer, { kind: 'keepalive' });
+      const effects = peer.step({ kind: 'TcpFails', side, why: 'reset' });
+      expect(kinds(effects).filter((kind) => kind === 'down' || kind === 'up')).toEqual(['down', 'up']);
+      expect(peer.peer[newcomer].state).toBe('Established');
+    }
+  });
+
+  test('is forgotten when the neighbour itself takes it back', () => {
+    const { peer, side, newcomer } = doubted([restart]);
+    peer.receive(newcomer, notification(6, 7));
+    expect([...peer.peer.timers].sort()).toEqual([`hold-${side}`, `keepalive-${side}`]);
+    expect(peer.peer[side].state).toBe('Established');
+  });
+
+  test('a connection that says nothing disturbs nobody', () => {
+    const peer = bench(peerConfig({ restartTimeMs: 120_000 }));
+    bring(peer, 'incoming', 'Established');
+    expect(sent(peer.step({ kind: 'TcpConnected', side: 'outgoing' }))).toEqual(['outgoing open']);
+    expect(kinds(peer.step({ kind: 'TcpFails', side: 'outgoing', why: 'closed' }))).not.toContain('down');
+    expect(peer.peer.incoming.state).toBe('Established');
+    expect([...peer.peer.timers].sort()).toEqual(['hold-incoming', 'keepalive-incoming']);
+  });
 });
 
 test('a session that comes up ends the second connection that has not sent its OPEN', () => {

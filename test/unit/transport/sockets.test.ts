@@ -118,17 +118,34 @@ test('RFC 4271 §8.1.4: who is no neighbour is turned away, which is said once a
   expect(listener.count('connected')).toBe(0);
 });
 
-test('a neighbour has one accepted connection at a time; a closed one makes place for the next', async () => {
+test('RFC 4724 §4.2: a neighbour that dials again gets the place of our own dial; a third connection is turned away', async () => {
   const [first, listener] = await pair();
-  const port = (await listener.hears('listening')).port;
+  const target = { address: address('127.0.0.1'), port: (await listener.hears('listening')).port };
+  const [second, third] = [made(), made()];
+  second.sockets.connect('them', target);
+  await soon(() => expect(listener.count('connected')).toBe(2));
+  const sides = listener.said.flatMap((event) => (event.kind === 'connected' ? [event.side] : []));
+  expect(sides).toEqual(['incoming', 'outgoing']);
+  third.sockets.connect('them', target);
+  await third.hears('failed');
+  expect((await listener.hears('rejected')).why).toContain('while its earlier connections are still there');
+  expect([first.count('failed'), second.count('failed')]).toEqual([0, 0]);
+  listener.sockets.close('us', 'incoming');
+  await first.hears('failed');
+  first.sockets.connect('them', target);
+  await soon(() => expect(listener.count('connected')).toBe(3));
+});
+
+test('a neighbour that dials again while we have a connection of our own is turned away', async () => {
+  const [, listener] = await pair();
+  const { port } = await listener.hears('listening');
+  const elsewhere = made();
+  elsewhere.sockets.setNeighbours(loopback);
+  listener.sockets.connect('us', await elsewhere.listens('127.0.0.2'));
+  await soon(() => expect(listener.count('connected')).toBe(2));
   const second = made();
   second.sockets.connect('them', { address: address('127.0.0.1'), port });
   await second.hears('failed');
-  expect(first.count('failed')).toBe(0);
-  listener.sockets.close('us', 'incoming');
-  await first.hears('failed');
-  second.sockets.connect('them', { address: address('127.0.0.1'), port });
-  await soon(() => expect(listener.count('connected')).toBe(2));
 });
 
 test('without an address it listens on IPv4 and IPv6 alike', async () => {

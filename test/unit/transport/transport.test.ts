@@ -235,3 +235,37 @@ test('who is not configured is turned away with a line in the log', async () => 
   await new Promise((resolve) => socket.once('close', resolve));
   expect(near.logged).toEqual(['127.0.0.1 dialled us but is not a configured neighbour']);
 });
+
+test('a second connection of a neighbour is one of its own, and its words are heard', async () => {
+  const near = await bench([neighbour(0)], 0);
+  await dialler(near.port());
+  await soon(() => expect(near.turn()).toEqual(['incoming TcpConnected']));
+  const second = await dialler(near.port());
+  second.write(bytesOf(openMessage()));
+  await soon(() => expect(near.inbox.length).toBe(2));
+  expect(near.turn()).toEqual(['outgoing TcpConnected', 'outgoing open']);
+  second.destroy();
+  await soon(() => expect(near.turn()).toEqual(['outgoing TcpFails']));
+  await dialler(near.port());
+  await soon(() => expect(near.turn()).toEqual(['outgoing TcpConnected']));
+});
+
+test('a second connection that came while our own dial was being asked for is never heard of', async () => {
+  const far = await acceptor();
+  const near = await bench([neighbour(0)], 0);
+  await dialler(near.port());
+  await soon(() => expect(near.turn()).toEqual(['incoming TcpConnected']));
+  const second = await dialler(near.port());
+  const isGone = new Promise<void>((resolve) => void second.once('close', () => resolve()));
+  await soon(() => expect(near.inbox.length).toBe(1));
+  near.transport.configure({ address: '127.0.0.1', port: near.port(), peers: [neighbour(far.port)] });
+  near.transport.connect('n');
+  expect(near.turn()).toEqual([]);
+  await isGone;
+  await soon(() => expect(near.turn()).toEqual(['outgoing TcpConnected']));
+  await soon(() => expect(far.accepted).toHaveLength(1));
+  const got: Buffer[] = [];
+  far.accepted[0]?.on('data', (bytes) => got.push(bytes));
+  near.transport.send('n', 'outgoing', keepalive);
+  await soon(() => expect(Buffer.concat(got)).toEqual(bytesOf(keepalive)));
+});
