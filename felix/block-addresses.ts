@@ -72,6 +72,12 @@ export class BlockAddresses implements Addresses {
 
   async allocate(wish: AddressWish): Promise<Result<readonly Address[], AddressRefusal>> {
     const { ledger, node, facts, namespaceLabels } = this.#options;
+    if (this.#options.releases.has(wish.handle)) {
+      // The ledger would give the same again, and the debt would then be paid with it.
+      const why =
+        'The addresses that this container had before are being given back still. It is tried again.';
+      return err({ why, isTransient: true });
+    }
     const { namespace, name } = wish.pod;
     const pools = poolsOf(wish, facts.facts().pools);
     const families = wish.families ?? familiesOf(pools, facts);

@@ -92,8 +92,8 @@ export class Releases {
     const { journal, log } = this.#options;
     this.#paying.add(owed.handle);
     const paid = await this.#pay(owed);
-    this.#paying.delete(owed.handle);
     if (!paid.ok) {
+      this.#paying.delete(owed.handle);
       this.#owed.delete(owed.handle);
       this.#owed.set(owed.handle, owed);
       return this.#failed(paid.error);
@@ -101,11 +101,12 @@ export class Releases {
     if (this.#failures > 0) log.info('addresses of deleted pods are given back again');
     this.#failures = 0;
     this.#lastError = undefined;
-    this.#owed.delete(owed.handle);
-    // A note that outlives its payment is paid twice, which is harmless.
+    // A note that outlives its payment is paid twice: harmless while nobody can get anything under the handle again.
     await journal.remove(owed.handle).catch((error: unknown) => {
       log.warn('the note of a released address cannot be removed', { why: String(error) });
     });
+    this.#owed.delete(owed.handle);
+    this.#paying.delete(owed.handle);
     this.#payAll();
   }
 

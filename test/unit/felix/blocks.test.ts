@@ -225,6 +225,24 @@ describe('DEL', () => {
     await eventually(async () => expect(await debts()).toEqual([]), { within: 30_000 });
   });
 
+  test('that is still owed takes nothing from the same container, added again meanwhile', async () => {
+    const store = memoryStore();
+    const life = await begin(store);
+    await life.drive(life.cni('ADD', 'c1', 'a'));
+    store.away(true);
+    await life.drive(life.cni('DEL', 'c1', 'a'));
+    await pass(life, 1000);
+    store.away(false);
+    const early = await life.drive(life.cni('ADD', 'c1', 'a'));
+    expect([early.status, early.code]).toEqual([500, 11]);
+    expect(early.msg).toContain('given back');
+    await pass(life, 120_000);
+    await eventually(async () => expect(await debts()).toEqual([]), { within: 5000 });
+    const [ip = ''] = ipsOf(await life.drive(life.cni('ADD', 'c1', 'a')));
+    await pass(life, 120_000);
+    expect(await given(store)).toEqual({ 'k8s-pod-network.c1': [ip.slice(0, -3)] });
+  });
+
   test('of an interface whose record was lost finds the handle by the address', async () => {
     const store = memoryStore();
     const first = await begin(store);
