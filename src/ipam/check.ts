@@ -59,16 +59,21 @@ export interface CheckResult {
 
 export function checkIpam(view: CheckView): CheckResult {
   const pods = new Map(view.pods.map((pod) => [`${pod.meta.namespace}/${pod.meta.name}`, pod]));
+  const balanced = new Set(
+    view.services
+      .filter(({ type }) => type === 'LoadBalancer')
+      .map(({ meta }) => `${meta.namespace}/${meta.name}`),
+  );
   const shown = new Set(view.services.flatMap(({ ingressIps }) => ingressIps));
   const allocations = view.blocks.flatMap((block) =>
     inUse(block).map((one): CheckedAllocation => {
       const { handle, secondary: attributes } = one.attribute;
-      const why =
-        block.affinity?.type === 'virtual'
-          ? shown.has(one.address)
-            ? undefined
-            : 'No service has it.'
-          : whyUnused(one, pods, view.nodes);
+      const isBalancers = block.affinity?.type === 'virtual' || attributes['type'] === 'loadBalancer';
+      const why = !isBalancers
+        ? whyUnused(one, pods, view.nodes)
+        : shown.has(one.address)
+          ? undefined
+          : whyUnserved(attributes, balanced);
       const { address, sequence } = one;
       return { address, block: block.cidr, handle, sequence, attributes, ...(why && { whyUnused: why }) };
     }),
@@ -88,6 +93,16 @@ export function checkIpam(view: CheckView): CheckResult {
     unallocated: ungiven.filter(pooled),
     broken: [...blockFlaws(view), ...affinityFlaws(view)],
   };
+}
+
+/** An address is given before a service shows it, so its service need only be there. */
+function whyUnserved(
+  { namespace, service }: Readonly<Record<string, string>>,
+  balanced: ReadonlySet<string>,
+): string | undefined {
+  if (namespace === undefined || service === undefined) return 'No service has it.';
+  const name = `${namespace}/${service}`;
+  return balanced.has(name) ? undefined : `There is no service ${name} of type LoadBalancer.`;
 }
 
 function usedAddresses(

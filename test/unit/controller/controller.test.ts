@@ -4,10 +4,13 @@ import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Controller, createController } from '../../../src/controller/controller.ts';
 import { registerMetrics } from '../../../src/controller/metrics.ts';
+import { emptyBlock, newAffinity } from '../../../src/ipam/block.ts';
 import { openLedger } from '../../../src/ledger/open.ts';
+import { parsePrefix } from '../../../src/lib/net.ts';
 import { seededRandom } from '../../../src/lib/random.ts';
 import { startupTaint } from '../../../src/model/node-report.ts';
 import type { Manifest, ObjectRef, Objects, WrittenKind } from '../../../src/store/objects.ts';
+import { toManifest } from '../../../src/store/schema/write.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { memoryStore } from '../../support/memory-store.ts';
 import { settled } from '../../support/settled.ts';
@@ -598,6 +601,30 @@ describe('garbage', () => {
     expect(await world.list('IPAMBlock')).toEqual([]);
     expect(await world.list('BlockAffinity')).toEqual([]);
     expect(await world.list('CalicoNodeStatus')).toEqual([]);
+  });
+
+  test('a claim that stopped half-way on a node that is there is settled at the second look, not before', async () => {
+    world = createWorld(nodeObject('n1'), pool);
+    const one = parsePrefix('10.244.0.0/28');
+    if (one === undefined) throw new Error('no prefix');
+    await world.store.objects.create(toManifest(newAffinity(one, { type: 'host', node: 'n1' })));
+    world.controller('a').start();
+    await world.pass(20);
+    expect(await world.list('BlockAffinity')).toHaveLength(1);
+    await world.pass(1000, 1000);
+    expect(await world.list('BlockAffinity')).toEqual([]);
+  });
+
+  test('blocks of another size than the pool’s are told in an Event, once', async () => {
+    world = createWorld(nodeObject('n1'), pool);
+    const large = parsePrefix('10.244.4.0/26');
+    if (large === undefined) throw new Error('no prefix');
+    const owner = { type: 'host', node: 'n1' } as const;
+    await world.store.objects.create(toManifest(emptyBlock(large, owner, '2026-05-05T00:00:00Z')));
+    world.controller('a').start();
+    await world.pass(60);
+    const told = (await world.events()).filter(({ reason }) => reason === 'BlockSizeMismatch');
+    expect(told).toMatchObject([{ of: 'pods', type: 'Warning' }]);
   });
 });
 

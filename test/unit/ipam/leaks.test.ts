@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 import { giveNext, releaseHandle } from '../../../src/ipam/allocation.ts';
 import { emptyBlock, newAffinity } from '../../../src/ipam/block.ts';
+import { checkIpam } from '../../../src/ipam/check.ts';
 import { findLeaks, type LeakView, nothingSeen } from '../../../src/ipam/leaks.ts';
 import { formatAddress, formatPrefix, millis } from '../../../src/lib/net.ts';
 import type { BlockOwner, IpamBlock } from '../../../src/model/ipam.ts';
 import type { Pod } from '../../../src/model/resource.ts';
+import type { Service } from '../../../src/model/service.ts';
 import { cidr, ip } from '../../support/ipam.ts';
 
 const n1: BlockOwner = { type: 'host', node: 'n1' };
@@ -157,3 +159,39 @@ test('what stopped half-way is settled after a minute, and at once when its node
     '10.0.0.16/29',
   ]);
 });
+
+const service = (name: string, more: Partial<Service> = {}): Service => ({
+  kind: 'Service',
+  meta: { name, namespace: 'shop', labels: {}, annotations: {} },
+  type: 'LoadBalancer',
+  ...{ clusterIps: [], externalIps: [], ingressIps: [], ipFamilies: [4] },
+  ...{ externalTrafficPolicy: 'Cluster', internalTrafficPolicy: 'Cluster' },
+  ...{ allocateLoadBalancerNodePorts: true, deleting: false },
+  ...more,
+});
+
+/** One address of the service shop/web. */
+function servedBlock(owner: BlockOwner): IpamBlock {
+  const secondary = { type: 'loadBalancer', namespace: 'shop', service: 'web' };
+  const empty = emptyBlock(cidr('10.0.0.0/29'), owner, time);
+  return giveNext(empty, { handle: 'lb', secondary }, { reserved: [], cooledBy: time })?.block ?? empty;
+}
+
+test.each<[string, BlockOwner]>([
+  ['the load balancer', { type: 'virtual', name: 'load-balancer' }],
+  ['a node', n1],
+])(
+  'a check calls the address of a service in a block of %s leaked only when the service is gone',
+  (_, owner) => {
+    const whys = (...services: readonly Service[]) =>
+      checkIpam({
+        ...{ affinities: [], pools: [], pods: [], nodes: new Set(['n1']) },
+        ...{ blocks: [servedBlock(owner)], services },
+      }).leaked.map(({ whyUnused }) => whyUnused);
+    expect(whys(service('web'))).toEqual([]);
+    expect(whys(service('web', { ingressIps: [ip('10.0.0.0')] }))).toEqual([]);
+    const gone = ['There is no service shop/web of type LoadBalancer.'];
+    expect(whys(service('other'))).toEqual(gone);
+    expect(whys(service('web', { type: 'ClusterIP' }))).toEqual(gone);
+  },
+);
