@@ -1,23 +1,21 @@
 /** DEL and GC: what is to go. Neither needs the datastore: an address is owed to it until it answers. */
 import type { PodName } from '../../src/cni/environment.ts';
 import type { AttachmentRecord } from '../../src/cni/records.ts';
-import type { InNetns } from '../../src/kernel/links.ts';
+import { millis } from '../../src/lib/net.ts';
 import { interfaceName } from '../../src/model/endpoint.ts';
 import { handleOf } from '../addresses.ts';
 import type { Attachments } from '../attachments.ts';
 import { type CniServerOptions, done, type Of, type Outcome } from './server.ts';
 
 /** Whatever is not there is deleted already; an older sandbox's DEL finds no record and harms nothing. */
-export async function del(
-  { attachments, addresses, inNetns }: CniServerOptions,
-  request: Of<'DEL'>,
-): Promise<Outcome> {
+export async function del(options: CniServerOptions, request: Of<'DEL'>): Promise<Outcome> {
+  const { attachments, addresses } = options;
   const record = attachments.find(request) ?? (await rebuiltOf(attachments, request.pod));
   if (record === undefined) {
     await addresses.releaseUnknown(handleOf(request.containerId));
     return done;
   }
-  if (record.containerId === '' && !(await isIn(inNetns, request.netns, record))) return done;
+  if (record.containerId === '' && !(await isIn(options, request.netns, record))) return done;
   await attachments.detach(record);
   return done;
 }
@@ -36,15 +34,25 @@ async function rebuiltOf(
   return record?.containerId === '' ? record : undefined;
 }
 
-/** True if the sandbox has the record's address, or is gone, and with it whatever was in it. */
-async function isIn(inNetns: InNetns, netns: string | undefined, record: AttachmentRecord): Promise<boolean> {
-  if (netns === undefined) return true;
-  try {
-    const found = await inNetns(netns, (pod) => pod.addresses());
-    return found.some(({ address }) => record.addresses.includes(address));
-  } catch {
-    return true;
+const goesWithin = 5;
+const lookEvery = millis(200);
+
+/** True if the sandbox has the record's address, or both are gone: what lives on without that sandbox is a newer one's. */
+async function isIn(
+  options: CniServerOptions,
+  netns: string | undefined,
+  record: AttachmentRecord,
+): Promise<boolean> {
+  const { inNetns, kernel, clock } = options;
+  const found =
+    netns === undefined ? undefined : await inNetns(netns, (pod) => pod.addresses()).catch(() => undefined);
+  if (found !== undefined) return found.some(({ address }) => record.addresses.includes(address));
+  // The kernel takes interfaces away some time after their namespace.
+  for (let looks = goesWithin; (await kernel.link(record.interface)) !== undefined; looks -= 1) {
+    if (looks === 0) return false;
+    await new Promise<void>((resolve) => clock.after(lookEvery, resolve));
   }
+  return true;
 }
 
 /** Runs what is about one pod after whatever else is. */

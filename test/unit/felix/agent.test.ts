@@ -154,10 +154,25 @@ describe('another life', () => {
     ]);
     first.network.kernel('/run/netns/older');
     await second.drive(second.cni('DEL', 'older', 'a', { 'cni-netns': '/run/netns/older' }));
+    for (const netns of ['', '/run/netns/long-gone']) {
+      expect((await second.drive(second.cni('DEL', 'older', 'a', { 'cni-netns': netns }))).status).toBe(204);
+    }
     expect((await second.status()).endpoints.map(({ pod }) => pod)).toEqual(['a', 'b']);
     await second.drive(second.cni('DEL', 'c-a', 'a'));
     expect((await second.status()).endpoints.map(({ pod }) => pod)).toEqual(['b']);
   });
+});
+
+test('an interface whose record is lost goes with its sandbox, and a DEL that comes while it goes gives the address back', async () => {
+  const first = await ready({ stateDir });
+  await first.drive(first.cni('ADD', 'c-a', 'a'));
+  first.agent.stop();
+  await rm(join(stateDir, 'cni'), { recursive: true });
+  const second = await ready({ stateDir }, first.network);
+  await second.drive(new Promise<void>((resolve) => second.clock.after(millis(500), resolve)));
+  second.clock.after(millis(300), () => void first.kernel.foreignDeleteLink(interfaceName('x', 'a')));
+  await second.drive(second.cni('DEL', 'c-a', 'a', { 'cni-netns': '/run/netns/long-gone' }));
+  expect((await second.status()).endpoints).toEqual([]);
 });
 
 test('an interface that goes away without DEL takes its policy and route along; DEL then gives the address back', async () => {
