@@ -16,6 +16,8 @@ import { MessageWriter } from './writer.ts';
 
 /** How long the kernel may keep silent in the middle of an answer before we call it a fault. */
 const SILENCE_MS = 5_000;
+/** After a request that took the kernel so long, as the end of an interface does, the event loop gets its turn before the next. */
+const SLOW_MS = 4;
 /** A dump that changed under the kernel's hands is asked for again so often, then taken as it is. */
 const DUMP_TRIES = 5;
 
@@ -116,11 +118,16 @@ export class Requests {
 
   async #talk(asked: string, bytes: Uint8Array, last: number, visit: (message: Message) => void) {
     this.#assertOpen(asked);
+    const asking = performance.now();
     check(asked, native().send(this.fd, bytes, 0));
     let heard = performance.now();
+    const isSlow = heard - asking > SLOW_MS;
     for (;;) {
       const { end, messages } = this.#receive(asked, last, visit);
-      if (end !== undefined) return end;
+      if (end !== undefined) {
+        if (isSlow) await setImmediate();
+        return end;
+      }
       if (messages > 0) heard = performance.now();
       else if (performance.now() - heard > SILENCE_MS) throw kernelError(asked, 'ETIMEDOUT', 'no answer');
       await setImmediate();
