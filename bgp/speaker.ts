@@ -16,6 +16,7 @@ import { PathTable } from './rib/path.ts';
 import { AttributeTable } from './rib/paths.ts';
 import { configure } from './speaker/configure.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
+import type { Session } from './speaker/neighbour.ts';
 import { askToWrite, drain, propagate } from './speaker/routes.ts';
 import { drive, localOf } from './speaker/sessions.ts';
 import { drop } from './speaker/stale.ts';
@@ -106,15 +107,23 @@ function settle(turn: Turn, isOver: boolean): void {
   const silent = [...neighbours.values()].filter(
     ({ session }) => session === undefined || !session.adjRibIn.isComplete(session.negotiated.families),
   );
-  // One that restarts too is not waited for with our own End-of-RIB, or two would wait for each other (RFC 4724 §4.1).
-  if (isOver || silent.every(({ session }) => session?.negotiated.gracefulRestart?.isRestarting === true))
-    release(turn);
+  if (isOver || !silent.some(({ session }) => isAwaited(session))) release(turn);
   if (silent.length > 0 && !isOver) return;
   life.phase = 'settled';
   settleLocals(turn);
   turn.effects.push({ kind: 'stopTimer', timer: settleTimer }, { kind: 'settled' });
   const missing = silent.map(({ config }) => config.name).join(', ');
   if (missing !== '') log(turn, 'warn', `no longer waiting for the routes of ${missing}`);
+}
+
+/**
+ * Our own End-of-RIB waits for those that have not said theirs, but not for one that restarts too, or two would wait for each
+ * other, nor for one that does not do graceful restart, and need not say it ever (RFC 4724 §4.1).
+ */
+function isAwaited(session: Session | undefined): boolean {
+  if (session === undefined) return true;
+  const { gracefulRestart } = session.negotiated;
+  return gracefulRestart !== undefined && !gracefulRestart.isRestarting;
 }
 
 function release(turn: Turn): void {

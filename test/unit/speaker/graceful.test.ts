@@ -229,6 +229,16 @@ describe('RFC 4724 §4.1: after a restart', () => {
     expect(alone.drain(peer).slice(-2)).toEqual(all);
   });
 
+  test('we do not wait for one without graceful restart: it need not ever say it', () => {
+    const speaker = restarted();
+    speaker.establish(peer, ipv4(7), peer.families, [graceful()]);
+    tellAll(speaker);
+    expect(speaker.drain(peer)).toEqual(['+10.1.0.0/24 via 192.0.2.100']);
+    speaker.establish(other, ipv4(8));
+    expect(speaker.drain(peer)).toEqual(all);
+    expect(speaker.drain(other).slice(-2)).toEqual(all);
+  });
+
   test('what an earlier life left in the kernel is swept only when those that restart have told all too', () => {
     const speaker = restarted();
     speaker.establish(peer, ipv4(7), peer.families, [graceful()]);
