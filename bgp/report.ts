@@ -5,7 +5,7 @@ import { startupTaint } from '../src/model/node-report.ts';
 import { formatProblem } from '../src/model/problem.ts';
 import type { Node } from '../src/model/resource.ts';
 import type { BgpStatus, PeerStatus } from '../src/model/status.ts';
-import { observersOf } from './intent/observers.ts';
+import { hashOf, observersOf } from './intent/observers.ts';
 import { addressesOf, type Router, routerOf } from './intent/router.ts';
 import type { IpamMode } from './intent.ts';
 import type { Speaker } from './speaker/turn.ts';
@@ -70,7 +70,7 @@ function seenNodes(sources: ReportSources): readonly string[] {
   const { nodes, status } = sources;
   const candidates = nodes
     .filter(({ deleting }) => !deleting)
-    .map(({ meta, ready }) => ({ name: meta.name, ready }));
+    .map(({ meta, ready }) => ({ name: meta.name, ready, hash: hashOf(meta.name) }));
   const observed = nodes
     .filter(({ meta, taints }) => meta.name !== status.node && taints.some(({ key }) => key === startupTaint))
     .filter(({ meta }) => observersOf(meta.name, candidates).includes(status.node));

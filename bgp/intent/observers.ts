@@ -9,14 +9,17 @@ export interface Candidate {
   readonly name: string;
   /** Those that are ready come first. */
   readonly ready: boolean;
+  /** `hashOf` its name, worked out once where many nodes wait. */
+  readonly hash?: number;
 }
 
 /** @returns the names of min(count, others) observers, without `waiting` itself */
 export function observersOf(waiting: string, candidates: Iterable<Candidate>, count = 3): readonly string[] {
   const best: Weighed[] = [];
-  for (const { name, ready } of candidates) {
+  const seed = hashOf(waiting);
+  for (const { name, ready, hash = hashOf(name) } of candidates) {
     if (name === waiting) continue;
-    const one = { name, ready, weight: weigh(waiting, name) };
+    const one = { name, ready, weight: mix(seed ^ mix(hash)) };
     const place = best.findIndex((other) => isBefore(one, other));
     if (place >= 0) best.splice(place, 0, one);
     else if (best.length < count) best.push(one);
@@ -34,13 +37,17 @@ function isBefore(a: Weighed, b: Weighed): boolean {
   return a.weight !== b.weight ? a.weight > b.weight : a.name < b.name;
 }
 
-/** FNV-1a over both names, then mixed, so that names that differ in their last sign are far apart. 0..2^32-1. */
-function weigh(waiting: string, observer: string): number {
+/** FNV-1a. 0..2^32-1 */
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
-  const text = `${waiting}\0${observer}`;
   for (let index = 0; index < text.length; index += 1)
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return hash >>> 0;
+}
+
+/** Numbers that differ little are far apart afterwards. 0..2^32-1 */
+function mix(hash: number): number {
+  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return (twice ^ (twice >>> 16)) >>> 0;
 }

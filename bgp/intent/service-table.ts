@@ -4,6 +4,7 @@
  */
 import { comparePrefixes, type Prefix } from '../../src/lib/net.ts';
 import type { EndpointSlice, Service } from '../../src/model/service.ts';
+import { sameData } from '../speaker/same.ts';
 import {
   type AddressDecision,
   compileServices,
@@ -39,6 +40,7 @@ export class ServiceTable {
   readonly #advertised = new Map<Prefix, number>();
   /** Undefined: to be made anew. */
   #origins: readonly Prefix[] | undefined;
+  #told: readonly Prefix[] = [];
   #decide: DecideService | undefined;
   #ranges: readonly RangeDecision[] = [];
 
@@ -97,22 +99,28 @@ export class ServiceTable {
   /** The same list as long as it says the same. */
   origins(): readonly Prefix[] {
     this.#settle();
-    this.#origins ??= [...new Set([...serviceOrigins(this.#ranges, []), ...this.#advertised.keys()])].sort(
-      comparePrefixes,
-    );
+    if (this.#origins !== undefined) return this.#origins;
+    const all = new Set([...serviceOrigins(this.#ranges, []), ...this.#advertised.keys()]);
+    const fresh = [...all].sort(comparePrefixes);
+    if (!sameData(this.#told, fresh)) this.#told = fresh;
+    this.#origins = this.#told;
     return this.#origins;
   }
 
   /** Takes the place of what was decided of the service before. */
   #set(key: ServiceKey, decision: ServiceDecision | undefined): void {
-    this.#count(this.#decisions.get(key), -1);
-    this.#count(decision, 1);
+    const [before, after] = [advertisedOf(this.#decisions.get(key)), advertisedOf(decision)];
+    // Endpoints come and go all the time, and mostly the same addresses are announced.
+    if (!sameData(before, after)) {
+      this.#count(before, -1);
+      this.#count(after, 1);
+    }
     if (decision === undefined) this.#decisions.delete(key);
     else this.#decisions.set(key, decision);
   }
 
-  #count(decision: ServiceDecision | undefined, by: 1 | -1): void {
-    for (const prefix of serviceOrigins([], decision?.addresses ?? [])) {
+  #count(prefixes: readonly Prefix[], by: 1 | -1): void {
+    for (const prefix of prefixes) {
       const before = this.#advertised.get(prefix) ?? 0;
       if (before + by === 0) this.#advertised.delete(prefix);
       else this.#advertised.set(prefix, before + by);
@@ -150,3 +158,6 @@ export class ServiceTable {
     this.#dirty.clear();
   }
 }
+
+const advertisedOf = (decision: ServiceDecision | undefined): readonly Prefix[] =>
+  serviceOrigins([], decision?.addresses ?? []);

@@ -4,7 +4,7 @@
  * A session ends only if what its OPEN or its connection was made of has changed; names and timers change in place
  * (a hold time counts from the next OPEN on). Policies are asked again of what the RIBs hold, without any reset.
  */
-import { type Prefix, versionOf } from '../../src/lib/net.ts';
+import { type IpVersion, versionOf } from '../../src/lib/net.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import { compileExport } from '../policy/export.ts';
 import { compileGuard, compileImport } from '../policy/import.ts';
@@ -23,7 +23,7 @@ export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
   if (next !== undefined && !sameData(before?.importPolicy, next.importPolicy))
     life.guard = compileGuard(next);
   endPeers(turn, before, next);
-  originate(turn, before?.origins ?? [], next);
+  originate(turn, before, next);
   if (next === undefined) return;
   renewPolicies(turn, before, next);
   for (const peer of next.peers) followPeer(turn, next, peer);
@@ -64,16 +64,24 @@ function followPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
   }
 }
 
-/** Offers the Loc-RIB what we originate now. A family in which we have no address cannot be originated. */
-function originate(turn: Turn, before: readonly Prefix[], config: SpeakerConfig | undefined): void {
-  const wanted = new Map<Prefix, Path | undefined>(before.map((prefix) => [prefix, undefined]));
-  for (const prefix of config?.origins ?? []) wanted.set(prefix, localPath(turn, prefix));
-  for (const [prefix, path] of wanted) turn.speaker.locRib.offer(prefix, localKey, path);
+/**
+ * Offers the Loc-RIB what we originate now. A family in which we have no address cannot be originated.
+ * Addresses of Services are many: only what has changed is looked at.
+ */
+function originate(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig | undefined): void {
+  const isPathSame = sameData(before?.ownAddress, next?.ownAddress);
+  if (isPathSame && sameData(before?.origins, next?.origins)) return;
+  const { locRib } = turn.speaker;
+  const [had, wanted] = [new Set(before?.origins), new Set(next?.origins)];
+  const paths = { 4: localPath(turn, 4), 6: localPath(turn, 6) };
+  for (const prefix of had) if (!wanted.has(prefix)) locRib.offer(prefix, localKey, undefined);
+  for (const prefix of wanted)
+    if (!isPathSame || !had.has(prefix)) locRib.offer(prefix, localKey, paths[versionOf(prefix)]);
 }
 
-function localPath(turn: Turn, prefix: Prefix): Path | undefined {
+function localPath(turn: Turn, version: IpVersion): Path | undefined {
   const { life, origins, attributes } = turn.speaker;
-  const nextHop = versionOf(prefix) === 4 ? life.config?.ownAddress.ipv4 : life.config?.ownAddress.ipv6;
+  const nextHop = version === 4 ? life.config?.ownAddress.ipv4 : life.config?.ownAddress.ipv6;
   return nextHop === undefined
     ? undefined
     : origins.of(attributes.intern({ origin: 'igp', asPath: [], nextHop }));

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { PeerConfig } from '../../../bgp/config.ts';
 import { findNeighbour, peerStatuses } from '../../../bgp/speaker/report.ts';
 import { asn } from '../../../src/lib/net.ts';
@@ -180,4 +180,17 @@ test('without a configuration nobody is spoken to and nothing is left', () => {
   expect(notificationsOf(effects)).toEqual(['tor: 6/3', 'node: 6/3']);
   expect(fibOf(effects)).toEqual(['10.2.0.0/24 gone']);
   expect(one.speaker.locRib.size).toBe(0);
+});
+
+test('a neighbour that comes costs nothing of what we originate; a prefix that comes, itself alone', () => {
+  const speaker = new OneSpeaker();
+  const many = Array.from({ length: 1000 }, (_, index) => prefix(`10.9.${index >> 8}.${index & 255}/32`));
+  speaker.configure({ origins: many, peers: [peerOf()] });
+  const { locRib } = speaker.speaker;
+  const offer = vi.spyOn(locRib, 'offer');
+  speaker.configure({ origins: [...many], peers: [peerOf(), peerOf({ address: address('192.0.2.9') })] });
+  expect(offer).not.toHaveBeenCalled();
+  speaker.configure({ origins: [...many.slice(1), prefix('10.8.0.0/24')] });
+  expect(offer).toHaveBeenCalledTimes(2);
+  expect(locRib.size).toBe(1000);
 });
