@@ -81,6 +81,12 @@ export class Cluster {
     this.#forwarding = forwarding;
   }
 
+  /** This node is being emptied or shut down: cordoned, not ready or going; what it serves others should serve now. */
+  get isDeparting(): boolean {
+    const own = this.#resources.get(keyOf({ kind: 'Node', name: this.#node }));
+    return own?.kind === 'Node' && (own.unschedulable || !own.ready || own.deleting);
+  }
+
   /** The speaker is about to end: addresses of Services are no longer announced. */
   leave(): void {
     this.#isLeaving = true;
@@ -154,7 +160,8 @@ export class Cluster {
     const borrowed = this.#ipam === 'blocks' ? this.#borrowed(own, pools) : [];
     if (services.length === 0 && borrowed.length === 0) return own;
     const last = this.#merged;
-    if (last?.own === own && last.services === services && sameData(last.borrowed, borrowed)) return last.all;
+    if (last?.services === services && sameData(last.own, own) && sameData(last.borrowed, borrowed))
+      return last.all;
     const all = [...new Set([...own, ...borrowed, ...services])].sort(comparePrefixes);
     this.#merged = { own, borrowed, services, all };
     return all;

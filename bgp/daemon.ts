@@ -60,7 +60,8 @@ export interface Daemon {
   start(): void;
   /**
    * Cease, administrative shutdown, to every neighbour; kernel routes stay. Resolves when all was sent.
-   * `isRestart`: not a word, so that neighbours keep this node's routes until it is back (RFC 4724).
+   * `isRestart`: not a word, so that neighbours keep this node's routes until it is back (RFC 4724), but for addresses of
+   * Services while the node is cordoned or not ready.
    */
   stop(why: string, isRestart?: boolean): Promise<void>;
 }
@@ -161,7 +162,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
     stop: async (why, isRestart = false) => {
       reporting.stop();
       options.reporter?.stop();
-      if (!isRestart && following.leave()) await pause(clock, withdrawalMs);
+      // A node that is drained and rebooted ends its speaker as an upgrade does: routers must not wait for its next life.
+      const leaves = !isRestart || following.cluster.isDeparting;
+      if (leaves && following.leave()) await pause(clock, withdrawalMs);
       following.stop();
       loop.post({ kind: 'stop', why, isRestart });
       await stopped.promise;

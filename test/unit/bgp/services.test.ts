@@ -94,3 +94,22 @@ test('a speaker that stops withdraws the addresses of Services before it says go
   await stopping;
   expect(daemon.speaker.life.phase).toBe('stopped');
 });
+
+test('a speaker that restarts leaves the addresses of Services to its neighbours’ memory, unless its node is being emptied', async () => {
+  for (const [unschedulable, left] of [
+    [false, ['10.244.1.0/24', '192.0.2.0/24', '192.0.2.7/32']],
+    [true, ['10.244.1.0/24']],
+  ] as const) {
+    const store = memoryStore({ ...node1, spec: { ...node1.spec, unschedulable } }, asked);
+    store.put(web);
+    store.put(endpointSlice('web', [['node1', 'ready']]));
+    const { daemon, clock, until, origins } = await daemonBench(store);
+    await until(() => expect(origins()).toHaveLength(3));
+    const stopping = daemon.stop('an upgrade', true);
+    await eventually(() => expect(origins()).toEqual(left), { within: 15_000 });
+    clock.advance(500);
+    await stopping;
+    expect(daemon.speaker.life.phase).toBe('stopped');
+    expect(origins()).toEqual(left);
+  }
+});
