@@ -26,11 +26,11 @@ beforeAll(async () => {
   await cluster.kill('lab', 'kubelet');
   const netns = netnsPath(cluster.netnsOf('node1'));
   containerd = await startContainerd(netns, socketOf(cluster.name, 'node1', 'felix'));
-}, 180_000);
+}, 300_000);
 afterAll(async () => {
   await containerd?.end();
   await cluster?.close();
-}, 90_000);
+}, 300_000);
 
 /** As kubelet does: the sandbox is run for the Pod that is there, and its addresses are made known. */
 async function run(name: string, label: string): Promise<Sandbox> {
@@ -95,7 +95,7 @@ test('the policy of a sandbox is in force the moment containerd says it runs', a
 });
 
 test('stopped and removed, twice each, with the API server gone: nothing of the sandbox is left', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const before = links();
   const sandbox = await run('short', 'c');
@@ -116,16 +116,13 @@ test('stopped and removed, twice each, with the API server gone: nothing of the 
 });
 
 test('while the node agent is away a sandbox is refused in words, and runs at the next attempt once it is back', {
-  timeout: 240_000,
+  timeout: 300_000,
 }, async () => {
   await cluster.kill('node1', 'felix');
-  const refused = expect(run('patient', 'a')).rejects.toThrow(
+  await expect(run('patient', 'a')).rejects.toThrow(
     /tortie felix does not answer at .*; the runtime tries again/,
   );
-  await pause(2000);
   await cluster.heal();
-  // Having been refused, containerd takes back what it had begun: that DEL waits for the agent.
-  await refused;
   const sandbox = await eventually(() => run('patient', 'a'), { within: 60_000, every: 500 });
   await eventually(async () => expect(await seen(sandbox, podOf('b'), true)).toEqual([]), { within: 60_000 });
 });
