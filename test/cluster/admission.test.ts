@@ -26,7 +26,7 @@ import { createPlayground } from '../support/namespaces.ts';
 const ground = createPlayground('kd');
 const api = createApiServer(ground, 'api', []);
 const objects = clusterObjects(api);
-const soon = { within: 20_000 };
+const soon = { within: 60_000 };
 let follower: Follower | undefined;
 
 beforeAll(() => api.start());
@@ -385,7 +385,7 @@ describe('bookmarks', () => {
     );
     await eventually(() => expect(versions).toHaveLength(1), soon);
     for (let n = 0; n < 5; n++) await objects.put(nodeManifest(`node${n}`, `10.${n}.0.0/24`));
-    await eventually(() => expect(versions).toHaveLength(2), { within: 30_000 });
+    await eventually(() => expect(versions).toHaveLength(2), { within: 60_000 });
     mirror.stop();
     expect(lines.map((line) => (JSON.parse(line) as { readonly type: string }).type)).toContain('BOOKMARK');
     expect(versions[1]).toBeGreaterThanOrEqual((versions[0] ?? 0) + 5);

@@ -20,9 +20,9 @@ import { createPlayground, type Running } from '../support/namespaces.ts';
 const ground = createPlayground('kc');
 const api = createApiServer(ground, 'api', []);
 const objects = clusterObjects(api);
-const soon = { within: 30_000, every: 200 };
+const soon = { within: 60_000, every: 200 };
 /** A lease must run out before another leads. */
-const late = { within: 60_000, every: 200 };
+const late = { within: 90_000, every: 200 };
 
 /** All that it asks for, and what deploy/ grants: docs/CONTROLLER.md lists the same. */
 const calico = 'projectcalico.org';
@@ -159,7 +159,7 @@ beforeAll(async () => {
   startController('a', spare.a);
   startController('b', spare.b);
   await eventually(() => expect(leaders(), said()).toHaveLength(1), late);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await api.close();
   await ground.close();

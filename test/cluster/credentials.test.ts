@@ -18,7 +18,7 @@ import { createPlayground } from '../support/namespaces.ts';
 const ground = createPlayground('kt');
 const api = createApiServer(ground, 'api', []);
 const cluster = clusterObjects(api);
-const soon = { within: 30_000 };
+const soon = { within: 60_000 };
 
 beforeAll(() => api.start());
 afterAll(async () => {

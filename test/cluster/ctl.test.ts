@@ -25,7 +25,7 @@ const ground = createPlayground('kc');
 const api = createApiServer(ground, 'api', []);
 const objects = clusterObjects(api);
 const scratch = mkdtempSync(join(tmpdir(), 'ctl-'));
-const soon = { within: 30_000 };
+const soon = { within: 60_000 };
 const children: ChildProcess[] = [];
 
 interface Done {

@@ -44,11 +44,11 @@ const objects = clusterObjects({ request: ask });
 beforeAll(async () => {
   const up = await lab('up', '--api', 'kubernetes', '--nodes', '2');
   expect(up.code, `${up.stdout}${up.stderr}`).toBe(0);
-}, 280_000);
+}, 300_000);
 afterAll(async () => {
   await lab('down');
   rmSync(runRoot, { recursive: true });
-}, 60_000);
+}, 300_000);
 
 const table = 'application/json;as=Table;g=meta.k8s.io;v=v1';
 
@@ -67,7 +67,7 @@ async function shown(path: string) {
 }
 
 test('sessions, routes, connectivity and policy are as written by hand, by packets', {
-  timeout: 200_000,
+  timeout: 300_000,
 }, async () => {
   const done = await lab('assert', '--json');
   const outcome: unknown = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '');
@@ -100,7 +100,7 @@ test('a wrong object is refused with the field, and nothing comes of it', async 
 });
 
 test('a Pod made through the API runs, is served as running, and goes when it is deleted with a grace period', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const ref = { kind: 'Pod', namespace: 'default', name: 'late' } as const;
   await objects.put(podManifest('late'));
@@ -110,10 +110,10 @@ test('a Pod made through the API runs, is served as running, and goes when it is
       expect(at(status, 'phase')).toBe('Running');
       expect(at(status, 'podIPs')).toHaveLength(2);
     },
-    { within: 30_000, every: 100 },
+    { within: 60_000, every: 100 },
   );
   await ask('DELETE', '/api/v1/namespaces/default/pods/late');
-  await eventually(() => expect(objects.get(ref)).rejects.toThrow('404'), { within: 30_000, every: 100 });
+  await eventually(() => expect(objects.get(ref)).rejects.toThrow('404'), { within: 60_000, every: 100 });
   const { stdout } = await lab('status', '--json');
   expect(JSON.stringify(at(JSON.parse(stdout), 'pods'))).not.toContain('"late"');
 });

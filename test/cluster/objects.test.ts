@@ -32,4 +32,4 @@ async function realWorld(): Promise<ObjectsWorld> {
   return { store: store.value, objects: objects.value, close: cluster.clear };
 }
 
-objectsContract('objects of the kubernetes datastore on a real API server', realWorld, 30_000);
+objectsContract('objects of the kubernetes datastore on a real API server', realWorld, 60_000);

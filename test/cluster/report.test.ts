@@ -13,7 +13,7 @@ rack.host('api', 100);
 const api = createApiServer(rack.ground, 'api', [apiAddress]);
 const objects = clusterObjects(api);
 const [node1, node2] = [rack.node(1), rack.node(2)];
-const soon = { within: 40_000 };
+const soon = { within: 90_000 };
 let begin = 0;
 
 const affinity = (node: string, cidr: string): Manifest =>

@@ -36,4 +36,4 @@ async function realWorld(): Promise<StoreWorld> {
 }
 
 // It takes some seconds to start, and a client that was refused meanwhile waits before it asks again.
-storeContract('the kubernetes datastore on a real API server', realWorld, 30_000);
+storeContract('the kubernetes datastore on a real API server', realWorld, 60_000);

@@ -22,13 +22,13 @@ beforeAll(async () => {
       traffic.reset();
       expect(wrongIn(await traffic.count())).toEqual([]);
     },
-    { within: 30_000 },
+    { within: 60_000 },
   );
-}, 180_000);
+}, 300_000);
 afterAll(async () => {
   traffic?.close();
   await cluster?.close();
-}, 60_000);
+}, 300_000);
 afterEach(() => traffic.reset());
 
 const endings = { felix: 'SIGTERM', bgp: 'SIGUSR2' } as const;
@@ -46,7 +46,7 @@ async function restart(role: 'felix' | 'bgp'): Promise<readonly Counted[]> {
 test.each(['an upgrade', 'a roll-back'])(
   'the node agents, one after the other, in %s: nothing is lost, nothing is open',
   {
-    timeout: 180_000,
+    timeout: 300_000,
   },
   async () => {
     expect(wrongIn(await restart('felix'))).toEqual([]);
@@ -56,7 +56,7 @@ test.each(['an upgrade', 'a roll-back'])(
 test.each(['an upgrade', 'a roll-back'])(
   'the speakers, one after the other, in %s: nothing is lost, nothing is open',
   {
-    timeout: 180_000,
+    timeout: 300_000,
   },
   async () => {
     expect(wrongIn(await restart('bgp'))).toEqual([]);

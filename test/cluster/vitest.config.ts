@@ -10,5 +10,6 @@ export default defineConfig({
     // Against what hangs only: `eventually` says more than a timeout.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    teardownTimeout: 60_000,
   },
 });

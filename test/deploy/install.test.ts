@@ -18,7 +18,7 @@ import { type ChartObject, containersOf, helm, kubectl, objectsOf, root } from '
 const ground = createPlayground('in');
 const address = '10.97.0.1';
 const api: ApiServer = createApiServer(ground, 'api', [address]);
-const soon = { within: 30_000, every: 200 };
+const soon = { within: 60_000, every: 200 };
 const scratch = mkdtempSync(join(tmpdir(), 'tortie-in-'));
 let admin = '';
 

@@ -20,7 +20,7 @@ import { containersOf, objectsOf } from './tools.ts';
 
 const rack = createRack('ct', 2);
 const node2 = rack.node(2);
-const soon = { within: 30_000 };
+const soon = { within: 60_000 };
 const place = {
   ground: rack.ground,
   node: 'node1',

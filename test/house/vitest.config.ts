@@ -10,5 +10,6 @@ export default defineConfig({
     // Against what hangs only: a machine may stand still for seconds, and `eventually` says more than a timeout.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    teardownTimeout: 60_000,
   },
 });

@@ -57,7 +57,7 @@ afterAll(async () => {
 });
 
 test('the sample cluster behind BIRD: sessions, routes, connectivity and policy are as written by hand', {
-  timeout: 280_000,
+  timeout: 300_000,
 }, async () => {
   const done = await lab('assert', '--name', 'sample', '--json');
   const outcome = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '');
@@ -83,7 +83,7 @@ test('the sample cluster behind BIRD: sessions, routes, connectivity and policy 
 });
 
 test('two labs live side by side, and one goes without the other noticing', {
-  timeout: 280_000,
+  timeout: 300_000,
 }, async () => {
   const [one, two] = await Promise.all(
     ['one', 'two'].map((name) => lab('up', '--name', name, '--nodes', '1')),
@@ -120,7 +120,7 @@ test('two labs live side by side, and one goes without the other noticing', {
 });
 
 test('pods that are added, relabelled and deleted while the lab runs are followed', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   expect((await lab('up', '--name', 'pods', '--nodes', '2')).code).toBe(0);
   const store = join(runRoot, 'pods', 'store');
@@ -163,7 +163,7 @@ test.each([
   ['SIGTERM', 143],
 ] as const)(
   '%s in the middle leaves nothing behind, and the exit code is %i',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async (signal, code) => {
     const running = start('demo', '--name', 'cut', '--nodes', '1');
     await eventually(() => expect(running.output()).toContain('on the ToR'), { within: 60_000 });
@@ -173,7 +173,7 @@ test.each([
   },
 );
 
-test('what a crashed lab left is told of, and "down" removes it', { timeout: 120_000 }, async () => {
+test('what a crashed lab left is told of, and "down" removes it', { timeout: 300_000 }, async () => {
   const running = start('up', '--name', 'crash', '--nodes', '1');
   await eventually(() => expect(namespacesOf('crash').length).toBeGreaterThan(3), { within: 60_000 });
   running.child.kill('SIGKILL');

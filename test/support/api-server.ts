@@ -82,7 +82,7 @@ export function createApiServer(ground: Playground, name: string, addresses: rea
     start: async () => {
       running.etcd ??= ground.start(name, etcdCommand(directory));
       running.server ??= ground.start(name, serverCommand(directory, audited(at)));
-      await eventually(isReady, { within: 45_000, every: 100 });
+      await eventually(isReady, { within: 90_000, every: 100 });
     },
     kill: async (what, signal) => {
       await running[what]?.end(signal ?? 'SIGKILL');

@@ -57,7 +57,7 @@ test('of processes that raise one counter each version has one winner, and no co
     ok: true,
     value: { version: '301', manifest: { spec: { holderIdentity: '300' } } },
   });
-}, 60_000);
+}, 300_000);
 
 test('a version that is there cannot be made again, and who took long does not know', async () => {
   const directory = join(world.path, 'versions');
