@@ -28,7 +28,7 @@ export function leaks({ blocks, affinities, pods, nodes, now }: ClusterFacts): r
 const findingOf = (leak: Leak, severity: 'warning' | 'note'): Finding => ({
   severity,
   subject: leak.handle,
-  evidence: `IPAMBlocks hold ${leak.addresses.map(({ address }) => formatAddress(address)).join(', ')} for it, but ${leak.why.replace(/\.$/, '')}.`,
+  evidence: `IPAMBlocks hold ${leak.addresses.map(({ address }) => formatAddress(address)).join(', ')} for it. ${leak.why}`,
   why:
     severity === 'note'
       ? 'Seen once it may be a pod that is starting or ending; if it stays so, the address is lost to others.'

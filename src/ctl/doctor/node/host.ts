@@ -43,26 +43,32 @@ const protocolNames = [
 ] as const;
 
 export function protocolNumbers({ protocols }: NodeFacts): readonly Finding[] {
-  return protocolNames.flatMap(([number, name]): readonly Finding[] => {
+  const taken = protocolNames.flatMap(([number, name]): readonly Finding[] => {
     const found = protocols.get(number);
-    if (found === name) return [];
-    const missing = found === undefined;
+    if (found === undefined || found === name) return [];
     return [
       {
-        severity: missing ? 'note' : 'warning',
+        severity: 'warning',
         subject: `routing protocol ${number}`,
-        evidence: missing
-          ? '/etc/iproute2/rt_protos and rt_protos.d have no name for it.'
-          : `/etc/iproute2/rt_protos calls it ${found}.`,
-        why: missing
-          ? `"ip route" shows ${number} where it could show ${name}.`
-          : "If that program runs here, it and Tortie take each other's routes for their own.",
-        fix: missing
-          ? 'Copy deploy/rt_protos.d/tortie.conf to /etc/iproute2/rt_protos.d/.'
-          : 'Remove that program or its line; Tortie needs 80 and 81 for itself.',
+        evidence: `/etc/iproute2/rt_protos calls it ${found}.`,
+        why: "If that program runs here, it and Tortie take each other's routes for their own.",
+        fix: 'Remove that program or its line; Tortie needs 80 and 81 for itself.',
       },
     ];
   });
+  const nameless = protocolNames.filter(([number]) => !protocols.has(number));
+  if (nameless.length === 0) return taken;
+  const both = (of: 0 | 1): string => nameless.map((one) => one[of]).join(' and ');
+  return [
+    ...taken,
+    {
+      severity: 'note',
+      subject: `routing protocol${nameless.length === 1 ? '' : 's'} ${both(0)}`,
+      evidence: '/etc/iproute2/rt_protos and rt_protos.d have no name for it.',
+      why: `"ip route" shows ${both(0)} where it could show ${both(1)}.`,
+      fix: 'Copy deploy/rt_protos.d/tortie.conf to /etc/iproute2/rt_protos.d/.',
+    },
+  ];
 }
 
 /** The runtime takes the first file by name. */
