@@ -6,7 +6,11 @@ import { bgpReport, felixReport, type Parts, reportManifest, torDown, torSession
 
 type Manifest = Readonly<Record<string, Json>> & {
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
 };
 
 const calico = 'projectcalico.org/v3';
