@@ -1,7 +1,7 @@
 /** `tortie felix`: the process around the agent. Wiring only: what it does is in agent.ts. */
 import { release } from 'node:os';
 import type { Registry } from 'prom-client';
-import { binDirBeside, setUp } from '../src/cni/setup.ts';
+import { binDirBeside, keepTrying, setUp } from '../src/cni/setup.ts';
 import { realClock } from '../src/host/clock.ts';
 import { createLogger, type Logger } from '../src/host/log.ts';
 import { apiMeter, createRegistry, serveMetrics } from '../src/host/metrics.ts';
@@ -42,11 +42,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const shared = { clock: realClock, random: Math.random, objects: objects.value };
+  let stopConfiguring = (): void => undefined;
   const agent = createAgent({
     ...options,
     ...(options.ipam === 'blocks' ? { openLedger: ledgerOf(options.node, log, shared) } : {}),
     reporter: openReporter({ ...shared, store: store.value, node: options.node, part: 'felix', log }),
-    onReady: () => void configure(options, log),
+    onReady: () => {
+      stopConfiguring = configure(options, log);
+    },
     version: tortieVersion(),
     store: store.value,
     kernel,
@@ -64,6 +67,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     await agent.run().catch(onFatal);
     const code = await ended.promise;
     agent.stop();
+    stopConfiguring();
     await served.value();
     kernel.close();
     log.info('stopped; rules and routes stay in the kernel');
@@ -89,22 +93,27 @@ const ledgerOf =
       onLog: (sentence) => log.info(sentence),
     });
 
-/** Pods can be served: now the runtime may hear of us. What is wrong with it a person must mend. */
-async function configure(options: FelixOptions, log: Logger): Promise<void> {
+/** Pods can be served: now the runtime may hear of us. @returns  how to stop trying */
+function configure(options: FelixOptions, log: Logger): () => void {
   const { cniConfDir, cniConfName, cniMtu, cniChain, cniExclusive, ipam } = options;
-  if (cniConfDir === undefined) return;
-  const written = await setUp({
+  if (cniConfDir === undefined) return () => undefined;
+  const wanted = {
     ...{ confDir: cniConfDir, confName: cniConfName, ipam, exclusive: cniExclusive },
     binDir: options.cniBinDir ?? binDirBeside(cniConfDir),
     ...(cniMtu === undefined ? {} : { mtu: cniMtu }),
     ...(cniChain === undefined ? {} : { chain: cniChain }),
+  };
+  return keepTrying(realClock, () => setUp(wanted), {
+    failed: (why) => log.error('the CNI configuration is not written; it is tried again', { why }),
+    done: ({ path, before }) => {
+      log.info('the CNI configuration is in place', { path });
+      if (before.length > 0) {
+        log.warn('the container runtime takes another CNI configuration before ours, by its name', {
+          before,
+        });
+      }
+    },
   });
-  if (!written.ok) return log.error('the CNI configuration is not written', { why: written.error });
-  const { path, before } = written.value;
-  log.info('the CNI configuration is in place', { path });
-  if (before.length > 0) {
-    log.warn('the container runtime takes another CNI configuration before ours, by its name', { before });
-  }
 }
 
 /** Opens the socket and the health port, both or none. @returns how to close them */

@@ -1,5 +1,7 @@
 /** From what a person or a chart asks to the configuration list on the node: shared by `tortie cni install` and the node agent. */
 import { join } from 'node:path';
+import type { Clock } from '../host/clock.ts';
+import { millis } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { speaks } from './ask.ts';
 import { chainable, conflistText } from './conflist.ts';
@@ -37,6 +39,37 @@ export async function setUp(options: SetupOptions): Promise<Result<Installed>> {
   } catch (error) {
     return err(`${join(confDir, confName)} cannot be written: ${(error as Error).message}.`);
   }
+}
+
+const againMs = 30_000;
+
+/**
+ * Tries until the configuration is there: a node without one takes no pods, and what is in its way may go by itself.
+ * @param failed  told of each reason once
+ * @param done  told once, at the end
+ * Call the result to stop.
+ */
+export function keepTrying(
+  clock: Pick<Clock, 'after'>,
+  attempt: () => Promise<Result<Installed>>,
+  { failed, done }: { readonly failed: (why: string) => void; readonly done: (installed: Installed) => void },
+): () => void {
+  let isStopped = false;
+  let told: string | undefined;
+  let cancel = (): void => undefined;
+  const run = async (): Promise<void> => {
+    const made = await attempt();
+    if (isStopped) return;
+    if (made.ok) return done(made.value);
+    if (made.error !== told) failed(made.error);
+    told = made.error;
+    cancel = clock.after(millis(againMs), () => void run());
+  };
+  void run();
+  return () => {
+    isStopped = true;
+    cancel();
+  };
 }
 
 /** "portmap,bandwidth" or "none"; undefined: whatever is there. Fails with a sentence. */
