@@ -147,10 +147,15 @@ describe('the election', () => {
       fc.property(unkindness, (unkind) => {
         const world = createWorld(unkind);
         world.start();
-        world.run(180_000, (leaders) => expect(leaders.length).toBeLessThanOrEqual(1));
+        let most = 0;
+        const see = (leaders: readonly string[]): void => {
+          most = Math.max(most, leaders.length);
+        };
+        world.run(180_000, see);
         world.calm();
         // What sleeps wakes, what is on its way arrives, the old lease runs out, a candidate comes by.
-        world.run(100_000, (leaders) => expect(leaders.length).toBeLessThanOrEqual(1));
+        world.run(100_000, see);
+        expect(most).toBeLessThanOrEqual(1);
         expect(world.leaders()).toHaveLength(1);
         expect(world.lease()?.holder).toBe(world.leaders()[0]);
       }),
@@ -165,7 +170,11 @@ describe('the election', () => {
         world.start();
         world.run(5000, () => undefined);
         const [first] = world.leaders();
-        world.run(120_000, (leaders) => expect(leaders).toEqual([first]));
+        const others = new Set<string>();
+        world.run(120_000, (leaders) => {
+          if (leaders.length !== 1 || leaders[0] !== first) others.add(leaders.join());
+        });
+        expect([...others]).toEqual([]);
         const leader = world.all.find(({ name }) => name === first);
         leader?.happen({ kind: 'stop' });
         expect(world.leaders()).toEqual([]);
