@@ -4,6 +4,7 @@
  */
 import type { Address, Asn, Ipv4, Ipv6, Prefix } from '../src/lib/net.ts';
 import type { Problem } from '../src/model/problem.ts';
+import type { SecretKey } from '../src/model/resource.ts';
 import type { Family } from './wire/message.ts';
 
 export interface SpeakerConfig {
@@ -55,8 +56,19 @@ export interface PeerConfig {
   readonly connectRetryMs: number;
   /** How long the neighbour should keep our routes while we restart, in ms, whole seconds to 4095 s; absent: not at all. */
   readonly restartTimeMs?: number;
+  /** Both sides sign what they send (RFC 2385) with the key of a Secret. The key itself never comes here. */
+  readonly password?: Password;
+  /** The neighbour is at most so many hops away, 1 to 255 (RFC 5082); absent: not checked. */
+  readonly ttlSecurity?: number;
+  /** Why it must not be started, a sentence without a full stop; absent: it may. */
+  readonly blocked?: string;
   /** Families offered in OPEN. */
   readonly families: readonly Family[];
+}
+
+export interface Password extends SecretKey {
+  /** Which of the values it has had since the start; absent: it has none, so the peer is blocked. */
+  readonly revision?: number;
 }
 
 /** What may enter the Loc-RIB at all; the default guard of DESIGN §7. */

@@ -14,7 +14,10 @@ import type { Endpoints } from '../src/host/socket.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import { formatAddress, millis, type Prefix } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
+import type { Secrets } from '../src/store/secrets.ts';
 import type { Store } from '../src/store/store.ts';
+import { whyDown } from './diagnosis.ts';
+import { watchDrops } from './drops.ts';
 import { createFib, type Fib } from './fib.ts';
 import { type Following, follow } from './follow.ts';
 import { inheritedRoutes } from './inherited.ts';
@@ -36,6 +39,8 @@ export interface DaemonOptions {
   readonly ipam: IpamMode;
   readonly version: string;
   readonly store: Store;
+  /** Where the passwords of sessions are. */
+  readonly secrets: Secrets;
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly random: Random;
@@ -44,6 +49,8 @@ export interface DaemonOptions {
   readonly listen: Listen;
   /** False with --no-fib: nothing is written to the kernel. */
   readonly withFib: boolean;
+  /** The text of /proc/net/netstat; absent: not looked at. */
+  readonly netstat?: () => string | undefined;
   /** Absent: nothing is said of this node in the datastore. */
   readonly reporter?: Reporter<'bgp'>;
 }
@@ -125,11 +132,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const following = follow({
     ...options,
     inherited: async () => (withFib ? inheritedRoutes(options.kernel, clock) : undefined),
-    onConfig: (config) => {
+    onConfig: (config, keyOf) => {
       doers.transport.configure({
         address: listen.address === undefined ? undefined : formatAddress(listen.address),
         port: config === undefined ? undefined : (listen.port ?? config.listenPort),
         peers: config?.peers ?? [],
+        keyOf,
       });
       doers.fib?.origins(config?.held ?? config?.origins ?? []);
       loop.post({ kind: 'configure', config });
@@ -145,9 +153,20 @@ export function createDaemon(options: DaemonOptions): Daemon {
     fib: () => doers.fib?.status(),
     problems: () => [...following.problems(), ...doers.transport.problems()],
     services: () => following.cluster.servicesStatus(),
+    whyDown: (key) => {
+      const neighbour = speaker.neighbours.get(key);
+      if (neighbour === undefined) return undefined;
+      const { config, lastError } = neighbour;
+      return whyDown({ config, lastError, rejected: doers.transport.rejection(key), drops: drops.recent() });
+    },
     wallClock: createWallClock(clock, Date.now),
   };
-  const reporting = repeat(clock, reportEveryMs, () => report(options, following, sources, doers.fib));
+  const drops = watchDrops(clock, options.netstat ?? (() => undefined));
+  drops.look();
+  const reporting = repeat(clock, reportEveryMs, () => {
+    drops.look();
+    report(options, following, sources, doers.fib);
+  });
 
   return {
     speaker,

@@ -7,12 +7,17 @@ import type { Logger } from '../src/host/log.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
 import type { Prefix } from '../src/lib/net.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
+import type { SecretKey } from '../src/model/resource.ts';
+import type { Secrets } from '../src/store/secrets.ts';
 import type { Batch, Store } from '../src/store/store.ts';
 import { Cluster, watchedKinds } from './cluster.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
 import { createServiceFollower } from './follow-services.ts';
 import { watchHosts } from './hosts.ts';
+import { secretKeysOf, withPasswords } from './intent/passwords.ts';
 import type { IpamMode } from './intent.ts';
+import { Keyring } from './keyring.ts';
+import { sameData } from './speaker/same.ts';
 import { watchSubnets } from './subnets.ts';
 
 export interface FollowOptions {
@@ -22,11 +27,15 @@ export interface FollowOptions {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called when it says something new; undefined: this node cannot speak. */
+  readonly secrets: Secrets;
   /** Our routes of an earlier life, found in the kernel before anything is said; resolves undefined without kernel routes. */
   readonly inherited: () => Promise<SpeakerConfig['forwarding']>;
-  readonly onConfig: (config: SpeakerConfig | undefined) => void;
+  /** Called when it says something new; undefined: this node cannot speak. The keys are for the kernel alone. */
+  readonly onConfig: (config: SpeakerConfig | undefined, keyOf: KeyOf) => void;
 }
+
+/** The key that a peer's password stands for; undefined: none is known. */
+export type KeyOf = (password: SecretKey) => Uint8Array | undefined;
 
 export interface Following {
   readonly cluster: Cluster;
@@ -39,7 +48,7 @@ export interface Following {
 }
 
 export function follow(options: FollowOptions): Following {
-  const { node, ipam, store, log, onConfig } = options;
+  const { node, ipam, store, log, secrets, clock, onConfig } = options;
   const cluster = new Cluster(node, ipam);
   const services = createServiceFollower({
     ...options,
@@ -49,6 +58,7 @@ export function follow(options: FollowOptions): Following {
     },
     onRead: settle,
   });
+  const keyring = new Keyring({ secrets, clock, onChange: settle });
   const read = { store: false, kernel: false, hosts: ipam === 'pod-cidrs' };
   let isReady = false;
   let isStopped = false;
@@ -68,14 +78,16 @@ export function follow(options: FollowOptions): Following {
   }
 
   function configure(): void {
-    const intent = cluster.intent();
+    const base = cluster.intent();
+    keyring.want(secretKeysOf(base));
+    const intent = withPasswords(base, (key) => keyring.known(key));
     const all = [...storeProblems, ...services.problems, ...intent.problems];
     const known = new Set(problems.map(formatProblem));
     for (const problem of all) if (!known.has(formatProblem(problem))) log.warn(formatProblem(problem));
     problems = all;
-    if (told === intent) return;
+    if (told !== undefined && sameData(told, intent)) return;
     told = intent;
-    onConfig(intent.config);
+    onConfig(intent.config, (key) => keyring.value(key));
   }
 
   function onBatch(batch: Batch): void {
@@ -107,6 +119,7 @@ export function follow(options: FollowOptions): Following {
       isStopped = true;
       for (const one of unwatch) one();
       services.attend(false);
+      keyring.stop();
     },
   };
 }

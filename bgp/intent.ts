@@ -75,7 +75,7 @@ function configure(
   const { asNumber, listenPort, nodeToNodeMeshEnabled } = settings;
   const others = routers.filter((router) => router.name !== own.name);
   const mesh = nodeToNodeMeshEnabled
-    ? withRestartTime(meshSessions(own, others, asNumber, listenPort), settings.nodeMeshMaxRestartTimeMs)
+    ? withSettings(meshSessions(own, others, asNumber, listenPort), settings)
     : { peers: [], problems: [] };
   const nodeAddresses = new Set(routers.flatMap(addressesOf));
   const explicit = explicitSessions(peers, { own, asn: asNumber, listenPort, nodeAddresses });
@@ -95,10 +95,14 @@ function configure(
   return { config, problems: [...shared, ...mesh.problems, ...explicit.problems] };
 }
 
-const withRestartTime = (mesh: Sessions, restartTimeMs: number | undefined): Sessions =>
-  restartTimeMs === undefined
-    ? mesh
-    : { ...mesh, peers: mesh.peers.map((peer) => ({ ...peer, restartTimeMs })) };
+function withSettings(mesh: Sessions, settings: Settings): Sessions {
+  const { nodeMeshMaxRestartTimeMs: restartTimeMs, nodeMeshPassword: password } = settings;
+  const more = {
+    ...(restartTimeMs === undefined ? {} : { restartTimeMs }),
+    ...(password === undefined ? {} : { password }),
+  };
+  return { ...mesh, peers: mesh.peers.map((peer) => ({ ...peer, ...more })) };
+}
 
 /** What was said explicitly of an address replaces the mesh's session with it. */
 function withoutReplaced(mesh: readonly PeerConfig[], explicit: readonly PeerConfig[]): PeerConfig[] {

@@ -12,7 +12,7 @@ import { ok, type Result } from '../src/lib/result.ts';
 import { clusterMark } from '../src/store/kubernetes/cluster.ts';
 import type { Meter } from '../src/store/meter.ts';
 import type { Objects } from '../src/store/objects.ts';
-import { openObjects, openStore } from '../src/store/open.ts';
+import { openObjects, openSecrets, openStore } from '../src/store/open.ts';
 import { remembered } from '../src/store/remembered.ts';
 import type { Store } from '../src/store/store.ts';
 import { createDaemon } from './daemon.ts';
@@ -37,12 +37,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     ipam: options.ipam,
     version: tortieVersion(),
     store,
+    secrets: openSecrets(options.datastore, objects, options.namespace),
     kernel,
     clock: realClock,
     random: Math.random,
     log,
     listen: options.listen ?? {},
     withFib: options.fib,
+    netstat: readNetstat,
     reporter: openReporter({
       store,
       objects,
@@ -95,6 +97,14 @@ function openDatastore(
     store: isAway ? remembered(store.value, { file, identity, clock: realClock, log }) : store.value,
     objects: objects.value,
   });
+}
+
+function readNetstat(): string | undefined {
+  try {
+    return readFileSync('/proc/net/netstat', 'utf8');
+  } catch {
+    return undefined; // without it a reason is only less precise
+  }
 }
 
 /** Differs from one life of the machine to the next. */

@@ -8,6 +8,8 @@ export interface BgpOptions {
   /** "dir:PATH" or "kubernetes". */
   readonly datastore: string;
   readonly node: string;
+  /** Where the Secrets with passwords are. */
+  readonly namespace?: string;
   readonly listen?: Listen;
   /** False with --no-fib. */
   readonly fib: boolean;
@@ -53,6 +55,10 @@ export function parseOptions(argv: readonly string[]): BgpOptions | number {
     )
     .requiredOption('--datastore <where>', 'dir:PATH, a directory of manifests, or kubernetes')
     .requiredOption('--node <name>', 'name of the Node this runs on')
+    .option(
+      '--namespace <name>',
+      "where the Secrets with passwords are; default: that of this pod's service account, or kube-system",
+    )
     .option(
       '--listen <addr:port>',
       'where to listen; default: every address, listenPort of BGPConfiguration',

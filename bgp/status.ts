@@ -6,10 +6,11 @@ import type { Answer, Endpoints } from '../src/host/socket.ts';
 import type { OwnedRoutesStatus } from '../src/kernel/owned-routes.ts';
 import { formatIpv4, type Millis } from '../src/lib/net.ts';
 import type { Problem } from '../src/model/problem.ts';
-import type { BgpStatus, ServicesStatus } from '../src/model/status.ts';
+import type { BgpStatus, PeerStatus, ServicesStatus } from '../src/model/status.ts';
 import {
   advertisedRoutes,
   findNeighbour,
+  type PeerReport,
   peerStatuses,
   receivedRoutes,
   routes,
@@ -27,6 +28,8 @@ export interface StatusSources {
   /** Of the configuration, the datastore and the transport; the kernel's come with `fib`. */
   readonly problems: () => readonly Problem[];
   readonly services: () => ServicesStatus;
+  /** Why the session of this peer (by its key) is down, better than its last error knows. */
+  readonly whyDown: (key: string) => string | undefined;
   /** A moment of the monotonic clock as wall-clock time. */
   readonly wallClock: (moment: Millis) => Date;
 }
@@ -40,12 +43,19 @@ export function bgpStatus(sources: StatusSources): BgpStatus {
     version: sources.version,
     ...(config === undefined ? {} : { asn: config.asn, routerId: formatIpv4(config.routerId) }),
     inSync: sources.inSync(),
-    peers: peerStatuses(speaker).map((peer) => ({
-      ...peer,
-      since: sources.wallClock(peer.since).toISOString(),
-    })),
+    peers: peerStatuses(speaker).map((peer) => peerStatus(sources, peer)),
     kernel: { installed: fib?.installed ?? 0, pending: fib?.pending ?? 0 },
     problems: [...sources.problems(), ...(fib?.problems ?? [])],
+  };
+}
+
+/** While a session is down, its last error says all that is known of why. */
+function peerStatus({ whyDown, wallClock }: StatusSources, peer: PeerReport): PeerStatus {
+  const why = peer.state === 'Established' ? undefined : whyDown(`${peer.address} ${peer.port}`);
+  return {
+    ...peer,
+    since: wallClock(peer.since).toISOString(),
+    ...(why === undefined ? {} : { lastError: why }),
   };
 }
 

@@ -12,9 +12,11 @@
  */
 import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
-import { parseAddress } from '../src/lib/net.ts';
+import type { Guard } from '../src/kernel/tcp.ts';
+import { type Millis, parseAddress } from '../src/lib/net.ts';
 import { unreachable } from '../src/lib/result.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
+import type { SecretKey } from '../src/model/resource.ts';
 import type { PeerConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
 import type { Side } from './session/event.ts';
@@ -38,6 +40,8 @@ export interface TransportConfig {
   /** Absent: nothing is listened to. */
   readonly port: number | undefined;
   readonly peers: readonly PeerConfig[];
+  /** The keys of those with a password; absent: there are none, so such a peer is neither dialled nor accepted. */
+  readonly keyOf?: (password: SecretKey) => Uint8Array | undefined;
 }
 
 /** One connection in the name of a peer and side, from dial or accept to its last event. */
@@ -54,6 +58,9 @@ interface Channel {
   wantsWrite: boolean;
 }
 
+/** A rejection is said once a minute while it goes on. */
+const rejectionCountsMs = 90_000;
+
 export const createTransport = (options: TransportOptions): Transport => new Transport(options);
 
 export class Transport {
@@ -65,6 +72,8 @@ export class Transport {
   readonly #heard = new Map<string, Channel>();
   readonly #channelOf = new WeakMap<TransportSays, Channel>();
   readonly #problems = new Map<string, Problem>();
+  /** By peer: why its connection was turned away last, and when. */
+  readonly #rejected = new Map<string, { readonly why: string; readonly at: Millis }>();
   #peers: ReadonlyMap<string, PeerConfig> = new Map();
   #listening = '';
   #isPressed = false;
@@ -75,9 +84,17 @@ export class Transport {
   }
 
   /** Whom to accept and dial, and where to listen; takes effect at once, open connections stay. */
-  configure({ address, port, peers }: TransportConfig): void {
-    this.#peers = new Map(peers.map((peer) => [peer.key, peer]));
-    this.#sockets.setNeighbours(new Map(peers.map((peer) => [peer.address, peer.key])));
+  configure({ address, port, peers, keyOf = () => undefined }: TransportConfig): void {
+    const guarded = peers.flatMap((peer) => {
+      const guard = guardOf(peer, keyOf);
+      return guard === undefined ? [] : [{ peer, guard }];
+    });
+    this.#peers = new Map(guarded.map(({ peer }) => [peer.key, peer]));
+    for (const key of this.#rejected.keys()) if (!this.#peers.has(key)) this.#rejected.delete(key);
+    this.#sockets.setNeighbours(
+      new Map(guarded.map(({ peer }) => [peer.address, peer.key])),
+      new Map(guarded.map(({ peer, guard }) => [peer.address, guard])),
+    );
     const listening = `${address} ${port}`;
     if (listening === this.#listening) return;
     this.#listening = listening;
@@ -159,6 +176,14 @@ export class Transport {
     return [...this.#problems.values()];
   }
 
+  /** Why this neighbour's own connection was turned away not long ago. */
+  rejection(peer: string): string | undefined {
+    const last = this.#rejected.get(peer);
+    return last === undefined || this.#options.clock.now() - last.at > rejectionCountsMs
+      ? undefined
+      : last.why;
+  }
+
   /** Flushes and closes all; resolves when the sockets are gone. */
   stop(): Promise<void> {
     return this.#sockets.stop();
@@ -208,6 +233,8 @@ export class Transport {
         break;
       case 'rejected':
         this.#options.log.warn(event.why, { address: event.address });
+        if (event.key !== undefined)
+          this.#rejected.set(event.key, { why: event.why, at: this.#options.clock.now() });
         break;
       case 'listening':
         this.#problems.delete(event.address);
@@ -269,6 +296,19 @@ export class Transport {
     if (event !== undefined) this.#say(channel, { kind: 'transport', peer: channel.peer, event });
     return event !== undefined;
   }
+}
+
+/** Undefined: no connection may be made with it. */
+function guardOf(
+  { password, ttlSecurity, blocked }: PeerConfig,
+  keyOf: (password: SecretKey) => Uint8Array | undefined,
+): Guard | undefined {
+  const key = password === undefined ? undefined : keyOf(password);
+  if (blocked !== undefined || (password !== undefined && key === undefined)) return undefined;
+  return {
+    ...(key === undefined ? {} : { key }),
+    ...(ttlSecurity === undefined ? {} : { hops: ttlSecurity }),
+  };
 }
 
 const nameOf = (peer: string, side: Side): string => `${side} ${peer}`;

@@ -61,6 +61,8 @@ function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: Explic
     name: peerPort === undefined ? name : `${name}_port_${peerPort}`,
     ...(keepaliveTimeMs === undefined ? {} : { keepaliveTimeMs }),
     ...(maxRestartTimeMs === undefined ? {} : { restartTimeMs: maxRestartTimeMs }),
+    ...(peer.password === undefined ? {} : { password: peer.password }),
+    ...(peer.ttlSecurity === undefined ? {} : { ttlSecurity: peer.ttlSecurity }),
   });
 }
 

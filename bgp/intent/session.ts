@@ -1,5 +1,6 @@
 /** What every session of this node has in common, whoever asked for it. */
 import { type Address, type Asn, formatAddress } from '../../src/lib/net.ts';
+import type { SecretKey } from '../../src/model/resource.ts';
 import type { PeerConfig } from '../config.ts';
 import { familiesOf, type Router, sourceFor } from './router.ts';
 
@@ -38,6 +39,8 @@ export interface SessionRequest {
   readonly keepaliveTimeMs?: number;
   /** Absent: RESTART_TIME_MS. */
   readonly restartTimeMs?: number;
+  readonly password?: SecretKey;
+  readonly ttlSecurity?: number;
 }
 
 /** "10.0.0.1" as part of a name: "10_0_0_1". */

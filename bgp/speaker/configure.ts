@@ -45,14 +45,10 @@ function endPeers(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerCo
 }
 
 /** What cannot change under a living session: it is in the OPEN, or in the connection itself. */
-const sessionParts = ({ address, port, peerAsn, localAsn, localAddress, families }: PeerConfig) => ({
-  address,
-  port,
-  peerAsn,
-  localAsn,
-  localAddress,
-  families,
-});
+const sessionParts = (peer: PeerConfig) => {
+  const { address, port, peerAsn, localAsn, localAddress, families, password, ttlSecurity, blocked } = peer;
+  return { address, port, peerAsn, localAsn, localAddress, families, password, ttlSecurity, blocked };
+};
 
 function followPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
   const known = turn.speaker.neighbours.get(peer.key);

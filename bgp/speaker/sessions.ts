@@ -21,12 +21,12 @@ export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): 
     config: peer,
     peer: createPeer(peer, localOf(turn, config)),
     since: turn.now,
-    lastError: undefined,
+    lastError: peer.blocked,
     session: undefined,
     stale: undefined,
   });
   turn.shown.add(peer.key);
-  drive(turn, peer.key, { kind: 'ManualStart' });
+  if (peer.blocked === undefined) drive(turn, peer.key, { kind: 'ManualStart' });
 }
 
 /** Who we are in the next OPEN. F of RFC 4724 §3: packets go on while a session, or all of us, is away. */

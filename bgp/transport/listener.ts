@@ -1,12 +1,22 @@
 /** A listening socket that comes back: a port in use is reported once and tried again, ever more slowly. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../src/host/clock.ts';
-import { type Address, formatAddress, isIpv4, millis } from '../../src/lib/net.ts';
+import { isKernelError } from '../../src/kernel/kernel-error.ts';
+import { boundSocket } from '../../src/kernel/tcp.ts';
+import { type Address, formatAddress, millis } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { errnoOf } from './errno.ts';
+import { standingKeys } from './keys.ts';
 
 const retryFirstMs = 1_000;
 const retryMostMs = 30_000;
+
+export interface Listener {
+  /** The keys have changed: what stands on the socket follows. */
+  renewKeys(): void;
+  /** Resolves when the socket is closed. */
+  stop(): Promise<void>;
+}
 
 export interface ListenerOptions {
   readonly address: Address;
@@ -14,6 +24,8 @@ export interface ListenerOptions {
   /** Not ours to insist on: a host without IPv6 has nobody to listen to there. */
   readonly isOptional: boolean;
   readonly clock: Clock;
+  /** Who must sign, and with what (RFC 2385): those of this family only. Set before the first SYN is answered. */
+  readonly keys: () => ReadonlyMap<Address, Uint8Array>;
   readonly onConnection: (socket: Socket) => void;
   readonly onListening: (port: number) => void;
   readonly onProblem: (problem: Problem) => void;
@@ -46,10 +58,12 @@ function problemOf(errno: string, where: string, port: number): Problem {
   };
 }
 
-/** Starts listening at once. Call the result to stop; it resolves when the socket is closed. */
-export function startListener(options: ListenerOptions): () => Promise<void> {
+/** Starts listening at once. */
+export function startListener(options: ListenerOptions): Listener {
   const { address, port, clock } = options;
   let server: Server | undefined;
+  let fd: number | undefined;
+  const standing = standingKeys(address, options.onProblem);
   let retryMs = retryFirstMs;
   let isReported = false;
   let isStopped = false;
@@ -57,6 +71,7 @@ export function startListener(options: ListenerOptions): () => Promise<void> {
 
   const failed = (errno: string): void => {
     server = undefined;
+    fd = undefined;
     if (isStopped || (options.isOptional && noSuchFamily.has(errno))) return;
     if (!isReported) options.onProblem(problemOf(errno, formatAddress(address), port));
     isReported = true;
@@ -64,11 +79,25 @@ export function startListener(options: ListenerOptions): () => Promise<void> {
     retryMs = Math.min(retryMs * 2, retryMostMs);
   };
 
+  const renewKeys = (): void => {
+    if (fd !== undefined) standing.renew(fd, options.keys());
+  };
+
   function attempt(): void {
     const made = createServer({ noDelay: true }, options.onConnection);
     server = made;
     made.on('error', (error) => failed(errnoOf(error)));
-    made.listen({ host: formatAddress(address), port, ipv6Only: !isIpv4(address), exclusive: true }, () => {
+    try {
+      fd = boundSocket(address, port);
+    } catch (error) {
+      if (!isKernelError(error)) throw error;
+      const { code } = error;
+      setImmediate(() => failed(code));
+      return;
+    }
+    standing.forget();
+    renewKeys();
+    made.listen({ fd }, () => {
       retryMs = retryFirstMs;
       isReported = false;
       options.onListening(portOf(made, port));
@@ -76,13 +105,17 @@ export function startListener(options: ListenerOptions): () => Promise<void> {
   }
 
   attempt();
-  return () => {
-    isStopped = true;
-    cancelRetry();
-    const closing = server;
-    server = undefined;
-    if (closing === undefined) return Promise.resolve();
-    return new Promise((resolve) => closing.close(() => resolve()));
+  return {
+    renewKeys,
+    stop: () => {
+      isStopped = true;
+      cancelRetry();
+      const closing = server;
+      server = undefined;
+      fd = undefined;
+      if (closing === undefined) return Promise.resolve();
+      return new Promise((resolve) => closing.close(() => resolve()));
+    },
   };
 }
 

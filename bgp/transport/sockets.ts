@@ -8,8 +8,10 @@
  * Accepted is only who `setNeighbours` named and who has a free place; the rest is closed at once (RFC 4271 §8.1.4,
  * Tcp_CR_Invalid) without a NOTIFICATION, which would send the other side into its own long pause.
  */
-import { connect as dial, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../src/host/clock.ts';
+import { isKernelError } from '../../src/kernel/kernel-error.ts';
+import { dialTcp, fdOf, type Guard, guardAccepted, leastTtl, ttlOfSyn } from '../../src/kernel/tcp.ts';
 import {
   type Address,
   formatAddress,
@@ -22,7 +24,7 @@ import {
 import type { Problem } from '../../src/model/problem.ts';
 import type { Side } from '../session/event.ts';
 import { createLink, type Link, type LinkEvents } from './link.ts';
-import { startListener } from './listener.ts';
+import { type Listener, startListener } from './listener.ts';
 
 export type SocketEvent =
   /** A dial succeeded, or a neighbour was accepted. */
@@ -33,8 +35,8 @@ export type SocketEvent =
   | { readonly kind: 'failed'; readonly key: string; readonly side: Side; readonly why: string }
   /** The send queue is empty again after `send` returned false. */
   | { readonly kind: 'drained'; readonly key: string; readonly side: Side }
-  /** Somebody was turned away; said at most once a minute for each address. */
-  | { readonly kind: 'rejected'; readonly address: string; readonly why: string }
+  /** Somebody was turned away; said at most once a minute for each address. `key`: a neighbour, not a stranger. */
+  | { readonly kind: 'rejected'; readonly address: string; readonly why: string; readonly key?: string }
   | { readonly kind: 'listening'; readonly address: string; readonly port: number }
   /** Said once until it listens again. */
   | { readonly kind: 'listenProblem'; readonly address: string; readonly problem: Problem };
@@ -66,7 +68,9 @@ export class Sockets {
   readonly #living = new Set<Promise<void>>();
   readonly #isFreshRejection: (address: string) => boolean;
   #neighbours: ReadonlyMap<Address, string> = new Map();
-  #stopListeners: (() => Promise<void>)[] = [];
+  #guards: ReadonlyMap<Address, Guard> = new Map();
+  #keys: ReadonlyMap<Address, Uint8Array> = new Map();
+  #listeners: Listener[] = [];
   #isStopped = false;
 
   constructor(options: SocketsOptions) {
@@ -78,12 +82,13 @@ export class Sockets {
   listen({ address, port }: { readonly address?: Address; readonly port: number }): void {
     void this.deafen();
     for (const one of address === undefined ? everywhere : [address])
-      this.#stopListeners.push(
+      this.#listeners.push(
         startListener({
           address: one,
           port,
           isOptional: address === undefined && !isIpv4(one),
           clock: this.#options.clock,
+          keys: () => this.#keys,
           onConnection: (socket) => this.#accept(socket),
           onListening: (bound) => this.#say({ kind: 'listening', address: formatAddress(one), port: bound }),
           onProblem: (problem) => this.#say({ kind: 'listenProblem', problem, address: formatAddress(one) }),
@@ -93,24 +98,36 @@ export class Sockets {
 
   /** Listens nowhere. Resolves when the last accepted connection is closed too. */
   async deafen(): Promise<void> {
-    const stopping = this.#stopListeners;
-    this.#stopListeners = [];
-    await Promise.all(stopping.map((stop) => stop()));
+    const stopping = this.#listeners;
+    this.#listeners = [];
+    await Promise.all(stopping.map((listener) => listener.stop()));
   }
 
-  /** Peer keys by remote address. Connections of a neighbour no longer named stay until they are closed. */
-  setNeighbours(keys: ReadonlyMap<Address, string>): void {
+  /**
+   * Peer keys by remote address, and what must be so of some of them. Connections that are open stay as they are until they
+   * are closed, also those of a neighbour no longer named; a guard counts for what is dialled or accepted from now on.
+   */
+  setNeighbours(keys: ReadonlyMap<Address, string>, guards: ReadonlyMap<Address, Guard> = new Map()): void {
     this.#neighbours = keys;
+    this.#guards = guards;
+    this.#keys = new Map(
+      [...guards].flatMap(([address, { key }]) => (key === undefined ? [] : [[address, key] as const])),
+    );
+    for (const listener of this.#listeners) listener.renewKeys();
   }
 
   /** Ends in 'connected' or 'failed'. A dial or connection already in that place is closed first. */
   connect(key: string, target: Target): void {
     this.close(key, 'outgoing', false);
-    const host = formatAddress(target.address);
-    const localAddress =
-      target.localAddress === undefined ? {} : { localAddress: formatAddress(target.localAddress) };
-    const socket = dial({ host, port: target.port, noDelay: true, ...localAddress });
-    this.#occupy(key, 'outgoing', socket, `${host} port ${target.port}`);
+    const { address, port, localAddress } = target;
+    const guard = this.#guards.get(address);
+    const socket = dialTcp({
+      address,
+      port,
+      ...(localAddress === undefined ? {} : { source: localAddress }),
+      ...(guard === undefined ? {} : { guard }),
+    });
+    this.#occupy(key, 'outgoing', socket, `${formatAddress(address)} port ${port}`);
   }
 
   /** False: wait for 'drained' before generating more; these bytes are queued nevertheless. */
@@ -173,29 +190,55 @@ export class Sockets {
     const remote = socket.remoteAddress ?? 'nobody';
     const address = parseAddress(remote);
     const key = address === undefined ? undefined : this.#neighbours.get(address);
-    if (key === undefined) {
+    if (key === undefined || address === undefined) {
       this.#turnAway(socket, remote, `${remote} dialled us but is not a configured neighbour`);
+      return;
+    }
+    const flaw = this.#flawOf(socket, address);
+    if (flaw !== undefined) {
+      this.#turnAway(socket, remote, flaw, key);
       return;
     }
     const side = accepting.find((one) => !this.#places.has(place(key, one)));
     if (side === undefined) {
       const why = `${remote} dialled us again while its earlier connections are still there`;
-      this.#turnAway(socket, remote, why);
+      this.#turnAway(socket, remote, why, key);
       return;
     }
     this.#occupy(key, side, socket, `${remote} port ${socket.remotePort}`);
     this.#say({ kind: 'connected', key, side });
   }
 
-  #turnAway(socket: Socket, remote: string, why: string): void {
+  /** Why this accepted connection cannot be taken; undefined: it can, and is guarded. */
+  #flawOf(socket: Socket, address: Address): string | undefined {
+    const guard = this.#guards.get(address);
+    const fd = fdOf(socket);
+    if (guard === undefined || fd === undefined) return undefined;
+    const ttl = guard.hops === undefined ? undefined : ttlOfSyn(fd);
+    if (guard.hops !== undefined && ttl !== undefined && ttl < leastTtl(guard.hops))
+      return tooFar(formatAddress(address), ttl, guard.hops);
+    try {
+      guardAccepted(fd, address, guard);
+      return undefined;
+    } catch (error) {
+      if (!isKernelError(error)) throw error;
+      return `the connection of ${formatAddress(address)} cannot be guarded: ${error.message}`;
+    }
+  }
+
+  #turnAway(socket: Socket, remote: string, why: string, key?: string): void {
     socket.on('error', () => {}); // it may have gone already
     socket.destroy();
-    if (this.#isFreshRejection(remote)) this.#say({ kind: 'rejected', address: remote, why });
+    if (this.#isFreshRejection(remote))
+      this.#say({ kind: 'rejected', address: remote, why, ...(key === undefined ? {} : { key }) });
   }
 }
 
 /** Where an accepted connection may go. */
 const accepting: readonly Side[] = ['incoming', 'outgoing'];
+
+const tooFar = (remote: string, ttl: number, hops: number): string =>
+  `${remote} dialled us with TTL ${ttl}, and ttlSecurity ${hops} takes ${leastTtl(hops)} at least: it does not send with 255 (no GTSM there), or is further away`;
 
 const place = (key: string, side: Side): string => `${side} ${key}`;
 

@@ -116,12 +116,20 @@ export interface BgpConfiguration {
   readonly nodeToNodeMeshEnabled: boolean;
   /** As BgpPeer.maxRestartTimeMs, for the mesh. */
   readonly nodeMeshMaxRestartTimeMs?: number;
+  /** As BgpPeer.password, for the mesh. */
+  readonly nodeMeshPassword?: SecretKey;
   /** Which addresses of Services may be announced; default none. */
   readonly serviceClusterIps: readonly Prefix[];
   readonly serviceExternalIps: readonly Prefix[];
   readonly serviceLoadBalancerIps: readonly Prefix[];
   /** Default true: the prefixes above are announced whole. False: only the addresses of Services, one by one. */
   readonly serviceLoadBalancerAggregation: boolean;
+}
+
+/** One key of a Secret in the namespace of the daemons; what it holds is never part of a resource. */
+export interface SecretKey {
+  readonly name: string;
+  readonly key: string;
 }
 
 /** projectcalico.org/v3 BGPPeer. Neither `node` nor `nodeSelector`: a global peer, for every node. */
@@ -138,6 +146,10 @@ export interface BgpPeer {
   readonly keepaliveTimeMs?: number;
   /** How long routes are kept while one of the two restarts; whole seconds, in ms. Absent: 120 s. */
   readonly maxRestartTimeMs?: number;
+  /** Sessions are signed with it (RFC 2385). */
+  readonly password?: SecretKey;
+  /** 1 to 255: the peer is at most so many hops away (RFC 5082). Absent: not checked. */
+  readonly ttlSecurity?: number;
 }
 
 export type PoolUse = 'Workload' | 'Tunnel' | 'LoadBalancer';

@@ -45,7 +45,7 @@ export const isKind = (text: unknown): text is Kind => typeof text === 'string' 
 export const allKinds: readonly Kind[] = Object.keys(kinds).filter(isKind);
 
 /**
- * Written, and never read as resources.
+ * Written, or read by name, and never read as resources.
  *
  * Event is of core v1: `kubectl describe` asks for those by involvedObject, and `count` with `lastTimestamp` lets one object
  * stand for a repetition. The server keeps both groups' Events in one place, so whoever reads events.k8s.io sees them too.
@@ -53,11 +53,12 @@ export const allKinds: readonly Kind[] = Object.keys(kinds).filter(isKind);
 const writtenKinds = {
   Event: { apiVersion: 'v1', plural: 'events', namespaced: true, custom: false },
   Lease: { apiVersion: 'coordination.k8s.io/v1', plural: 'leases', namespaced: true, custom: false },
+  Secret: { apiVersion: 'v1', plural: 'secrets', namespaced: true, custom: false },
 } as const satisfies Record<Exclude<WrittenKind, Kind>, KindInfo>;
 
 export const infoOf = (kind: WrittenKind): KindInfo => (isKind(kind) ? kinds[kind] : writtenKinds[kind]);
 
-export const everyKind: readonly WrittenKind[] = [...allKinds, 'Event', 'Lease'];
+export const everyKind: readonly WrittenKind[] = [...allKinds, 'Event', 'Lease', 'Secret'];
 
 export const isWrittenKind = (text: unknown): text is WrittenKind =>
   isKind(text) || (typeof text === 'string' && Object.hasOwn(writtenKinds, text));

@@ -33,8 +33,8 @@ export interface ListScope {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** Kinds that are written but never read as resources. */
-export type WrittenKind = Kind | 'Event' | 'Lease';
+/** Kinds besides that are never read as resources. A Secret is only ever read, by its name (`secrets.ts`). */
+export type WrittenKind = Kind | 'Event' | 'Lease' | 'Secret';
 export interface ObjectRef extends Omit<ResourceRef, 'kind'> {
   readonly kind: WrittenKind;
 }

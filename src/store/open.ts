@@ -1,4 +1,5 @@
 /** `--datastore`: a text to a store. */
+import { readFileSync } from 'node:fs';
 import type { Clock } from '../host/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { err, ok, type Result } from '../lib/result.ts';
@@ -7,6 +8,7 @@ import { openKubernetesObjects, openKubernetesStore } from './kubernetes.ts';
 import { lazyObjects } from './lazy.ts';
 import type { Meter } from './meter.ts';
 import type { Objects } from './objects.ts';
+import { namedSecrets, type Secrets } from './secrets.ts';
 import type { Store } from './store.ts';
 
 export interface StoreOptions {
@@ -37,6 +39,31 @@ export function openObjects(text: string, options: StoreOptions): Result<Objects
   return path === undefined
     ? err(neither(text))
     : ok(lazyObjects(async () => new (await import('./dir/objects.ts')).DirObjects(path)));
+}
+
+/**
+ * Secrets of the same datastore.
+ * @param objects  of `openObjects`
+ * @param namespace  where they are; absent: in a directory any, else the namespace of our service account, or kube-system
+ */
+export function openSecrets(text: string, objects: Objects, namespace: string | undefined): Secrets {
+  const path = pathIn(text);
+  if (path === undefined) return namedSecrets(objects, namespace ?? ownNamespace());
+  return {
+    place: (name) => `Secret ${namespace === undefined ? '' : `${namespace}/`}${name} in ${path}`,
+    everyMs: 2_000,
+    read: async (name) => (await import('./dir/secrets.ts')).readDirSecret(path, name, namespace),
+  };
+}
+
+const accountNamespace = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+
+function ownNamespace(): string {
+  try {
+    return readFileSync(accountNamespace, 'utf8').trim();
+  } catch {
+    return 'kube-system';
+  }
 }
 
 const pathIn = (text: string): string | undefined =>

@@ -8,6 +8,7 @@ import type { Answer } from '../../src/host/socket.ts';
 import type { Route } from '../../src/kernel/kernel.ts';
 import { type Address, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../../src/lib/net.ts';
 import { seededRandom } from '../../src/lib/random.ts';
+import { ok } from '../../src/lib/result.ts';
 import type { BgpStatus } from '../../src/model/status.ts';
 import type { Store } from '../../src/store/store.ts';
 import { virtualClock } from './clock.ts';
@@ -51,6 +52,7 @@ export async function daemonBench(store: Store, options: BenchOptions = {}) {
     ipam,
     version: '0.0.0',
     store,
+    secrets: { everyMs: 15_000, place: (name) => name, read: () => Promise.resolve(ok(undefined)) },
     kernel,
     clock,
     random: seededRandom(1),

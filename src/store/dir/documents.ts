@@ -7,6 +7,7 @@ import { kinds } from '../kinds.ts';
 import type { Flaw } from '../schema/flaw.ts';
 import { formatPath } from '../schema/flaw.ts';
 import { expandList, readKind, readManifest } from '../schema/manifest.ts';
+import { isSecret } from './secrets.ts';
 
 export interface ManifestDocument {
   /** "rack1/node1.yaml:12" or "rack1/node1.yaml:12 (document 2)": where it begins. */
@@ -65,7 +66,8 @@ function objectsOf(
   json: unknown,
   place: (offset: number) => string,
 ): readonly ManifestDocument[] {
-  return expandList(json).map((item): ManifestDocument => {
+  const items = expandList(json).filter((item) => !isSecret(item.json));
+  return items.map((item): ManifestDocument => {
     const ref = identify(item.json);
     const at = place(offsetOf(document, item.path));
     // The syntax tree is some fifty times the text, so only a document that has flaws holds on to it.

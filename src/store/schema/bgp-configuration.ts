@@ -9,6 +9,7 @@ import { flag, list, maybe, oneOf, portNumber, seconds } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { onlyDefault } from './meta.ts';
 import { manifest, read, strict, unsupported } from './read.ts';
+import { secretKey } from './secret-key.ts';
 
 /** Calico's form of a list of prefixes: one object around each. */
 const prefixes = (about: string) =>
@@ -42,7 +43,13 @@ export const bgpConfigurationSchema = withRules(
         ),
         communities: unsupported('communities cannot be added to routes yet', []),
         prefixAdvertisements: unsupported('communities cannot be added to routes yet', []),
-        nodeMeshPassword: unsupported('sessions with a password are not there yet'),
+        nodeMeshPassword: maybe(
+          strict({
+            secretKeyRef: secretKey.describe(
+              'Where the password is: a Secret in the namespace of Tortie, and a key of it.',
+            ),
+          }).describe('The nodes sign what they send each other with this password (RFC 2385).'),
+        ),
         nodeMeshMaxRestartTime: maybe(
           seconds(1, longestRestart).describe(
             'How long nodes keep the routes of one that restarts (RFC 4724); 120s if absent.',
@@ -80,6 +87,7 @@ export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfi
     ...(spec?.nodeMeshMaxRestartTime === undefined
       ? {}
       : { nodeMeshMaxRestartTimeMs: spec.nodeMeshMaxRestartTime }),
+    ...(spec?.nodeMeshPassword === undefined ? {} : { nodeMeshPassword: spec.nodeMeshPassword.secretKeyRef }),
     serviceClusterIps: spec?.serviceClusterIPs ?? [],
     serviceExternalIps: spec?.serviceExternalIPs ?? [],
     serviceLoadBalancerIps: spec?.serviceLoadBalancerIPs ?? [],

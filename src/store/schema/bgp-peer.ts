@@ -4,9 +4,10 @@ import { ok, type Result } from '../../lib/result.ts';
 import type { BgpPeer, Meta } from '../../model/resource.ts';
 import { asNumber, parseAddressField } from './addresses.ts';
 import { withRules } from './cel.ts';
-import { maybe, seconds, selectorOrAbsent, textOrAbsent } from './fields.ts';
+import { maybe, seconds, selectorOrAbsent, textOrAbsent, wholeNumber } from './fields.ts';
 import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
 import { check, field, manifest, read, strict, unsupported } from './read.ts';
+import { secretKey } from './secret-key.ts';
 
 interface Endpoint {
   readonly ip: Address;
@@ -81,7 +82,13 @@ export const bgpPeerSchema = manifest(
       localWorkloadSelector: unsupported('peering with local workloads is not there yet', ''),
       keepOriginalNextHop: unsupported('the next hop of a peer cannot be chosen yet', false),
       nextHopMode: unsupported('the next hop of a peer cannot be chosen yet', 'Auto'),
-      password: unsupported('sessions with a password are not there yet'),
+      password: maybe(
+        strict({
+          secretKeyRef: secretKey.describe(
+            'Where the password is: a Secret in the namespace of Tortie, and a key of it.',
+          ),
+        }).describe('Both sides sign what they send with this password (RFC 2385).'),
+      ),
       sourceAddress: unsupported('the source address of a session cannot be chosen yet', 'UseNodeIP'),
       maxRestartTime: maybe(
         seconds(1, longestRestart).describe(
@@ -89,7 +96,11 @@ export const bgpPeerSchema = manifest(
         ),
       ),
       numAllowedLocalASNumbers: unsupported('routes with the own AS number are never accepted', 0),
-      ttlSecurity: unsupported('the TTL check of RFC 5082 is not there yet', 0),
+      ttlSecurity: maybe(
+        wholeNumber('a number of hops', 0, 255).describe(
+          'The peer is at most so many hops away; packets from further away are dropped (RFC 5082). 0: not checked.',
+        ),
+      ),
       reachableBy: unsupported('routes to peers are not set', ''),
       filters: unsupported('BGPFilter is not there yet', []),
       reversePeering: unsupported('the other side of a peering is never made up', 'Manual'),
@@ -116,6 +127,7 @@ export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly
   const parsed = read(bgpPeerSchema, json);
   if (!parsed.ok) return parsed;
   const { node, nodeSelector, peerIP, asNumber: peerAsn, keepaliveTime, maxRestartTime } = parsed.value.spec;
+  const { password, ttlSecurity = 0 } = parsed.value.spec;
   return ok({
     kind: 'BGPPeer',
     meta,
@@ -126,5 +138,7 @@ export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly
     asNumber: peerAsn,
     ...(keepaliveTime === undefined ? {} : { keepaliveTimeMs: keepaliveTime }),
     ...(maxRestartTime === undefined ? {} : { maxRestartTimeMs: maxRestartTime }),
+    ...(password === undefined ? {} : { password: password.secretKeyRef }),
+    ...(ttlSecurity === 0 ? {} : { ttlSecurity }),
   });
 }

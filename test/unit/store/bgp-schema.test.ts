@@ -91,7 +91,11 @@ describe('BGPConfiguration', () => {
     ],
     [
       '{nodeMeshPassword: {}}',
-      'spec.nodeMeshPassword: is not supported in this version: sessions with a password are not there yet. Remove the field.',
+      'spec.nodeMeshPassword.secretKeyRef: is missing. Give an object with named fields.',
+    ],
+    [
+      '{nodeMeshPassword: {secretKeyRef: {name: a, key: b, optional: true}}}',
+      'spec.nodeMeshPassword.secretKeyRef.optional: cannot be true: no session comes up without its password.',
     ],
     ['{logSeverityScreen: Debug}', 'spec.logSeverityScreen: is not supported in this version: the log level'],
     ['{serviceClusterIPs: [10.96.0.0/12]}', 'spec.serviceClusterIPs[0]: must be an object with named fields'],
@@ -183,8 +187,12 @@ describe('BGPPeer', () => {
     ],
     ['{peerIP: 10.0.0.1, asNumber: 1, keepaliveTime: 500ms}', 'must be a duration like "30s"'],
     [
-      '{peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a, key: b}}}',
-      'spec.password: is not supported in this version: sessions with a password are not there yet.',
+      '{peerIP: 10.0.0.1, asNumber: 1, password: {secretKeyRef: {name: a}}}',
+      'spec.password.secretKeyRef.key: is missing. Write it as the Secret has it, for example tor1.',
+    ],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, ttlSecurity: 256}',
+      'spec.ttlSecurity: must be a number of hops from 0 to 255, but is 256.',
     ],
     ['{peerIP: 10.0.0.1, asNumber: 1, filters: [a]}', 'spec.filters: is not supported in this version'],
     [

@@ -1,0 +1,154 @@
+/**
+ * TCP sockets with what a routing protocol asks of the kernel: signatures (RFC 2385), a distance (RFC 5082), the first SYN.
+ *
+ * Each option is one setsockopt on a file descriptor; see tcp(7), ip(7), ipv6(7) and linux/tcp.h. A key stands on the
+ * listening socket for each neighbour who may dial, and on a socket of our own before it dials; what a neighbour's
+ * segment lacks, or signs wrongly, the kernel drops without a word and counts (TCPMD5NotFound, TCPMD5Failure, and
+ * TCPMD5Unexpected for a signature nobody asked for).
+ */
+import { type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { type Address, formatAddress, isIpv4, versionOf } from '../lib/net.ts';
+import { kernelError } from './kernel-error.ts';
+import { check, int32, native } from './native.ts';
+import { familyOf, sockaddrOf } from './sockaddr.ts';
+
+const SOCK_STREAM = 1;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const IPPROTO_IP = 0;
+const IP_TTL = 2;
+const IP_MINTTL = 21;
+const IPPROTO_TCP = 6;
+const TCP_MD5SIG = 14;
+const TCP_SAVE_SYN = 27;
+const TCP_SAVED_SYN = 28;
+const IPPROTO_IPV6 = 41;
+const IPV6_UNICAST_HOPS = 16;
+const IPV6_V6ONLY = 26;
+const IPV6_MINHOPCOUNT = 73;
+
+/** What one octet can say, and what is always sent: who checks it at the other end needs nothing of us (RFC 5082 §3). */
+export const greatestTtl = 255;
+/** TCP_MD5SIG_MAXKEYLEN. */
+export const longestKey = 80;
+
+/** What a neighbour's segments must be like. */
+export interface Guard {
+  /** The key both sides sign with, 1 to 80 octets. */
+  readonly key?: Uint8Array;
+  /** It is at most so many hops away, 1 to 255. */
+  readonly hops?: number;
+}
+
+/** The least TTL a packet has that was sent with 255 and came over so many hops (RFC 5082 §3). */
+export const leastTtl = (hops: number): number => greatestTtl + 1 - hops;
+
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** struct tcp_md5sig: address (128 octets), flags, prefix length, key length, interface, key. */
+function md5sig(address: Address, key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(128 + 8 + longestKey);
+  bytes.set(sockaddrOf(address, 0));
+  new DataView(bytes.buffer).setUint16(130, key.byteLength, littleEndian);
+  bytes.set(key, 136);
+  return bytes;
+}
+
+/** Signs what goes to and must come from `address`; without a key no longer. */
+export function sign(fd: number, address: Address, key: Uint8Array | undefined): void {
+  const text = formatAddress(address);
+  const asked = key === undefined ? `forget the TCP key of ${text}` : `set the TCP key of ${text}`;
+  const result = native().setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, md5sig(address, key ?? new Uint8Array(0)));
+  if (key === undefined && result === -ENOENT) return;
+  check(asked, result);
+}
+const ENOENT = 2;
+
+function sendFar(fd: number, address: Address): void {
+  const [level, name] = isIpv4(address) ? [IPPROTO_IP, IP_TTL] : [IPPROTO_IPV6, IPV6_UNICAST_HOPS];
+  check('set the TTL', native().setsockopt(fd, level, name, int32(greatestTtl)));
+}
+
+/** From now on the kernel drops what comes from further away (TCPMinTTLDrop). */
+export function keepNear(fd: number, address: Address, hops: number): void {
+  const [level, name] = isIpv4(address) ? [IPPROTO_IP, IP_MINTTL] : [IPPROTO_IPV6, IPV6_MINHOPCOUNT];
+  check('set the least TTL', native().setsockopt(fd, level, name, int32(leastTtl(hops))));
+}
+
+/** The TTL, or hop limit, of the SYN an accepted connection began with; undefined if the kernel has not kept it. */
+export function ttlOfSyn(fd: number): number | undefined {
+  const header = new Uint8Array(256);
+  const length = native().getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, header);
+  if (length < 20) return undefined;
+  return (header[0] ?? 0) >> 4 === 4 ? header[8] : header[7];
+}
+
+function prepared(address: Address, asked: string, prepare: (fd: number) => void): number {
+  const fd = check(asked, native().socket(familyOf(versionOf(address)), SOCK_STREAM, 0));
+  try {
+    sendFar(fd, address);
+    prepare(fd);
+    return fd;
+  } catch (error) {
+    native().close(fd);
+    throw error;
+  }
+}
+
+const at = (address: Address, port: number): string =>
+  `${isIpv4(address) ? formatAddress(address) : `[${formatAddress(address)}]`}:${port}`;
+
+/**
+ * A socket that is bound and does not listen yet: an IPv6 one takes no IPv4. Whoever gives it to `Server.listen` has given
+ * it away. Throws a KernelError, e.g. EADDRINUSE, EAFNOSUPPORT.
+ */
+export function boundSocket(address: Address, port: number): number {
+  const asked = `listen on tcp ${at(address, port)}`;
+  return prepared(address, asked, (fd) => {
+    check(asked, native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int32(1)));
+    native().setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, int32(1)); // only for words
+    if (!isIpv4(address)) check(asked, native().setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, int32(1)));
+    check(asked, native().bind(fd, sockaddrOf(address, port)));
+  });
+}
+
+export interface Dial {
+  readonly address: Address;
+  readonly port: number;
+  /** Absent: the kernel's choice. */
+  readonly source?: Address;
+  readonly guard?: Guard;
+}
+
+/** A socket that connects: `connect` or `error` will tell. What is wrong before that is told as an error too, with its code. */
+export function dialTcp({ address, port, source, guard = {} }: Dial): Socket {
+  const asked = `connect to tcp ${at(address, port)}`;
+  try {
+    const fd = prepared(address, asked, (made) => {
+      if (guard.key !== undefined) sign(made, address, guard.key);
+      if (guard.hops !== undefined) keepNear(made, address, guard.hops);
+      if (source !== undefined) check(asked, native().bind(made, sockaddrOf(source, 0)));
+    });
+    // manualStart: a read on a socket that is not connected yet would fail.
+    const construction: SocketConstructorOpts & { readonly manualStart: boolean } = { fd, manualStart: true };
+    const socket = new Socket(construction);
+    socket.setNoDelay(true);
+    return socket.connect({ host: formatAddress(address), port });
+  } catch (error) {
+    const socket = new Socket();
+    return socket.destroy(error instanceof Error ? error : kernelError(asked, String(error)));
+  }
+}
+
+/** The file descriptor behind a connected socket or a listening server of Node's, which says so only to itself. */
+export function fdOf(socket: Socket | Server): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+/** What an accepted connection must be like from now on; true to its word also if it came before its key was set. */
+export function guardAccepted(fd: number, address: Address, { key, hops }: Guard): void {
+  if (key !== undefined) sign(fd, address, key);
+  if (hops !== undefined) keepNear(fd, address, hops);
+}
