@@ -40,6 +40,8 @@ export interface LabCluster {
   settled(): Promise<void>;
   /** Ends a process and waits for its end: ("apiserver", "kube-apiserver"), ("node1", "felix"). */
   kill(host: string, role: string, name?: 'SIGTERM' | 'SIGUSR2' | 'SIGKILL'): Promise<void>;
+  /** Ends it for good: no `heal()` starts it again. */
+  retire(host: string, role: string): Promise<void>;
   /** Starts what has ended. @param env  for those started now */
   heal(env?: Readonly<Record<string, string>>): Promise<void>;
   /** The API server answers. */
@@ -116,6 +118,14 @@ export async function startCluster(name: string, options: ClusterOptions): Promi
     felix: (await daemon(node, 'felix')) as FelixStatus,
   });
 
+  const kill: LabCluster['kill'] = async (host, role, how = 'SIGKILL') => {
+    const found = state.processes.find((one) => one.host === host && one.role === role);
+    if (found === undefined) throw new Error(`there is no ${role} on ${host}`);
+    signal(found, how);
+    if (!(await poll(() => !isAlive(found), { withinMs: 30_000, everyMs: 10 })))
+      throw new Error(`${role} on ${host} does not end`);
+  };
+
   return {
     name,
     ask,
@@ -150,12 +160,11 @@ export async function startCluster(name: string, options: ClusterOptions): Promi
         },
         { within: 60_000, every: 200 },
       ),
-    kill: async (host, role, how = 'SIGKILL') => {
-      const found = state.processes.find((one) => one.host === host && one.role === role);
-      if (found === undefined) throw new Error(`there is no ${role} on ${host}`);
-      signal(found, how);
-      if (!(await poll(() => !isAlive(found), { withinMs: 30_000, everyMs: 10 })))
-        throw new Error(`${role} on ${host} does not end`);
+    kill,
+    retire: async (host, role) => {
+      await kill(host, role);
+      const rest = state.processes.filter((one) => one.host !== host || one.role !== role);
+      state = { ...state, processes: rest };
     },
     heal: async (env) => {
       if (env === undefined) {
