@@ -29,8 +29,11 @@ beforeAll(async () => {
   containerd = await startContainerd(netns, socketOf(cluster.name, 'node1', 'felix'));
 }, 300_000);
 afterAll(async () => {
-  await containerd?.end();
-  await cluster?.close();
+  try {
+    await containerd?.end();
+  } finally {
+    await cluster?.close();
+  }
 }, 300_000);
 
 /** As kubelet does: the sandbox is run for the Pod that is there, and its addresses are made known. */

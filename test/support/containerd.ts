@@ -218,6 +218,7 @@ function mountShims(): () => void {
   mkdirSync(shims, { recursive: true });
   mount('-t', 'tmpfs', 'tmpfs', shims);
   return () => {
+    if (!existsSync(shims)) return; // another run of this test took the directory away, and our mount with it
     unmount(shims);
     if (made) rmdirSync(shims);
   };
