@@ -39,7 +39,11 @@ export function parseOptions(argv: readonly string[]): ControllerCommand | numbe
       'namespace of the Lease tortie-controller',
       process.env['POD_NAMESPACE'] ?? 'kube-system',
     )
-    .option('--leak-grace <time>', 'how long nobody must have used an address', parseSpan, 900_000)
+    .addOption(
+      new Option('--leak-grace <time>', 'how long nobody must have used an address')
+        .argParser(parseSpan)
+        .default(900_000, '15m'),
+    )
     .addOption(
       new Option('--assign-ips <which>', 'which Services of type LoadBalancer get an address')
         .choices(['AllServices', 'RequestedServicesOnly'])
