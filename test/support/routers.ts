@@ -29,6 +29,8 @@ export interface RouterOptions {
   readonly announces: readonly string[];
   /** BIRD only: more lines of configuration. */
   readonly more?: string;
+  /** BIRD and FRR: seconds for which it asks others to keep its routes while it restarts (RFC 4724). */
+  readonly restartTime?: number;
 }
 
 export interface Path extends TorRoute {
@@ -44,6 +46,10 @@ export interface Router {
   complaints(): readonly string[];
   /** Runs its CLI: birdc, vtysh -c, or gobgp. */
   ask(command: string): Promise<string>;
+  /** BIRD and FRR: its BGP daemon dies without a word. */
+  die(): Promise<void>;
+  /** After `die`: starts it again as one that restarts, with these prefixes to announce. */
+  revive(announces: readonly string[]): void;
 }
 
 const withSlash64 = (prefix: string): boolean => prefix.includes(':');
@@ -51,7 +57,9 @@ const withSlash64 = (prefix: string): boolean => prefix.includes(':');
 const configurations: Readonly<
   Record<TorKind, (rack: Rack, options: RouterOptions) => Record<string, string>>
 > = {
-  bird: (rack, { asn, nodeAsn = 64512, number, announces, more = '' }) => {
+  bird: (rack, { asn, nodeAsn = 64512, number, announces, more = '', restartTime }) => {
+    const graceful =
+      restartTime === undefined ? '' : `graceful restart on; graceful restart time ${restartTime};`;
     const statics = (family: 'ipv4' | 'ipv6'): string =>
       announces
         .filter((prefix) => withSlash64(prefix) === (family === 'ipv6'))
@@ -66,6 +74,7 @@ protocol static announce6 { ipv6; ${statics('ipv6')} }
 template bgp nodes {
   local 172.30.0.${number} as ${asn};
   hold time 9; keepalive time 1; connect retry time 1; connect delay time 1; error wait time 1, 2;
+  ${graceful}
   ipv4 { import all; export where source = RTS_STATIC; next hop self; };
   ipv6 { import all; export where source = RTS_STATIC; next hop address fd00:30::${number}; };
 }
@@ -74,7 +83,14 @@ ${rack.nodes.map(({ name, address }) => `protocol bgp ${name} from nodes { neigh
 `,
     };
   },
-  frr: (rack, { asn, nodeAsn = 64512, number, announces }) => {
+  frr: (rack, { asn, nodeAsn = 64512, number, announces, restartTime }) => {
+    const graceful =
+      restartTime === undefined
+        ? ''
+        : ` bgp graceful-restart
+ bgp graceful-restart preserve-fw-state
+ bgp graceful-restart restart-time ${restartTime}
+`;
     const networks = (isV6: boolean): string =>
       announces
         .filter((prefix) => withSlash64(prefix) === isV6)
@@ -89,7 +105,7 @@ router bgp ${asn}
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
  no bgp network import-check
- neighbor nodes peer-group
+${graceful} neighbor nodes peer-group
  neighbor nodes remote-as ${nodeAsn}
  neighbor nodes timers 1 9
  neighbor nodes timers connect 1
@@ -149,8 +165,11 @@ export async function startRouter(rack: Rack, kind: TorKind, options: RouterOpti
   const dir = join(rack.directory, host);
   mkdirSync(dir);
   if (kind === 'frr') execFileSync('chmod', ['755', rack.directory, dir]);
-  for (const [name, text] of Object.entries(configurations[kind](rack, options)))
-    writeFileSync(join(dir, name), text);
+  const configure = (announces: readonly string[]): void => {
+    for (const [name, text] of Object.entries(configurations[kind](rack, { ...options, announces })))
+      writeFileSync(join(dir, name), text);
+  };
+  configure(options.announces);
 
   const running: Running[] = [];
   const topology = {
@@ -160,7 +179,8 @@ export async function startRouter(rack: Rack, kind: TorKind, options: RouterOpti
     clients: [],
     nodes: [],
   };
-  for (const { command, readyFile } of software.processes(topology, dir)) {
+  const processes = software.processes(topology, dir);
+  for (const { command, readyFile } of processes) {
     const one = rack.ground.start(host, command);
     running.push(one);
     await eventually(
@@ -187,6 +207,12 @@ export async function startRouter(rack: Rack, kind: TorKind, options: RouterOpti
         ...route,
         asPath: asPathOf[kind](texts, route.prefix) ?? '?',
       }));
+    },
+    die: async () => running.at(-1)?.end('SIGKILL'),
+    revive: (announces) => {
+      configure(announces);
+      const command = processes.at(-1)?.command ?? [];
+      running.push(rack.ground.start(host, kind === 'bird' ? [...command, '-R'] : command));
     },
     complaints: () =>
       running.flatMap((one) => complaintsIn(software, one.output())).filter((line) => !ownAffairs.test(line)),
