@@ -176,12 +176,16 @@ function openAddresses(options: AgentOptions, parts: AddressParts): Addresses {
     return new PodCidrAddresses({ book, records, clock, node, podCidrs: () => view.podCidrs });
   }
   const journal = openJournal(options.stateDir);
-  return new BlockAddresses({
+  const addresses: BlockAddresses = new BlockAddresses({
     ...{ ledger, facts, node },
     namespaceLabels: (name) => view.namespace(name).labels,
     isInSync: () => progress.inSync,
-    releases: new Releases({ ...options, journal, pay: payer(ledger) }),
+    releases: new Releases({
+      ...{ ...options, journal },
+      pay: payer(ledger, (address) => addresses.isHeld(address)),
+    }),
   });
+  return addresses;
 }
 
 /** Tells the reporter of each change, and once, when pods can be served, whoever waits for that. */

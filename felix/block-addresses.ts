@@ -126,26 +126,40 @@ export class BlockAddresses implements Addresses {
     return this.#options.releases.problems();
   }
 
+  /** A pod of this node has it. */
+  isHeld(address: Address): boolean {
+    return this.#holders.has(address);
+  }
+
   #forget(owner: string): void {
     for (const [address, holder] of this.#holders) if (holder === owner) this.#holders.delete(address);
   }
 }
 
-/** How `Releases` pays: by the ledger. Fails with the ledger's sentence while it cannot. */
+/**
+ * How `Releases` pays: by the ledger. Fails with the ledger's sentence while it cannot.
+ * @param isHeld  a debt known by its address alone is settled if a pod of today has that address: whoever gave it to that
+ *   pod had taken it back before
+ */
 export const payer =
-  (ledger: Ledger) =>
+  (ledger: Ledger, isHeld: (address: Address) => boolean) =>
   async ({ handle }: Owed): Promise<Result<undefined>> => {
-    const known = handle.startsWith(unknownHandle) ? await handleAt(ledger, handle) : ok(handle);
+    const known = handle.startsWith(unknownHandle) ? await handleAt(ledger, handle, isHeld) : ok(handle);
     if (!known.ok) return err(known.error.what);
     if (known.value === undefined) return ok(undefined); // nobody holds it any more
     const released = await ledger.releaseByHandle(known.value);
     return released.ok ? ok(undefined) : err(released.error.what);
   };
 
-async function handleAt(ledger: Ledger, name: string): Promise<Result<string | undefined, LedgerRefusal>> {
+async function handleAt(
+  ledger: Ledger,
+  name: string,
+  isHeld: (address: Address) => boolean,
+): Promise<Result<string | undefined, LedgerRefusal>> {
   const address = parseAddress(name.slice(unknownHandle.length));
   const holdings = await ledger.holdings();
   if (!holdings.ok) return holdings;
+  if (address === undefined || isHeld(address)) return ok(undefined);
   return ok(holdings.value.find((holding) => holding.address === address)?.handle);
 }
 

@@ -93,7 +93,7 @@ export async function append(
   const number = before + 1;
   const draft = join(directory, `.${process.pid}.${drafts}.draft`);
   try {
-    await writeFile(draft, text, { flag: 'wx' });
+    await writeFile(draft, text, { flag: 'wx', flush: true });
     await link(draft, join(directory, `${number}.json`));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return 'taken';

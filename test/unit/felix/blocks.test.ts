@@ -3,9 +3,12 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { payer } from '../../../felix/block-addresses.ts';
 import { inUse } from '../../../src/ipam/block.ts';
+import type { Ledger } from '../../../src/ledger/ledger.ts';
 import { openLedger } from '../../../src/ledger/open.ts';
-import { formatAddress, millis } from '../../../src/lib/net.ts';
+import { formatAddress, millis, parseAddress } from '../../../src/lib/net.ts';
+import { ok } from '../../../src/lib/result.ts';
 import type { IpamBlock } from '../../../src/model/ipam.ts';
 import { readManifest } from '../../../src/store/schema/manifest.ts';
 import { cluster, ipsOf, type LifeOptions, live, networkOf, ready } from '../../support/agent.ts';
@@ -255,6 +258,25 @@ describe('DEL', () => {
     await second.drive(second.cni('DEL', 'c1', 'a'));
     await pass(second, 5000);
     expect(await given(store)).toEqual({});
+  });
+
+  test('known by its address alone takes nothing from the pod that was given the address meanwhile', async () => {
+    const paid: string[] = [];
+    const address = parseAddress('10.2.0.7');
+    if (address === undefined) throw new Error('10.2.0.7');
+    const holding = { handle: 'k8s-pod-network.c2', address, block: address, borrowed: false };
+    const ledger = {
+      holdings: async () => ok([{ ...holding, attributes: {}, sequence: 1 }]),
+      releaseByHandle: async (handle: string) => {
+        paid.push(handle);
+        return ok([]);
+      },
+    } as unknown as Ledger;
+    const owed = { handle: 'address:10.2.0.7', addresses: [address] };
+    expect((await payer(ledger, () => true)(owed)).ok).toBe(true);
+    expect(paid).toEqual([]);
+    expect((await payer(ledger, () => false)(owed)).ok).toBe(true);
+    expect(paid).toEqual(['k8s-pod-network.c2']);
   });
 });
 
