@@ -15,6 +15,7 @@ export const watchedKinds = (node: string, ipam: IpamMode): readonly Watched[] =
   'Node',
   'BGPConfiguration',
   'BGPPeer',
+  'BGPFilter',
   'IPPool',
   ...(ipam === 'blocks' ? [{ kind: 'BlockAffinity', fields: { 'spec.node': node } } as const] : []),
 ];

@@ -3,6 +3,7 @@
  * A BGP speaker's own words; nothing here knows Kubernetes.
  */
 import type { Address, Asn, Ipv4, Ipv6, Prefix } from '../src/lib/net.ts';
+import type { Community, FilterRule } from '../src/model/bgp-filter.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
 import type { Family } from './wire/message.ts';
@@ -28,6 +29,8 @@ export interface SpeakerConfig {
   readonly importPolicy: ImportPolicy;
   /** Export nothing inside these (IPPool.disableBGPExport). */
   readonly exportDeny: readonly Prefix[];
+  /** What is told inside a prefix carries these too, where no filter decided; absent: nothing. */
+  readonly communities?: readonly PrefixCommunities[];
   /**
    * Subnets of this node's own interfaces. Where a route's next hop and the eBGP neighbour share one, the next hop is
    * kept (RFC 4271 §5.1.3 2); absent or elsewhere we name ourselves.
@@ -64,7 +67,23 @@ export interface PeerConfig {
   readonly blocked?: string;
   /** Families offered in OPEN. */
   readonly families: readonly Family[];
+  /** Asked before the policy that holds by default; absent: none. */
+  readonly filters?: Filters;
 }
+
+/** BGPConfiguration.prefixAdvertisements. */
+export interface PrefixCommunities {
+  readonly cidr: Prefix;
+  readonly communities: readonly Community[];
+}
+
+/** By direction and family, in order: the first rule that matches decides. */
+export type Filters = Readonly<
+  Record<'exportV4' | 'importV4' | 'exportV6' | 'importV6', readonly NamedRule[]>
+>;
+
+/** What it is called in reasons: "BGPFilter/tor importV4[0]". */
+export type NamedRule = FilterRule & { readonly name: string };
 
 export interface Password extends SecretKey {
   /** Which of the values it has had since the start; absent: it has none, so the peer is blocked. */

@@ -4,6 +4,7 @@
  * Facts follow Calico: the mesh of BGPConfiguration `default`, BGPPeers global and per node, IPPools as what is ours.
  */
 import { type Address, asn, comparePrefixes, lengthOf, type Prefix, widthOf } from '../src/lib/net.ts';
+import type { BgpFilter } from '../src/model/bgp-filter.ts';
 import type { BlockAffinity } from '../src/model/ipam.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { BgpConfiguration, BgpPeer, IpPool, Node, Resource } from '../src/model/resource.ts';
@@ -32,6 +33,7 @@ const defaults: Settings = {
   serviceExternalIps: [],
   serviceLoadBalancerIps: [],
   serviceLoadBalancerAggregation: true,
+  prefixAdvertisements: [],
 };
 
 /** Where pods get their addresses from: Node.spec.podCIDRs, or the allocation blocks that the node holds. */
@@ -41,6 +43,8 @@ interface Inputs {
   readonly nodes: readonly Node[];
   readonly settings: Settings;
   readonly peers: readonly BgpPeer[];
+  /** By name. */
+  readonly filters: ReadonlyMap<string, BgpFilter>;
   readonly pools: readonly IpPool[];
   readonly affinities: readonly BlockAffinity[];
 }
@@ -71,14 +75,14 @@ function configure(
   inputs: Inputs & { readonly ipam: IpamMode },
   shared: readonly Problem[],
 ): Intent {
-  const { settings, peers, pools } = inputs;
+  const { settings, peers, pools, filters } = inputs;
   const { asNumber, listenPort, nodeToNodeMeshEnabled } = settings;
   const others = routers.filter((router) => router.name !== own.name);
   const mesh = nodeToNodeMeshEnabled
     ? withSettings(meshSessions(own, others, asNumber, listenPort), settings)
     : { peers: [], problems: [] };
   const nodeAddresses = new Set(routers.flatMap(addressesOf));
-  const explicit = explicitSessions(peers, { own, asn: asNumber, listenPort, nodeAddresses });
+  const explicit = explicitSessions(peers, { own, asn: asNumber, listenPort, nodeAddresses, filters });
   const config: SpeakerConfig = {
     asn: asNumber,
     routerId: own.routerId,
@@ -91,6 +95,7 @@ function configure(
     peers: withoutReplaced(mesh.peers, explicit.peers),
     importPolicy: importPolicyOf(own, others, inputs),
     exportDeny: sorted(pools.filter((pool) => pool.disableBgpExport).map((pool) => pool.cidr)),
+    ...(settings.prefixAdvertisements.length === 0 ? {} : { communities: settings.prefixAdvertisements }),
   };
   return { config, problems: [...shared, ...mesh.problems, ...explicit.problems] };
 }
@@ -152,17 +157,19 @@ function inputsOf(resources: Iterable<Resource>): Inputs {
   const nodes: Node[] = [];
   const peers: BgpPeer[] = [];
   const pools: IpPool[] = [];
+  const filters = new Map<string, BgpFilter>();
   const affinities: BlockAffinity[] = [];
   let settings = defaults;
   for (const resource of resources) {
     if (resource.kind === 'Node') nodes.push(resource);
     else if (resource.kind === 'BGPPeer') peers.push(resource);
+    else if (resource.kind === 'BGPFilter') filters.set(resource.meta.name, resource);
     else if (resource.kind === 'IPPool') pools.push(resource);
     else if (resource.kind === 'BlockAffinity') affinities.push(resource);
     else if (resource.kind === 'BGPConfiguration' && resource.meta.name === 'default') settings = resource;
   }
   nodes.sort((a, b) => (a.meta.name < b.meta.name ? -1 : 1));
-  return { nodes, settings, peers, pools, affinities };
+  return { nodes, settings, peers, filters, pools, affinities };
 }
 
 const noNode = (node: string): Problem => ({

@@ -1,9 +1,12 @@
 /** The BGPPeer resources that apply to a node: global ones, and those that name or select it. */
 import { type Address, type Asn, formatAddress, isIpv4 } from '../../src/lib/net.ts';
+import type { BgpFilter } from '../../src/model/bgp-filter.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { BgpPeer } from '../../src/model/resource.ts';
 import { matchesSelector } from '../../src/model/selector.ts';
 import type { PeerConfig } from '../config.ts';
+import { sameData } from '../speaker/same.ts';
+import { filtersOf } from './filters.ts';
 import type { Sessions } from './mesh.ts';
 import { addressesOf, type Router, sourceFor } from './router.ts';
 import { BGP_PORT, nameOf, sessionOf } from './session.ts';
@@ -26,6 +29,8 @@ export interface ExplicitRequest {
   /** Where the cluster's nodes listen, for a peer that is one of them. */
   readonly listenPort: number;
   readonly nodeAddresses: ReadonlySet<Address>;
+  /** By name. */
+  readonly filters: ReadonlyMap<string, BgpFilter>;
 }
 
 /** Where two BGPPeers claim one address and port, a global one wins, as in Calico, then the first by name. */
@@ -41,7 +46,9 @@ export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitReq
       problems.push(noSource(peer, request.own));
       continue;
     }
-    const config = configOf(peer, request);
+    const { filters, problems: missing } = filtersOf(peer, request.filters);
+    problems.push(...missing);
+    const config = { ...configOf(peer, request), ...(filters === undefined ? {} : { filters }) };
     const winner = claims.get(config.key);
     if (winner === undefined) claims.set(config.key, { peer, config });
     else if (!agree(winner.config, config)) problems.push(conflict(winner, peer));
@@ -66,15 +73,21 @@ function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: Explic
   });
 }
 
-const agree = (a: PeerConfig, b: PeerConfig): boolean =>
-  a.peerAsn === b.peerAsn && a.keepaliveTimeMs === b.keepaliveTimeMs && a.restartTimeMs === b.restartTimeMs;
+/** All but who asks for it and by what name. */
+function agree(a: PeerConfig, b: PeerConfig): boolean {
+  const [{ name: _1, origin: _2, resource: _3, ...one }, { name: _4, origin: _5, resource: _6, ...other }] = [
+    a,
+    b,
+  ];
+  return sameData(one, other);
+}
 
 function conflict(winner: Claim, loser: BgpPeer): Problem {
   const { address, port } = winner.config;
   return {
     where: `BGPPeer/${loser.meta.name}`,
     what: `It and BGPPeer/${winner.peer.meta.name} describe the same neighbour, ${formatAddress(address)} port ${port}, differently; BGPPeer/${winner.peer.meta.name} counts.`,
-    fix: 'Delete one of the two, or make them agree in asNumber, keepaliveTime and maxRestartTime.',
+    fix: 'Delete one of the two, or make them agree in all but node and nodeSelector.',
   };
 }
 

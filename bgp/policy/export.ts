@@ -6,14 +6,27 @@
  *   iBGP          no: nothing is reflected   yes: a ToR may learn every node's blocks from any node, as with Calico
  *   eBGP          yes, next hop kept         yes, unless its path holds that AS already
  *
+ * Of what may go by that table the neighbour's filters are asked, then the pools whose export is disabled.
+ *
  * RFC 4271 §9.2 (dissemination), §5.1.3 (NEXT_HOP), RFC 1997 (well-known communities); outgoing.ts has the attributes.
  */
-import { type Address, containsAddress, formatPrefix, type Prefix, versionOf } from '../../src/lib/net.ts';
+import {
+  type Address,
+  contains,
+  containsAddress,
+  formatPrefix,
+  isPrefix4,
+  type Prefix,
+  versionOf,
+} from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
-import type { PeerConfig, SpeakerConfig } from '../config.ts';
+import { Trie } from '../../src/lib/trie.ts';
+import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
+import type { PeerConfig, PrefixCommunities, SpeakerConfig } from '../config.ts';
 import { familyOf, type Path } from '../rib/path.ts';
 import type { AttributeTable } from '../rib/paths.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
+import { addCommunity, firstMatch, operate, sessionTypeOf } from './filter.ts';
 import { trieOf } from './import.ts';
 import { towardsExternal, towardsInternal } from './outgoing.ts';
 
@@ -25,6 +38,9 @@ const noExport = 0xffff_ff01;
 const noAdvertise = 0xffff_ff02;
 const noExportSubconfed = 0xffff_ff03;
 
+/** What can differ between prefixes of one path: the rule that accepts them, or the communities of where they lie. */
+type Change = FilterRule | readonly Community[] | undefined;
+
 /** @param families  negotiated with this neighbour */
 export function compileExport(
   config: SpeakerConfig,
@@ -32,32 +48,71 @@ export function compileExport(
   families: readonly Family[],
   table: AttributeTable,
 ): ExportRule {
+  const session = sessionTypeOf(peer);
   const denied = trieOf(config.exportDeny);
-  const known = new WeakMap<Path, Export>();
-  const exportPath = (path: Path): Export => {
-    const cached = known.get(path);
+  const communitiesAt = communityTrie(config.communities ?? []);
+  const withheld = new WeakMap<Path, { readonly why: string | undefined }>();
+  const known = new WeakMap<Path, Map<Change, Export>>();
+  const whyWithheld = (path: Path): string | undefined => {
+    const cached = withheld.get(path);
+    if (cached !== undefined) return cached.why;
+    const why = withholding(path, peer, session);
+    withheld.set(path, { why });
+    return why;
+  };
+  const exportPath = (path: Path, change: Change): Export => {
+    const byChange = known.get(path) ?? new Map<Change, Export>();
+    known.set(path, byChange);
+    const cached = byChange.get(change);
     if (cached !== undefined) return cached;
-    const fresh = exported(path, config, peer, table);
-    known.set(path, fresh);
+    const fresh = exported(changed(path.attributes, change), config, peer, table);
+    byChange.set(change, fresh);
     return fresh;
   };
   return (prefix, best) => {
     if (!families.includes(familyOf(prefix))) return err('its address family is not negotiated');
+    const why = whyWithheld(best);
+    if (why !== undefined) return err(why);
+    const rules = peer.filters?.[isPrefix4(prefix) ? 'exportV4' : 'exportV6'] ?? [];
+    const rule = firstMatch(rules, prefix, best, session);
+    if (rule?.action === 'Reject') return err(`rejected by ${rule.name}`);
+    if (rule !== undefined) return exportPath(best, rule);
     const pool = denied.longestMatch(prefix);
     if (pool !== undefined) return err(`inside ${formatPrefix(pool[0])}, whose export is disabled`);
-    return exportPath(best);
+    return exportPath(best, communitiesAt.longestMatch(prefix)?.[1]);
   };
 }
 
-function exported(path: Path, config: SpeakerConfig, peer: PeerConfig, table: AttributeTable): Export {
-  const type = peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp';
-  const withheld = withholding(path, peer, type);
-  if (withheld !== undefined) return err(withheld);
-  if (type === 'ibgp') return ok(table.intern(towardsInternal(path.attributes, path.attributes.nextHop)));
-  const nextHop = externalNextHop(path.attributes.nextHop, config, peer);
+/** At each prefix what it and all that hold it ask for, so that the longest match says everything. */
+function communityTrie(asked: readonly PrefixCommunities[]): Trie<readonly Community[]> {
+  const merged = new Trie<readonly Community[]>();
+  for (const { cidr } of asked)
+    merged.set(
+      cidr,
+      asked.filter((one) => contains(one.cidr, cidr)).flatMap(({ communities }) => communities),
+    );
+  return merged;
+}
+
+function changed(attributes: PathAttributes, change: Change): PathAttributes {
+  if (change === undefined) return attributes;
+  return 'action' in change
+    ? operate(attributes, change.operations)
+    : change.reduce(addCommunity, attributes);
+}
+
+function exported(
+  attributes: PathAttributes,
+  config: SpeakerConfig,
+  peer: PeerConfig,
+  table: AttributeTable,
+): Export {
+  if (sessionTypeOf(peer) === 'ibgp')
+    return ok(table.intern(towardsInternal(attributes, attributes.nextHop)));
+  const nextHop = externalNextHop(attributes.nextHop, config, peer);
   return nextHop === undefined
     ? err('we have no address of its family to name as next hop')
-    : ok(table.intern(towardsExternal(path.attributes, nextHop, peer.localAsn)));
+    : ok(table.intern(towardsExternal(attributes, nextHop, peer.localAsn)));
 }
 
 function withholding(path: Path, peer: PeerConfig, type: 'ibgp' | 'ebgp'): string | undefined {

@@ -14,13 +14,14 @@ const unusable: readonly (readonly [prefix: string, why: string])[] = [
   ['ff00::/8', 'is multicast'],
 ];
 
-const ranges: readonly (readonly [Prefix, string])[] = unusable.flatMap(([text, why]) => {
+/** No host of another node, and no network, is in these. */
+export const unusableRanges: readonly (readonly [Prefix, string])[] = unusable.flatMap(([text, why]) => {
   const prefix = parsePrefix(text);
   return prefix === undefined ? [] : [[prefix, why] as const];
 });
 
 /** Undefined: it may be a next hop. Else why not, as a clause after "next hop". */
 export function nextHopFlaw(address: Address): string | undefined {
-  const range = ranges.find(([prefix]) => containsAddress(prefix, address));
+  const range = unusableRanges.find(([prefix]) => containsAddress(prefix, address));
   return range && `${formatAddress(address)} ${range[1]}`;
 }

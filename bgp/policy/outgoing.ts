@@ -47,7 +47,8 @@ export function towardsExternal(attributes: PathAttributes, nextHop: Address, lo
   };
 }
 
-function prepend(asn: Asn, asPath: AsPath): AsPath {
+/** As the first of a sequence (§5.1.2 b). */
+export function prepend(asn: Asn, asPath: AsPath): AsPath {
   const [first, ...rest] = asPath;
   return first?.kind === 'sequence' && first.asns.length < longestSegment
     ? [{ kind: 'sequence', asns: [asn, ...first.asns] }, ...rest]

@@ -20,7 +20,7 @@ export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
   const before = life.config;
   if (sameData(before, next)) return;
   life.config = next;
-  if (next !== undefined && !sameData(before?.importPolicy, next.importPolicy))
+  if (next !== undefined && !sameData(before && guardParts(before), guardParts(next)))
     life.guard = compileGuard(next);
   endPeers(turn, before, next);
   originate(turn, before, next);
@@ -83,25 +83,42 @@ function localPath(turn: Turn, version: IpVersion): Path | undefined {
     : origins.of(attributes.intern({ origin: 'igp', asPath: [], nextHop }));
 }
 
-const importParts = ({ importPolicy, ownAddress }: SpeakerConfig) => ({ importPolicy, ownAddress });
+const guardParts = ({ importPolicy, connected }: SpeakerConfig) => ({ importPolicy, connected });
 
-const exportParts = ({ ownAddress, exportDeny, connected }: SpeakerConfig) => ({
+const importParts = ({ importPolicy, ownAddress, connected }: SpeakerConfig) => ({
+  importPolicy,
+  ownAddress,
+  connected,
+});
+
+const exportParts = ({ ownAddress, exportDeny, connected, communities }: SpeakerConfig) => ({
   ownAddress,
   exportDeny,
   connected,
+  communities,
 });
+
+/** What of a neighbour's own configuration its two policies are made of. */
+const importPeerParts = ({ filters }: PeerConfig) => [filters?.importV4, filters?.importV6];
+const exportPeerParts = ({ filters }: PeerConfig) => [filters?.exportV4, filters?.exportV6];
 
 /** For the sessions that stay: the rules they were born with give way to those of today. */
 function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig): void {
   if (before === undefined) return;
-  const isImportOther = !sameData(importParts(before), importParts(next));
-  const isExportOther = !sameData(exportParts(before), exportParts(next));
-  for (const [key, { config, session, stale }] of turn.speaker.neighbours) {
+  const isAllImportOther = !sameData(importParts(before), importParts(next));
+  const isAllExportOther = !sameData(exportParts(before), exportParts(next));
+  const wanted = new Map(next.peers.map((peer) => [peer.key, peer]));
+  const { guard } = turn.speaker.life;
+  for (const [key, { config: was, session, stale }] of turn.speaker.neighbours) {
+    const config = wanted.get(key) ?? was;
+    const isImportOther = isAllImportOther || !sameData(importPeerParts(was), importPeerParts(config));
+    const isExportOther = isAllExportOther || !sameData(exportPeerParts(was), exportPeerParts(config));
     if (stale !== undefined && isImportOther)
-      reimport(turn, stale.source, compileImport(next, config, turn.speaker.life.guard), stale.routes);
+      reimport(turn, stale.source, compileImport(next, config, guard, turn.speaker.attributes), stale.routes);
     if (session === undefined) continue;
     if (isImportOther) {
-      const renewed = { ...session, accept: compileImport(next, config, turn.speaker.life.guard) };
+      const accept = compileImport(next, config, guard, turn.speaker.attributes);
+      const renewed = { ...session, accept };
       amendSession(turn, key, { accept: renewed.accept });
       reimport(turn, renewed.source, renewed.accept, renewed.adjRibIn.entries());
       turn.shown.add(key);

@@ -71,10 +71,10 @@ export const receivedRoutes = (speaker: Speaker, { session }: Neighbour): readon
   session === undefined
     ? []
     : inOrder(session.adjRibIn.entries()).map(([prefix, path]) => {
-        const reject = session.accept(prefix, path);
-        return reject === undefined
-          ? standing(speaker, prefix, path)
-          : describe(speaker, prefix, path, path.attributes, `not accepted: ${reject}`);
+        const accepted = session.accept(prefix, path);
+        return accepted.ok
+          ? standing(speaker, prefix, accepted.value, path.attributes)
+          : describe(speaker, prefix, path, path.attributes, `not accepted: ${accepted.error}`);
       });
 
 /** Adj-RIB-Out of one neighbour: what it was told, as it was told. */
@@ -101,10 +101,16 @@ export const withheldRoutes = (speaker: Speaker, { session }: Neighbour): readon
 const inOrder = <V>(entries: Iterable<readonly [Prefix, V]>): readonly (readonly [Prefix, V])[] =>
   [...entries].sort(([a], [b]) => comparePrefixes(a, b));
 
-function standing(speaker: Speaker, prefix: Prefix, path: Path): RouteStatus {
+/** @param shown  as received, where a filter changed it on its way in */
+function standing(
+  speaker: Speaker,
+  prefix: Prefix,
+  path: Path,
+  shown: PathAttributes = path.attributes,
+): RouteStatus {
   const { locRib } = speaker;
   const reasons = explain(locRib.paths(prefix), locRib.choice(prefix));
-  return describe(speaker, prefix, path, path.attributes, reasons.get(path) ?? 'not yet decided');
+  return describe(speaker, prefix, path, shown, reasons.get(path) ?? 'not yet decided');
 }
 
 function describe(

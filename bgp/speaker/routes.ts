@@ -33,8 +33,8 @@ export function learn(turn: Turn, session: Session, update: UpdateMessage): void
 }
 
 function offer(turn: Turn, session: Pick<Session, 'source' | 'accept'>, prefix: Prefix, path: Path): void {
-  const isAccepted = session.accept(prefix, path) === undefined;
-  turn.speaker.locRib.offer(prefix, session.source.key, isAccepted ? path : undefined);
+  const accepted = session.accept(prefix, path);
+  turn.speaker.locRib.offer(prefix, session.source.key, accepted.ok ? accepted.value : undefined);
 }
 
 /** A neighbour's faults are told at the 1st, 2nd, 4th, 8th… UPDATE of a session, so that it cannot flood the log. */

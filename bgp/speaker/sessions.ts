@@ -105,7 +105,7 @@ function sessionUp(turn: Turn, peer: PeerConfig, side: Side, negotiated: Negotia
     source,
     adjRibIn: new AdjRibIn(source, turn.speaker.attributes),
     adjRibOut: new AdjRibOut(negotiated.families, turn.speaker.life.isDeferring),
-    accept: compileImport(config, peer, guard),
+    accept: compileImport(config, peer, guard, turn.speaker.attributes),
     export: compileExport(config, peer, negotiated.families, turn.speaker.attributes),
     isWriteWanted: false,
     flawed: 0,

@@ -14,6 +14,7 @@ import type { World } from './world.ts';
 const judged = [
   'BGPPeer',
   'BGPConfiguration',
+  'BGPFilter',
   'IPPool',
   'IPReservation',
   'IPAMConfiguration',

@@ -72,6 +72,7 @@ const wakes: Partial<Record<Kind, readonly DutyName[]>> = {
   CalicoNodeStatus: ['conditions', 'taints'],
   BGPPeer: ['conditions'],
   BGPConfiguration: ['conditions'],
+  BGPFilter: ['conditions'],
   IPPool: ['conditions', 'addresses'],
   IPReservation: ['conditions', 'addresses'],
   IPAMConfiguration: ['conditions'],

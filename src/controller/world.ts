@@ -11,6 +11,7 @@ export const watched = [
   'NetworkPolicy',
   'BGPConfiguration',
   'BGPPeer',
+  'BGPFilter',
   'IPPool',
   'IPAMBlock',
   'BlockAffinity',

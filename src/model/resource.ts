@@ -5,6 +5,7 @@
  * are filled in, and nothing inside checks again. Field names follow the API each kind comes from.
  */
 import type { Address, Asn, Prefix } from '../lib/net.ts';
+import type { BgpFilter, Community } from './bgp-filter.ts';
 import type { BlockAffinity, IpamBlock, IpamConfiguration, IpReservation } from './ipam.ts';
 import type { LabelSelector } from './labels.ts';
 import type { Meta } from './meta.ts';
@@ -124,12 +125,19 @@ export interface BgpConfiguration {
   readonly serviceLoadBalancerIps: readonly Prefix[];
   /** Default true: the prefixes above are announced whole. False: only the addresses of Services, one by one. */
   readonly serviceLoadBalancerAggregation: boolean;
+  /** What is announced inside `cidr` carries these too; names are looked up. Default none. */
+  readonly prefixAdvertisements: readonly PrefixAdvertisement[];
 }
 
 /** One key of a Secret in the namespace of the daemons; what it holds is never part of a resource. */
 export interface SecretKey {
   readonly name: string;
   readonly key: string;
+}
+
+export interface PrefixAdvertisement {
+  readonly cidr: Prefix;
+  readonly communities: readonly Community[];
 }
 
 /** projectcalico.org/v3 BGPPeer. Neither `node` nor `nodeSelector`: a global peer, for every node. */
@@ -150,6 +158,8 @@ export interface BgpPeer {
   readonly password?: SecretKey;
   /** 1 to 255: the peer is at most so many hops away (RFC 5082). Absent: not checked. */
   readonly ttlSecurity?: number;
+  /** Names of BGPFilters, in the order in which they are asked. */
+  readonly filters: readonly string[];
 }
 
 export type PoolUse = 'Workload' | 'Tunnel' | 'LoadBalancer';
@@ -186,6 +196,7 @@ export type Resource =
   | EndpointSlice
   | BgpConfiguration
   | BgpPeer
+  | BgpFilter
   | IpPool
   | IpamBlock
   | BlockAffinity

@@ -32,6 +32,7 @@ export const kinds = {
   },
   BGPConfiguration: { ...calico, plural: 'bgpconfigurations' },
   BGPPeer: { ...calico, plural: 'bgppeers' },
+  BGPFilter: { ...calico, plural: 'bgpfilters' },
   IPPool: { ...calico, plural: 'ippools' },
   IPAMBlock: { ...calico, plural: 'ipamblocks' },
   BlockAffinity: { ...calico, plural: 'blockaffinities' },

@@ -104,6 +104,10 @@ describe('definitions', () => {
     }),
     peer({ asNumber: 4294967294, keepaliveTime: '1m30s', nodeSelector: 'all()' }),
     peer({ asNumber: '64512', peerIP: '[fd00::1]:1790', node: 'node1', filters: [], ttlSecurity: 0 }),
+    calico('BGPFilter', {
+      exportV4: [{ action: 'Accept', operations: [{ prependASPath: { prefix: [65000, '1.1'] } }] }],
+      importV6: [{ action: 'Reject', cidr: '::/0', matchOperator: 'Equal', source: 'RemotePeers' }],
+    }),
     calico('IPPool', { cidr: '10.244.0.0/16', blockSize: 26, allowedUses: ['Workload', 'Tunnel'] }),
     calico('IPPool', { cidr: 'fd00:244::/48', disabled: true, natOutgoing: false, vxlanMode: 'Never' }),
     calico('IPPool', { cidr: '198.51.100.0/24', allowedUses: ['LoadBalancer'], assignmentMode: 'Automatic' }),
@@ -222,14 +226,14 @@ describe('definitions', () => {
   });
 
   test('a field that this version lacks is kept by the API server and refused by us, in words', async () => {
-    await objects.put(peer({ password: { secretKeyRef: { name: 'bgp', key: 'tor' } } }));
+    await objects.put(peer({ reachableBy: '10.0.0.2' }));
     const seen = watch('admin', ['BGPPeer']);
     await eventually(() => expect(seen.inSync).toBe(true), soon);
     expect(seen.keys()).toEqual([]);
     expect(seen.problems).toEqual([
       {
-        where: 'BGPPeer/default spec.password',
-        what: 'is not supported in this version: sessions with a password are not there yet.',
+        where: 'BGPPeer/default spec.reachableBy',
+        what: 'is not supported in this version: routes to peers are not set.',
         fix: 'Remove the field.',
         ref: { kind: 'BGPPeer', name: 'default' },
       },

@@ -46,6 +46,44 @@ const block = {
 const affinity = { state: 'pending', node: 'node1', cidr: '10.0.0.0/26' };
 const hostBits = 'must be a prefix without bits set after its length';
 
+/** Of the rules that each list of a BGPFilter has. */
+function ruleCases(list: string): readonly AdmissionCase[] {
+  const isV6 = list.endsWith('6');
+  const [own, other] = isV6 ? ['fd00::/16', '10.0.0.0/8'] : ['10.0.0.0/8', 'fd00::/16'];
+  const one = (message: string, refused: Spec, accepted: Spec): AdmissionCase =>
+    specs(
+      'BGPFilter',
+      message,
+      { [list]: [{ action: 'Accept', ...refused }] },
+      { [list]: [{ action: 'Accept', ...accepted }] },
+    );
+  const within = { cidr: own, matchOperator: 'In' };
+  const add = { addCommunity: { value: '64512:1' } };
+  return [
+    one('cidr and matchOperator go together', { cidr: own }, within),
+    one('must be a prefix like', { ...within, cidr: '10.0.0.0' }, within),
+    one(`must be an IPv${isV6 ? 6 : 4} prefix`, { ...within, cidr: other }, within),
+    one(
+      'prefixLength goes with',
+      { cidr: own, matchOperator: 'Equal', prefixLength: { min: 17 } },
+      { ...within, prefixLength: { min: 17 } },
+    ),
+    one(
+      'prefixLength.min must not',
+      { ...within, prefixLength: { min: 25, max: 24 } },
+      { ...within, prefixLength: { min: 24, max: 24 } },
+    ),
+    one('operations go with', { action: 'Reject', operations: [add] }, { operations: [add] }),
+    one('has to be exactly one', { operations: [{}] }, { operations: [{ setPriority: { value: 1 } }] }),
+    one(
+      'must be a community',
+      { operations: [{ addCommunity: { value: '1:2:3:4' } }] },
+      { operations: [{ addCommunity: { value: '1:2:3' } }] },
+    ),
+    one('must be a community', { communities: { values: ['x'] } }, { communities: { values: ['1:2'] } }),
+  ];
+}
+
 export const admissionCases: readonly AdmissionCase[] = [
   specs(
     'BGPPeer',
@@ -73,6 +111,19 @@ export const admissionCases: readonly AdmissionCase[] = [
       { [field]: [{ cidr: '10.96.0.0/12' }] },
     ),
   ),
+  specs(
+    'BGPConfiguration',
+    'must be a prefix like',
+    { prefixAdvertisements: [{ cidr: '10.96.0.0', communities: [] }] },
+    { prefixAdvertisements: [{ cidr: '10.96.0.0/12', communities: ['64512:1'] }] },
+  ),
+  specs(
+    'BGPConfiguration',
+    'must be a community',
+    { communities: [{ name: 'a', value: '64512' }] },
+    { communities: [{ name: 'a', value: '64512:1' }] },
+  ),
+  ...(['exportV4', 'importV4', 'exportV6', 'importV6'] as const).flatMap(ruleCases),
   specs('IPPool', hostBits, { cidr: '10.244.0.1/16' }, { cidr: 'fd00:1::/64' }),
   specs('IPPool', 'must not overlap', { cidr: '169.254.0.0/20' }, { cidr: '169.253.0.0/20' }),
   specs('IPPool', 'cidr never changes', { cidr: '10.245.0.0/16' }, { ...pool, disabled: true }, pool),

@@ -64,6 +64,7 @@ export const bgpConfiguration = (
     externalIps?: string[];
     loadBalancerIps?: string[];
     aggregation?: boolean;
+    advertisements?: BgpConfiguration['prefixAdvertisements'];
   } = {},
 ): BgpConfiguration => ({
   kind: 'BGPConfiguration',
@@ -75,6 +76,7 @@ export const bgpConfiguration = (
   serviceExternalIps: (over.externalIps ?? []).map(prefix),
   serviceLoadBalancerIps: (over.loadBalancerIps ?? []).map(prefix),
   serviceLoadBalancerAggregation: over.aggregation ?? true,
+  prefixAdvertisements: over.advertisements ?? [],
 });
 
 export const bgpPeer = (
@@ -87,6 +89,7 @@ export const bgpPeer = (
     nodeSelector?: string;
     keepaliveTimeMs?: number;
     maxRestartTimeMs?: number;
+    filters?: readonly string[];
   } = {},
 ): BgpPeer => {
   const selector = over.nodeSelector === undefined ? undefined : parseSelector(over.nodeSelector);
@@ -101,6 +104,7 @@ export const bgpPeer = (
     ...(selector === undefined ? {} : { nodeSelector: selector.value }),
     ...(over.keepaliveTimeMs === undefined ? {} : { keepaliveTimeMs: over.keepaliveTimeMs }),
     ...(over.maxRestartTimeMs === undefined ? {} : { maxRestartTimeMs: over.maxRestartTimeMs }),
+    filters: over.filters ?? [],
   };
 };
 

@@ -138,6 +138,7 @@ const specs: Readonly<Record<Kind, Allowed>> = {
     ),
     status: { conditions },
   },
+  BGPFilter: { spec: fields('exportV4', 'importV4', 'exportV6', 'importV6'), status: { conditions } },
   IPPool: {
     spec: fields(
       ...[

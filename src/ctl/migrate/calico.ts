@@ -28,7 +28,6 @@ const advice: Readonly<Record<string, string>> = {
   'spec.natOutgoing':
     'Set it to false and translate at the edge of the network, or keep an nftables masquerade rule of your own for what leaves the pools.',
   'spec.password': 'Run this session without a password, or wait: it must not be moved before.',
-  'spec.filters': 'Do the filtering on the neighbour, or wait: it must not be moved before.',
 };
 
 /** A kind of ours: the daemons' own schema decides, field by field. */
@@ -142,11 +141,7 @@ const tier = (object: Manifest): readonly Verdict[] =>
 export const calicoRows: readonly Row[] = [
   { kind: 'BGPConfiguration', plural: 'bgpconfigurations', judge: ours },
   { kind: 'BGPPeer', plural: 'bgppeers', judge: ours },
-  {
-    kind: 'BGPFilter',
-    plural: 'bgpfilters',
-    judge: never('route filters are not there yet.', 'Do the filtering on the neighbours.'),
-  },
+  { kind: 'BGPFilter', plural: 'bgpfilters', judge: ours },
   { kind: 'IPPool', plural: 'ippools', judge: ours },
   { kind: 'IPReservation', plural: 'ipreservations', judge: ours },
   {

@@ -194,7 +194,13 @@ export interface Shown {
 }
 
 /** Kinds with conditions of ours, which -o wide shows behind Calico's columns. */
-const judged: ReadonlySet<Kind> = new Set(['NetworkPolicy', 'BGPConfiguration', 'BGPPeer', 'IPPool']);
+const judged: ReadonlySet<Kind> = new Set([
+  'NetworkPolicy',
+  'BGPConfiguration',
+  'BGPPeer',
+  'BGPFilter',
+  'IPPool',
+]);
 
 export function shown(kind: Kind, wide: boolean, withNamespace: boolean): Shown {
   const { ps, wide: more = ps } = columnsOf[kind];

@@ -1,14 +1,16 @@
 /** projectcalico.org/v3 BGPConfiguration. Strict; Calico's fields that this version lacks are refused by name. */
-import { asn } from '../../lib/net.ts';
+import { asn, type Prefix } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
+import type { Community } from '../../model/bgp-filter.ts';
 import type { BgpConfiguration, Meta } from '../../model/resource.ts';
 import { asNumber, prefix } from './addresses.ts';
 import { longestRestart } from './bgp-peer.ts';
 import { isPrefix, onlyDefaultName, prefixLength, withDefault, withRules } from './cel.ts';
-import { flag, list, maybe, oneOf, portNumber, seconds } from './fields.ts';
-import type { Flaw } from './flaw.ts';
+import { community, parseCommunity } from './community.ts';
+import { flag, list, maybe, oneOf, parseText, portNumber, seconds, text } from './fields.ts';
+import { describe, type Flaw, wrong } from './flaw.ts';
 import { onlyDefault } from './meta.ts';
-import { manifest, read, strict, unsupported } from './read.ts';
+import { check, field, manifest, read, strict, unsupported } from './read.ts';
 import { secretKey } from './secret-key.ts';
 
 /** Calico's form of a list of prefixes: one object around each. */
@@ -18,6 +20,50 @@ const prefixes = (about: string) =>
       .describe(about)
       .meta({ maxItems: 500 }),
   );
+
+const communityName = field(
+  (json) => {
+    const parsed = parseText(json);
+    return !parsed.ok || /^[A-Za-z0-9._-]{1,63}$/.test(parsed.value)
+      ? parsed
+      : wrong(
+          `must be a name, but is ${describe(json)}.`,
+          'Write letters, digits, dots, hyphens and underscores, 63 at most.',
+        );
+  },
+  { type: 'string', pattern: '^[A-Za-z0-9._-]{1,63}$', maxLength: 63 },
+);
+
+interface Named {
+  readonly communities?: readonly { readonly name: string; readonly value: Community }[];
+  readonly prefixAdvertisements?: readonly {
+    readonly cidr: Prefix;
+    readonly communities: readonly string[];
+  }[];
+}
+
+/** A name of `communities`, or a community itself. */
+function lookUp(written: string, { communities = [] }: Named): Community | undefined {
+  const named = communities.find(({ name }) => name === written);
+  if (named !== undefined) return named.value;
+  const parsed = parseCommunity(written);
+  return parsed.ok ? parsed.value : undefined;
+}
+
+function unknownCommunity(spec: Named) {
+  for (const [index, { communities }] of (spec.prefixAdvertisements ?? []).entries()) {
+    const place = communities.findIndex((written) => lookUp(written, spec) === undefined);
+    if (place < 0) continue;
+    return {
+      at: ['prefixAdvertisements', index, 'communities', place],
+      wrong: {
+        what: `is neither a community nor a name of spec.communities: ${describe(communities[place])}.`,
+        fix: 'Add it to spec.communities, or write a community like 64512:100 or 64512:1:100.',
+      },
+    };
+  }
+  return undefined;
+}
 
 export const bgpConfigurationSchema = withRules(
   manifest(
@@ -41,8 +87,23 @@ export const bgpConfigurationSchema = withRules(
             'Enabled',
           ),
         ),
-        communities: unsupported('communities cannot be added to routes yet', []),
-        prefixAdvertisements: unsupported('communities cannot be added to routes yet', []),
+        communities: maybe(
+          list(strict({ name: communityName, value: community }))
+            .describe('Names for communities, for prefixAdvertisements.')
+            .meta({ maxItems: 500 }),
+        ),
+        prefixAdvertisements: maybe(
+          list(
+            strict({
+              cidr: withRules(prefix, [isPrefix], prefixLength),
+              communities: list(text.meta({ maxLength: 64 }))
+                .describe('Each a name from communities, or a community itself.')
+                .meta({ maxItems: 50 }),
+            }),
+          )
+            .describe('What is announced inside cidr carries these communities too.')
+            .meta({ maxItems: 500 }),
+        ),
         nodeMeshPassword: maybe(
           strict({
             secretKeyRef: secretKey.describe(
@@ -66,7 +127,7 @@ export const bgpConfigurationSchema = withRules(
         ),
         ipv4NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
         ipv6NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
-      }),
+      }).superRefine(check(unknownCommunity)),
     ),
   ),
   [onlyDefaultName],
@@ -92,5 +153,9 @@ export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfi
     serviceExternalIps: spec?.serviceExternalIPs ?? [],
     serviceLoadBalancerIps: spec?.serviceLoadBalancerIPs ?? [],
     serviceLoadBalancerAggregation: spec?.serviceLoadBalancerAggregation !== 'Disabled',
+    prefixAdvertisements: (spec?.prefixAdvertisements ?? []).map(({ cidr, communities }) => ({
+      cidr,
+      communities: communities.flatMap((written) => lookUp(written, spec ?? {}) ?? []),
+    })),
   });
 }

@@ -4,7 +4,7 @@ import { ok, type Result } from '../../lib/result.ts';
 import type { BgpPeer, Meta } from '../../model/resource.ts';
 import { asNumber, parseAddressField } from './addresses.ts';
 import { withRules } from './cel.ts';
-import { maybe, seconds, selectorOrAbsent, textOrAbsent, wholeNumber } from './fields.ts';
+import { list, maybe, seconds, selectorOrAbsent, text, textOrAbsent, wholeNumber } from './fields.ts';
 import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
 import { check, field, manifest, read, strict, unsupported } from './read.ts';
 import { secretKey } from './secret-key.ts';
@@ -102,7 +102,11 @@ export const bgpPeerSchema = manifest(
         ),
       ),
       reachableBy: unsupported('routes to peers are not set', ''),
-      filters: unsupported('BGPFilter is not there yet', []),
+      filters: maybe(
+        list(text)
+          .describe('BGPFilters, asked in this order before what is accepted and announced by default.')
+          .meta({ maxItems: 50 }),
+      ),
       reversePeering: unsupported('the other side of a peering is never made up', 'Manual'),
     }).superRefine(
       check(({ node, nodeSelector }) =>
@@ -126,8 +130,9 @@ export const bgpPeerSchema = manifest(
 export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly Flaw[]> {
   const parsed = read(bgpPeerSchema, json);
   if (!parsed.ok) return parsed;
-  const { node, nodeSelector, peerIP, asNumber: peerAsn, keepaliveTime, maxRestartTime } = parsed.value.spec;
-  const { password, ttlSecurity = 0 } = parsed.value.spec;
+  const { spec } = parsed.value;
+  const { node, nodeSelector, peerIP, asNumber: peerAsn, keepaliveTime, maxRestartTime, filters = [] } = spec;
+  const { password, ttlSecurity = 0 } = spec;
   return ok({
     kind: 'BGPPeer',
     meta,
@@ -140,5 +145,6 @@ export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly
     ...(maxRestartTime === undefined ? {} : { maxRestartTimeMs: maxRestartTime }),
     ...(password === undefined ? {} : { password: password.secretKeyRef }),
     ...(ttlSecurity === 0 ? {} : { ttlSecurity }),
+    filters,
   });
 }

@@ -11,6 +11,7 @@ import { isObject, type JsonObject } from '../json.ts';
 import { kinds } from '../kinds.ts';
 import { selectable } from '../selectable.ts';
 import { bgpConfigurationSchema } from './bgp-configuration.ts';
+import { bgpFilterSchema } from './bgp-filter.ts';
 import { bgpPeerSchema } from './bgp-peer.ts';
 import { blockAffinitySchema } from './block-affinity.ts';
 import { calicoNodeStatusSchema } from './calico-node-status.ts';
@@ -73,6 +74,18 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
       { name: 'Node', type: 'string', jsonPath: '.spec.node' },
       { name: 'Selector', type: 'string', jsonPath: '.spec.nodeSelector' },
     ],
+  },
+  BGPFilter: {
+    schema: bgpFilterSchema,
+    about: 'What may come from the neighbours whose BGPPeers name it, and what may go to them.',
+    shortNames: [],
+    category: 'bgp',
+    health: 'Accepted',
+    columns: (['exportV4', 'importV4', 'exportV6', 'importV6'] as const).map((list) => ({
+      name: list,
+      type: 'string',
+      jsonPath: `.spec.${list}[*].action`,
+    })),
   },
   IPPool: {
     schema: ipPoolSchema,

@@ -6,6 +6,7 @@ import type { Kind, Meta, Resource } from '../../model/resource.ts';
 import { isObject } from '../json.ts';
 import { allKinds, isKind, kinds } from '../kinds.ts';
 import { readBgpConfiguration } from './bgp-configuration.ts';
+import { readBgpFilter } from './bgp-filter.ts';
 import { readBgpPeer } from './bgp-peer.ts';
 import { readBlockAffinity } from './block-affinity.ts';
 import { readCalicoNodeStatus } from './calico-node-status.ts';
@@ -29,6 +30,7 @@ const readers = {
   NetworkPolicy: readNetworkPolicy,
   BGPConfiguration: readBgpConfiguration,
   BGPPeer: readBgpPeer,
+  BGPFilter: readBgpFilter,
   IPPool: readIpPool,
   Service: readService,
   EndpointSlice: readEndpointSlice,
@@ -43,7 +45,6 @@ const readers = {
 
 /** Calico's kinds that we do not read yet, for a better answer than "unknown". */
 const calicoKinds = [
-  'BGPFilter',
   'ClusterInformation',
   'FelixConfiguration',
   'GlobalNetworkPolicy',

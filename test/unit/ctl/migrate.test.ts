@@ -52,9 +52,14 @@ describe('of Calico', () => {
     [
       'a peer with filters',
       made('BGPPeer', 'tor', { peerIP: '10.0.0.1', asNumber: 65000, filters: ['f'] }),
-      ['BGPPeer/tor spec.filters: not supported'],
+      ['BGPPeer/tor: works'],
     ],
-    ['a filter', made('BGPFilter', 'f'), ['BGPFilter/f: not supported']],
+    ['a filter', made('BGPFilter', 'f', { exportV4: [{ action: 'Reject' }] }), ['BGPFilter/f: works']],
+    [
+      'a filter by interface',
+      made('BGPFilter', 'f', { exportV4: [{ action: 'Reject', interface: 'eth0' }] }),
+      ['BGPFilter/f spec.exportV4[0].interface: not supported'],
+    ],
     ['a global policy', made('GlobalNetworkPolicy', 'deny'), ['GlobalNetworkPolicy/deny: not supported']],
     [
       'its own NetworkPolicy',
@@ -176,7 +181,7 @@ test('what runs now is named, the worst is first, and what may not be read is sa
   const source = sourceOf(
     set,
     made('BGPPeer', 'tor', { peerIP: '10.0.0.1', asNumber: 65000 }),
-    made('BGPFilter', 'f'),
+    made('BGPFilter', 'f', { exportV4: [{ action: 'Reject', interface: 'eth0' }] }),
   );
   const guarded: Source = {
     ...source,
@@ -187,8 +192,8 @@ test('what runs now is named, the worst is first, and what may not be read is sa
   };
   expect(migrationText(await migrate(guarded))).toBe(`Runs now: Calico (DaemonSet kube-system/calico-node).
 
-VERDICT        OBJECT       HOW, AND WHAT TO DO
-not supported  BGPFilter/f  route filters are not there yet. Do the filtering on the neighbours.
+VERDICT        OBJECT                                  HOW, AND WHAT TO DO
+not supported  BGPFilter/f spec.exportV4[0].interface  is not supported in this version: routes of interfaces are never read, so a route has none. Remove the field.
 works          BGPPeer/tor
 
 Not read: You may not read configmaps.

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PeerConfig, SpeakerConfig } from '../../../bgp/config.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
+import { AttributeTable } from '../../../bgp/rib/paths.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, type Prefix } from '../../../src/lib/net.ts';
 import { configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
@@ -16,11 +17,11 @@ function verdict(
   peer: PeerConfig = peerOf(),
 ): string {
   const type = peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp';
-  const rule = compileImport(config, peer, compileGuard(config));
+  const rule = compileImport(config, peer, compileGuard(config), new AttributeTable());
   const path = routeOf({ type }, attributes);
-  const first = rule(where, path) ?? 'accepted';
-  expect(rule(where, path) ?? 'accepted').toBe(first);
-  return first;
+  const first = rule(where, path);
+  expect(rule(where, path)).toEqual(first);
+  return first.ok ? 'accepted' : first.error;
 }
 
 test('a route inside a pool with a sound next hop is accepted', () => {

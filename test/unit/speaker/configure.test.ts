@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { PeerConfig } from '../../../bgp/config.ts';
-import { findNeighbour, peerStatuses } from '../../../bgp/speaker/report.ts';
+import type { Filters, PeerConfig } from '../../../bgp/config.ts';
+import { findNeighbour, peerStatuses, receivedRoutes, routes } from '../../../bgp/speaker/report.ts';
 import { asn } from '../../../src/lib/net.ts';
 import { announce, fibOf, notificationsOf, OneSpeaker, of } from '../../support/one-speaker.ts';
 import { attributesOf, peerOf, sequence } from '../../support/routes.ts';
@@ -127,6 +127,67 @@ describe('policies are asked again without disturbing a session', () => {
     expect(one.drain(tor)).toEqual(['-10.1.0.0/24']);
     one.configure({ exportDeny: [] });
     expect(one.drain(tor)).toEqual(['+10.1.0.0/24 via 192.0.2.100']);
+  });
+
+  const rule = { action: 'Accept', operations: [], name: 'BGPFilter/f' } as const;
+  const none = { exportV4: [], importV4: [], exportV6: [], importV6: [] };
+
+  test('a filter that comes, changes and goes is asked of what a neighbour told before', () => {
+    const one = running();
+    const outside = prefix('172.16.0.0/24');
+    one.hear(tor, announce(fromTor, outside, at));
+    one.drain(node);
+    const withRules = (...importV4: Filters['importV4']): PeerConfig => ({
+      ...tor,
+      filters: { ...none, importV4 },
+    });
+    const to = (cidr: string) => ({
+      prefix: { cidr: prefix(cidr), operator: 'In', least: 0, most: 32 } as const,
+    });
+    const follow = (peer: PeerConfig): unknown => [
+      fibOf(one.configure({ peers: [peer, node] })),
+      one.drain(node),
+    ];
+    expect(follow(withRules({ ...rule, ...to('172.16.0.0/12') }))).toEqual([
+      ['172.16.0.0/24 via 192.0.2.1'],
+      ['+172.16.0.0/24 via 192.0.2.1'],
+    ]);
+    expect(follow(withRules({ ...rule, ...to('10.0.0.0/8'), action: 'Reject' }))).toEqual([
+      ['172.16.0.0/24 gone', '10.2.0.0/24 gone'],
+      ['-172.16.0.0/24', '-10.2.0.0/24'],
+    ]);
+    expect(follow(tor)).toEqual([['10.2.0.0/24 via 192.0.2.1'], ['+10.2.0.0/24 via 192.0.2.1']]);
+    expect(statesOf(one)).toEqual(bothUp);
+  });
+
+  test('what an import filter changes is what others are told; the received route is shown as it came', () => {
+    const one = running();
+    const importV4: Filters['importV4'] = [{ ...rule, operations: [{ kind: 'setPriority', priority: 7 }] }];
+    one.configure({ peers: [{ ...tor, filters: { ...none, importV4 } }, node] });
+    one.hear(tor, announce(fromTor, at));
+    const shown = findNeighbour(one.speaker, 'tor');
+    expect(shown && receivedRoutes(one.speaker, shown)).toMatchObject([
+      { best: true, reason: 'the only path' },
+    ]);
+    expect(shown && receivedRoutes(one.speaker, shown)[0]).not.toHaveProperty('localPref');
+    expect(routes(one.speaker)).toContainEqual(
+      expect.objectContaining({ prefix: '10.2.0.0/24', localPref: 2_147_483_640 }),
+    );
+  });
+
+  test('an export filter takes back and gives again; communities for prefixes are told at once', () => {
+    const one = running();
+    const exportV4: Filters['exportV4'] = [{ ...rule, action: 'Reject' }];
+    one.configure({ peers: [{ ...tor, filters: { ...none, exportV4 } }, node] });
+    expect(one.drain(tor)).toEqual(['-10.1.0.0/24']);
+    expect(one.drain(node)).toEqual([]);
+    one.configure({ peers: [tor, node] });
+    expect(one.drain(tor)).toEqual(['+10.1.0.0/24 via 192.0.2.100']);
+    one.configure({
+      communities: [{ cidr: prefix('10.0.0.0/8'), communities: [{ kind: 'standard', value: 1 }] }],
+    });
+    expect(one.drain(tor)).toEqual(['+10.1.0.0/24 via 192.0.2.100']);
+    expect(statesOf(one)).toEqual(bothUp);
   });
 
   test('a subnet that becomes known changes the next hop told', () => {

@@ -136,6 +136,7 @@ describe('BGPPeer', () => {
       peerIp: parseAddress(ip),
       ...(port === undefined ? {} : { peerPort: port }),
       asNumber: asn(64513),
+      filters: [],
     });
   });
 
@@ -194,7 +195,7 @@ describe('BGPPeer', () => {
       '{peerIP: 10.0.0.1, asNumber: 1, ttlSecurity: 256}',
       'spec.ttlSecurity: must be a number of hops from 0 to 255, but is 256.',
     ],
-    ['{peerIP: 10.0.0.1, asNumber: 1, filters: [a]}', 'spec.filters: is not supported in this version'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, filters: [1]}', 'spec.filters[0]: must be a text, but is 1.'],
     [
       '{peerIP: 10.0.0.1, asNumber: 1, peerIp: x}',
       'spec.peerIp: is not a field of this object. Did you mean peerIP?',
@@ -207,6 +208,141 @@ describe('BGPPeer', () => {
     expect(flaws('{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: a}}')).toEqual([
       'spec: is missing. Give an object with named fields.',
     ]);
+  });
+});
+
+describe('communities', () => {
+  test('of prefixAdvertisements are found by name, or are written out', () => {
+    expect(
+      resource(
+        configuration(
+          '{communities: [{name: rack, value: "64512:1"}, {name: big, value: "64512:1:4294967295"}], prefixAdvertisements: [{cidr: 10.0.0.0/8, communities: [rack, "65535:666", big]}]}',
+        ),
+      ),
+    ).toMatchObject({
+      prefixAdvertisements: [
+        {
+          cidr: parsePrefix('10.0.0.0/8'),
+          communities: [
+            { kind: 'standard', value: 64512 * 65536 + 1 },
+            { kind: 'standard', value: 0xffff_029a },
+            { kind: 'large', parts: [64512, 1, 4294967295] },
+          ],
+        },
+      ],
+    });
+    expect(resource(configuration('{}'))).toMatchObject({ prefixAdvertisements: [] });
+  });
+
+  test.each([
+    [
+      '{prefixAdvertisements: [{cidr: 10.0.0.0/8, communities: ["1:1", rack]}]}',
+      'spec.prefixAdvertisements[0].communities[1]: is neither a community nor a name of spec.communities: the text "rack". Add it',
+    ],
+    ['{communities: [{name: a, value: "1:65536"}]}', 'spec.communities[0].value: has the part 65536'],
+    ['{communities: [{name: a, value: "1:1:4294967296"}]}', 'of which the greatest is 4294967295.'],
+    ['{communities: [{name: a, value: "1"}]}', 'spec.communities[0].value: must be a community'],
+    ['{communities: [{name: "a b", value: "1:1"}]}', 'spec.communities[0].name: must be a name'],
+    ['{communities: [{name: a}]}', 'spec.communities[0].value: is missing.'],
+  ])('%s is refused', (spec, expected) => {
+    expect(flaws(configuration(spec))).toEqual([expect.stringContaining(expected)]);
+  });
+});
+
+describe('BGPFilter', () => {
+  const filter = (spec: string) =>
+    `{apiVersion: projectcalico.org/v3, kind: BGPFilter, metadata: {name: f}, spec: ${spec}}`;
+
+  test('every field of a rule is read, with the bounds that a prefix has by itself', () => {
+    const rule =
+      '{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, source: RemotePeers, peerType: eBGP, communities: {values: ["1:2"]}, asPathPrefix: [65000, "1.1"], priority: 1024, interface: "*", operations: [{addCommunity: {value: "1:2:3"}}, {prependASPath: {prefix: [65001]}}, {setPriority: {value: 7}}]}';
+    expect(resource(filter(`{exportV4: [${rule}]}`))).toEqual({
+      kind: 'BGPFilter',
+      meta: { name: 'f', labels: {}, annotations: {} },
+      exportV4: [
+        {
+          action: 'Accept',
+          prefix: { cidr: parsePrefix('10.0.0.0/8'), operator: 'In', least: 8, most: 32 },
+          source: 'RemotePeers',
+          peerType: 'eBGP',
+          community: { kind: 'standard', value: 65538 },
+          asPathPrefix: [65000, 65537],
+          priority: 1024,
+          operations: [
+            { kind: 'addCommunity', community: { kind: 'large', parts: [1, 2, 3] } },
+            { kind: 'prependAsPath', asns: [65001] },
+            { kind: 'setPriority', priority: 7 },
+          ],
+        },
+      ],
+      importV4: [],
+      exportV6: [],
+      importV6: [],
+    });
+  });
+
+  test('a rule without matchers, and bounds of length, are taken', () => {
+    expect(
+      resource(
+        filter(
+          '{importV6: [{action: Accept, cidr: "fd00::/16", matchOperator: NotIn, prefixLength: {min: 48}}, {action: Reject}]}',
+        ),
+      ),
+    ).toMatchObject({
+      importV6: [
+        { prefix: { operator: 'NotIn', least: 48, most: 128 }, operations: [] },
+        { action: 'Reject', operations: [] },
+      ],
+    });
+    expect(resource(filter('{}'))).toMatchObject({ importV4: [], exportV6: [] });
+  });
+
+  test.each([
+    ['{exportV4: [{}]}', 'spec.exportV4[0].action: is missing.'],
+    ['{exportV4: [{action: Drop}]}', 'must be one of Accept, Reject'],
+    [
+      '{exportV4: [{action: Accept, cidr: 10.0.0.0/8}]}',
+      'spec.exportV4[0].cidr: stands without matchOperator.',
+    ],
+    ['{exportV4: [{action: Accept, matchOperator: In}]}', 'spec.exportV4[0].matchOperator: has no cidr'],
+    [
+      '{exportV4: [{action: Accept, cidr: "fd00::/8", matchOperator: In}]}',
+      'spec.exportV4[0].cidr: must be an IPv4 prefix, but is fd00::/8. Move the rule to the list for IPv6.',
+    ],
+    [
+      '{importV4: [{action: Accept, cidr: 10.0.0.0/8, matchOperator: Equal, prefixLength: {min: 9}}]}',
+      'spec.importV4[0].prefixLength: has a meaning with the matchOperator In or NotIn only.',
+    ],
+    [
+      '{importV4: [{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, prefixLength: {min: 25, max: 24}}]}',
+      'spec.importV4[0].prefixLength: has a min of 25, greater than its max of 24.',
+    ],
+    [
+      '{importV4: [{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, prefixLength: {max: 33}}]}',
+      'must be a prefix length from 0 to 32, but is 33.',
+    ],
+    [
+      '{importV4: [{action: Accept, interface: "eth*"}]}',
+      'spec.importV4[0].interface: is not supported in this version: routes of interfaces are never read',
+    ],
+    [
+      '{importV4: [{action: Reject, operations: [{setPriority: {value: 1}}]}]}',
+      'spec.importV4[0].operations: are for rules that accept. Remove them.',
+    ],
+    ['{importV4: [{action: Accept, operations: [{}]}]}', 'spec.importV4[0].operations[0]: has 0 operations.'],
+    ['{importV4: [{action: Accept, operations: []}]}', 'spec.importV4[0].operations: has 0 elements.'],
+    [
+      '{importV4: [{action: Accept, operations: [{setPriority: {value: 1}, addCommunity: {value: "1:1"}}]}]}',
+      'operations[0]: has 2 operations. Give exactly one of addCommunity, prependASPath, setPriority.',
+    ],
+    [
+      '{importV4: [{action: Accept, communities: {values: ["1:1", "1:2"]}}]}',
+      'communities.values: has 2 elements. Give from 1 to 1.',
+    ],
+    ['{importV4: [{action: Accept, priority: 0}]}', 'must be a priority from 1 to 2147483646, but is 0.'],
+    ['{importv4: []}', 'spec.importv4: is not a field of this object. Did you mean importV4?'],
+  ])('%s is refused', (spec, expected) => {
+    expect(flaws(filter(spec))).toEqual([expect.stringContaining(expected)]);
   });
 });
 
