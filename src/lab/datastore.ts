@@ -67,6 +67,8 @@ function directory(name: string): Datastore {
 export const apiDirOf = (lab: string): string => join(runDirOf(lab), 'api');
 /** The person's, with every right, to the door on this machine's loopback. */
 export const kubeconfigOf = (lab: string): string => join(runDirOf(lab), 'kubeconfig');
+/** The same for who is on a node of the lab. */
+const innerKubeconfigOf = (lab: string): string => join(apiDirOf(lab), 'kubeconfig');
 /** Those of the daemons: limited rights, over the nodes' own network. */
 export const daemonKubeconfigOf = (lab: string, daemon: Daemon): string =>
   join(apiDirOf(lab), `kubeconfig-${daemon}`);
@@ -103,7 +105,7 @@ function cluster(lab: string, port: number): Datastore {
 }
 
 /** Starting on a busy machine takes its time. */
-const startMs = 90_000;
+const startMs = 180_000;
 
 async function ready(lab: string, port: number): Promise<void> {
   const ask = asAdmin(accessOf(lab, port));
@@ -137,6 +139,7 @@ export async function prepareApi(
   const certificate = certificateIn(apiDirOf(lab));
   writeFileSync(kubeconfigOf(lab), kubeconfigFor('admin', accessOf(lab, port)), { mode: 0o600 });
   const server = `${addresses[0]}:${serverPort}`;
+  writeFileSync(innerKubeconfigOf(lab), kubeconfigFor('admin', { server, certificate }), { mode: 0o600 });
   for (const daemon of daemons)
     writeFileSync(
       daemonKubeconfigOf(lab, daemon),

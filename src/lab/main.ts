@@ -47,7 +47,7 @@ Exit codes:
   0  all as expected
   1  something is not as expected
   2  it cannot be done here, or was asked for wrongly
-  130, 143  interrupted; everything was removed
+  129, 130, 143  interrupted; everything was removed
 `;
 
 function build(run: Run): Command {
