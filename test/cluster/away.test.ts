@@ -105,12 +105,11 @@ describe('an API server that is killed', () => {
     await eventually(() => expect(ipOf('d')).toBe(parseAddress('10.1.0.4')), soon);
     expect(follower.keys()).toEqual(['Pod/default/b', 'Pod/default/c', 'Pod/default/d']);
     expect(ipOf('b')).toBe(parseAddress('10.1.0.22'));
-    expect(
-      told()
-        .filter((one) => !one.endsWith(' d'))
-        .slice(3)
-        .sort(),
-    ).toEqual(['delete a', 'put b']);
+    // A server that still knows the history tells each step of it: that "a" is marked as ending, that "d" is made and then run.
+    const steps = ['put a', 'put d'];
+    const since = told().slice(3);
+    expect(since.filter((one) => !steps.includes(one)).sort()).toEqual(['delete a', 'put b']);
+    expect(since.lastIndexOf('put a')).toBeLessThan(since.indexOf('delete a'));
     expect(follower.inSync).toBe(true);
     await eventually(() => expect(follower.problems).toEqual([]), soon);
   });
@@ -129,7 +128,7 @@ describe('an API server that is killed', () => {
     await eventually(() => expect(ipOf('c')).toBe(parseAddress('10.1.0.3')), soon);
     expect(follower.keys()).toEqual(['Pod/default/b', 'Pod/default/c']);
     expect(told()).toEqual(['put a', 'put b', 'delete a', 'put c']);
-    expect(lists()).toHaveLength(2);
+    expect(lists().length).toBeGreaterThanOrEqual(2); // one may have been refused by a server that was not up yet
     await objects.put(podManifest('e', '10.1.0.5'));
     await eventually(() => expect(ipOf('e')).toBe(parseAddress('10.1.0.5')), soon);
   });
