@@ -17,7 +17,7 @@ import type { Random } from '../src/lib/random.ts';
 import type { Secrets } from '../src/store/secrets.ts';
 import type { Store } from '../src/store/store.ts';
 import { whyDown } from './diagnosis.ts';
-import { watchDrops } from './drops.ts';
+import { type Drops, watchDrops } from './drops.ts';
 import { createFib, type Fib } from './fib.ts';
 import { type Following, follow } from './follow.ts';
 import { inheritedRoutes } from './inherited.ts';
@@ -146,23 +146,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
     },
   });
 
-  const sources: StatusSources = {
-    ...options,
-    speaker,
-    inSync: following.inSync,
-    fib: () => doers.fib?.status(),
-    problems: () => [...following.problems(), ...doers.transport.problems()],
-    services: () => following.cluster.servicesStatus(),
-    whyDown: (key) => {
-      const neighbour = speaker.neighbours.get(key);
-      if (neighbour === undefined) return undefined;
-      const { config, lastError } = neighbour;
-      return whyDown({ config, lastError, rejected: doers.transport.rejection(key), drops: drops.recent() });
-    },
-    wallClock: createWallClock(clock, Date.now),
-  };
   const drops = watchDrops(clock, options.netstat ?? (() => undefined));
   drops.look();
+  const sources = sourcesOf(options, speaker, following, doers, drops);
   const reporting = repeat(clock, reportEveryMs, () => {
     drops.look();
     report(options, following, sources, doers.fib);
@@ -191,6 +177,32 @@ export function createDaemon(options: DaemonOptions): Daemon {
       doers.fib?.stop();
       await doers.transport.stop();
     },
+  };
+}
+
+function sourcesOf(
+  options: DaemonOptions,
+  speaker: Speaker,
+  following: Following,
+  { transport, timers, fib }: Doers,
+  drops: Drops,
+): StatusSources {
+  return {
+    ...options,
+    speaker,
+    inSync: following.inSync,
+    fib: () => fib?.status(),
+    problems: () => [...following.problems(), ...transport.problems()],
+    services: () => following.cluster.servicesStatus(),
+    whyDown: (key) => {
+      const neighbour = speaker.neighbours.get(key);
+      if (neighbour === undefined) return undefined;
+      const { config, lastError } = neighbour;
+      return whyDown({ config, lastError, rejected: transport.rejection(key), drops: drops.recent() });
+    },
+    account: (key) => transport.account(key),
+    timers: (key) => timers.running(key),
+    wallClock: createWallClock(options.clock, Date.now),
   };
 }
 

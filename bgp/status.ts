@@ -1,5 +1,5 @@
 /**
- * What `tortie bgp` answers on its Unix socket: GET /status, GET /services, and GET /routes with ?received= or
+ * What `tortie bgp` answers on its Unix socket: GET /status, GET /services, GET /peers, one with ?name=, and GET /routes with ?received= or
  * ?advertised= and a neighbour's name or address. The shapes are those of src/model/status.ts.
  */
 import type { Answer, Endpoints } from '../src/host/socket.ts';
@@ -7,6 +7,8 @@ import type { OwnedRoutesStatus } from '../src/kernel/owned-routes.ts';
 import { formatIpv4, type Millis } from '../src/lib/net.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { BgpStatus, PeerStatus, ServicesStatus } from '../src/model/status.ts';
+import type { Account } from './accounts.ts';
+import { peerDetail } from './peer-detail.ts';
 import {
   advertisedRoutes,
   findNeighbour,
@@ -30,6 +32,9 @@ export interface StatusSources {
   readonly services: () => ServicesStatus;
   /** Why the session of this peer (by its key) is down, better than its last error knows. */
   readonly whyDown: (key: string) => string | undefined;
+  readonly account: (key: string) => Account;
+  /** Milliseconds that the timers of this peer have still to run. */
+  readonly timers: (key: string) => readonly { readonly name: string; readonly ms: number }[];
   /** A moment of the monotonic clock as wall-clock time. */
   readonly wallClock: (moment: Millis) => Date;
 }
@@ -80,8 +85,28 @@ function routesAnswer(speaker: Speaker, query: URLSearchParams): Answer {
   return { status: 200, body: routes(speaker) };
 }
 
+function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
+  const { speaker, account, timers, wallClock } = sources;
+  const details = peerStatuses(speaker).flatMap((report) => {
+    const key = `${report.address} ${report.port}`;
+    const neighbour = speaker.neighbours.get(key);
+    if (neighbour === undefined) return [];
+    const status = peerStatus(sources, report);
+    return [peerDetail({ status, neighbour, account: account(key), timers: timers(key), wallClock })];
+  });
+  const asked = query.get('name');
+  if (asked === null) return { status: 200, body: details };
+  const found = details.find(({ name, resource, address, port }) =>
+    [name, resource, address, `${address} ${port}`].includes(asked),
+  );
+  if (found !== undefined) return { status: 200, body: found };
+  const known = details.map((detail) => `${detail.name} (${detail.address})`).join(', ') || 'none';
+  return { status: 404, body: { error: `There is no neighbour "${asked}". There is: ${known}.` } };
+}
+
 export const endpoints = (sources: StatusSources): Endpoints => ({
   'GET /status': () => ({ status: 200, body: bgpStatus(sources) }),
+  'GET /peers': ({ query }) => peersAnswer(sources, query),
   'GET /services': () => ({ status: 200, body: sources.services() }),
   'GET /routes': ({ query }) => routesAnswer(sources.speaker, query),
 });

@@ -13,10 +13,14 @@ export interface Timers {
   stop(timer: SpeakerTimer): void;
   /** The expiry's turn has come. False: it is out of date and must not be heard. */
   take(timer: SpeakerTimer): boolean;
+  /** Of this peer: those that run, and in how many ms each expires. */
+  running(peer: string): readonly { readonly name: string; readonly ms: number }[];
   stopAll(): void;
 }
 
 interface Running {
+  readonly timer: SpeakerTimer;
+  readonly due: number;
   readonly cancel: () => void;
   isExpired: boolean;
 }
@@ -39,11 +43,15 @@ export function createTimers(clock: Clock, onExpiry: (timer: SpeakerTimer) => vo
         running.isExpired = true;
         onExpiry(timer);
       });
-      const running: Running = { cancel, isExpired: false };
+      const running: Running = { timer, due: clock.now() + after, cancel, isExpired: false };
       timers.set(nameOf(timer), running);
     },
     stop,
     take: (timer) => timers.get(nameOf(timer))?.isExpired === true && timers.delete(nameOf(timer)),
+    running: (peer) =>
+      [...timers.values()].flatMap(({ timer, due }) =>
+        timer.owner === 'peer' && timer.peer === peer ? [{ name: timer.name, ms: due - clock.now() }] : [],
+      ),
     stopAll: () => {
       for (const { cancel } of timers.values()) cancel();
       timers.clear();

@@ -17,6 +17,7 @@ import { type Millis, parseAddress } from '../src/lib/net.ts';
 import { unreachable } from '../src/lib/result.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
+import { type Account, Accounts } from './accounts.ts';
 import type { PeerConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
 import type { Side } from './session/event.ts';
@@ -72,6 +73,7 @@ export class Transport {
   readonly #heard = new Map<string, Channel>();
   readonly #channelOf = new WeakMap<TransportSays, Channel>();
   readonly #problems = new Map<string, Problem>();
+  readonly #accounts = new Accounts();
   /** By peer: why its connection was turned away last, and when. */
   readonly #rejected = new Map<string, { readonly why: string; readonly at: Millis }>();
   #peers: ReadonlyMap<string, PeerConfig> = new Map();
@@ -90,6 +92,7 @@ export class Transport {
       return guard === undefined ? [] : [{ peer, guard }];
     });
     this.#peers = new Map(guarded.map(({ peer }) => [peer.key, peer]));
+    this.#accounts.keep((key) => this.#peers.has(key));
     for (const key of this.#rejected.keys()) if (!this.#peers.has(key)) this.#rejected.delete(key);
     this.#sockets.setNeighbours(
       new Map(guarded.map(({ peer }) => [peer.address, peer.key])),
@@ -133,7 +136,9 @@ export class Transport {
   send(peer: string, side: Side, message: Message): void {
     const channel = this.#heard.get(nameOf(peer, side));
     if (!channel?.isOpen) return;
-    for (const bytes of channel.connection.encode(message))
+    const frames = channel.connection.encode(message);
+    this.#accounts.sent(peer, message, frames.length, this.#options.clock.now());
+    for (const bytes of frames)
       if (channel.isOpen && !this.#sockets.send(peer, side, bytes)) channel.isFull = true;
   }
 
@@ -174,6 +179,11 @@ export class Transport {
   /** Why neighbours cannot reach us, if so. */
   problems(): readonly Problem[] {
     return [...this.#problems.values()];
+  }
+
+  /** What passed between us and this neighbour. */
+  account(peer: string): Account {
+    return this.#accounts.of(peer);
   }
 
   /** Why this neighbour's own connection was turned away not long ago. */
@@ -258,6 +268,7 @@ export class Transport {
       channel = this.#open(peer, side);
       if (this.#isPressed) this.#sockets.pause(peer, side);
     }
+    this.#accounts.connection(peer, 'made');
     this.#say(channel, { kind: 'transport', peer, event: { kind: 'TcpConnected', side } });
   }
 
@@ -293,8 +304,13 @@ export class Transport {
 
   #sayNext(channel: Channel): boolean {
     const event = channel.isClosed ? undefined : channel.connection.next();
-    if (event !== undefined) this.#say(channel, { kind: 'transport', peer: channel.peer, event });
-    return event !== undefined;
+    if (event === undefined) return false;
+    const { peer } = channel;
+    if (event.kind === 'Message') this.#accounts.received(peer, event.message, this.#options.clock.now());
+    else if (event.kind === 'WireError') this.#accounts.refused(peer, event.error.notification);
+    else this.#accounts.connection(peer, 'lost');
+    this.#say(channel, { kind: 'transport', peer, event });
+    return true;
   }
 }
 

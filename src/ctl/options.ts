@@ -64,6 +64,17 @@ export interface NodeStatusOptions {
   readonly output?: Form;
 }
 
+export interface PeersOptions {
+  readonly socket: string;
+  readonly output?: Form;
+  readonly watch?: boolean;
+}
+
+export interface PeerOptions {
+  readonly socket: string;
+  readonly output?: 'json' | 'yaml';
+}
+
 export interface ServicesOptions {
   readonly socket: string;
   readonly output?: 'json' | 'yaml';

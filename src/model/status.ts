@@ -43,6 +43,56 @@ export interface PeerStatus {
   readonly lastError?: string;
 }
 
+/** GET /peers of bgp.sock, all of them; with ?name= one, by its name, its BGPPeer or Node, its address or "address port". */
+export interface PeerDetail extends PeerStatus {
+  /** metadata.name of the BGPPeer, or of the other Node. */
+  readonly resource?: string;
+  readonly localAddress?: string;
+  /** "Secret/key" that signs its sessions (RFC 2385); never what it holds. */
+  readonly password?: string;
+  /** Hops (RFC 5082). */
+  readonly ttlSecurity?: number;
+  readonly proposed: {
+    readonly holdTimeSeconds: number;
+    readonly connectRetrySeconds: number;
+    readonly restartTimeSeconds?: number;
+  };
+  /** Agreed, and only while the session is up; its hold time is `holdTimeSeconds`. */
+  readonly keepaliveSeconds?: number;
+  /** That run now, and what each has still to run. */
+  readonly timers: readonly { readonly name: string; readonly seconds: number }[];
+  /** By kind, since the neighbour was configured. */
+  readonly messages: { readonly sent: MessageCounts; readonly received: MessageCounts };
+  /** Messages that ended a connection because they could not be read, by "code/subcode" of our NOTIFICATION. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** UPDATEs of this session that RFC 7606 had us repair. */
+  readonly repaired: number;
+  readonly connections: { readonly made: number; readonly lost: number };
+  /** The last of each. */
+  readonly openSent?: OpenStatus;
+  readonly openReceived?: OpenStatus;
+  readonly notificationSent?: NotedStatus;
+  readonly notificationReceived?: NotedStatus;
+}
+
+export type MessageCounts = Readonly<
+  Record<'open' | 'update' | 'notification' | 'keepalive' | 'routeRefresh', number>
+>;
+
+export interface OpenStatus {
+  readonly asn: number;
+  readonly routerId: string;
+  readonly holdTimeSeconds: number;
+  /** Each a phrase. */
+  readonly capabilities: readonly string[];
+}
+
+export interface NotedStatus {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly what: string;
+}
+
 /** GET /routes of bgp.sock; with ?received=PEER or ?advertised=PEER one neighbour's view. */
 export interface RouteStatus {
   readonly prefix: string;

@@ -1,7 +1,14 @@
 /** Commands that ask the daemons of this node over their sockets. */
 
 import { type Command, command, namespace, output, socket, usual } from '../command.ts';
-import type { BgpRoutesOptions, NodeStatusOptions, PolicyOptions, ServicesOptions } from '../options.ts';
+import type {
+  BgpRoutesOptions,
+  NodeStatusOptions,
+  PeerOptions,
+  PeersOptions,
+  PolicyOptions,
+  ServicesOptions,
+} from '../options.ts';
 
 export const nodeCommands: readonly Command[] = [
   command<NodeStatusOptions>({
@@ -19,6 +26,35 @@ export const nodeCommands: readonly Command[] = [
       if (node === undefined) return (await import('../node-status.ts')).nodeStatus(options);
       return (await import('../reported-status.ts')).reportedStatus(node, options);
     },
+  }),
+  command<PeersOptions>({
+    name: 'bgp peers',
+    what: 'the neighbours of this node, and why each session that is down is so',
+    options: [
+      socket('bgp'),
+      output('wide', 'json', 'yaml'),
+      { flags: '-w, --watch', what: 'draw it anew every second, until Ctrl-C' },
+    ],
+    examples: ['tortiectl bgp peers', 'tortiectl bgp peers -o wide --watch'],
+    exits: [
+      [0, 'every session is up'],
+      [1, 'some are not'],
+      [2, 'the speaker does not answer'],
+    ],
+    run: async (_, options) => (await import('../peers.ts')).bgpPeers(options),
+  }),
+  command<PeerOptions>({
+    name: 'bgp peer',
+    words: '<peer>',
+    what: 'one neighbour, by name, BGPPeer, node or address: what was agreed, timers, counters, the last errors',
+    options: [socket('bgp'), output('json', 'yaml')],
+    examples: ['tortiectl bgp peer 172.30.0.1', 'tortiectl bgp peer tor -o json'],
+    exits: [
+      [0, 'its session is up'],
+      [1, 'it is not, or there is no such neighbour'],
+      [2, 'the speaker does not answer'],
+    ],
+    run: async ([peer = ''], options) => (await import('../peer.ts')).bgpPeer(peer, options),
   }),
   command<BgpRoutesOptions>({
     name: 'bgp routes',
