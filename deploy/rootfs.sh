@@ -34,9 +34,9 @@ rm -rf "$new/usr/share/doc" "$new/usr/share/man" "$new/usr/share/locale" "$new/u
 rm -f "$new"/usr/bin/dpkg* "$new"/usr/sbin/dpkg* "$new"/usr/bin/update-alternatives
 printf 'root:x:0:0:root:/:/usr/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/usr/sbin/nologin\n' >"$new/etc/passwd"
 printf 'root:x:0:\nnonroot:x:65532:\n' >"$new/etc/group"
-# The mount points of the DaemonSet, for a root filesystem that is read-only.
-mkdir -p "$new/run/tortie" "$new/run/netns" "$new/var/lib/tortie" "$new/host/opt/cni/bin" "$new/host/etc/cni/net.d" \
-  "$new/host/proc/sys" "$new/proc" "$new/sys" "$new/dev" "$new/tmp" "$new/usr/local/bin"
+# The mount points of the DaemonSet and of its service account, for a root filesystem that is read-only.
+mkdir -p "$new/run/tortie" "$new/run/netns" "$new/run/secrets/kubernetes.io/serviceaccount" "$new/var/lib/tortie" \
+  "$new/host/opt/cni/bin" "$new/host/etc/cni/net.d" "$new/host/proc/sys" "$new/proc" "$new/sys" "$new/dev" "$new/tmp" "$new/usr/local/bin"
 chmod 1777 "$new/tmp"
 [ -e "$new/var/run" ] || ln -s /run "$new/var/run"
 

@@ -11,7 +11,13 @@ import { type Address, parseAddress } from '../../src/lib/net.ts';
 import { interfaceName } from '../../src/model/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 import { createFelixNode, namespaceObject, nodeObject, podObject } from '../support/felix.ts';
-import { type Container, createRuntime, type PluginList, type Result } from '../support/plugins.ts';
+import {
+  type Container,
+  createRuntime,
+  type PluginList,
+  pluginsHere,
+  type Result,
+} from '../support/plugins.ts';
 
 const node = createFelixNode('ch', 'node1');
 const servers: Server[] = [];
@@ -77,7 +83,7 @@ const nodePath = (): string => `/run/netns/${node.ground.netns('node1')}`;
 const outside = (): string => `/run/netns/${node.ground.netns('outside')}`;
 const inNode = (command: string): Promise<string> => node.ground.exec('node1', command);
 const runtimeOf = (list: PluginList) =>
-  createRuntime({ nodeNetns: nodePath(), socket: join(node.stateDir, '..', 'felix.sock'), list });
+  createRuntime({ list, run: pluginsHere(nodePath(), join(node.stateDir, '..', 'felix.sock')) });
 
 beforeAll(async () => {
   store();

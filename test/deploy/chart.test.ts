@@ -143,3 +143,20 @@ test('every option the chart gives is one that the command knows', () => {
     }
   }
 });
+
+test('of Secrets the nodes may get those that are named, in their own namespace, and nobody may list any', () => {
+  const secretRules = (text: string) =>
+    objectsOf(text).flatMap(({ kind, metadata: { namespace }, rules = [] }) =>
+      rules
+        .filter(({ resources }) => resources.some((one) => one === 'secrets' || one === '*'))
+        .map(({ verbs, resourceNames }) => ({ kind, namespace, verbs, resourceNames })),
+    );
+  const role = { kind: 'Role', namespace: 'tortie', verbs: ['get'] };
+  expect(secretRules(render('--namespace', 'tortie'))).toEqual([
+    { ...role, resourceNames: ['bgp-passwords'] },
+  ]);
+  expect(secretRules(render('--namespace', 'tortie', '--set', 'passwordSecrets={a,b}'))).toEqual([
+    { ...role, resourceNames: ['a', 'b'] },
+  ]);
+  expect(secretRules(render('--namespace', 'tortie', '--set', 'passwordSecrets=null'))).toEqual([]);
+});

@@ -1,5 +1,6 @@
 /** The programs of test/deploy/setup.sh, and what they say of the chart. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 
 export const root = new URL('../..', import.meta.url).pathname;
@@ -11,6 +12,18 @@ export const run = (command: string, ...argv: readonly string[]): string =>
 
 export const helm = (...argv: readonly string[]): string => run(linked('helm'), ...argv);
 export const kubectl = (...argv: readonly string[]): string => run(linked('kubectl'), ...argv);
+
+/** The same for what goes on meanwhile in this process. @param kubeconfig  path */
+export const programs = (kubeconfig: string) => {
+  const env = { ...process.env, KUBECONFIG: kubeconfig };
+  const asked = async (path: string, argv: readonly string[]): Promise<string> =>
+    (await promisify(execFile)(path, argv, { env, cwd: root, encoding: 'utf8' })).stdout;
+  return {
+    helm: (...argv: readonly string[]) => asked(linked('helm'), argv),
+    kubectl: (...argv: readonly string[]) => asked(linked('kubectl'), argv),
+    tortiectl: (...argv: readonly string[]) => asked(`${root}src/tortie.sh`, ['ctl', ...argv]),
+  };
+};
 
 export interface Container {
   readonly name: string;
@@ -35,6 +48,7 @@ interface Pod {
 export interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
 

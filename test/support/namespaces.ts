@@ -13,6 +13,8 @@ export interface Running {
   readonly process: ChildProcess;
   /** Standard output and error so far. */
   output(): string;
+  /** Resolves when it has ended, for whatever reason. */
+  readonly ended: Promise<void>;
   /** Sends the signal and waits for the end; harmless if it has ended. */
   end(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -70,6 +72,7 @@ export function createPlayground(prefix: string): Playground {
     });
     const one: Running = {
       process: child,
+      ended,
       output: () => text,
       end: async (signal = 'SIGTERM') => {
         child.kill(signal);

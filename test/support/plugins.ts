@@ -37,6 +37,7 @@ export interface Container {
   readonly netns: string;
   /** "namespace/name". */
   readonly pod: string;
+  readonly uid?: string;
   /** portMappings, bandwidth, … */
   readonly runtimeConfig?: Readonly<Record<string, unknown>>;
 }
@@ -47,12 +48,41 @@ export interface Result {
   readonly ips: readonly { readonly address: string; readonly interface?: number }[];
 }
 
+/** Runs a plugin of that type on the node and returns what it printed; rejects with the plugin's own words. */
+export type RunPlugin = (
+  type: string,
+  env: Readonly<Record<string, string>>,
+  input: string,
+) => Promise<string>;
+
+/** Plugins of this checkout and of Debian. @param nodeNetns  where they run. @param socket  of the node agent */
+export const pluginsHere =
+  (nodeNetns: string, socket: string): RunPlugin =>
+  (type, env, input) => {
+    const dir = pluginDir();
+    const path = type === 'tortie' ? ours : join(dir, type);
+    const full = { PATH: `${process.env['PATH']}:/usr/sbin:/sbin`, CNI_PATH: dir, TORTIE_CNI_SOCKET: socket };
+    return runPlugin(['nsenter', `--net=${nodeNetns}`, path], { ...full, ...env }, input);
+  };
+
+/** Standard output; rejects with all that was said. */
+export const runPlugin = (
+  [program = '', ...argv]: readonly string[],
+  env: Readonly<Record<string, string>>,
+  input: string,
+): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const child = execFile(program, argv, { env }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${argv.at(-1)} ${env['CNI_COMMAND']}: ${stdout}${stderr}`));
+    });
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
+  });
+
 export interface RuntimeOptions {
-  /** The node's namespace: plugins run there. */
-  readonly nodeNetns: string;
-  /** Of the node agent. */
-  readonly socket: string;
   readonly list: PluginList;
+  readonly run: RunPlugin;
 }
 
 export interface Runtime {
@@ -66,7 +96,7 @@ export interface Runtime {
   gc(valid: readonly Container[]): Promise<void>;
 }
 
-export function createRuntime({ nodeNetns, socket, list }: RuntimeOptions): Runtime {
+export function createRuntime({ list, run }: RuntimeOptions): Runtime {
   const cached = new Map<string, Result>();
   const { cniVersion, name, plugins } = list;
 
@@ -81,31 +111,20 @@ export function createRuntime({ nodeNetns, socket, list }: RuntimeOptions): Runt
   };
 
   function call(command: string, plugin: PluginConf, container: Container | undefined, more: object) {
-    const dir = pluginDir();
-    const path = plugin.type === 'tortie' ? ours : join(dir, plugin.type);
     const [namespace, pod] = container?.pod.split('/') ?? [];
+    const uid = container?.uid === undefined ? '' : `;K8S_POD_UID=${container.uid}`;
     const env = {
-      PATH: `${process.env['PATH']}:/usr/sbin:/sbin`,
       CNI_COMMAND: command,
-      CNI_PATH: dir,
-      TORTIE_CNI_SOCKET: socket,
       ...(container === undefined
         ? {}
         : {
             CNI_CONTAINERID: container.id,
             CNI_NETNS: container.netns,
             CNI_IFNAME: 'eth0',
-            CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod}`,
+            CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${namespace};K8S_POD_NAME=${pod}${uid}`,
           }),
     };
-    return new Promise<string>((resolve, reject) => {
-      const child = execFile('nsenter', [`--net=${nodeNetns}`, path], { env }, (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`${plugin.type} ${command}: ${stdout}${stderr}`));
-      });
-      child.stdin?.on('error', () => undefined);
-      child.stdin?.end(JSON.stringify(confOf(plugin, container, more)));
-    });
+    return run(plugin.type, env, JSON.stringify(confOf(plugin, container, more)));
   }
 
   const last = (container: Container): object => {

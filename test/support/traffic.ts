@@ -46,6 +46,8 @@ const everyMs = 20;
 /** One of so many datagrams goes by a flow of its own. */
 const freshEvery = 5;
 const underWayMs = 1000;
+/** A busy machine may not let this process look for so long; a flow of what may pass is listened to until then. */
+const patienceMs = 5000;
 /** A look at less than this tells nothing. */
 const enoughMs = 500;
 
@@ -111,7 +113,8 @@ class Lane {
   async #open(): Promise<Socket> {
     const socket = this.#hear(await udpSocket(this.flow.from.netns, this.#any, 0));
     this.#fresh.add(socket);
-    setTimeout(() => void (this.#fresh.delete(socket) && socket.close()), underWayMs);
+    const ms = this.flow.passes ? patienceMs : underWayMs;
+    setTimeout(() => void (this.#fresh.delete(socket) && socket.close()), ms);
     return socket;
   }
 
@@ -175,6 +178,8 @@ export async function startTraffic(flows: readonly Flow[]): Promise<Traffic> {
       await pause(Math.max(0, since + enoughMs - performance.now()));
       resting = true;
       await pause(underWayMs);
+      const isOpen = (): boolean => lanes.some(({ flow, sent, answered }) => flow.passes && answered < sent);
+      for (let ms = underWayMs; isOpen() && ms < patienceMs; ms += 100) await pause(100);
       const counted = lanes.map(({ name, flow: { passes }, sent, answered, arrived, gapMs }) => ({
         ...{ name, passes, sent, answered, arrived, gapMs: passes ? gapMs : 0 },
       }));
