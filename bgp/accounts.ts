@@ -25,7 +25,7 @@ export interface Noted {
 }
 
 const none: Counts = { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 };
-export const emptyAccount: Account = {
+const emptyAccount: Account = {
   sent: none,
   received: none,
   refused: {},

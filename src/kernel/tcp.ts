@@ -28,7 +28,7 @@ const IPV6_V6ONLY = 26;
 const IPV6_MINHOPCOUNT = 73;
 
 /** What one octet can say, and what is always sent: who checks it at the other end needs nothing of us (RFC 5082 §3). */
-export const greatestTtl = 255;
+const greatestTtl = 255;
 /** TCP_MD5SIG_MAXKEYLEN. */
 export const longestKey = 80;
 
@@ -70,7 +70,7 @@ function sendFar(fd: number, address: Address): void {
 }
 
 /** From now on the kernel drops what comes from further away (TCPMinTTLDrop). */
-export function keepNear(fd: number, address: Address, hops: number): void {
+function keepNear(fd: number, address: Address, hops: number): void {
   const [level, name] = isIpv4(address) ? [IPPROTO_IP, IP_MINTTL] : [IPPROTO_IPV6, IPV6_MINHOPCOUNT];
   check('set the least TTL', native().setsockopt(fd, level, name, int32(leastTtl(hops))));
 }
