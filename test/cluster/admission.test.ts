@@ -335,7 +335,20 @@ describe('a service account', () => {
     const daemon = [process.execPath, 'src/tortie.ts', 'bgp', '--datastore', 'kubernetes', '--node', 'none'];
     ground.start(
       'api',
-      ['unshare', '--mount', 'sh', '-c', asInPod, 'pod', ...daemon, '--no-fib', '--socket', socket],
+      [
+        'unshare',
+        '--mount',
+        'sh',
+        '-c',
+        asInPod,
+        'pod',
+        ...daemon,
+        '--no-fib',
+        '--socket',
+        socket,
+        '--state-dir',
+        directory,
+      ],
       {
         env: {
           KUBECONFIG: '',
@@ -351,7 +364,7 @@ describe('a service account', () => {
     }, soon);
     const users = new Set(api.audit().map(({ user }) => user));
     expect(users).toContain('system:serviceaccount:kube-system:tortie');
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, maxRetries: 10 });
   });
 });
 
