@@ -67,6 +67,10 @@ export interface PeerConfig {
   readonly blocked?: string;
   /** Families offered in OPEN. */
   readonly families: readonly Family[];
+  /** So often our own AS may stand in an AS path; absent: never (RFC 4271 §9.1.2). */
+  readonly allowedOwnAs?: number;
+  /** Self: we always name ourselves; keep: what it was; absent: RFC 4271 §5.1.3. */
+  readonly nextHopMode?: 'self' | 'keep';
   /** Asked before the policy that holds by default; absent: none. */
   readonly filters?: Filters;
 }

@@ -82,9 +82,15 @@ function configure(
     ? withSettings(meshSessions(own, others, asNumber, listenPort), settings)
     : { peers: [], problems: [] };
   const nodeAddresses = new Set(routers.flatMap(addressesOf));
-  const explicit = explicitSessions(peers, { own, asn: asNumber, listenPort, nodeAddresses, filters });
+  const explicit = explicitSessions(peers, {
+    own,
+    asn: own.asn ?? asNumber,
+    listenPort,
+    nodeAddresses,
+    filters,
+  });
   const config: SpeakerConfig = {
-    asn: asNumber,
+    asn: own.asn ?? asNumber,
     routerId: own.routerId,
     listenPort,
     ownAddress: {

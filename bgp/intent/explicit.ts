@@ -59,7 +59,9 @@ export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitReq
 function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: ExplicitRequest): PeerConfig {
   const { peerIp, peerPort, keepaliveTimeMs, maxRestartTimeMs } = peer;
   const name = nameOf(isGlobal(peer) ? 'Global' : 'Node', peerIp);
-  return sessionOf(own, asn, {
+  const localAsn = peer.localAsNumber ?? asn;
+  const nextHopMode = nextHopModeOf(peer, localAsn);
+  const session = sessionOf(own, localAsn, {
     origin: isGlobal(peer) ? 'global' : 'node specific',
     resource: peer.meta.name,
     address: peerIp,
@@ -70,7 +72,17 @@ function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: Explic
     ...(maxRestartTimeMs === undefined ? {} : { restartTimeMs: maxRestartTimeMs }),
     ...(peer.password === undefined ? {} : { password: peer.password }),
     ...(peer.ttlSecurity === undefined ? {} : { ttlSecurity: peer.ttlSecurity }),
+    ...(peer.numAllowedLocalAsNumbers === undefined ? {} : { allowedOwnAs: peer.numAllowedLocalAsNumbers }),
+    ...(nextHopMode === undefined ? {} : { nextHopMode }),
   });
+  if (peer.sourceAddress !== 'None') return session;
+  const { localAddress: _, ...anySource } = session;
+  return anySource;
+}
+
+function nextHopModeOf(peer: BgpPeer, localAsn: Asn): PeerConfig['nextHopMode'] {
+  if (peer.nextHopMode !== undefined) return peer.nextHopMode === 'Self' ? 'self' : 'keep';
+  return peer.keepOriginalNextHop === true && peer.asNumber !== localAsn ? 'keep' : undefined;
 }
 
 /** All but who asks for it and by what name. */

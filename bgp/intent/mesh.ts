@@ -1,4 +1,4 @@
-/** The node-to-node mesh: one iBGP session for each pair of nodes, which carries both families. */
+/** The node-to-node mesh: one session for each pair of nodes, which carries both families; iBGP unless a node has an AS of its own. */
 import { type Address, type Asn, compareAddresses } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { PeerConfig } from '../config.ts';
@@ -19,7 +19,7 @@ const meetingAddress = (own: Router, other: Router): Address | undefined =>
       : undefined;
 
 /**
- * One session for each of `others`, which come by name. None with a node that has one of our own addresses, nor a
+ * One session for each of `others`, which come by name. `asn` is of every node that has none of its own. None with a node that has one of our own addresses, nor a
  * second one to an address that two of them have: both are told as clashes.
  */
 export function meshSessions(own: Router, others: readonly Router[], asn: Asn, port: number): Sessions {
@@ -33,20 +33,20 @@ export function meshSessions(own: Router, others: readonly Router[], asn: Asn, p
     if (address === undefined) problems.push(cannotMeet(own, other));
     else if (!met.has(address)) {
       met.add(address);
-      peers.push(meshSession(own, other.name, address, asn, port));
+      peers.push(meshSession(own, other, address, asn, port));
     }
   }
   peers.sort((a, b) => compareAddresses(a.address, b.address));
   return { peers, problems };
 }
 
-const meshSession = (own: Router, resource: string, address: Address, asn: Asn, port: number): PeerConfig =>
-  sessionOf(own, asn, {
+const meshSession = (own: Router, other: Router, address: Address, asn: Asn, port: number): PeerConfig =>
+  sessionOf(own, own.asn ?? asn, {
     origin: 'node-to-node mesh',
-    resource,
+    resource: other.name,
     address,
     port,
-    peerAsn: asn,
+    peerAsn: other.asn ?? asn,
     name: nameOf('Mesh', address),
   });
 

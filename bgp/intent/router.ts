@@ -1,6 +1,8 @@
 /** A Node as a router: its addresses for BGP, its pod prefixes, and what is wrong with how it says so. */
 import {
   type Address,
+  type Asn,
+  asn,
   formatAddress,
   type Ipv4,
   type Ipv6,
@@ -19,6 +21,8 @@ export interface Router {
   readonly ipv4?: Ipv4;
   readonly ipv6?: Ipv6;
   readonly routerId: Ipv4;
+  /** By annotation; absent: that of BGPConfiguration. */
+  readonly asn?: Asn;
   readonly podCidrs: readonly Prefix[];
 }
 
@@ -31,6 +35,20 @@ function annotated(node: Node, key: keyof typeof annotations): Address | undefin
   return address !== undefined && isIpv4(address) === (key === 'ipv4') ? address : undefined;
 }
 
+const asnAnnotation = 'projectcalico.org/ASNumber';
+/** No speaker may have these: RFC 7607, RFC 6793 §9 (AS_TRANS), RFC 7300. */
+const reservedAsns: readonly number[] = [0, 23456, 65535, 4294967295];
+
+/** Plain or as "a.b" (RFC 5396). */
+function annotatedAsn(node: Node): Asn | undefined {
+  const parts = /^(?:(\d{1,5})\.)?(\d{1,10})$/.exec(node.meta.annotations[asnAnnotation] ?? '');
+  if (parts === null) return undefined;
+  const [high, low] = [Number(parts[1] ?? 0), Number(parts[2])];
+  if (high > 65535 || low > (parts[1] === undefined ? 4294967295 : 65535)) return undefined;
+  const number = high * 65536 + low;
+  return reservedAsns.includes(number) ? undefined : asn(number);
+}
+
 /** Calico's annotation, else the first InternalIP of the family. */
 export function routerOf(node: Node): Router {
   const ipv4 = [annotated(node, 'ipv4'), ...node.internalIps].find(
@@ -40,12 +58,14 @@ export function routerOf(node: Node): Router {
     (address) => address !== undefined && !isIpv4(address),
   );
   const { name, labels } = node.meta;
+  const ownAsn = annotatedAsn(node);
   return {
     name,
     labels,
     ...(ipv4 === undefined ? {} : { ipv4 }),
     ...(ipv6 === undefined ? {} : { ipv6 }),
     routerId: routerIdOf(name, ipv4),
+    ...(ownAsn === undefined ? {} : { asn: ownAsn }),
     podCidrs: node.podCidrs,
   };
 }
@@ -66,8 +86,23 @@ export const sourceFor = (router: Router, remote: Address): Address | undefined 
 export const describeAddresses = (router: Router): string =>
   addressesOf(router).map(formatAddress).join(' and ') || 'no address';
 
-/** An address annotation that is there and cannot be used: the InternalIP, if any, takes its place. */
-export function annotationProblems(node: Node): Problem[] {
+/** Annotations that are there and cannot be used, and what counts instead. */
+export const annotationProblems = (node: Node): Problem[] => [...addressProblems(node), ...asnProblems(node)];
+
+function asnProblems(node: Node): Problem[] {
+  const text = node.meta.annotations[asnAnnotation];
+  if (text === undefined || annotatedAsn(node) !== undefined) return [];
+  return [
+    {
+      where: `Node/${node.meta.name} annotation ${asnAnnotation}`,
+      what: `"${text}" is not an AS number a node can have, so it speaks for the AS of BGPConfiguration/default.`,
+      fix: 'Write a number like 64512 or "1.10", or remove the annotation.',
+    },
+  ];
+}
+
+/** The InternalIP, if any, takes the place of an address that cannot be used. */
+function addressProblems(node: Node): Problem[] {
   return (['ipv4', 'ipv6'] as const)
     .filter(
       (key) => node.meta.annotations[annotations[key]] !== undefined && annotated(node, key) === undefined,
@@ -84,7 +119,6 @@ export function annotationProblems(node: Node): Problem[] {
 
 /** Calico's per-node settings that we do not follow yet, and what happens instead. */
 const unsupported: Readonly<Record<string, string>> = {
-  'projectcalico.org/ASNumber': 'the node speaks for the AS of BGPConfiguration/default.',
   'projectcalico.org/RouteReflectorClusterID': 'the node takes part in the mesh and reflects no routes.',
 };
 

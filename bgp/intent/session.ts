@@ -1,7 +1,7 @@
 /** What every session of this node has in common, whoever asked for it. */
 import { type Address, type Asn, formatAddress } from '../../src/lib/net.ts';
 import type { SecretKey } from '../../src/model/resource.ts';
-import type { Filters, PeerConfig } from '../config.ts';
+import type { PeerConfig } from '../config.ts';
 import { familiesOf, type Router, sourceFor } from './router.ts';
 
 /**
@@ -39,7 +39,8 @@ export interface SessionRequest {
   readonly keepaliveTimeMs?: number;
   /** Absent: RESTART_TIME_MS. */
   readonly restartTimeMs?: number;
-  readonly filters?: Filters;
+  readonly allowedOwnAs?: number;
+  readonly nextHopMode?: 'self' | 'keep';
   readonly password?: SecretKey;
   readonly ttlSecurity?: number;
 }

@@ -107,12 +107,16 @@ function exported(
   peer: PeerConfig,
   table: AttributeTable,
 ): Export {
-  if (sessionTypeOf(peer) === 'ibgp')
-    return ok(table.intern(towardsInternal(attributes, attributes.nextHop)));
-  const nextHop = externalNextHop(attributes.nextHop, config, peer);
-  return nextHop === undefined
-    ? err('we have no address of its family to name as next hop')
-    : ok(table.intern(towardsExternal(attributes, nextHop, peer.localAsn)));
+  const type = sessionTypeOf(peer);
+  const nextHop = nextHopTold(attributes.nextHop, type, config, peer);
+  if (nextHop === undefined) return err('we have no address of its family to name as next hop');
+  return ok(
+    table.intern(
+      type === 'ibgp'
+        ? towardsInternal(attributes, nextHop)
+        : towardsExternal(attributes, nextHop, peer.localAsn),
+    ),
+  );
 }
 
 function withholding(path: Path, peer: PeerConfig, type: 'ibgp' | 'ebgp'): string | undefined {
@@ -129,12 +133,27 @@ function withholding(path: Path, peer: PeerConfig, type: 'ibgp' | 'ebgp'): strin
   return undefined;
 }
 
+/** RFC 4271 §5.1.3: kept inside the AS (1), towards another as `externalNextHop` says, unless the peer asks otherwise. */
+function nextHopTold(
+  nextHop: Address,
+  type: 'ibgp' | 'ebgp',
+  config: SpeakerConfig,
+  peer: PeerConfig,
+): Address | undefined {
+  const { nextHopMode } = peer;
+  if (nextHopMode === 'self') return ownTowards(nextHop, config);
+  return nextHopMode === 'keep' || type === 'ibgp' ? nextHop : externalNextHop(nextHop, config, peer);
+}
+
+const ownTowards = (nextHop: Address, { ownAddress }: SpeakerConfig): Address | undefined =>
+  versionOf(nextHop) === 4 ? ownAddress.ipv4 : ownAddress.ipv6;
+
 /**
  * RFC 4271 §5.1.3 2: a next hop the neighbour reaches on its own link is kept, so that a ToR sends a pod's packets
  * straight to the pod's node; any other becomes our own address. What we originate has our own address already.
  */
 function externalNextHop(nextHop: Address, config: SpeakerConfig, peer: PeerConfig): Address | undefined {
-  const own = versionOf(nextHop) === 4 ? config.ownAddress.ipv4 : config.ownAddress.ipv6;
+  const own = ownTowards(nextHop, config);
   return isOnNeighboursLink(nextHop, own, config, peer.address) ? nextHop : own;
 }
 

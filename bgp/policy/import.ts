@@ -150,9 +150,13 @@ const leastPreferred = (attributes: PathAttributes): PathAttributes => ({ ...att
 
 /** RFC 4271 §9.1.2: the full AS_PATH, whatever the kind of segment or session; RFC 4456 §8 for what was reflected. */
 function loop(attributes: PathAttributes, config: SpeakerConfig, peer: PeerConfig): Reject {
+  const { allowedOwnAs: allowed = 0 } = peer;
   for (const own of new Set([peer.localAsn, config.asn])) {
-    if (attributes.asPath.some((segment) => segment.asns.includes(own)))
-      return `loop: our own AS ${own} is in its AS path`;
+    const times = attributes.asPath.flatMap(({ asns }) => asns.filter((asn) => asn === own)).length;
+    if (times > allowed)
+      return allowed === 0
+        ? `loop: our own AS ${own} is in its AS path`
+        : `loop: our own AS ${own} is in its AS path ${times} times, and ${allowed} are allowed`;
   }
   return attributes.originatorId === config.routerId
     ? 'loop: ORIGINATOR_ID is our own identifier'

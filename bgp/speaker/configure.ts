@@ -99,8 +99,16 @@ const exportParts = ({ ownAddress, exportDeny, connected, communities }: Speaker
 });
 
 /** What of a neighbour's own configuration its two policies are made of. */
-const importPeerParts = ({ filters }: PeerConfig) => [filters?.importV4, filters?.importV6];
-const exportPeerParts = ({ filters }: PeerConfig) => [filters?.exportV4, filters?.exportV6];
+const importPeerParts = ({ filters, allowedOwnAs }: PeerConfig) => [
+  filters?.importV4,
+  filters?.importV6,
+  allowedOwnAs,
+];
+const exportPeerParts = ({ filters, nextHopMode }: PeerConfig) => [
+  filters?.exportV4,
+  filters?.exportV6,
+  nextHopMode,
+];
 
 /** For the sessions that stay: the rules they were born with give way to those of today. */
 function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig): void {

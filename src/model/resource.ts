@@ -158,6 +158,16 @@ export interface BgpPeer {
   readonly password?: SecretKey;
   /** 1 to 255: the peer is at most so many hops away (RFC 5082). Absent: not checked. */
   readonly ttlSecurity?: number;
+  /** Our AS towards this peer; absent: that of the node. */
+  readonly localAsNumber?: Asn;
+  /** So many times our own AS may stand in the path of a route; absent: never. */
+  readonly numAllowedLocalAsNumbers?: number;
+  /** What is told as next hop; absent: as the kind of session has it. */
+  readonly nextHopMode?: 'Self' | 'Keep';
+  /** As Keep, towards another AS only. */
+  readonly keepOriginalNextHop?: true;
+  /** None: the kernel chooses the source address of the session; absent: the node's own. */
+  readonly sourceAddress?: 'None';
   /** Names of BGPFilters, in the order in which they are asked. */
   readonly filters: readonly string[];
 }

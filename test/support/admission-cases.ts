@@ -97,6 +97,12 @@ export const admissionCases: readonly AdmissionCase[] = [
     { ...peer, node: 'node1', nodeSelector: 'all()' },
     { ...peer, node: 'node1', nodeSelector: '' },
   ),
+  specs(
+    'BGPPeer',
+    'keepOriginalNextHop cannot stand',
+    { ...peer, keepOriginalNextHop: true, nextHopMode: 'Keep' },
+    { ...peer, keepOriginalNextHop: true, nextHopMode: 'Auto' },
+  ),
   {
     kind: 'BGPConfiguration',
     message: 'only the object named default',

@@ -251,15 +251,6 @@ export function calicoNode(node: Manifest): readonly Verdict[] {
             'Peer the nodes with the ToR routers, or with route reflectors outside.',
           ),
         ]),
-    ...(own('ASNumber') === ''
-      ? []
-      : [
-          unsupported(
-            name,
-            `has AS number ${own('ASNumber')} of its own; all nodes have that of BGPConfiguration.`,
-            'Give all nodes one AS number.',
-          ),
-        ]),
     ...(own('WireguardPublicKey') === ''
       ? []
       : [unsupported(name, 'encrypts by WireGuard.', 'Encrypt below, or in the applications.')]),

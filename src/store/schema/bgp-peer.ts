@@ -4,7 +4,17 @@ import { ok, type Result } from '../../lib/result.ts';
 import type { BgpPeer, Meta } from '../../model/resource.ts';
 import { asNumber, parseAddressField } from './addresses.ts';
 import { withRules } from './cel.ts';
-import { list, maybe, seconds, selectorOrAbsent, text, textOrAbsent, wholeNumber } from './fields.ts';
+import {
+  flag,
+  list,
+  maybe,
+  oneOf,
+  seconds,
+  selectorOrAbsent,
+  text,
+  textOrAbsent,
+  wholeNumber,
+} from './fields.ts';
 import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
 import { check, field, manifest, read, strict, unsupported } from './read.ts';
 import { secretKey } from './secret-key.ts';
@@ -52,6 +62,19 @@ const longestKeepalive = 21845;
 /** What the 12 bits of RFC 4724 §3 can say. */
 export const longestRestart = 4095;
 
+interface NextHop {
+  readonly keepOriginalNextHop?: boolean;
+  readonly nextHopMode?: string;
+}
+
+const nextHopFlaw = ({ keepOriginalNextHop, nextHopMode = 'Auto' }: NextHop) =>
+  keepOriginalNextHop === true && nextHopMode !== 'Auto'
+    ? {
+        at: ['keepOriginalNextHop'],
+        wrong: { what: 'cannot stand next to nextHopMode.', fix: 'Keep nextHopMode.' },
+      }
+    : undefined;
+
 export const bgpPeerSchema = manifest(
   withRules(
     strict({
@@ -77,11 +100,15 @@ export const bgpPeerSchema = manifest(
           'Whole seconds between messages, like 30s; the hold time asked for is three times this.',
         ),
       ),
-      localASNumber: unsupported('a local AS number for one peer is not there yet'),
+      localASNumber: maybe(asNumber.describe('Our AS number towards this peer; that of the node if absent.')),
       peerSelector: unsupported('peers are named by peerIP', ''),
       localWorkloadSelector: unsupported('peering with local workloads is not there yet', ''),
-      keepOriginalNextHop: unsupported('the next hop of a peer cannot be chosen yet', false),
-      nextHopMode: unsupported('the next hop of a peer cannot be chosen yet', 'Auto'),
+      keepOriginalNextHop: maybe(flag.describe('As nextHopMode Keep, towards another AS only.')),
+      nextHopMode: maybe(
+        oneOf('Auto', 'Self', 'Keep').describe(
+          'What the peer is told as next hop: always this node, or what it was. Auto: as usual, RFC 4271 5.1.3.',
+        ),
+      ),
       password: maybe(
         strict({
           secretKeyRef: secretKey.describe(
@@ -89,13 +116,19 @@ export const bgpPeerSchema = manifest(
           ),
         }).describe('Both sides sign what they send with this password (RFC 2385).'),
       ),
-      sourceAddress: unsupported('the source address of a session cannot be chosen yet', 'UseNodeIP'),
+      sourceAddress: maybe(
+        oneOf('UseNodeIP', 'None').describe('None: the kernel chooses where the session comes from.'),
+      ),
       maxRestartTime: maybe(
         seconds(1, longestRestart).describe(
           'How long routes are kept while a node, or this peer, restarts (RFC 4724); 120s if absent.',
         ),
       ),
-      numAllowedLocalASNumbers: unsupported('routes with the own AS number are never accepted', 0),
+      numAllowedLocalASNumbers: maybe(
+        wholeNumber('a number of times', 0, 255).describe(
+          'So often our own AS number may stand in the AS path of a route of this peer.',
+        ),
+      ),
       ttlSecurity: maybe(
         wholeNumber('a number of hops', 0, 255).describe(
           'The peer is at most so many hops away; packets from further away are dropped (RFC 5082). 0: not checked.',
@@ -108,20 +141,26 @@ export const bgpPeerSchema = manifest(
           .meta({ maxItems: 50 }),
       ),
       reversePeering: unsupported('the other side of a peering is never made up', 'Manual'),
-    }).superRefine(
-      check(({ node, nodeSelector }) =>
-        node === undefined || nodeSelector === undefined
-          ? undefined
-          : {
-              at: ['node'],
-              wrong: { what: 'cannot stand next to nodeSelector.', fix: 'Keep one of the two.' },
-            },
+    })
+      .superRefine(check(nextHopFlaw))
+      .superRefine(
+        check(({ node, nodeSelector }) =>
+          node === undefined || nodeSelector === undefined
+            ? undefined
+            : {
+                at: ['node'],
+                wrong: { what: 'cannot stand next to nodeSelector.', fix: 'Keep one of the two.' },
+              },
+        ),
       ),
-    ),
     [
       {
         rule: "!has(self.node) || self.node == '' || !has(self.nodeSelector) || self.nodeSelector == ''",
         message: 'node cannot stand next to nodeSelector: keep one of the two',
+      },
+      {
+        rule: "!has(self.keepOriginalNextHop) || !self.keepOriginalNextHop || !has(self.nextHopMode) || self.nextHopMode == 'Auto'",
+        message: 'keepOriginalNextHop cannot stand next to nextHopMode: keep nextHopMode',
       },
     ],
   ),
@@ -145,6 +184,15 @@ export function readBgpPeer(meta: Meta, json: unknown): Result<BgpPeer, readonly
     ...(maxRestartTime === undefined ? {} : { maxRestartTimeMs: maxRestartTime }),
     ...(password === undefined ? {} : { password: password.secretKeyRef }),
     ...(ttlSecurity === 0 ? {} : { ttlSecurity }),
+    ...(spec.localASNumber === undefined ? {} : { localAsNumber: spec.localASNumber }),
+    ...(spec.numAllowedLocalASNumbers === undefined || spec.numAllowedLocalASNumbers === 0
+      ? {}
+      : { numAllowedLocalAsNumbers: spec.numAllowedLocalASNumbers }),
+    ...(spec.nextHopMode === undefined || spec.nextHopMode === 'Auto'
+      ? {}
+      : { nextHopMode: spec.nextHopMode }),
+    ...(spec.keepOriginalNextHop === true ? { keepOriginalNextHop: true } : {}),
+    ...(spec.sourceAddress === 'None' ? { sourceAddress: 'None' } : {}),
     filters,
   });
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { SpeakerConfig } from '../../../bgp/config.ts';
 import { intentOf } from '../../../bgp/intent.ts';
 import { formatProblem } from '../../../src/model/problem.ts';
-import type { Resource } from '../../../src/model/resource.ts';
+import type { BgpPeer, Resource } from '../../../src/model/resource.ts';
 import { bgpConfiguration, bgpPeer, ipPool, node } from '../../support/resources.ts';
 import { address, as, prefix, v4 } from '../../support/wire.ts';
 
@@ -81,12 +81,86 @@ describe('the node itself', () => {
     });
   });
 
-  test('a per-node AS number is not followed silently', () => {
+  test('a per-node AS number is followed, here and by the others; one that cannot be is said', () => {
+    const own = (ASNumber: string) =>
+      node('node1', { ips: ['10.0.0.1'], annotations: { 'projectcalico.org/ASNumber': ASNumber } });
+    const tor = bgpPeer('tor', '192.0.2.1');
+    expect(configOf([own('1.10'), two, tor])).toMatchObject({
+      asn: 65546,
+      peers: [
+        { name: 'Mesh_10_0_0_2', localAsn: 65546, peerAsn: 64512 },
+        { name: 'Global_192_0_2_1', localAsn: 65546, peerAsn: 65000 },
+      ],
+    });
+    expect(configOf([own('65001'), two], 'node2')).toMatchObject({
+      asn: 64512,
+      peers: [{ localAsn: 64512, peerAsn: 65001 }],
+    });
+    for (const wrong of ['', '0', '23456', '65535', '1.65536', '4294967296', 'x', '-1']) {
+      expect(configOf([own(wrong)]).asn).toBe(64512);
+      expect(problems([own(wrong)])).toEqual([
+        expect.stringContaining(`"${wrong}" is not an AS number a node can have`),
+      ]);
+    }
+  });
+
+  test('a route reflector’s cluster id is not followed silently', () => {
+    const annotations = { 'projectcalico.org/RouteReflectorClusterID': '244.0.0.1' };
+    expect(problems([node('node1', { ips: ['10.0.0.1'], annotations })])).toEqual([
+      expect.stringContaining('RouteReflectorClusterID: It is not supported by this version'),
+    ]);
+  });
+});
+
+describe('what a BGPPeer asks of its session', () => {
+  const sessionOf = (part: Partial<BgpPeer>) =>
+    configOf([one, { ...bgpPeer('tor', '192.0.2.1'), ...part }]).peers[0];
+
+  test('is our AS, the next hop, the source address, and our AS in paths', () => {
     expect(
-      problems([
-        node('node1', { ips: ['10.0.0.1'], annotations: { 'projectcalico.org/ASNumber': '65001' } }),
-      ]),
-    ).toEqual([expect.stringContaining('projectcalico.org/ASNumber: It is not supported by this version')]);
+      sessionOf({ localAsNumber: as(65010), nextHopMode: 'Self', numAllowedLocalAsNumbers: 2 }),
+    ).toMatchObject({ localAsn: 65010, nextHopMode: 'self', allowedOwnAs: 2, localAddress: v4('10.0.0.1') });
+    expect(sessionOf({ sourceAddress: 'None' })).not.toHaveProperty('localAddress');
+    expect(sessionOf({ nextHopMode: 'Keep' })).toMatchObject({ nextHopMode: 'keep' });
+  });
+
+  test('keepOriginalNextHop is for another AS only', () => {
+    expect(sessionOf({ keepOriginalNextHop: true })).toMatchObject({ nextHopMode: 'keep' });
+    expect(sessionOf({ keepOriginalNextHop: true, asNumber: as(64512) })).not.toHaveProperty('nextHopMode');
+    expect(
+      sessionOf({ keepOriginalNextHop: true, asNumber: as(64512), localAsNumber: as(65010) }),
+    ).toMatchObject({ nextHopMode: 'keep' });
+  });
+
+  test('its filters are one list of rules for each direction, in order; from a missing one on nothing passes', () => {
+    const reject = { action: 'Reject', operations: [] } as const;
+    const lists = { exportV4: [], importV4: [reject], exportV6: [], importV6: [] };
+    const filter = (name: string): Resource => ({
+      kind: 'BGPFilter',
+      meta: { name, labels: {}, annotations: {} },
+      ...lists,
+    });
+    const tor = bgpPeer('tor', '192.0.2.1', { filters: ['b', 'a', 'gone'] });
+    const all = [one, tor, filter('a'), filter('b')];
+    expect(configOf(all).peers[0]?.filters).toEqual({
+      importV4: [
+        { ...reject, name: 'BGPFilter/b importV4[0]' },
+        { ...reject, name: 'BGPFilter/a importV4[0]' },
+        { ...reject, name: 'BGPFilter/gone, which is not there' },
+      ],
+      exportV4: [{ ...reject, name: 'BGPFilter/gone, which is not there' }],
+      importV6: [{ ...reject, name: 'BGPFilter/gone, which is not there' }],
+      exportV6: [{ ...reject, name: 'BGPFilter/gone, which is not there' }],
+    });
+    expect(problems(all)).toEqual([expect.stringContaining('There is no BGPFilter/gone')]);
+  });
+
+  test('two that describe one neighbour with other filters are told, and the first by name counts', () => {
+    const twice = [one, bgpPeer('a', '192.0.2.1'), bgpPeer('b', '192.0.2.1', { filters: ['x'] })];
+    expect(problems(twice)).toContainEqual(
+      expect.stringContaining('It and BGPPeer/a describe the same neighbour'),
+    );
+    expect(configOf(twice).peers).toHaveLength(1);
   });
 });
 

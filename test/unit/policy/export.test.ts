@@ -6,7 +6,7 @@ import { AttributeTable } from '../../../bgp/rib/paths.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, type Prefix } from '../../../src/lib/net.ts';
 import { attributesOf, configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
-import { address, prefix, v4 } from '../../support/wire.ts';
+import { address, prefix, v4, v6 } from '../../support/wire.ts';
 
 const at = prefix('10.2.0.0/24');
 const at6 = prefix('fd00:2::/64');
@@ -115,6 +115,19 @@ describe('RFC 4271 §5.1.3 2: the next hop towards eBGP', () => {
     const path = byIbgp({ nextHop: address('2001:db8::13') });
     expect(nextHopTold(tor, path, { config: onLan, where: at6 })).toBe(address('2001:db8::13'));
     expect(nextHopTold(tor, path, { where: at6 })).toBe(address('2001:db8::100'));
+  });
+  test('is as nextHopMode has it, inside the AS and towards another', () => {
+    const learned = byEbgp();
+    for (const peer of [tor, node]) {
+      expect(nextHopTold({ ...peer, nextHopMode: 'self' }, learned, { config: onLan })).toBe(
+        v4('192.0.2.100'),
+      );
+      expect(nextHopTold({ ...peer, nextHopMode: 'keep' }, learned)).toBe(v4('192.0.2.2'));
+    }
+    const only6 = configOf({ ownAddress: { ipv6: v6('2001:db8::100') } });
+    expect(told({ ...node, nextHopMode: 'self' }, learned, { config: only6 })).toBe(
+      'we have no address of its family to name as next hop',
+    );
   });
   test('cannot be ourselves without an address of the family', () => {
     const only4 = configOf({ ownAddress: { ipv4: v4('192.0.2.100') } });

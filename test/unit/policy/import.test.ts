@@ -49,6 +49,14 @@ describe('RFC 4271 §9.1.2: our own AS anywhere in the AS path is a loop', () =>
   });
 });
 
+test('RFC 4271 §9.1.2: our own AS may stand in the path as often as the peer is allowed, and no more', () => {
+  const peer = peerOf({ allowedOwnAs: 2 });
+  expect(verdict(at, { asPath: sequence(64999, 64512, 64512) }, configOf(), peer)).toBe('accepted');
+  expect(verdict(at, { asPath: sequence(64512, 64999, 64512, 64512) }, configOf(), peer)).toBe(
+    'loop: our own AS 64512 is in its AS path 3 times, and 2 are allowed',
+  );
+});
+
 test('RFC 4456 §8: a route that we originated and a reflector returns is a loop', () => {
   expect(verdict(at, { originatorId: v4('192.0.2.100') })).toBe('loop: ORIGINATOR_ID is our own identifier');
 });

@@ -190,6 +190,25 @@ describe('policies are asked again without disturbing a session', () => {
     expect(statesOf(one)).toEqual(bothUp);
   });
 
+  test('nextHopMode, and how often our own AS may stand in a path, are asked anew', () => {
+    const one = running();
+    const looped = attributesOf({ asPath: sequence(64999, 64512) });
+    expect(fibOf(one.hear(tor, announce(looped, at)))).toEqual([]);
+    const before = one.drain(node);
+    expect(fibOf(one.configure({ peers: [{ ...tor, allowedOwnAs: 1 }, node] }))).toEqual([
+      '10.2.0.0/24 via 192.0.2.1',
+    ]);
+    expect([before, one.drain(node)]).toEqual([[], ['+10.2.0.0/24 via 192.0.2.1']]);
+    one.configure({
+      peers: [
+        { ...tor, allowedOwnAs: 1 },
+        { ...node, nextHopMode: 'self' },
+      ],
+    });
+    expect(one.drain(node)).toEqual(['+10.2.0.0/24 via 192.0.2.100']);
+    expect(statesOf(one)).toEqual(bothUp);
+  });
+
   test('a subnet that becomes known changes the next hop told', () => {
     const one = running();
     one.hear(node, announce(attributesOf({ nextHop: address('192.0.2.12'), localPref: 100 }), at));

@@ -140,6 +140,33 @@ describe('BGPPeer', () => {
     });
   });
 
+  test('what is told and taken of a peer can be chosen; values that ask for nothing are as none', () => {
+    const plain = resource(peer('{peerIP: 10.0.0.1, asNumber: 1}'));
+    expect(
+      resource(
+        peer(
+          '{peerIP: 10.0.0.1, asNumber: 1, localASNumber: "1.1", numAllowedLocalASNumbers: 2, nextHopMode: Self, sourceAddress: None}',
+        ),
+      ),
+    ).toEqual({
+      ...(plain as object),
+      localAsNumber: 65537,
+      numAllowedLocalAsNumbers: 2,
+      nextHopMode: 'Self',
+      sourceAddress: 'None',
+    });
+    expect(
+      resource(
+        peer(
+          '{peerIP: 10.0.0.1, asNumber: 1, numAllowedLocalASNumbers: 0, nextHopMode: Auto, keepOriginalNextHop: false, sourceAddress: UseNodeIP}',
+        ),
+      ),
+    ).toEqual(plain);
+    expect(
+      resource(peer('{peerIP: 10.0.0.1, asNumber: 1, nextHopMode: Auto, keepOriginalNextHop: true}')),
+    ).toEqual({ ...(plain as object), keepOriginalNextHop: true });
+  });
+
   test('a selector is parsed, a keepalive time is in milliseconds', () => {
     const parsed = parseSelector('rack == "1"');
     expect(
@@ -195,6 +222,11 @@ describe('BGPPeer', () => {
       '{peerIP: 10.0.0.1, asNumber: 1, ttlSecurity: 256}',
       'spec.ttlSecurity: must be a number of hops from 0 to 255, but is 256.',
     ],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, keepOriginalNextHop: true, nextHopMode: Self}',
+      'spec.keepOriginalNextHop: cannot stand next to nextHopMode. Keep nextHopMode.',
+    ],
+    ['{peerIP: 10.0.0.1, asNumber: 1, nextHopMode: self}', 'must be one of Auto, Self, Keep'],
     ['{peerIP: 10.0.0.1, asNumber: 1, filters: [1]}', 'spec.filters[0]: must be a text, but is 1.'],
     [
       '{peerIP: 10.0.0.1, asNumber: 1, peerIp: x}',
