@@ -34,7 +34,7 @@ const tolerates = ({ key, effect, value = '' }: Taint, one: Toleration): boolean
   (one.operator === 'Exists' || (one.value ?? '') === value);
 
 /** Its node selector and tolerations let it run there. */
-export const fits = ({ nodeSelector = {}, tolerations = [] }: PodSpec, { metadata, spec }: Node): boolean =>
+const fits = ({ nodeSelector = {}, tolerations = [] }: PodSpec, { metadata, spec }: Node): boolean =>
   Object.entries(nodeSelector).every(([key, value]) => metadata.labels?.[key] === value) &&
   (spec.taints ?? [])
     .filter(({ effect }) => effect !== 'PreferNoSchedule')
