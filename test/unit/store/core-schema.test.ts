@@ -275,8 +275,8 @@ describe('kinds', () => {
     ],
     ['{apiVersion: projectcalico.org/v3, kind: BGPPear}', 'Did you mean BGPPeer?'],
     [
-      '{apiVersion: projectcalico.org/v3, kind: BGPFilter}',
-      'kind: BGPFilter is not supported in this version.',
+      '{apiVersion: projectcalico.org/v3, kind: HostEndpoint}',
+      'kind: HostEndpoint is not supported in this version.',
     ],
     [
       '{apiVersion: projectcalico.org/v3, kind: NetworkPolicy}',
