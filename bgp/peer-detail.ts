@@ -22,7 +22,6 @@ export function peerDetail({ status, neighbour, account, timers, wallClock }: Pe
     what && { at: wallClock(what.at).toISOString(), what: describeNotification(what.notification) };
   return withoutAbsent({
     ...status,
-    ...(config.resource === undefined ? {} : { resource: config.resource }),
     localAddress: config.localAddress === undefined ? undefined : formatAddress(config.localAddress),
     password: config.password === undefined ? undefined : `${config.password.name}/${config.password.key}`,
     ttlSecurity: config.ttlSecurity,

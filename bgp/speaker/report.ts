@@ -32,6 +32,7 @@ function peerReport(speaker: Speaker, neighbour: Neighbour): PeerReport {
     address: formatAddress(config.address),
     port: config.port,
     type: config.origin,
+    ...(config.resource === undefined ? {} : { resource: config.resource }),
     state: bgpStateOf(peer),
     since,
     localAsn: config.localAsn,
@@ -51,10 +52,10 @@ function peerReport(speaker: Speaker, neighbour: Neighbour): PeerReport {
   };
 }
 
-/** The neighbour of this name, key ("address port") or address. */
+/** The neighbour of this name, BGPPeer or Node, key ("address port") or address. */
 export const findNeighbour = (speaker: Speaker, text: string): Neighbour | undefined =>
-  [...speaker.neighbours.values()].find(
-    ({ config }) => config.name === text || config.key === text || formatAddress(config.address) === text,
+  [...speaker.neighbours.values()].find(({ config: { name, resource, key, address } }) =>
+    [name, resource, key, formatAddress(address)].includes(text),
   );
 
 /** The Loc-RIB: every acceptable path, by prefix, the best first. */

@@ -25,14 +25,14 @@ export async function bgpRoutes(prefix: string | undefined, options: BgpRoutesOp
   return routes.length === 0 && within !== undefined ? 1 : 0;
 }
 
-/** A neighbour may be named by its address: the speaker knows it by its name. */
+/** A neighbour may be named by its BGPPeer, its Node or its address: the speaker knows it by its name. */
 async function queryOf({ socket, received, advertised }: BgpRoutesOptions) {
   const peer = received ?? advertised;
   if (peer === undefined) return { ok: true, value: '' } as const;
   const status = await ask<BgpStatus>(socket, '/status', 'bgp');
   if (!status.ok) return status;
   const { peers } = status.value;
-  const found = peers.find(({ name, address }) => name === peer || address === peer);
+  const found = peers.find(({ name, resource, address }) => [name, resource, address].includes(peer));
   if (found === undefined) {
     const known = peers.map(({ name, address }) => `${name} (${address})`).join(', ');
     const sentence = `There is no neighbour "${peer}". There ${peers.length === 0 ? 'is none' : `are: ${known}`}.`;

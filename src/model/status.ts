@@ -26,6 +26,8 @@ export interface PeerStatus {
   readonly address: string;
   readonly port: number;
   readonly type: 'node-to-node mesh' | 'global' | 'node specific';
+  /** metadata.name of the BGPPeer, or of the other Node. */
+  readonly resource?: string;
   readonly state: BgpState;
   /** Wall-clock time of the last change of state, ISO 8601. */
   readonly since: string;
@@ -45,8 +47,6 @@ export interface PeerStatus {
 
 /** GET /peers of bgp.sock, all of them; with ?name= one, by its name, its BGPPeer or Node, its address or "address port". */
 export interface PeerDetail extends PeerStatus {
-  /** metadata.name of the BGPPeer, or of the other Node. */
-  readonly resource?: string;
   readonly localAddress?: string;
   /** "Secret/key" that signs its sessions (RFC 2385); never what it holds. */
   readonly password?: string;

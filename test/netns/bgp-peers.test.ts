@@ -49,6 +49,11 @@ test('of a session that is up: the capabilities of both, the timers, the message
   });
 });
 
+test('its routes are asked for by the name of its BGPPeer too', () => {
+  expect(ctl('routes', '--advertised', 'tor')).toEqual(ctl('routes', '--advertised', '172.30.0.1'));
+  expect(ctl('routes', '--advertised', 'tor')).toMatchObject({ status: 0, stderr: '' });
+});
+
 test('a neighbour that refuses, and one with another AS, are told apart in words', async () => {
   await node?.peer('172.30.0.9', ({ lastError = '' }) => lastError.includes('refuses connections'), soon);
   rack.put(bgpPeer('tor', '172.30.0.1', 65001));
