@@ -14,7 +14,6 @@ target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")/.."
 
 suite=${TORTIE_SUITE:-bookworm}
-mirror=${TORTIE_MIRROR:-http://deb.debian.org/debian}
 # dash, coreutils: for tortie.sh; nftables: felix writes through nft; the rest is what node is linked with.
 packages=dash,coreutils,nftables,libc6,libstdc++6,libgcc-s1
 
@@ -26,7 +25,7 @@ done
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 chmod 755 "$new"
-mmdebstrap --quiet --variant=extract --include="$packages" "$suite" "$new" "$mirror"
+mmdebstrap --quiet --variant=extract --include="$packages" "$suite" "$new"
 
 # What is not needed to run: documentation, lists and the package database.
 rm -rf "$new/usr/share/doc" "$new/usr/share/man" "$new/usr/share/locale" "$new/usr/share/info" "$new/usr/share/lintian" \

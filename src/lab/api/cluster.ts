@@ -25,7 +25,10 @@ export const definitions = (): readonly Json[] =>
     .sort()
     .flatMap((name) => read(`${deployDir}crds/${name}`));
 
-/** The roles that are installed with the product, each bound to the user of its name. */
+/** A role that is no daemon's own, and the daemon that has it beside its own. */
+const shared: Readonly<Record<string, string>> = { 'tortie-passwords': 'tortie-bgp' };
+
+/** The roles that are installed with the product, each bound to the daemon it is for, which is the user of its name. */
 export function grants(): readonly Json[] {
   const isRole = (manifest: Json): boolean => /^(Cluster)?Role$/.test(String(at(manifest, 'kind')));
   return read(`${deployDir}manifest/tortie.yaml`)
@@ -40,7 +43,7 @@ const bindingOf = ({ kind, name, namespace }: ReturnType<typeof nameOf>): Json =
   kind: `${kind}Binding`,
   metadata: { name: `lab-${name}`, ...(namespace === undefined ? {} : { namespace }) },
   roleRef: { apiGroup: rbac, kind, name },
-  subjects: [{ kind: 'User', apiGroup: rbac, name }],
+  subjects: [{ kind: 'User', apiGroup: rbac, name: shared[name] ?? name }],
 });
 
 /** Puts all of `manifests`, namespaces first, and those that nobody wrote down too. Rejects with the server's own sentence. */
