@@ -12,7 +12,7 @@ import { startupTaint } from '../../src/model/node-report.ts';
 import { openKubernetesObjects } from '../../src/store/kubernetes.ts';
 import type { Json } from '../../src/store/store.ts';
 import { createApiServer } from '../support/api-server.ts';
-import { clusterObjects } from '../support/cluster-objects.ts';
+import { clusterObjects, controllerRules } from '../support/cluster-objects.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Manifest } from '../support/manifests.ts';
 import { createPlayground, type Running } from '../support/namespaces.ts';
@@ -24,36 +24,8 @@ const soon = { within: 60_000, every: 200 };
 /** A lease must run out before another leads. */
 const late = { within: 90_000, every: 200 };
 
-/** All that it asks for, and what deploy/ grants: docs/CONTROLLER.md lists the same. */
-const calico = 'projectcalico.org';
-const rules = [
-  { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch', 'update'] },
-  { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
-  { apiGroups: [''], resources: ['services'], verbs: ['get', 'list', 'watch'] },
-  { apiGroups: [''], resources: ['services/status'], verbs: ['update'] },
-  { apiGroups: [''], resources: ['events'], verbs: ['create', 'get', 'update'] },
-  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['get', 'list', 'watch'] },
-  {
-    apiGroups: [calico],
-    resources: ['bgpconfigurations', 'bgppeers', 'ippools', 'ipreservations', 'ipamconfigurations'],
-    verbs: ['get', 'list', 'watch'],
-  },
-  {
-    apiGroups: [calico],
-    resources: [
-      ...['bgpconfigurations/status', 'bgppeers/status', 'ippools/status'],
-      ...['ipreservations/status', 'ipamconfigurations/status'],
-    ],
-    verbs: ['update'],
-  },
-  {
-    apiGroups: [calico],
-    resources: ['ipamblocks', 'blockaffinities'],
-    verbs: ['get', 'list', 'watch', 'create', 'update', 'delete'],
-  },
-  { apiGroups: [calico], resources: ['caliconodestatuses'], verbs: ['list', 'watch', 'delete'] },
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
-];
+/** What deploy/ grants it; docs/CONTROLLER.md lists the same. */
+const rules = controllerRules();
 
 const controllers = new Map<string, Running>();
 function startController(name: string, port: number): void {
@@ -153,6 +125,7 @@ beforeAll(async () => {
     custom('BGPPeer', 'tor', { peerIP: '10.0.0.1', asNumber: 64513 }),
     custom('IPPool', 'pods', { cidr: '10.244.0.0/16', blockSize: 28 }),
     custom('BGPConfiguration', 'default', {}),
+    custom('BGPFilter', 'none', {}),
     custom('IPReservation', 'routers', { reservedCIDRs: ['10.244.0.0/30'] }),
     custom('IPAMConfiguration', 'default', {}),
   );

@@ -52,9 +52,20 @@ interface Role {
 
 /** The ClusterRoles of both daemons, as the chart has them. */
 export const agentRoles = (): readonly Role[] =>
-  parseAllDocuments(readFileSync(new URL('../../deploy/manifest/tortie.yaml', import.meta.url), 'utf8'))
-    .map((document) => document.toJS() as Role)
-    .filter(({ kind, metadata }) => kind === 'ClusterRole' && /-(bgp|felix)$/.test(metadata.name));
+  installedRoles().filter(
+    ({ kind, metadata }) => kind === 'ClusterRole' && /-(bgp|felix)$/.test(metadata.name),
+  );
+
+/** What the chart grants to the controller, in the cluster and in its own namespace. */
+export const controllerRules = (): Role['rules'] =>
+  installedRoles()
+    .filter(({ kind, metadata }) => /Role$/.test(kind) && metadata.name.endsWith('-controller'))
+    .flatMap(({ rules }) => rules);
+
+const installedRoles = (): readonly Role[] =>
+  parseAllDocuments(readFileSync(new URL('../../deploy/manifest/tortie.yaml', import.meta.url), 'utf8')).map(
+    (document) => document.toJS() as Role,
+  );
 
 export function clusterObjects({ request }: Pick<ApiServer, 'request'>): ClusterObjects {
   const server = apiObjects(request);
