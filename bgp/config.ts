@@ -36,6 +36,42 @@ export interface SpeakerConfig {
    * kept (RFC 4271 §5.1.3 2); absent or elsewhere we name ourselves.
    */
   readonly connected?: readonly Prefix[];
+  /** Route reflection (RFC 4456): our CLUSTER_ID; absent: nothing is reflected. */
+  readonly clusterId?: Ipv4;
+  /** Addresses the speaker listens on; absent: all (BGPConfiguration.bindMode). */
+  readonly bind?: readonly Address[];
+  readonly decision?: DecisionOptions;
+  /** eBGP neighbours without a filter in a direction exchange nothing in it (RFC 8212). */
+  readonly requirePolicy?: true;
+  /** Node is being drained: what we originate carries GRACEFUL_SHUTDOWN (RFC 8326), then is withdrawn. */
+  readonly drain?: 'shutdown' | 'withdrawn';
+  /** Neighbours that are not known by address but may dial us. */
+  readonly dynamic?: readonly DynamicPeers[];
+}
+
+/** Departures from RFC 4271 §9.1.2.2, and how many equal paths are used. */
+export interface DecisionOptions {
+  /** MED of different neighbouring ASes is compared too. */
+  readonly alwaysCompareMed?: true;
+  /** A route without MED counts as the worst, not as 0. */
+  readonly missingMedWorst?: true;
+  /** Paths may differ in their ASes, though not in length, and be used beside each other. */
+  readonly relaxAsPath?: true;
+  /** Most equal paths learned by eBGP that are used at once; absent: 64. 1: no multipath. */
+  readonly ebgpPaths?: number;
+  readonly ibgpPaths?: number;
+}
+
+/** Whoever dials from inside `range` becomes a neighbour by this template, is never dialled, and is forgotten when it goes. */
+export interface DynamicPeers {
+  /** Stable: metadata.name of the BGPPeer. */
+  readonly key: string;
+  readonly range: Prefix;
+  /** Any of these is taken; empty: any AS but ours. */
+  readonly peerAsns: readonly Asn[];
+  /** Most at one time. */
+  readonly limit: number;
+  readonly template: Omit<PeerConfig, 'key' | 'name' | 'address' | 'port' | 'peerAsn'>;
 }
 
 export interface PeerConfig {
@@ -73,6 +109,59 @@ export interface PeerConfig {
   readonly nextHopMode?: 'self' | 'keep';
   /** Asked before the policy that holds by default; absent: none. */
   readonly filters?: Filters;
+  /** passive: never dialled; active: never accepted; absent: both. */
+  readonly connect?: 'passive' | 'active';
+  /** The name of the link that `address`, a link-local one, is on; such addresses are scoped (src/lib/net.ts). */
+  readonly interface?: string;
+  /** This iBGP neighbour is our client: we reflect to and from it (RFC 4456). */
+  readonly isClient?: true;
+  /** Our role in the session (RFC 9234); strict: the neighbour must state its own. */
+  readonly role?: { readonly own: Role; readonly isStrict?: true };
+  readonly addPath?: AddPath;
+  /** Routes of a family the neighbour may have told us at once, before import policy. */
+  readonly maxPrefix?: Readonly<Partial<Record<Family, PrefixLimit>>>;
+  /** At most so many prefixes of a family are told to the neighbour; the lowest by address, and the rest is logged. */
+  readonly prefixLimit?: Readonly<Partial<Record<Family, number>>>;
+  /** Long-lived graceful restart (RFC 9494): how long stale routes are kept after `restartTimeMs`, in ms; absent: not at all. */
+  readonly longLivedMs?: number;
+  /** Everything told to and taken from it is marked GRACEFUL_SHUTDOWN (RFC 8326): this session is about to be shut down. */
+  readonly gracefulShutdown?: true;
+  /** Private AS numbers (RFC 6996) in paths told to an eBGP neighbour: left out, or replaced by our own. */
+  readonly privateAs?: 'remove' | 'replace';
+  readonly bfd?: BfdConfig;
+  /** Route to this gateway is kept in the kernel for the neighbour's sake (BGPPeer.reachableBy). */
+  readonly reachableBy?: Address;
+}
+
+/** RFC 9234 §3.1. */
+export type Role = 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer';
+
+/** RFC 7911; best-only where absent. */
+export interface AddPath {
+  readonly receive?: true;
+  /** How many paths of a prefix it is told, the best first. */
+  readonly send?: number | 'all';
+}
+
+export interface PrefixLimit {
+  readonly most: number;
+  /** A warning from this share on, 1 to 100. */
+  readonly warnPercent: number;
+  /** cease: NOTIFICATION 6/1 and the session ends; discard: what is above is not taken; warn: only said. */
+  readonly action: 'cease' | 'discard' | 'warn';
+  /** After a cease the session is tried again after so long, in ms; absent: when someone resets it. */
+  readonly restartMs?: number;
+}
+
+/** RFC 5880, asynchronous mode. Intervals in ms. */
+export interface BfdConfig {
+  readonly minTxMs: number;
+  readonly minRxMs: number;
+  readonly multiplier: number;
+  /** RFC 5883: more than one hop away, udp/4784; absent: single hop, TTL 255 both ways (RFC 5881). */
+  readonly isMultihop?: true;
+  /** BGP does not come up before BFD does (RFC 9384 has the way down). */
+  readonly isStrict?: true;
 }
 
 /** BGPConfiguration.prefixAdvertisements. */

@@ -98,6 +98,31 @@ export function compareAddresses(a: Address, b: Address): number {
   return isIpv4(a) ? -1 : 1;
 }
 
+const linkLocalTop = 0xfe80n << 112n;
+const scopeShift = 64n;
+const scopeMask = 0xffff_ffffn << scopeShift;
+
+/** fe80::/10, scoped or not. */
+export const isLinkLocal6 = (address: Address): boolean => !isIpv4(address) && address >> 118n === 0x3fan;
+
+/**
+ * A link-local address together with its link, as one value: the interface index stands in bits 64 to 95, which RFC 4291
+ * §2.5.6 has zero. Equal addresses on two links are thus two addresses to every table; `unscoped` before they are sent.
+ * @param ifindex  1..2^32-1
+ */
+export const scoped = (address: Ipv6, ifindex: number): Ipv6 =>
+  ipv6((address & ~scopeMask) | (BigInt(ifindex) << scopeShift));
+
+/** The interface index of a scoped link-local address; undefined for any other. */
+export function scopeOf(address: Address): number | undefined {
+  if (isIpv4(address) || (address & ~((1n << 96n) - 1n)) !== linkLocalTop) return undefined;
+  const ifindex = Number((address & scopeMask) >> scopeShift);
+  return ifindex === 0 ? undefined : ifindex;
+}
+
+export const unscoped = (address: Ipv6): Ipv6 =>
+  scopeOf(address) === undefined ? address : ipv6(address & ~scopeMask);
+
 /** Parses "a.b.c.d"; undefined for anything else, leading zeros included (RFC 6943 §3.1.1). */
 export function parseIpv4(text: string): Ipv4 | undefined {
   const parts = text.split('.');
@@ -178,8 +203,12 @@ function longestZeroRun(groups: readonly number[]): { readonly start: number; re
   return best;
 }
 
-export const formatAddress = (address: Address): string =>
-  isIpv4(address) ? formatIpv4(address) : formatIpv6(address);
+/** A scoped link-local address is followed by its interface index: "fe80::1%7". */
+export function formatAddress(address: Address): string {
+  if (isIpv4(address)) return formatIpv4(address);
+  const scope = scopeOf(address);
+  return scope === undefined ? formatIpv6(address) : `${formatIpv6(unscoped(address))}%${scope}`;
+}
 
 export const formatPrefix = (prefix: Prefix): string =>
   `${formatAddress(networkOf(prefix))}/${lengthOf(prefix)}`;
