@@ -47,6 +47,10 @@ export interface SpeakerConfig {
   readonly drain?: 'shutdown' | 'withdrawn';
   /** Neighbours that are not known by address but may dial us. */
   readonly dynamic?: readonly DynamicPeers[];
+  /** Metric of the routes we write to the kernel, per family; absent: 1024. */
+  readonly routePriority?: { readonly ipv4?: number; readonly ipv6?: number };
+  /** Learned routes are not written to the kernel (BGPConfiguration.programClusterRoutes Disabled). */
+  readonly withoutKernelRoutes?: true;
 }
 
 /** Departures from RFC 4271 §9.1.2.2, and how many equal paths are used. */
@@ -193,6 +197,11 @@ export interface ImportPolicy {
   readonly blocks?: readonly Prefix[];
   /** Never accept what lies inside these, unless a prefix of `within` says so more closely: addresses of Services. */
   readonly services?: readonly Prefix[];
+  /**
+   * Never accept one of these or what lies inside it, unless a filter speaks of it: the addresses of the API server, which
+   * this node must reach to be told anything at all. A wider route that holds one is judged as any other.
+   */
+  readonly protected?: readonly Prefix[];
 }
 
 export interface Intent {

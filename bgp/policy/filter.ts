@@ -82,6 +82,10 @@ function operateOnce(attributes: PathAttributes, operation: Operation): PathAttr
       return addCommunity(attributes, operation.community);
     case 'prependAsPath':
       return { ...attributes, asPath: operation.asns.toReversed().reduce(prependOne, attributes.asPath) };
+    case 'setLocalPref':
+      return { ...attributes, localPref: operation.value };
+    case 'setMed':
+      return { ...attributes, med: operation.value };
     default:
       return { ...attributes, localPref: worstPriority - operation.priority };
   }

@@ -23,7 +23,11 @@ export type Operation =
   | { readonly kind: 'addCommunity'; readonly community: Community }
   /** The path begins with these afterwards. */
   | { readonly kind: 'prependAsPath'; readonly asns: readonly Asn[] }
-  | { readonly kind: 'setPriority'; readonly priority: number };
+  | { readonly kind: 'setPriority'; readonly priority: number }
+  /** LOCAL_PREF, 0..4294967295. */
+  | { readonly kind: 'setLocalPref'; readonly value: number }
+  /** MULTI_EXIT_DISC, 0..4294967295. */
+  | { readonly kind: 'setMed'; readonly value: number };
 
 /** A rule matches where all that it names matches; one that names nothing always does. */
 export interface FilterRule {

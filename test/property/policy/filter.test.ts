@@ -162,6 +162,8 @@ function obvious(
 function done(route: Plain, one: Operation): Plain {
   if (one.kind === 'prependAsPath') return { ...route, asPath: [...one.asns.map(String), ...route.asPath] };
   if (one.kind === 'setPriority') return { ...route, localPref: 2_147_483_647 - one.priority };
+  if (one.kind === 'setLocalPref') return { ...route, localPref: one.value };
+  if (one.kind === 'setMed') return route;
   return { ...route, communities: [...new Set([...route.communities, textOf(one.community)])].sort() };
 }
 
