@@ -6,7 +6,9 @@ import type { Address, Asn, Ipv4, Ipv6, Prefix } from '../src/lib/net.ts';
 import type { Community, FilterRule } from '../src/model/bgp-filter.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
-import type { Family } from './wire/message.ts';
+import type { Family, Role } from './wire/message.ts';
+
+export type { Role } from './wire/message.ts';
 
 export interface SpeakerConfig {
   readonly asn: Asn;
@@ -136,9 +138,6 @@ export interface PeerConfig {
   /** Route to this gateway is kept in the kernel for the neighbour's sake (BGPPeer.reachableBy). */
   readonly reachableBy?: Address;
 }
-
-/** RFC 9234 §3.1. */
-export type Role = 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer';
 
 /** RFC 7911; best-only where absent. */
 export interface AddPath {

@@ -44,6 +44,7 @@ function gracefulRestart(config: PeerConfig, { restart }: Local): readonly Capab
     {
       kind: 'gracefulRestart',
       isRestarting: restart?.isRestarting ?? false,
+      isNotification: false,
       restartTime: Math.min(Math.floor(config.restartTimeMs / 1000), longestRestartTime),
       families: families.map((family) => ({ family, isForwarding: restart?.isForwarding ?? false })),
     },

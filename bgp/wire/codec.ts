@@ -23,7 +23,7 @@ const decoders: {
   update: decodeUpdate,
   notification: (frame) => ok(decodeNotification(frame)),
   keepalive: () => ok({ kind: 'keepalive' }),
-  routeRefresh: (frame) => ok(decodeRouteRefresh(frame)),
+  routeRefresh: decodeRouteRefresh,
 };
 
 /**

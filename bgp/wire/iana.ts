@@ -52,6 +52,8 @@ export const openErrors = {
   unsupportedOptionalParameter: 4,
   unacceptableHoldTime: 6,
   unsupportedCapability: 7,
+  /** RFC 9234 §4.2. */
+  roleMismatch: 11,
 } as const;
 
 export const updateErrors = {
@@ -60,6 +62,9 @@ export const updateErrors = {
   optionalAttribute: 9,
   invalidNetworkField: 10,
 } as const;
+
+/** RFC 7313 §5. */
+export const refreshErrors = { invalidLength: 1 } as const;
 
 /** RFC 6608 §3. */
 export const fsmErrors = { openSent: 1, openConfirm: 2, established: 3 } as const;

@@ -1,6 +1,12 @@
 /** Bytes that cannot be a message, as a value: the NOTIFICATION to answer with, and the reason in words. */
 import { err, type Result } from '../../src/lib/result.ts';
-import { errorCodes, type headerErrors, type openErrors, type updateErrors } from './iana.ts';
+import {
+  errorCodes,
+  type headerErrors,
+  type openErrors,
+  type refreshErrors,
+  type updateErrors,
+} from './iana.ts';
 import type { WireError } from './message.ts';
 
 const none: Uint8Array = new Uint8Array(0);
@@ -22,3 +28,7 @@ export const openError = (subcode: ValueOf<typeof openErrors>, why: string, data
 /** RFC 4271 §6.3, as far as RFC 7606 leaves a session to be reset. */
 export const updateError = (subcode: ValueOf<typeof updateErrors>, why: string, data = none) =>
   wireError(errorCodes.update, subcode, why, data);
+
+/** RFC 7313 §5. */
+export const refreshError = (subcode: ValueOf<typeof refreshErrors>, why: string, data = none) =>
+  wireError(errorCodes.routeRefresh, subcode, why, data);

@@ -85,7 +85,7 @@ const everything = (ctx = ibgp): Uint8Array[] => [
   ...encodeWithdrawals('ipv6-unicast', [prefix('fd01::/48')]),
   endOfRib('ipv4-unicast'),
   endOfRib('ipv6-unicast'),
-  encodeMessage({ kind: 'routeRefresh', family: 'ipv6-unicast' }, ctx),
+  encodeMessage({ kind: 'routeRefresh', subtype: 'request', family: 'ipv6-unicast' }, ctx),
   encodeMessage(cease(2, 'back at ten'), ctx),
 ];
 

@@ -7,6 +7,7 @@ import type {
   CodecContext,
   Message,
   PathAttributes,
+  Role,
   UpdateMessage,
 } from '../../../bgp/wire/message.ts';
 import { encodeUpdates } from '../../../bgp/wire/update-encode.ts';
@@ -114,9 +115,47 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
   family.map((value): Capability => ({ kind: 'multiprotocol', family: value })),
   fc.constant<Capability>({ kind: 'routeRefresh' }),
   anyAsn.map((value): Capability => ({ kind: 'fourOctetAs', asn: value })),
+  fc.constantFrom<Capability>({ kind: 'extendedMessage' }, { kind: 'enhancedRouteRefresh' }),
+  fc.record({
+    kind: fc.constant('role' as const),
+    role: fc.constantFrom<Role>('provider', 'rs', 'rs-client', 'customer', 'peer'),
+  }),
+  fc.record({
+    kind: fc.constant('extendedNextHop' as const),
+    families: fc.array(fc.record({ family, nextHop: fc.constantFrom(4 as const, 6 as const) }), {
+      maxLength: 4,
+    }),
+  }),
+  fc.record({
+    kind: fc.constant('gracefulRestart' as const),
+    isRestarting: fc.boolean(),
+    isNotification: fc.boolean(),
+    restartTime: fc.integer({ min: 0, max: 4095 }),
+    families: fc.array(fc.record({ family, isForwarding: fc.boolean() }), { maxLength: 4 }),
+  }),
+  fc.record({
+    kind: fc.constant('addPath' as const),
+    families: fc.array(
+      fc
+        .record({ family, receive: fc.boolean(), send: fc.boolean() })
+        .filter(({ receive, send }) => receive || send),
+      { maxLength: 4 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant('longLivedGracefulRestart' as const),
+    families: fc.array(
+      fc.record({
+        family,
+        isForwarding: fc.boolean(),
+        staleTime: fc.integer({ min: 0, max: 0xffffff }),
+      }),
+      { maxLength: 4 },
+    ),
+  }),
   fc.record({
     kind: fc.constant('unknown' as const),
-    code: fc.integer({ min: 66, max: 255 }),
+    code: fc.integer({ min: 72, max: 255 }),
     body: bytes(60),
   }),
 );
@@ -146,7 +185,12 @@ const message: fc.Arbitrary<readonly [Message, CodecContext]> = anyContext.chain
       { arbitrary: open, weight: 1 },
       { arbitrary: notification, weight: 1 },
       { arbitrary: fc.constant<Message>({ kind: 'keepalive' }), weight: 1 },
-      { arbitrary: family.map((value): Message => ({ kind: 'routeRefresh', family: value })), weight: 1 },
+      {
+        arbitrary: family.map(
+          (value): Message => ({ kind: 'routeRefresh', subtype: 'request', family: value }),
+        ),
+        weight: 1,
+      },
       {
         arbitrary: family.map(
           (value): Message => ({ kind: 'update', withdrawn: [], announced: [], endOfRib: value, flaws: [] }),

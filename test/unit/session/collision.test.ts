@@ -157,6 +157,7 @@ describe('an OPEN on a second connection while the session is Established', () =
   const restart: Capability = {
     kind: 'gracefulRestart',
     isRestarting: false,
+    isNotification: false,
     restartTime: 120,
     families: [{ family: 'ipv4-unicast', isForwarding: true }],
   };

@@ -16,7 +16,7 @@ import {
 } from '../../support/peer.ts';
 
 const keepalive: Message = { kind: 'keepalive' };
-const refresh: Message = { kind: 'routeRefresh', family: 'ipv4-unicast' };
+const refresh: Message = { kind: 'routeRefresh', subtype: 'request', family: 'ipv4-unicast' };
 const wrongAs = openMessage({ asField: 65009, capabilities: [] });
 
 const timer = (effects: readonly PeerEffect[], name: string): number | undefined => {

@@ -19,6 +19,7 @@ const v6 = attributesOf({ nextHop: address('2001:db8::1') });
 const graceful = (over: Partial<GracefulRestart> = {}): Capability => ({
   kind: 'gracefulRestart',
   isRestarting: false,
+  isNotification: false,
   restartTime: 60,
   families: (['ipv4-unicast', 'ipv6-unicast'] as const).map((family) => ({ family, isForwarding: true })),
   ...over,

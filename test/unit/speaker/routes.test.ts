@@ -146,11 +146,11 @@ describe('telling a neighbour', () => {
     const one = running();
     one.hear(tor1, announce(via1, at));
     one.drain(node);
-    one.hear(node, { kind: 'routeRefresh', family: 'ipv6-unicast' });
+    one.hear(node, { kind: 'routeRefresh', subtype: 'request', family: 'ipv6-unicast' });
     expect(one.drain(node)).toEqual([]);
-    one.hear(node, { kind: 'routeRefresh', family: undefined });
+    one.hear(node, { kind: 'routeRefresh', subtype: 'request', family: undefined });
     expect(one.drain(node)).toEqual([]);
-    one.hear(node, { kind: 'routeRefresh', family: 'ipv4-unicast' });
+    one.hear(node, { kind: 'routeRefresh', subtype: 'request', family: 'ipv4-unicast' });
     expect(one.drain(node)).toEqual(['+10.1.0.0/24 via 192.0.2.100', '+10.2.0.0/24 via 192.0.2.1']);
   });
 });

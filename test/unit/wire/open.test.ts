@@ -24,14 +24,14 @@ describe('both ways', () => {
 
   test('an OPEN with every capability we know and one we do not, in one parameter', () => {
     bothWays(
-      withParameters('1a 02 18 0104 00010001 0104 00020001 0200 4104 0000fc00 4602 abcd'),
+      withParameters('1a 02 18 0104 00010001 0104 00020001 0200 4104 0000fc00 4902 abcd'),
       open({
         capabilities: [
           { kind: 'multiprotocol', family: 'ipv4-unicast' },
           { kind: 'multiprotocol', family: 'ipv6-unicast' },
           { kind: 'routeRefresh' },
           { kind: 'fourOctetAs', asn: as(64512) },
-          { kind: 'unknown', code: 70, body: bytesOf('abcd') },
+          { kind: 'unknown', code: 73, body: bytesOf('abcd') },
         ],
       }),
     );
@@ -40,8 +40,8 @@ describe('both ways', () => {
   test('RFC 9072 §2: capabilities of more than 252 octets go in the extended format', () => {
     const body = bytesOf('aa'.repeat(251));
     bothWays(
-      withParameters(`ff ff 0100 02 00fd 46fb ${'aa'.repeat(251)}`),
-      open({ capabilities: [{ kind: 'unknown', code: 70, body }] }),
+      withParameters(`ff ff 0100 02 00fd 49fb ${'aa'.repeat(251)}`),
+      open({ capabilities: [{ kind: 'unknown', code: 73, body }] }),
     );
   });
 });
@@ -50,6 +50,7 @@ describe('RFC 4724 §3: graceful restart', () => {
   const all = {
     kind: 'gracefulRestart',
     isRestarting: true,
+    isNotification: false,
     restartTime: 120,
     families: [
       { family: 'ipv4-unicast', isForwarding: true },
@@ -65,7 +66,15 @@ describe('RFC 4724 §3: graceful restart', () => {
     bothWays(
       withParameters('06 02 04 40 02 0fff'),
       open({
-        capabilities: [{ kind: 'gracefulRestart', isRestarting: false, restartTime: 4095, families: [] }],
+        capabilities: [
+          {
+            kind: 'gracefulRestart',
+            isRestarting: false,
+            isNotification: false,
+            restartTime: 4095,
+            families: [],
+          },
+        ],
       }),
     );
   });
@@ -90,8 +99,8 @@ describe('RFC 4724 §3: graceful restart', () => {
 });
 
 test('capabilities spread over several parameters are one list', () => {
-  expect(decoded(withParameters('08 02 02 0200 02 02 4600'))).toMatchObject({
-    capabilities: [{ kind: 'routeRefresh' }, { kind: 'unknown', code: 70 }],
+  expect(decoded(withParameters('08 02 02 0200 02 02 4900'))).toMatchObject({
+    capabilities: [{ kind: 'routeRefresh' }, { kind: 'unknown', code: 73 }],
   });
 });
 
@@ -161,19 +170,37 @@ test('a KEEPALIVE is its header', () => {
 
 describe('ROUTE-REFRESH', () => {
   test('RFC 2918 §3: AFI, reserved octet, SAFI', () => {
-    bothWays(messageHex(5, '0001 00 01'), { kind: 'routeRefresh', family: 'ipv4-unicast' });
-    bothWays(messageHex(5, '0002 00 01'), { kind: 'routeRefresh', family: 'ipv6-unicast' });
+    bothWays(messageHex(5, '0001 00 01'), {
+      kind: 'routeRefresh',
+      subtype: 'request',
+      family: 'ipv4-unicast',
+    });
+    bothWays(messageHex(5, '0002 00 01'), {
+      kind: 'routeRefresh',
+      subtype: 'request',
+      family: 'ipv6-unicast',
+    });
   });
 
   test('RFC 2918 §3: the reserved octet is ignored', () => {
-    expect(decoded(messageHex(5, '0001 ff 01'))).toEqual({ kind: 'routeRefresh', family: 'ipv4-unicast' });
+    expect(decoded(messageHex(5, '0001 ff 01'))).toEqual({
+      kind: 'routeRefresh',
+      subtype: 'request',
+      family: 'ipv4-unicast',
+    });
   });
 
   test('RFC 2918 §4: a family we do not speak is no error', () => {
-    expect(decoded(messageHex(5, '0019 00 41'))).toEqual({ kind: 'routeRefresh', family: undefined });
+    expect(decoded(messageHex(5, '0019 00 41'))).toEqual({
+      kind: 'routeRefresh',
+      subtype: 'request',
+      family: undefined,
+    });
   });
 
   test('a request for no family at all is a bug, and says so', () => {
-    expect(() => encodeMessage({ kind: 'routeRefresh', family: undefined }, context())).toThrow('bug');
+    expect(() =>
+      encodeMessage({ kind: 'routeRefresh', subtype: 'request', family: undefined }, context()),
+    ).toThrow('bug');
   });
 });
