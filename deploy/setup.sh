@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 needs='
 nft=nftables ip=iproute2 gcc=gcc nsenter=util-linux
 birdc=bird2 vtysh=frr gobgpd=gobgpd gobgp=gobgpd
-tshark=tshark socat=socat
+tshark=tshark socat=socat bgpdump=bgpdump
 '
 PATH="$PATH:/usr/sbin:/sbin:/usr/lib/frr"
 SCRIPT=setup
