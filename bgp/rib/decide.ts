@@ -3,11 +3,25 @@
  * leaves one path has decided.
  *
  * It is an elimination over the whole set, not a sort: MED counts only between paths of one neighbouring AS
- * (§9.1.2.2 c), so "better" is not transitive and comparing in pairs would let the order of arrival decide.
+ * (§9.1.2.2 c), so "better" is not transitive and comparing in pairs would let the order of arrival decide. Nothing
+ * depends on age: the same paths give the same choice whatever came first.
  */
-import { type Asn, compareAddresses } from '../../src/lib/net.ts';
+import { type Address, type Asn, compareAddresses } from '../../src/lib/net.ts';
+import type { DecisionOptions } from '../config.ts';
 import type { Origin } from '../wire/message.ts';
 import type { Path } from './path.ts';
+import { attributesKey } from './paths.ts';
+
+/** The interior cost of a next hop (§9.1.2.2 e): metric of the route that leads to it; undefined: it is unreachable. */
+export type Metric = (nextHop: Address) => number | undefined;
+
+/** What a choice depends on beside the paths. */
+export interface Criteria {
+  readonly options: DecisionOptions;
+  readonly metric: Metric;
+  /** In order. */
+  readonly steps: readonly Step[];
+}
 
 export interface Step {
   /** What the winner has, in words that go before "3 others". */
@@ -29,21 +43,28 @@ interface Round {
 }
 
 export interface Decision {
-  readonly best: Path;
+  /** Undefined: no path is eligible. */
+  readonly best: Path | undefined;
   /** The best and those that only a tie-break parted from it. */
   readonly equal: readonly Path[];
   readonly rounds: readonly Round[];
+  /** Their next hop is unreachable, so they took no part (§9.1.2.1). */
+  readonly unresolved: readonly Path[];
 }
 
+/** The best path first, then those used beside it: equally good and by other next hops. Empty: nothing is eligible. */
+export type Choice = readonly Path[];
+
 const defaultLocalPref = 100;
+const worstMed = 0xffff_ffff;
+/** A multipath route of the kernel is one netlink message per change; beyond this many next hops nothing is won. */
+const maxPaths = 64;
 const origins: Readonly<Record<Origin, number>> = { igp: 0, egp: 1, incomplete: 2 };
 
+const isLocal = (path: Path): boolean => path.source.type === 'local';
 const localPref = (path: Path): number => path.attributes.localPref ?? defaultLocalPref;
-const isLearned = (path: Path): number => (path.source.type === 'local' ? 0 : 1);
-const isInternal = (path: Path): number => (path.source.type === 'ibgp' ? 1 : 0);
 /** RFC 4456 §9: a reflected route is judged by who originated it. */
 const bgpId = (path: Path): number => path.attributes.originatorId ?? path.source.bgpId;
-const med = (path: Path): number => path.attributes.med ?? 0;
 const clusters = (path: Path): number => path.attributes.clusterList?.length ?? 0;
 
 const by =
@@ -52,14 +73,46 @@ const by =
     rank(a) - rank(b);
 
 /**
- * In order. There is no IGP here whose metric could be asked for (§9.1.2.2 e); all next hops cost the same.
- * The last step is ours: two sessions to one address differ in port, and the order must be total.
+ * The steps under these options, and the cost of next hops.
+ * @param metric  may answer differently from one call to the next; who changes an answer has the choices reconsidered
  */
-export const decisionSteps: readonly Step[] = [
+export function criteriaOf(options: DecisionOptions, metric: Metric): Criteria {
+  const missingMed = options.missingMedWorst ? worstMed : 0;
+  const med: Step = {
+    better: 'not the higher MED of its neighbouring AS, unlike',
+    worse: 'higher MED than another path by the same neighbouring AS',
+    compare: by((path) => path.attributes.med ?? missingMed),
+    among: (path) => path.neighbourAs,
+  };
+  const medOfAll: Step = {
+    better: 'lower MED than',
+    worse: 'higher MED than the best',
+    compare: med.compare,
+  };
+  const cost = (path: Path): number => (isLocal(path) ? 0 : (metric(path.attributes.nextHop) ?? 0));
+  const interior: Step = {
+    better: 'nearer next hop than',
+    worse: 'its next hop costs more than that of the best',
+    compare: by(cost),
+  };
+  return {
+    options,
+    metric,
+    steps: [...preference, options.alwaysCompareMed ? medOfAll : med, external, interior, ...tieBreaks],
+  };
+}
+
+/** Before MED. */
+const preference: readonly Step[] = [
+  {
+    better: 'not stale, unlike',
+    worse: 'long-lived stale: its neighbour is gone, and any other path is preferred (RFC 9494)',
+    compare: by((path) => (path.isStale === true ? 1 : 0)),
+  },
   {
     better: 'originated here, unlike',
     worse: 'learned, while we originate the prefix',
-    compare: by(isLearned),
+    compare: by((path) => (isLocal(path) ? 0 : 1)),
   },
   // §9.1.1; an eBGP route has none of its own and gets the default.
   {
@@ -77,17 +130,16 @@ export const decisionSteps: readonly Step[] = [
     worse: 'higher ORIGIN than the best',
     compare: by((path) => origins[path.attributes.origin]),
   },
-  {
-    better: 'not the higher MED of its neighbouring AS, unlike',
-    worse: 'higher MED than another path by the same neighbouring AS',
-    compare: by(med),
-    among: (path) => path.neighbourAs,
-  },
-  {
-    better: 'learned by eBGP, unlike',
-    worse: 'learned by iBGP, while the best is by eBGP',
-    compare: by(isInternal),
-  },
+];
+
+const external: Step = {
+  better: 'learned by eBGP, unlike',
+  worse: 'learned by iBGP, while the best is by eBGP',
+  compare: by((path) => (path.source.type === 'ibgp' ? 1 : 0)),
+};
+
+/** §9.1.2.2 f and g with RFC 4456 §9 between; the last three are ours, for one neighbour's several paths and sessions. */
+const tieBreaks: readonly Step[] = [
   {
     better: 'lower BGP identifier than',
     worse: 'higher BGP identifier than the best',
@@ -112,56 +164,150 @@ export const decisionSteps: readonly Step[] = [
     compare: by((path) => path.source.port),
     tieBreak: true,
   },
+  {
+    better: 'lower next hop than',
+    worse: 'higher next hop than the best path of this neighbour',
+    compare: (a, b) => compareAddresses(a.attributes.nextHop, b.attributes.nextHop),
+    tieBreak: true,
+  },
+  {
+    better: 'first by what else it says, before',
+    worse: 'alike in all that counts; the other comes first by what else it says',
+    compare: (a, b) => compareText(attributesKey(a.attributes), attributesKey(b.attributes)),
+    tieBreak: true,
+  },
 ];
 
-/**
- * Chooses among paths of one prefix, of which each source gave at most one.
- * Fails: throws only if there is no path, or two that no step can tell apart.
- */
-export function decide(paths: readonly Path[], steps: readonly Step[] = decisionSteps): Decision {
-  let left = paths;
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** No departures from the RFC, and every next hop reachable at no cost. */
+export const plainCriteria: Criteria = criteriaOf({}, () => 0);
+
+/** Chooses among paths of one prefix. Two that say the same of one source are one. */
+export function decide(paths: readonly Path[], criteria: Criteria = plainCriteria): Decision {
+  const eligible = eligibleOf(paths, criteria);
+  const unresolved = eligible.length === paths.length ? none : paths.filter((one) => !eligible.includes(one));
+  let left = eligible;
   let equal: readonly Path[] | undefined;
   const rounds: Round[] = [];
-  for (const step of steps) {
-    if (left.length === 1) break;
+  for (const step of criteria.steps) {
+    if (left.length < 2) break;
     if (step.tieBreak) equal ??= left;
-    const lost = losersOf(left, step);
-    if (lost.length === 0) continue;
-    left = left.filter((path) => !lost.includes(path));
-    rounds.push({ step, lost });
+    const kept = winnersOf(left, step);
+    if (kept === left) continue;
+    rounds.push({ step, lost: left.filter((path) => !kept.includes(path)) });
+    left = kept;
   }
-  const best = left[0];
-  if (best === undefined || left.length > 1)
-    throw new Error(`bug: ${left.length} of ${paths.length} paths are left`);
-  return { best, equal: equal ?? left, rounds };
+  return { best: left[0], equal: equal ?? left, rounds, unresolved };
 }
 
-/** Those that some comparable path beats. */
-function losersOf(paths: readonly Path[], step: Step): readonly Path[] {
-  const { among, compare } = step;
-  if (among === undefined) return worseThan(bestOf(paths, compare), paths, compare);
-  return [...Map.groupBy(paths, among).values()].flatMap((group) =>
-    worseThan(bestOf(group, compare), group, compare),
-  );
+/** The best path, and of those equal to it as many as may be used beside it. */
+export function choose(paths: readonly Path[], criteria: Criteria = plainCriteria): Choice {
+  const eligible = eligibleOf(paths, criteria);
+  if (eligible.length < 2) return eligible;
+  const { steps, options } = criteria;
+  const firstTie = steps.findIndex((step) => step.tieBreak);
+  const equal = narrow(eligible, steps.slice(0, firstTie));
+  const best = narrow(equal, steps.slice(firstTie))[0];
+  if (best === undefined || equal.length === 1) return equal;
+  const most = isLocal(best) ? 1 : mostOf(best, options);
+  if (most === 1) return [best];
+  const nextHops = new Set<Address>();
+  const chosen: Path[] = [];
+  for (const path of equal.toSorted((a, b) => comparePicked(steps, a, b))) {
+    if (nextHops.has(path.attributes.nextHop) || !goesBeside(path, best, options)) continue;
+    nextHops.add(path.attributes.nextHop);
+    chosen.push(path);
+    if (chosen.length === most) break;
+  }
+  return chosen;
 }
 
-function bestOf(paths: readonly Path[], compare: Step['compare']): Path | undefined {
-  let best = paths[0];
-  for (const path of paths) if (best !== undefined && compare(path, best) < 0) best = path;
-  return best;
-}
+/** Paths that are equally good may share the load only if they lead through the same ASes, unless that is relaxed. */
+export const goesBeside = (path: Path, best: Path, { relaxAsPath }: DecisionOptions): boolean =>
+  relaxAsPath === true || path === best || sameAsPath(path, best);
 
-const worseThan = (
-  best: Path | undefined,
+/** Most paths that are used at once, where this one is the best. */
+export const mostOf = ({ source }: Path, { ebgpPaths, ibgpPaths }: DecisionOptions): number =>
+  Math.min(maxPaths, (source.type === 'ebgp' ? ebgpPaths : ibgpPaths) ?? maxPaths);
+
+/** All eligible paths, the best first: each is what would be chosen if those before it were not there. */
+export function ranked(
   paths: readonly Path[],
-  compare: Step['compare'],
-): readonly Path[] => (best === undefined ? [] : paths.filter((path) => compare(path, best) > 0));
+  criteria: Criteria = plainCriteria,
+  most: number = paths.length,
+): readonly Path[] {
+  let left = eligibleOf(paths, criteria);
+  const order: Path[] = [];
+  while (left.length > 0 && order.length < most) {
+    const best = narrow(left, criteria.steps)[0];
+    if (best === undefined) break;
+    order.push(best);
+    left = left.filter((path) => path !== best);
+  }
+  return order;
+}
+
+const none: readonly Path[] = [];
+
+/** §9.1.2.1: what we originate needs no next hop. The list itself if that is all of them. */
+function eligibleOf(paths: readonly Path[], { metric }: Criteria): readonly Path[] {
+  const isEligible = (path: Path): boolean => isLocal(path) || metric(path.attributes.nextHop) !== undefined;
+  return paths.every(isEligible) ? paths : paths.filter(isEligible);
+}
+
+function narrow(paths: readonly Path[], steps: readonly Step[]): readonly Path[] {
+  let left = paths;
+  for (const step of steps) {
+    if (left.length < 2) return left;
+    left = winnersOf(left, step);
+  }
+  return left;
+}
+
+/** Those that no comparable path beats; the list itself if nobody is beaten. */
+function winnersOf(paths: readonly Path[], { among, compare }: Step): readonly Path[] {
+  if (among === undefined) return bestOf(paths, compare);
+  const [first] = paths;
+  if (first === undefined || paths.every((path) => compare(path, first) === 0)) return paths;
+  const winners = [...Map.groupBy(paths, among).values()].flatMap((group) => bestOf(group, compare));
+  return winners.length === paths.length ? paths : paths.filter((path) => winners.includes(path));
+}
+
+function bestOf(paths: readonly Path[], compare: Step['compare']): readonly Path[] {
+  let best: Path | undefined;
+  let kept: Path[] = [];
+  for (const path of paths) {
+    const difference = best === undefined ? 0 : compare(path, best);
+    if (difference > 0) continue;
+    if (difference < 0) kept = [];
+    if (kept.length === 0) best = path;
+    kept.push(path);
+  }
+  return kept.length === paths.length ? paths : kept;
+}
 
 /** The tie-breaks alone, which do order any two paths that are equally good. */
-export function compareEqual(a: Path, b: Path): number {
-  for (const step of decisionSteps) {
+function comparePicked(steps: readonly Step[], a: Path, b: Path): number {
+  for (const step of steps) {
     const difference = step.tieBreak ? step.compare(a, b) : 0;
     if (difference !== 0) return difference;
   }
   return 0;
 }
+
+const sameAsPath = (a: Path, b: Path): boolean => {
+  const [left, right] = [a.attributes.asPath, b.attributes.asPath];
+  return (
+    left === right ||
+    (left.length === right.length &&
+      left.every(({ kind, asns }, at) => {
+        const other = right[at];
+        return (
+          other?.kind === kind &&
+          asns.length === other.asns.length &&
+          asns.every((asn, index) => asn === other.asns[index])
+        );
+      }))
+  );
+};

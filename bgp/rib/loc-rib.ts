@@ -4,12 +4,11 @@
  * Owned by the speaker. Writes only note which prefixes to look at again; `settle` then decides each of them once, so
  * a burst of changes to one prefix costs one decision and the outcome never depends on their order.
  */
-import type { Address, Prefix } from '../../src/lib/net.ts';
-import { compareEqual, decide } from './decide.ts';
+import type { Prefix } from '../../src/lib/net.ts';
+import { type Choice, choose } from './decide.ts';
 import type { Path } from './path.ts';
 
-/** The best path first, then those used beside it: equally good, with other next hops, at most `maxPaths` in all. */
-export type Choice = readonly Path[];
+export type { Choice } from './decide.ts';
 
 export interface Change {
   readonly prefix: Prefix;
@@ -19,8 +18,6 @@ export interface Change {
   readonly after: Choice;
 }
 
-/** A multipath route of the kernel is one netlink message per change; beyond this many next hops nothing is won. */
-const maxPaths = 64;
 const nothing: Choice = [];
 
 export class LocRib {
@@ -96,21 +93,6 @@ export class LocRib {
     if (known === undefined) this.#lone.set(first, paths);
     return known ?? paths;
   }
-}
-
-function choose(paths: readonly Path[]): Choice {
-  if (paths.length < 2) return paths;
-  const { best, equal } = decide(paths);
-  if (equal.length === 1 || best.source.type === 'local') return [best];
-  const nextHops = new Set<Address>();
-  const chosen: Path[] = [];
-  for (const path of equal.toSorted(compareEqual)) {
-    if (nextHops.has(path.attributes.nextHop)) continue;
-    nextHops.add(path.attributes.nextHop);
-    chosen.push(path);
-    if (chosen.length === maxPaths) break;
-  }
-  return chosen;
 }
 
 const sameChoice = (a: Choice, b: Choice): boolean =>

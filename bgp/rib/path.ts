@@ -27,7 +27,12 @@ export interface Path {
   readonly asPathLength: number;
   /** neighborAS() of §9.1.2.2 c; undefined stands for the local AS: AS_PATH empty or beginning with a set. */
   readonly neighbourAs: Asn | undefined;
+  /** Carries LLGR_STALE: whoever told it has been away for long, and any other path is better (RFC 9494 §4.3). */
+  readonly isStale?: true;
 }
+
+/** RFC 9494 §5. */
+export const llgrStale = 0xffff_0006;
 
 export class PathTable {
   readonly #paths = new WeakMap<PathAttributes, Path>();
@@ -53,6 +58,7 @@ export function pathOf(source: Source, attributes: PathAttributes): Path {
     attributes,
     asPathLength: asPathLength(attributes.asPath),
     neighbourAs: neighbourAs(attributes.asPath),
+    ...(attributes.communities?.includes(llgrStale) === true ? { isStale: true as const } : {}),
   };
 }
 

@@ -1,15 +1,15 @@
 /**
  * OpenBGPD's own decision cases: candidates in the order they must win.
  *
- * Three of its rules are not RFC 4271's and not ours; the cases are judged with them put in where OpenBGPD has them:
+ * Two of its rules are not RFC 4271's and not ours; the cases are judged with them put in where OpenBGPD has them:
  *  - weight, a local number: higher wins after eBGP over iBGP;
- *  - route age, only where a case sets the flag: the older wins before the identifiers;
- *  - med-always: MED counts between all neighbouring ASes.
- * Candidates that are malformed or whose next hop is unreachable never come as far as our Loc-RIB: they go last.
+ *  - route age, only where a case sets the flag: the older wins before the identifiers.
+ * Candidates that are malformed never come as far as our Loc-RIB: they go last, as do those whose next hop is unreachable,
+ * which `decide` leaves out.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { decide, decisionSteps, type Step } from '../../bgp/rib/decide.ts';
+import { type Criteria, criteriaOf, decide, ranked, type Step } from '../../bgp/rib/decide.ts';
 import { type Path, pathOf } from '../../bgp/rib/path.ts';
 import { asn } from '../../src/lib/net.ts';
 import { attributesOf, sourceOf } from '../support/routes.ts';
@@ -67,46 +67,45 @@ const entrantOf = (candidate: Candidate, index: number): Entrant => {
         med: candidate.med,
         localPref: candidate.localPref,
         origin: candidate.origin,
+        nextHop: v4(`192.0.2.${index + 1}`),
       }),
     ),
   };
 };
 
-/** Our steps with OpenBGPD's three put in. */
-function stepsFor(flags: readonly string[], of: (path: Path) => Candidate): readonly Step[] {
+/** Our own criteria with OpenBGPD's two steps put in. */
+function criteriaFor(flags: readonly string[], entrants: readonly Entrant[]): Criteria {
+  const ofPath = new Map(entrants.map((entrant) => [entrant.path, entrant.candidate]));
+  const of = (path: Path): Candidate => {
+    const candidate = ofPath.get(path);
+    if (candidate === undefined) throw new Error('a path nobody entered');
+    return candidate;
+  };
+  const dead = new Set(
+    entrants.filter(({ candidate }) => !candidate.nexthopValid).map(({ path }) => path.attributes.nextHop),
+  );
+  const ours = criteriaOf(flags.includes('med-always') ? { alwaysCompareMed: true } : {}, (nextHop) =>
+    dead.has(nextHop) ? undefined : 0,
+  );
   const words = { better: 'test', worse: 'test' };
   const weight: Step = { ...words, compare: (a, b) => of(b).weight - of(a).weight };
   const age: Step = { ...words, compare: (a, b) => of(a).learnedAt - of(b).learnedAt };
-  return decisionSteps.flatMap((step): readonly Step[] => {
-    if (step.better === 'learned by eBGP, unlike')
-      return [step, weight, ...(flags.includes('route-age') ? [age] : [])];
-    if (step.among === undefined || !flags.includes('med-always')) return [step];
-    const { among: _, ...always } = step;
-    return [always];
-  });
+  const added = [weight, ...(flags.includes('route-age') ? [age] : [])];
+  const steps = ours.steps.flatMap((step) =>
+    step.better === 'learned by eBGP, unlike' ? [step, ...added] : [step],
+  );
+  return { ...ours, steps };
 }
 
 function ranking(entrants: readonly Entrant[], flags: readonly string[]): readonly number[] {
-  const ofPath = new Map(entrants.map((entrant) => [entrant.path, entrant]));
-  const candidateOf = (path: Path): Candidate => {
-    const entrant = ofPath.get(path);
-    if (entrant === undefined) throw new Error('a path nobody entered');
-    return entrant.candidate;
-  };
-  const steps = stepsFor(flags, candidateOf);
-  const isEligible = ({ candidate }: Entrant): boolean =>
-    candidate.nexthopValid && candidate.malformed !== true;
-  let left = entrants.filter(isEligible);
-  const order: number[] = [];
-  while (left.length > 0) {
-    const { best } = decide(
-      left.map(({ path }) => path),
-      steps,
-    );
-    order.push(ofPath.get(best)?.index ?? -1);
-    left = left.filter(({ path }) => path !== best);
-  }
-  return [...order, ...entrants.filter((entrant) => !isEligible(entrant)).map(({ index }) => index)];
+  const criteria = criteriaFor(flags, entrants);
+  const sound = entrants.filter(({ candidate }) => candidate.malformed !== true).map(({ path }) => path);
+  const order = ranked(sound, criteria);
+  expect(decide(sound, criteria).best).toBe(order[0]);
+  const rest = entrants.filter(({ path }) => !order.includes(path));
+  return [...order, ...rest.map(({ path }) => path)].map(
+    (path) => entrants.find((entrant) => entrant.path === path)?.index ?? -1,
+  );
 }
 
 function* permutations<T>(items: readonly T[]): Generator<readonly T[]> {

@@ -79,6 +79,7 @@ export const arbitraryAttributes: fc.Arbitrary<PathAttributes> = fc.record(
     localPref: few(100, 200),
     originatorId: few(1, 2).map((id): Ipv4 => ipv4(id)),
     clusterList: fc.array(few(1, 2).map(ipv4), { minLength: 1, maxLength: 2 }),
+    communities: fc.constantFrom([1], [1], [0xffff_0006]),
   },
   { requiredKeys: ['origin', 'asPath', 'nextHop'] },
 );
