@@ -16,7 +16,10 @@ export type Ipv6 = Brand<bigint, 'Ipv6'>;
 export type Address = Ipv4 | Ipv6;
 /** IPv4 prefix packed as address*64+length: an exact integer below 2^38. Host bits are zero. */
 export type Prefix4 = Brand<number, 'Prefix4'>;
-/** IPv6 prefix packed as address*256+length. Host bits are zero. */
+/**
+ * IPv6 prefix packed as address, length, and 64 bits that tell nothing more: a Map hashes no other bits of a bigint than
+ * the lowest 64, which are zero in the address of every /64. Host bits are zero.
+ */
 export type Prefix6 = Brand<bigint, 'Prefix6'>;
 export type Prefix = Prefix4 | Prefix6;
 /** A moment, or a span, on the injected monotonic clock. Never compare with wall-clock time. */
@@ -49,8 +52,14 @@ function mask6(address: bigint, length: number): bigint {
 export const prefix4 = (address: Ipv4, length: number): Prefix4 =>
   (mask4(address, length) * 64 + length) as Prefix4;
 /** Host bits are cleared. `length` must be 0..128. */
-export const prefix6 = (address: Ipv6, length: number): Prefix6 =>
-  ((mask6(address, length) << 8n) | BigInt(length)) as Prefix6;
+export function prefix6(address: Ipv6, length: number): Prefix6 {
+  const network = mask6(address, length);
+  const bits = BigInt(length);
+  const hash = BigInt.asUintN(64, (network >> 64n) * hashFactor + network + bits);
+  return ((network << 72n) | (bits << 64n) | hash) as Prefix6;
+}
+/** Odd, and without a pattern of its own: addresses whose halves are alike still differ. */
+const hashFactor = 0x9e37_79b9_7f4a_7c15n;
 /** Host bits are cleared. `length` must lie within the family's width. */
 export const prefixOf = (address: Address, length: number): Prefix =>
   isIpv4(address) ? prefix4(address, length) : prefix6(address, length);
@@ -62,11 +71,11 @@ export function networkOf(prefix: Prefix6): Ipv6;
 export function networkOf(prefix: Prefix): Address;
 /** The first address of the prefix. */
 export function networkOf(prefix: Prefix): Address {
-  return isPrefix4(prefix) ? (Math.floor(prefix / 64) as Ipv4) : ((prefix >> 8n) as Ipv6);
+  return isPrefix4(prefix) ? (Math.floor(prefix / 64) as Ipv4) : ((prefix >> 72n) as Ipv6);
 }
 
 export const lengthOf = (prefix: Prefix): number =>
-  isPrefix4(prefix) ? prefix % 64 : Number(prefix & 0xffn);
+  isPrefix4(prefix) ? prefix % 64 : Number((prefix >> 64n) & 0xffn);
 
 /** True if `inner` lies within `outer`; equal prefixes contain each other. Families never mix. */
 export function contains(outer: Prefix, inner: Prefix): boolean {

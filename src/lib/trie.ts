@@ -49,7 +49,17 @@ export class Trie<V> {
 
   /** The most specific entry that holds the whole of `prefix`; for an address ask with `hostPrefix(address)`. */
   longestMatch(prefix: Prefix): readonly [Prefix, V] | undefined {
-    for (const found of this.matches(prefix)) return found;
+    const version = versionOf(prefix);
+    const lengths = this.#lengths[version];
+    if (lengths.length === 0) return undefined;
+    const network = networkOf(prefix);
+    const longest = lengthOf(prefix);
+    for (const length of lengths) {
+      if (length > longest) continue;
+      const candidate = length === longest ? prefix : prefixOf(network, length);
+      const level = this.#byLength[version].get(length);
+      if (level?.has(candidate)) return [candidate, level.get(candidate) as V];
+    }
     return undefined;
   }
 

@@ -13,6 +13,7 @@ import {
   formatIpv6,
   formatPrefix,
   hostPrefix,
+  ipv6,
   isIpv4,
   lengthOf,
   networkOf,
@@ -170,6 +171,19 @@ describe('prefixes', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  test('IPv6 prefixes differ in their lowest 64 bits, which is all of them that a Map hashes', () => {
+    const low = (address: bigint, length: number): bigint =>
+      BigInt.asUintN(64, prefixOf(ipv6(address), length) as bigint);
+    const shapes: readonly ((index: bigint) => bigint)[] = [
+      (index) => low((0x2a00n << 112n) | (index << 64n), 64),
+      (index) => low((0x2a00n << 112n) | (index << 80n), 48),
+      (index) => low((0xfd00n << 112n) | index, 128),
+      (index) => low((0xfd00n << 112n) | (index << 64n) | index, 128),
+    ];
+    for (const shape of shapes)
+      expect(new Set(Array.from({ length: 10_000 }, (_, index) => shape(BigInt(index)))).size).toBe(10_000);
   });
 
   test('the greatest IPv4 prefix is still an exact integer', () => {

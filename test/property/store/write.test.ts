@@ -1,7 +1,7 @@
 /** What we write of our own kinds reads back as what it was. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ipv4, ipv6, type Prefix, prefixOf } from '../../../src/lib/net.ts';
+import { ipv4, ipv6, lengthOf, type Prefix, prefixOf } from '../../../src/lib/net.ts';
 import type { BlockAffinity, BlockOwner, IpamBlock } from '../../../src/model/ipam.ts';
 import type { Meta } from '../../../src/model/meta.ts';
 import { readManifest } from '../../../src/store/schema/manifest.ts';
@@ -24,7 +24,7 @@ const cidr: fc.Arbitrary<Prefix> = fc.oneof(
     .map(([bits, length]) => prefixOf(ipv6(bits), length)),
 );
 const sizeOf = (prefix: Prefix): number =>
-  typeof prefix === 'number' ? 2 ** (32 - (prefix % 64)) : 2 ** (128 - Number(prefix & 0xffn));
+  typeof prefix === 'number' ? 2 ** (32 - (prefix % 64)) : 2 ** (128 - lengthOf(prefix));
 
 const affinity: fc.Arbitrary<BlockOwner> = fc.oneof(
   name.map((node) => ({ type: 'host', node }) as const),
