@@ -14,16 +14,30 @@ export interface Native {
   getsockname(fd: number, into: Uint8Array): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
   getsockopt(fd: number, level: number, name: number, into: Uint8Array): number;
+  /** `program`: an array of struct sock_filter (socket(7), SO_ATTACH_FILTER). */
+  filter(fd: number, program: Uint8Array): number;
   send(fd: number, bytes: Uint8Array, flags: number, sockaddr?: Uint8Array): number;
   receive(fd: number, into: Uint8Array, from?: Uint8Array): number;
   /** Packs datagrams into `into`; see the C source for `ends`. At least `room` octets are kept for each. */
   receiveMany(fd: number, into: Uint8Array, ends: Int32Array, room: number): number;
+  /** One datagram with its ancillary data, whose length goes into `controlLength`. */
+  receiveMessage(
+    fd: number,
+    into: Uint8Array,
+    from: Uint8Array,
+    control: Uint8Array,
+    controlLength: Int32Array,
+  ): number;
   /** `events`: 1 readable, 2 writable. `ready` gets the events, or -errno once for an error on the fd. */
   poll(fd: number, events: number, ready: (events: number) => void): Poll | number;
   /** Once only, before the fd is closed. */
   unpoll(poll: Poll): number;
   /** Moves the calling thread only. */
   setns(fd: number, kind: number): number;
+  /** Of the calling thread only: sched_setscheduler(2). */
+  schedule(policy: number, priority: number): number;
+  /** Of the calling thread only: setpriority(2). */
+  renice(value: number): number;
 }
 
 let loaded: Native | undefined;

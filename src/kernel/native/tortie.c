@@ -1,5 +1,5 @@
 /*
- * The door to the system calls that Node lacks: sockets of any family, netlink readiness, setns.
+ * The door to the system calls that Node lacks: sockets of any family, netlink readiness, setns, scheduling.
  *
  * No policy here: each function is one system call with its arguments, returning its result or -errno. Names, retries,
  * messages and meaning are in TypeScript (../native.ts). Plain C against N-API, so one binary serves every Node; the
@@ -12,11 +12,13 @@
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
 #include <errno.h>
+#include <linux/filter.h>
 #include <node_api.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,6 +165,17 @@ static napi_value js_getsockopt(napi_env env, napi_callback_info info) {
   return outcome(env, result < 0 ? result : (int64_t)length);
 }
 
+/* filter(fd, program): what the socket lets in; the program is an array of struct sock_filter (socket(7)) */
+static napi_value js_filter(napi_env env, napi_callback_info info) {
+  arguments args = arguments_of(env, info);
+  int32_t fd;
+  octets program;
+  if (!int_at(&args, 0, &fd) || !octets_at(&args, 1, &program) || program.length % sizeof(struct sock_filter) != 0)
+    return refuse(env, "filter(fd, program): an integer and a Uint8Array of whole instructions");
+  struct sock_fprog all = {(unsigned short)(program.length / sizeof(struct sock_filter)), (struct sock_filter *)program.data};
+  return outcome(env, setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &all, sizeof all));
+}
+
 /* send(fd, bytes, flags, sockaddr?): octets sent */
 static napi_value js_send(napi_env env, napi_callback_info info) {
   arguments args = arguments_of(env, info);
@@ -222,6 +235,34 @@ static napi_value js_receive_many(napi_env env, napi_callback_info info) {
     ends[count] = 0;
   }
   return number(env, (int64_t)count);
+}
+
+/*
+ * receiveMessage(fd, into, from, control, controlLength): octets of one datagram, never waiting. The sender's sockaddr
+ * goes into `from`, the ancillary data (cmsg(3)) into `control`, and how much of it there is into controlLength[0].
+ */
+static napi_value js_receive_message(napi_env env, napi_callback_info info) {
+  arguments args = arguments_of(env, info);
+  int32_t fd;
+  octets into, from, control, length;
+  if (!int_at(&args, 0, &fd) || !octets_at(&args, 1, &into) || !octets_at(&args, 2, &from) ||
+      !octets_at(&args, 3, &control) || !octets_at(&args, 4, &length) || into.data == NULL || length.length < sizeof(int32_t))
+    return refuse(env, "receiveMessage(fd, into, from, control, controlLength): an integer and four typed arrays");
+  struct iovec data = {into.data, into.length};
+  struct msghdr message = {
+      .msg_name = from.data,
+      .msg_namelen = (socklen_t)from.length,
+      .msg_iov = &data,
+      .msg_iovlen = 1,
+      .msg_control = control.data,
+      .msg_controllen = control.length,
+  };
+  ssize_t got;
+  do {
+    got = recvmsg(fd, &message, MSG_DONTWAIT);
+  } while (got < 0 && errno == EINTR);
+  if (got >= 0) *(int32_t *)length.data = (int32_t)message.msg_controllen;
+  return outcome(env, got);
 }
 
 /* ---- readiness ---- */
@@ -328,6 +369,26 @@ static napi_value js_setns(napi_env env, napi_callback_info info) {
   return outcome(env, setns(fd, kind));
 }
 
+/* ---- scheduling ---- */
+
+/* schedule(policy, priority): of the calling thread, as in sched_setscheduler(2) */
+static napi_value js_schedule(napi_env env, napi_callback_info info) {
+  arguments args = arguments_of(env, info);
+  int32_t policy;
+  struct sched_param parameters = {0};
+  if (!int_at(&args, 0, &policy) || !int_at(&args, 1, &parameters.sched_priority))
+    return refuse(env, "schedule(policy, priority): two integers");
+  return outcome(env, sched_setscheduler(0, policy, &parameters));
+}
+
+/* renice(value): of the calling thread; Linux keeps a nice value for each (setpriority(2)) */
+static napi_value js_renice(napi_env env, napi_callback_info info) {
+  arguments args = arguments_of(env, info);
+  int32_t value;
+  if (!int_at(&args, 0, &value)) return refuse(env, "renice(value): an integer");
+  return outcome(env, setpriority(PRIO_PROCESS, 0, value));
+}
+
 /* ---- the module ---- */
 
 NAPI_MODULE_INIT() {
@@ -342,12 +403,16 @@ NAPI_MODULE_INIT() {
       {"getsockname", js_getsockname},
       {"setsockopt", js_setsockopt},
       {"getsockopt", js_getsockopt},
+      {"filter", js_filter},
       {"send", js_send},
       {"receive", js_receive},
       {"receiveMany", js_receive_many},
+      {"receiveMessage", js_receive_message},
       {"poll", js_poll},
       {"unpoll", js_unpoll},
       {"setns", js_setns},
+      {"schedule", js_schedule},
+      {"renice", js_renice},
   };
   for (size_t index = 0; index < sizeof table / sizeof *table; index++) {
     napi_value function;
