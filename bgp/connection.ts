@@ -36,6 +36,8 @@ export interface Connection {
   encode(message: Message): readonly Uint8Array[];
   /** Enough is buffered: the socket should not be read. */
   readonly isFull: boolean;
+  /** The octets of the message `next` told last, until its next call; for who records what came. */
+  readonly frame: Uint8Array | undefined;
 }
 
 export function createConnection(side: Side): Connection {
@@ -47,6 +49,7 @@ export function createConnection(side: Side): Connection {
   let isBroken = false;
   let ending: string | undefined;
   let hasEnded = false;
+  let frameTold: Uint8Array | undefined;
 
   function nextFrame(): Result<Uint8Array, WireError> | undefined {
     if (isBroken) return undefined;
@@ -66,6 +69,7 @@ export function createConnection(side: Side): Connection {
 
   function nextMessage(): ConnectionEvent | undefined {
     const frame = nextFrame();
+    frameTold = frame?.ok ? frame.value : undefined;
     if (frame === undefined) return undefined;
     const message = frame.ok ? decodeMessage(frame.value, codec ?? openingContext) : frame;
     if (message.ok) {
@@ -103,6 +107,9 @@ export function createConnection(side: Side): Connection {
         : [encodeMessage(message, codec ?? openingContext)],
     get isFull() {
       return reader.full;
+    },
+    get frame() {
+      return frameTold;
     },
   };
 }

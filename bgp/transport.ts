@@ -22,6 +22,7 @@ import type { PeerConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
 import type { Side } from './session/event.ts';
 import type { SpeakerEvent } from './speaker/event.ts';
+import type { Ends } from './transport/link.ts';
 import { type SocketEvent, Sockets } from './transport/sockets.ts';
 import type { CodecContext, Message } from './wire/message.ts';
 
@@ -33,6 +34,8 @@ export interface TransportOptions {
   readonly log: Pick<Logger, 'info' | 'warn'>;
   /** Puts the event into the inbox; it is shown to `take` when its turn comes. */
   readonly onEvent: (event: TransportSays) => void;
+  /** The octets of each message are kept until its turn has come; see `frame`. */
+  readonly keepFrames?: boolean;
 }
 
 export interface TransportConfig {
@@ -72,6 +75,7 @@ export class Transport {
   /** What a name means to the speaker, so also to its effects. */
   readonly #heard = new Map<string, Channel>();
   readonly #channelOf = new WeakMap<TransportSays, Channel>();
+  readonly #frames = new WeakMap<TransportSays, Uint8Array>();
   readonly #problems = new Map<string, Problem>();
   readonly #accounts = new Accounts();
   /** By peer: why its connection was turned away last, and when. */
@@ -184,6 +188,21 @@ export class Transport {
   /** What passed between us and this neighbour. */
   account(peer: string): Account {
     return this.#accounts.of(peer);
+  }
+
+  /** The octets of the message that this event tells, with `keepFrames`. */
+  frame(event: TransportSays): Uint8Array | undefined {
+    return this.#frames.get(event);
+  }
+
+  /** Addresses and ports of a connection that is there. */
+  ends(peer: string, side: Side): Ends | undefined {
+    return this.#sockets.ends(peer, side);
+  }
+
+  /** Octets that wait for the sockets of all connections. */
+  get queued(): number {
+    return this.#sockets.queuedInAll;
   }
 
   /** Why this neighbour's own connection was turned away not long ago. */
@@ -309,7 +328,10 @@ export class Transport {
     if (event.kind === 'Message') this.#accounts.received(peer, event.message, this.#options.clock.now());
     else if (event.kind === 'WireError') this.#accounts.refused(peer, event.error.notification);
     else this.#accounts.connection(peer, 'lost');
-    this.#say(channel, { kind: 'transport', peer, event });
+    const said: TransportSays = { kind: 'transport', peer, event };
+    const { frame } = channel.connection;
+    if (this.#options.keepFrames === true && frame !== undefined) this.#frames.set(said, frame.slice());
+    this.#say(channel, said);
     return true;
   }
 }

@@ -24,6 +24,13 @@ export interface LinkEvents {
   readonly onFailed: (why: string) => void;
 }
 
+/** Of a connection that was made. Addresses as text, ports as numbers. */
+export interface Ends {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remotePort: number;
+}
+
 export interface LinkOptions {
   /** "10.0.0.1 port 179", for words. */
   readonly where: string;
@@ -37,6 +44,8 @@ export interface Link {
   send(bytes: Uint8Array): boolean;
   /** Octets not yet taken by the kernel. */
   readonly queued: number;
+  /** Undefined while it is not connected. */
+  readonly ends: Ends | undefined;
   pause(): void;
   resume(): void;
   /** With `flush` what was sent still goes out (bounded by time), else the connection is reset. */
@@ -93,6 +102,11 @@ export function createLink(
     },
     get queued() {
       return socket.writableLength;
+    },
+    get ends() {
+      const { localAddress, localPort, remotePort } = socket;
+      if (localAddress === undefined || localPort === undefined || remotePort === undefined) return undefined;
+      return { localAddress, localPort, remotePort };
     },
     pause: () => {
       socket.pause();

@@ -23,7 +23,7 @@ import {
 } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { Side } from '../session/event.ts';
-import { createLink, type Link, type LinkEvents } from './link.ts';
+import { createLink, type Ends, type Link, type LinkEvents } from './link.ts';
 import { type Listener, startListener } from './listener.ts';
 
 export type SocketEvent =
@@ -138,6 +138,15 @@ export class Sockets {
   /** Octets queued for sending; a metric, and 0 for a connection that is not there. */
   queued(key: string, side: Side): number {
     return this.#places.get(place(key, side))?.queued ?? 0;
+  }
+
+  /** Over all connections. */
+  get queuedInAll(): number {
+    return [...this.#places.values()].reduce((sum, link) => sum + link.queued, 0);
+  }
+
+  ends(key: string, side: Side): Ends | undefined {
+    return this.#places.get(place(key, side))?.ends;
   }
 
   pause(key: string, side: Side): void {
