@@ -2,6 +2,7 @@
 import { type Address, scopeOf } from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import type { ControlPacket } from './packet.ts';
+import type { WantedSession } from './wanted.ts';
 
 export interface Arrival {
   readonly packet: ControlPacket;
@@ -17,33 +18,37 @@ export interface Arrival {
   readonly isMultihop: boolean;
 }
 
-export interface Reachable {
-  readonly address: Address;
-  readonly localAddress: Address | undefined;
-  readonly isMultihop: boolean;
-  /** Packets with a lesser one are not its neighbour's: 255 in single hop. */
-  readonly leastTtl: number;
-  readonly myDiscriminator: number;
+/** Those there are, by what a packet may name them with. */
+export interface Sessions<S extends { readonly wanted: WantedSession }> {
+  named(discriminator: number): S | undefined;
+  with(address: Address): readonly S[];
 }
 
 /** The error says why the packet is discarded. */
-export function sessionFor<S extends Reachable>(sessions: Iterable<S>, arrival: Arrival): Result<S> {
-  const { packet, from, to, isMultihop, ttl } = arrival;
-  const all = [...sessions].filter((one) => one.isMultihop === isMultihop);
+export function sessionFor<S extends { readonly wanted: WantedSession }>(
+  sessions: Sessions<S>,
+  { packet: { yourDiscriminator }, from, to, isMultihop, ttl, ifindex }: Arrival,
+): Result<S> {
   const found =
-    packet.yourDiscriminator === 0
-      ? all.find((one) => one.address === from && (one.localAddress === undefined || one.localAddress === to))
-      : all.find((one) => one.myDiscriminator === packet.yourDiscriminator);
+    yourDiscriminator === 0
+      ? sessions
+          .with(from)
+          .find(
+            ({ wanted }) => wanted.isMultihop === isMultihop && [undefined, to].includes(wanted.localAddress),
+          )
+      : sessions.named(yourDiscriminator);
   if (found === undefined)
     return err(
-      packet.yourDiscriminator === 0
+      yourDiscriminator === 0
         ? 'no session is configured with its sender'
-        : `no session has discriminator ${packet.yourDiscriminator}`,
+        : `no session has discriminator ${yourDiscriminator}`,
     );
-  if (found.address !== from) return err('its sender is not the neighbour of the session it names');
-  if (ttl === undefined || ttl < found.leastTtl)
-    return err(`its TTL is ${ttl}, not ${found.leastTtl} or more`);
-  const scope = scopeOf(found.address);
-  if (scope !== undefined && scope !== arrival.ifindex) return err('it came in on another link');
+  const { wanted } = found;
+  if (wanted.isMultihop !== isMultihop) return err('it came to the port of the other kind of session');
+  if (wanted.address !== from) return err('its sender is not the neighbour of the session it names');
+  if (ttl === undefined || ttl < wanted.leastTtl)
+    return err(`its TTL is ${ttl}, not ${wanted.leastTtl} or more`);
+  const scope = scopeOf(wanted.address);
+  if (scope !== undefined && scope !== ifindex) return err('it came in on another link');
   return ok(found);
 }
