@@ -51,8 +51,11 @@ export interface SpeakerConfig {
   readonly dynamic?: readonly DynamicPeers[];
   /** Metric of the routes we write to the kernel, per family; absent: 1024. */
   readonly routePriority?: { readonly ipv4?: number; readonly ipv6?: number };
-  /** Learned routes are not written to the kernel (BGPConfiguration.programClusterRoutes Disabled). */
-  readonly withoutKernelRoutes?: true;
+  /**
+   * What is learned inside these is told on but not written to the kernel: addresses of Services at a route reflector, or
+   * everything (BGPConfiguration.programClusterRoutes Disabled).
+   */
+  readonly unprogrammed?: readonly Prefix[];
 }
 
 /** Departures from RFC 4271 §9.1.2.2, and how many equal paths are used. */
@@ -77,7 +80,10 @@ export interface DynamicPeers {
   readonly peerAsns: readonly Asn[];
   /** Most at one time. */
   readonly limit: number;
-  readonly template: Omit<PeerConfig, 'key' | 'name' | 'address' | 'port' | 'peerAsn'>;
+  readonly template: Omit<
+    PeerConfig,
+    'key' | 'name' | 'address' | 'port' | 'peerAsn' | 'peerAsns' | 'dynamic'
+  >;
 }
 
 export interface PeerConfig {
@@ -119,6 +125,16 @@ export interface PeerConfig {
   readonly connect?: 'passive' | 'active';
   /** The name of the link that `address`, a link-local one, is on; such addresses are scoped (src/lib/net.ts). */
   readonly interface?: string;
+  /** Its AS is learned from its OPEN: one of these, or any but ours if empty; `peerAsn` is 0 until then. Absent: `peerAsn` it is. */
+  readonly peerAsns?: readonly Asn[];
+  /** It came from this range (DynamicPeers.key) and is forgotten when it goes. */
+  readonly dynamic?: string;
+  /** IPv6 next hops of IPv4 prefixes (RFC 8950) are offered over an IPv4 session too. */
+  readonly extendedNextHop?: true;
+  /** So long bytes may wait for a neighbour that reads nothing, in ms (RFC 9687); absent: 8 minutes or twice the hold time. */
+  readonly sendHoldMs?: number;
+  /** Its routes are kept after a NOTIFICATION and after silence too, if it does the same (RFC 8538); `longLivedMs` implies it. */
+  readonly notificationRestart?: true;
   /** This iBGP neighbour is our client: we reflect to and from it (RFC 4456). */
   readonly isClient?: true;
   /** Our role in the session (RFC 9234); strict: the neighbour must state its own. */
@@ -206,5 +222,7 @@ export interface ImportPolicy {
 export interface Intent {
   /** Undefined while this node cannot speak at all (no Node object, no address): see problems. */
   readonly config: SpeakerConfig | undefined;
+  /** What is logged (BGPConfiguration.logSeverityScreen); absent: what the command line says. */
+  readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
   readonly problems: readonly Problem[];
 }

@@ -23,7 +23,7 @@ export interface Connection {
   /** Copies the bytes in. Not to be called while `isFull`. */
   push(bytes: Uint8Array): void;
   /** TCP is gone: `next` says so after all that came before. */
-  end(why: string): void;
+  end(why: string, errno?: string): void;
   /**
    * The next thing that came; undefined: nothing whole is there yet, or an UPDATE that came right behind the KEEPALIVE
    * which establishes the session waits for `useCodec`. After a WireError no further message is decoded (the stream
@@ -47,7 +47,7 @@ export function createConnection(side: Side): Connection {
   let isConfirmed = false;
   let waiting: Uint8Array | undefined;
   let isBroken = false;
-  let ending: string | undefined;
+  let ending: Omit<Extract<ConnectionEvent, { readonly kind: 'TcpFails' }>, 'kind' | 'side'> | undefined;
   let hasEnded = false;
   let frameTold: Uint8Array | undefined;
 
@@ -82,10 +82,10 @@ export function createConnection(side: Side): Connection {
 
   function lastWord(): ConnectionEvent | undefined {
     if (ending === undefined) return undefined;
-    const why = ending;
+    const last = ending;
     ending = undefined;
     isBroken = true;
-    return { kind: 'TcpFails', side, why };
+    return { kind: 'TcpFails', side, ...last };
   }
 
   return {
@@ -93,8 +93,8 @@ export function createConnection(side: Side): Connection {
     push(bytes) {
       if (!isBroken) reader.push(bytes);
     },
-    end(why) {
-      if (!hasEnded) ending = why;
+    end(why, errno) {
+      if (!hasEnded) ending = errno === undefined ? { why } : { why, errno };
       hasEnded = true;
     },
     next: () => nextMessage() ?? (waiting === undefined ? lastWord() : undefined),

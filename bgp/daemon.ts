@@ -94,6 +94,7 @@ const carry: Carry = {
   send: ({ peer, side, message }, { transport }) => transport.send(peer, side, message),
   close: ({ peer, side }, { transport }) => transport.close(peer, side),
   codec: ({ peer, side, context }, { transport }) => transport.setCodec(peer, side, context),
+  watchSend: ({ peer, side, after }, { transport }) => transport.watchSend(peer, side, after),
   wantWrite: ({ peer, side }, { transport }) => transport.wantWrite(peer, side),
   startTimer: ({ timer, after }, { timers }) => timers.start(timer, after),
   stopTimer: ({ timer }, { timers }) => timers.stop(timer),
@@ -134,9 +135,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
     inherited: async () => (withFib ? inheritedRoutes(options.kernel, clock) : undefined),
     onConfig: (config, keyOf) => {
       doers.transport.configure({
-        address: listen.address === undefined ? undefined : formatAddress(listen.address),
+        addresses: listen.address === undefined ? config?.bind : [listen.address],
         port: config === undefined ? undefined : (listen.port ?? config.listenPort),
         peers: config?.peers ?? [],
+        dynamic: config?.dynamic ?? [],
         keyOf,
       });
       doers.fib?.origins(config?.held ?? config?.origins ?? []);
@@ -253,4 +255,4 @@ function repeat(clock: Clock, everyMs: number, run: () => void): { start(): void
 }
 
 const isOfTransport = (event: SpeakerEvent): event is TransportSays =>
-  event.kind === 'transport' || event.kind === 'writable';
+  event.kind === 'transport' || event.kind === 'writable' || event.kind === 'arrived';

@@ -14,13 +14,16 @@ import { unreachable } from '../src/lib/result.ts';
 import { LocRib } from './rib/loc-rib.ts';
 import { PathTable } from './rib/path.ts';
 import { AttributeTable } from './rib/paths.ts';
+import { hearBfd, reset } from './speaker/asked.ts';
 import { configure } from './speaker/configure.ts';
+import { dismiss } from './speaker/dismiss.ts';
+import { welcome } from './speaker/dynamic.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
 import type { Session } from './speaker/neighbour.ts';
 import { askToWrite, drain, propagate } from './speaker/routes.ts';
 import { drive, localOf } from './speaker/sessions.ts';
 import { drop } from './speaker/stale.ts';
-import { amend, localSource, log, type Speaker, type Turn } from './speaker/turn.ts';
+import { amend, localSource, log, type OnBest, type Speaker, type Turn } from './speaker/turn.ts';
 import { ceaseReasons } from './wire/iana.ts';
 
 /** The longest a fresh speaker waits for its neighbours to tell all they know. */
@@ -28,12 +31,20 @@ const settleTime = millis(30_000);
 const settleTimer: SpeakerTimer = { owner: 'speaker', name: 'settle' };
 
 /** @param random  jitter of timers; the only chance in the whole speaker */
-export const createSpeaker = ({ random }: { readonly random: Random }): Speaker => ({
+export const createSpeaker = ({
   random,
+  onBest,
+}: {
+  readonly random: Random;
+  readonly onBest?: OnBest;
+}): Speaker => ({
+  random,
+  onBest,
   attributes: new AttributeTable(),
   locRib: new LocRib(),
   origins: new PathTable(localSource),
   neighbours: new Map(),
+  bfd: new Map(),
   life: {
     phase: 'fresh',
     isDeferring: false,
@@ -70,7 +81,19 @@ function happen(turn: Turn, event: Exclude<SpeakerEvent, { readonly kind: 'stop'
     case 'timer':
       if (event.timer.owner === 'peer')
         drive(turn, event.timer.peer, { kind: 'TimerExpires', timer: event.timer.name });
-      else if (event.timer.owner === 'stale') drop(turn, event.timer.peer);
+      else if (event.timer.owner === 'stale') {
+        drop(turn, event.timer.peer);
+        dismiss(turn, event.timer.peer);
+      }
+      break;
+    case 'arrived':
+      welcome(turn, event);
+      break;
+    case 'reset':
+      reset(turn, event.peer, event.how, event.why);
+      break;
+    case 'bfd':
+      hearBfd(turn, event.peer, event.state, event.why);
       break;
     case 'writable': {
       const session = turn.speaker.neighbours.get(event.peer)?.session;

@@ -13,12 +13,12 @@
 import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
 import type { Guard } from '../src/kernel/tcp.ts';
-import { type Millis, parseAddress } from '../src/lib/net.ts';
+import { type Address, formatAddress, type Ipv6, type Millis } from '../src/lib/net.ts';
 import { unreachable } from '../src/lib/result.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
 import { type Account, Accounts } from './accounts.ts';
-import type { PeerConfig } from './config.ts';
+import type { DynamicPeers, PeerConfig } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
 import type { Side } from './session/event.ts';
 import type { SpeakerEvent } from './speaker/event.ts';
@@ -27,7 +27,7 @@ import { type SocketEvent, Sockets } from './transport/sockets.ts';
 import type { CodecContext, Message } from './wire/message.ts';
 
 /** What this doer says to the speaker. */
-export type TransportSays = Extract<SpeakerEvent, { readonly kind: 'transport' | 'writable' }>;
+export type TransportSays = Extract<SpeakerEvent, { readonly kind: 'transport' | 'writable' | 'arrived' }>;
 
 export interface TransportOptions {
   readonly clock: Clock;
@@ -36,14 +36,17 @@ export interface TransportOptions {
   readonly onEvent: (event: TransportSays) => void;
   /** The octets of each message are kept until its turn has come; see `frame`. */
   readonly keepFrames?: boolean;
+  /** Somebody dialled from a link-local address, and nobody knows it: perhaps a neighbour that is looked for. */
+  readonly onStranger?: (address: Ipv6, ifindex: number) => void;
 }
 
 export interface TransportConfig {
   /** Absent: every address, IPv4 and IPv6. */
-  readonly address: string | undefined;
+  readonly addresses: readonly Address[] | undefined;
   /** Absent: nothing is listened to. */
   readonly port: number | undefined;
   readonly peers: readonly PeerConfig[];
+  readonly dynamic?: readonly DynamicPeers[];
   /** The keys of those with a password; absent: there are none, so such a peer is neither dialled nor accepted. */
   readonly keyOf?: (password: SecretKey) => Uint8Array | undefined;
 }
@@ -90,32 +93,39 @@ export class Transport {
   }
 
   /** Whom to accept and dial, and where to listen; takes effect at once, open connections stay. */
-  configure({ address, port, peers, keyOf = () => undefined }: TransportConfig): void {
+  configure({ addresses, port, peers, dynamic = [], keyOf = () => undefined }: TransportConfig): void {
     const guarded = peers.flatMap((peer) => {
       const guard = guardOf(peer, keyOf);
       return guard === undefined ? [] : [{ peer, guard }];
     });
     this.#peers = new Map(guarded.map(({ peer }) => [peer.key, peer]));
-    this.#accounts.keep((key) => this.#peers.has(key));
-    for (const key of this.#rejected.keys()) if (!this.#peers.has(key)) this.#rejected.delete(key);
-    this.#sockets.setNeighbours(
-      new Map(guarded.map(({ peer }) => [peer.address, peer.key])),
-      new Map(guarded.map(({ peer, guard }) => [peer.address, guard])),
-    );
-    const listening = `${address} ${port}`;
+    const isKnown = (key: string): boolean =>
+      this.#peers.has(key) || this.#arriving.has(nameOf(key, 'incoming'));
+    this.#accounts.keep(isKnown);
+    for (const key of this.#rejected.keys()) if (!isKnown(key)) this.#rejected.delete(key);
+    this.#sockets.setNeighbours({
+      keys: new Map(guarded.map(({ peer }) => [peer.address, peer.key])),
+      guards: new Map(guarded.map(({ peer, guard }) => [peer.address, guard])),
+      barred: new Set(peers.map(({ address }) => address)),
+      ranges: dynamic.flatMap(({ key, range, limit, template }) => {
+        const guard = guardOf(template, keyOf);
+        return guard === undefined ? [] : [{ dynamic: key, range, limit, guard }];
+      }),
+    });
+    const listening = `${addresses?.map(formatAddress).sort().join(' ')} ${port}`;
     if (listening === this.#listening) return;
     this.#listening = listening;
     this.#problems.clear();
-    const bound = address === undefined ? undefined : parseAddress(address);
     if (port === undefined) void this.#sockets.deafen();
-    else this.#sockets.listen(bound === undefined ? { port } : { address: bound, port });
+    else this.#sockets.listen(addresses === undefined ? { port } : { addresses, port });
   }
 
   /** The event's turn has come. False: its connection was closed meanwhile, and it must not be heard. */
   take(event: TransportSays): boolean {
+    if (event.kind === 'arrived') return true;
     const channel = this.#channelOf.get(event);
     if (channel === undefined || channel.isClosed) return false;
-    if (event.kind === 'writable') return true;
+    if (event.kind !== 'transport') return true;
     const name = nameOf(channel.peer, channel.side);
     if (event.event.kind === 'TcpConnected') this.#heard.set(name, channel);
     if (event.event.kind === 'TcpFails') this.#forget(channel);
@@ -161,6 +171,11 @@ export class Transport {
     if (channel === undefined) return;
     channel.connection.useCodec(context);
     this.#pump(channel);
+  }
+
+  /** Answered by SendStalled, if the neighbour takes nothing for so long while bytes wait for it (RFC 9687). */
+  watchSend(peer: string, side: Side, after: Millis): void {
+    if (this.#heard.get(nameOf(peer, side))?.isOpen) this.#sockets.watchSend(peer, side, after);
   }
 
   /** Answered by one `writable`: now, or when the socket's queue has run empty. */
@@ -254,8 +269,17 @@ export class Transport {
       case 'failed':
         this.#arrived(event.key, event.side, (channel) => {
           channel.isOpen = false;
-          channel.connection.end(event.why);
+          channel.connection.end(event.why, event.errno);
         });
+        break;
+      case 'stalled':
+        this.#stalled(event.key, event.side);
+        break;
+      case 'arrived':
+        this.#arrivedFrom(event.dynamic, event.key, event.address);
+        break;
+      case 'stranger':
+        this.#options.onStranger?.(event.address, event.ifindex);
         break;
       case 'drained':
         this.#drained(event.key, event.side);
@@ -289,6 +313,17 @@ export class Transport {
     }
     this.#accounts.connection(peer, 'made');
     this.#say(channel, { kind: 'transport', peer, event: { kind: 'TcpConnected', side } });
+  }
+
+  /** Of the connection that the speaker will hear of next; taken or dropped with it. */
+  #arrivedFrom(dynamic: string, peer: string, address: Address): void {
+    this.#options.onEvent({ kind: 'arrived', dynamic, peer, address });
+  }
+
+  #stalled(peer: string, side: Side): void {
+    const channel = this.#arriving.get(nameOf(peer, side));
+    if (channel !== undefined)
+      this.#say(channel, { kind: 'transport', peer, event: { kind: 'SendStalled', side } });
   }
 
   #arrived(peer: string, side: Side, change: (channel: Channel) => void): void {
@@ -338,7 +373,7 @@ export class Transport {
 
 /** Undefined: no connection may be made with it. */
 function guardOf(
-  { password, ttlSecurity, blocked }: PeerConfig,
+  { password, ttlSecurity, blocked }: Pick<PeerConfig, 'password' | 'ttlSecurity' | 'blocked'>,
   keyOf: (password: SecretKey) => Uint8Array | undefined,
 ): Guard | undefined {
   const key = password === undefined ? undefined : keyOf(password);

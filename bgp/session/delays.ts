@@ -1,6 +1,7 @@
 /** How long the session's timers run: jitter (RFC 4271 §10) and back-off. All in ms; randomness is handed in. */
 import { type Millis, millis } from '../../src/lib/net.ts';
 import type { Random } from '../../src/lib/random.ts';
+import type { PeerConfig } from '../config.ts';
 
 /** HoldTimer while no OPEN has come: RFC 4271 §8.2.2 suggests four minutes. */
 export const largeHoldMs = 240_000;
@@ -28,3 +29,11 @@ export const idleHoldDelay = (penalties: number, random: Random): Millis =>
 /** Never more often than once a second (RFC 4271 §4.4). */
 export const keepaliveDelay = (keepaliveTimeMs: number, random: Random): Millis =>
   millis(Math.max(1000, jittered(keepaliveTimeMs, random)));
+
+const sendHoldLeastMs = 480_000;
+
+/** RFC 9687 §3.2: eight minutes, or twice the hold time if that is longer; 0: no timer, as without a hold time (§3.4). In ms. */
+export const sendHoldTime = (
+  { sendHoldMs }: Pick<PeerConfig, 'sendHoldMs'>,
+  { holdTimeMs }: { readonly holdTimeMs: number },
+): number => (holdTimeMs === 0 ? 0 : (sendHoldMs ?? Math.max(sendHoldLeastMs, 2 * holdTimeMs)));

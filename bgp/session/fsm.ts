@@ -17,7 +17,7 @@
  */
 import type { BgpState } from '../../src/model/status.ts';
 
-/** RFC 4271 §8.1; RouteRefreshMsg is RFC 2918's. */
+/** RFC 4271 §8.1; RouteRefreshMsg is RFC 2918's, SendHoldTimer_Expires (event 29) RFC 9687's. */
 export const fsmEvents = [
   'ManualStart',
   'ManualStop',
@@ -40,6 +40,7 @@ export const fsmEvents = [
   'UpdateMsg',
   'UpdateMsgErr',
   'RouteRefreshMsg',
+  'SendHoldTimer_Expires',
 ] as const;
 export type FsmEvent = (typeof fsmEvents)[number];
 
@@ -59,7 +60,7 @@ export type FsmAction =
   | 'deliver';
 
 /** What is sent before a connection is dropped: see `notificationFor` in transition.ts. */
-export type FsmNotify = 'cease' | 'holdExpired' | 'fsmError' | 'asFound';
+export type FsmNotify = 'cease' | 'holdExpired' | 'sendHoldExpired' | 'fsmError' | 'asFound';
 
 export interface FsmRow {
   readonly to: BgpState;
@@ -105,6 +106,7 @@ const idle: Rows = {
   UpdateMsg: stay('Idle'),
   UpdateMsgErr: stay('Idle'),
   RouteRefreshMsg: stay('Idle'),
+  SendHoldTimer_Expires: stay('Idle'),
 };
 
 const toOpenSent = go('OpenSent', 'stopConnectRetry', 'sendOpen', 'startLargeHold');
@@ -127,6 +129,7 @@ const unconnected = (abandon: FsmRow) => ({
   UpdateMsg: abandon,
   UpdateMsgErr: abandon,
   RouteRefreshMsg: abandon,
+  SendHoldTimer_Expires: abandon,
 });
 
 const connect: Rows = {
@@ -165,6 +168,7 @@ const openSent: Rows = {
   UpdateMsg: drop('Idle', 'fsmError'),
   UpdateMsgErr: drop('Idle', 'fsmError'),
   RouteRefreshMsg: drop('Idle', 'fsmError'),
+  SendHoldTimer_Expires: drop('Idle', 'fsmError'),
 };
 
 const openConfirm: Rows = {
@@ -187,6 +191,7 @@ const openConfirm: Rows = {
   UpdateMsg: drop('Idle', 'fsmError'),
   UpdateMsgErr: drop('Idle', 'fsmError'),
   RouteRefreshMsg: drop('Idle', 'fsmError'),
+  SendHoldTimer_Expires: drop('Idle', 'fsmError'),
 };
 
 const established: Rows = {
@@ -209,6 +214,7 @@ const established: Rows = {
   UpdateMsg: stay('Established', 'startHold', 'deliver'),
   UpdateMsgErr: drop('Idle', 'asFound'),
   RouteRefreshMsg: stay('Established', 'startHold', 'deliver'),
+  SendHoldTimer_Expires: drop('Idle', 'sendHoldExpired'),
 };
 
 export const fsm: Readonly<Record<BgpState, Rows>> = {

@@ -2,57 +2,26 @@
  * OPEN × OPEN: what two speakers agree on, or the NOTIFICATION the newcomer earns.
  *
  * RFC 4271 §6.2 (checks and their subcodes), §4.2 (hold time), RFC 5492 (capabilities), RFC 6793 (four-octet AS),
- * RFC 4760 §8 (families), RFC 6286 §2.2 (identifiers).
+ * RFC 4760 §8 (families), RFC 6286 §2.2 (identifiers), RFC 9234 §4.2 (roles). A capability counts if both sent it; what we
+ * sent is in our OPEN, not in the configuration, since some may have been withheld (withhold.ts).
  */
 import { Writer } from '../../src/lib/bytes.ts';
-import { type Asn, asn, formatIpv4, type Ipv4 } from '../../src/lib/net.ts';
+import { type Asn, asn, formatIpv4 } from '../../src/lib/net.ts';
 import { ok, type Result } from '../../src/lib/result.ts';
 import type { PeerConfig } from '../config.ts';
 import { AS_TRANS, BGP_VERSION, openErrors } from '../wire/iana.ts';
-import type { Capability, Family, OpenMessage, WireError } from '../wire/message.ts';
+import type {
+  Capability,
+  CapabilityOf,
+  CodecContext,
+  Family,
+  OpenMessage,
+  WireError,
+} from '../wire/message.ts';
 import { openError } from '../wire/wire-error.ts';
-import type { Negotiated } from './event.ts';
-
-/** Who we are: `asn` is the node's, which `PeerConfig.localAsn` overrides towards one neighbour. */
-export interface Local {
-  readonly asn: Asn;
-  readonly routerId: Ipv4;
-  /** RFC 4724; absent: we keep routes of neighbours that restart, and ask for nothing ourselves. */
-  readonly restart?: { readonly isRestarting: boolean; readonly isForwarding: boolean };
-}
-
-/** The OPEN we send this neighbour. */
-export const ownOpen = (config: PeerConfig, local: Local): OpenMessage => ({
-  kind: 'open',
-  version: BGP_VERSION,
-  asField: config.localAsn > 0xffff ? AS_TRANS : config.localAsn,
-  holdTime: Math.floor(config.holdTimeMs / 1000),
-  bgpId: local.routerId,
-  capabilities: [
-    ...config.families.map((family): Capability => ({ kind: 'multiprotocol', family })),
-    { kind: 'routeRefresh' },
-    { kind: 'fourOctetAs', asn: config.localAsn },
-    ...gracefulRestart(config, local),
-  ],
-});
-
-/** Without families it says: I keep your routes while you restart, but do not wait for me. */
-function gracefulRestart(config: PeerConfig, { restart }: Local): readonly Capability[] {
-  if (config.restartTimeMs === undefined) return [];
-  const families = restart === undefined ? [] : config.families;
-  return [
-    {
-      kind: 'gracefulRestart',
-      isRestarting: restart?.isRestarting ?? false,
-      isNotification: false,
-      restartTime: Math.min(Math.floor(config.restartTimeMs / 1000), longestRestartTime),
-      families: families.map((family) => ({ family, isForwarding: restart?.isForwarding ?? false })),
-    },
-  ];
-}
-
-/** What the 12 bits of the Restart Time field can say. */
-const longestRestartTime = 4095;
+import type { LongLived, Negotiated } from './event.ts';
+import { offeredFamilies } from './open.ts';
+import { roleMismatch, rolesIn } from './roles.ts';
 
 /** Undefined if all is well. */
 type Check = (
@@ -78,11 +47,21 @@ const expecter = {
 
 const checkAs: Check = (config, _sent, received) => {
   const claimed = claimedAs(received);
-  if (claimed === config.peerAsn) return undefined;
-  const expected = `${expecter[config.origin]} expects ${config.peerAsn}`;
+  if (claimed !== undefined && isExpected(config, claimed)) return undefined;
+  const expected = `${expecter[config.origin]} expects ${expectation(config)}`;
   const says =
     claimed === undefined ? 'sends AS_TRANS without its four-octet AS number' : `says it is AS ${claimed}`;
   return openError(openErrors.badPeerAs, `the neighbour ${says} but ${expected}`);
+};
+
+const isExpected = ({ peerAsn, peerAsns, localAsn }: PeerConfig, claimed: Asn): boolean => {
+  if (peerAsns === undefined) return claimed === peerAsn && claimed !== 0;
+  return claimed !== 0 && (peerAsns.length === 0 ? claimed !== localAsn : peerAsns.includes(claimed));
+};
+
+const expectation = ({ peerAsn, peerAsns }: PeerConfig): string => {
+  if (peerAsns === undefined) return String(peerAsn);
+  return peerAsns.length === 0 ? 'another AS than ours' : peerAsns.join(' or ');
 };
 
 /** Undefined if it hides behind AS_TRANS; 0 is never a neighbour's (RFC 7607), so it fails the comparison above. */
@@ -100,7 +79,7 @@ function fourOctetAsOf(open: OpenMessage): Asn | undefined {
 const checkId: Check = (config, sent, received) => {
   if (received.bgpId === 0)
     return openError(openErrors.badBgpIdentifier, 'the neighbour sends BGP Identifier 0.0.0.0');
-  if (config.peerAsn !== config.localAsn || received.bgpId !== sent.bgpId) return undefined;
+  if (claimedAs(received) !== config.localAsn || received.bgpId !== sent.bgpId) return undefined;
   const id = formatIpv4(received.bgpId);
   return openError(
     openErrors.badBgpIdentifier,
@@ -116,8 +95,8 @@ const checkHoldTime: Check = (_config, _sent, received) =>
       )
     : undefined;
 
-const checkFamilies: Check = (config, _sent, received) =>
-  commonFamilies(config, received).length > 0
+const checkFamilies: Check = (config, sent, received) =>
+  commonFamilies(sent, received).length > 0
     ? undefined
     : openError(
         openErrors.unsupportedCapability,
@@ -127,19 +106,10 @@ const checkFamilies: Check = (config, _sent, received) =>
         multiprotocolBytes(config.families),
       );
 
-/** Without any multiprotocol capability a neighbour speaks IPv4 unicast, as every BGP-4 speaker did (RFC 4760 §8). */
-function offeredFamilies(open: OpenMessage): readonly Family[] {
-  const offered = open.capabilities.flatMap((one) => (one.kind === 'multiprotocol' ? [one.family] : []));
-  return offered.length > 0 || hasForeignFamily(open) ? offered : ['ipv4-unicast'];
-}
-
-/** A multiprotocol capability (code 1) for a family we do not know still is one. */
-const hasForeignFamily = (open: OpenMessage): boolean =>
-  open.capabilities.some((one) => one.kind === 'unknown' && one.code === 1);
-
-function commonFamilies(config: PeerConfig, received: OpenMessage): readonly Family[] {
+/** In the order we offered them. */
+function commonFamilies(sent: OpenMessage, received: OpenMessage): readonly Family[] {
   const offered = new Set(offeredFamilies(received));
-  return config.families.filter((family) => offered.has(family));
+  return offeredFamilies(sent).filter((family) => offered.has(family));
 }
 
 /** RFC 5492 §5: the data of 2/7 lists the capabilities we miss, as they would stand in an OPEN. */
@@ -156,8 +126,14 @@ function multiprotocolBytes(families: readonly Family[]): Uint8Array<ArrayBuffer
   return writer.done();
 }
 
+/** Between ASes only (RFC 9234 §4). */
+const checkRole: Check = (config, _sent, received) => {
+  const why = claimedAs(received) === config.localAsn ? undefined : roleMismatch(config.role, received);
+  return why === undefined ? undefined : openError(openErrors.roleMismatch, why);
+};
+
 /** In the order of RFC 4271 §6.2: the first that fails decides. */
-const checks: readonly Check[] = [checkVersion, checkAs, checkId, checkHoldTime, checkFamilies];
+const checks: readonly Check[] = [checkVersion, checkAs, checkId, checkHoldTime, checkFamilies, checkRole];
 
 /**
  * Settles a session from both OPENs.
@@ -174,28 +150,101 @@ export function negotiate(
     const error = check(config, sent, received);
     if (error !== undefined) return error;
   }
+  const peerAsn = claimedAs(received) ?? config.peerAsn;
   const holdTimeMs = Math.min(sent.holdTime, received.holdTime) * 1000;
-  const fourOctetAs = fourOctetAsOf(received) !== undefined;
-  const families = commonFamilies(config, received);
-  const restart = sent.capabilities.some(({ kind }) => kind === 'gracefulRestart')
-    ? received.capabilities.find((one) => one.kind === 'gracefulRestart')
-    : undefined;
+  const families = commonFamilies(sent, received);
+  const common = (kind: Capability['kind']): boolean =>
+    hasCapability(sent, kind) && hasCapability(received, kind);
+  const restart = common('gracefulRestart') ? capabilityOf(received, 'gracefulRestart') : undefined;
+  const longLived = restart === undefined ? [] : longLivedOf(sent, received, families);
+  const isNotificationRestart =
+    restart?.isNotification === true && capabilityOf(sent, 'gracefulRestart')?.isNotification === true;
   return ok({
-    peerAsn: config.peerAsn,
+    peerAsn,
     peerId: received.bgpId,
     holdTimeMs,
-    keepaliveTimeMs: Math.min(config.keepaliveTimeMs ?? Number.POSITIVE_INFINITY, holdTimeMs / 3),
+    keepaliveTimeMs: keepaliveTime(config, holdTimeMs),
     families,
-    fourOctetAs,
-    routeRefresh: received.capabilities.some((one) => one.kind === 'routeRefresh'),
-    codec: {
-      fourOctetAs,
-      peerType: config.peerAsn === config.localAsn ? 'ibgp' : 'ebgp',
-      families: new Set(families),
-    },
+    fourOctetAs: common('fourOctetAs'),
+    routeRefresh: common('routeRefresh'),
+    codec: codecOf(config, peerAsn, sent, received, families),
     sent,
     received,
     peerCapabilities: received.capabilities,
     ...(restart === undefined ? {} : { gracefulRestart: restart }),
+    ...(isNotificationRestart ? { isNotificationRestart } : {}),
+    ...(longLived.length === 0 ? {} : { longLived }),
+    ...(config.role === undefined || peerAsn === config.localAsn
+      ? {}
+      : { role: { own: config.role.own, peer: rolesIn(received)[0] } }),
   });
+}
+
+/** In ms; our own interval if it is shorter than a third of the hold time (RFC 4271 §4.4). */
+export const keepaliveTime = ({ keepaliveTimeMs }: PeerConfig, holdTimeMs: number): number =>
+  Math.min(keepaliveTimeMs ?? Number.POSITIVE_INFINITY, holdTimeMs / 3);
+
+/** What the bytes depend on; what was not agreed has no field. */
+function codecOf(
+  config: PeerConfig,
+  peerAsn: Asn,
+  sent: OpenMessage,
+  received: OpenMessage,
+  families: readonly Family[],
+): CodecContext {
+  const both = (kind: Capability['kind']): boolean =>
+    hasCapability(sent, kind) && hasCapability(received, kind);
+  const [ours, theirs] = [addPathIn(sent), addPathIn(received)];
+  const receiving = families.filter((one) => ours.get(one)?.receive && theirs.get(one)?.send);
+  const sending = families.filter((one) => ours.get(one)?.send && theirs.get(one)?.receive);
+  const nextHops = families.filter((one) => takesIpv6NextHop(sent, one) && takesIpv6NextHop(received, one));
+  return {
+    fourOctetAs: both('fourOctetAs'),
+    peerType: peerAsn === config.localAsn ? 'ibgp' : 'ebgp',
+    families: new Set(families),
+    ...(receiving.length === 0 ? {} : { addPathReceive: new Set(receiving) }),
+    ...(sending.length === 0 ? {} : { addPathSend: new Set(sending) }),
+    ...(both('extendedMessage') ? { extendedMessages: true } : {}),
+    ...(hasCapability(sent, 'extendedMessage') ? { extendedReceive: true } : {}),
+    ...(nextHops.length === 0 ? {} : { extendedNextHop: new Set(nextHops) }),
+    ...(both('enhancedRouteRefresh') ? { enhancedRefresh: true } : {}),
+  };
+}
+
+const hasCapability = ({ capabilities }: OpenMessage, kind: Capability['kind']): boolean =>
+  capabilities.some((one) => one.kind === kind);
+
+function capabilityOf<K extends Capability['kind']>(
+  { capabilities }: OpenMessage,
+  kind: K,
+): CapabilityOf[K] | undefined {
+  const is = (one: Capability): one is Capability & CapabilityOf[K] => one.kind === kind;
+  return capabilities.find(is);
+}
+
+/** By family; of a family named twice the last counts. */
+const addPathIn = ({ capabilities }: OpenMessage) =>
+  new Map(
+    capabilities
+      .flatMap((one) => (one.kind === 'addPath' ? one.families : []))
+      .map((one) => [one.family, one]),
+  );
+
+const takesIpv6NextHop = ({ capabilities }: OpenMessage, family: Family): boolean =>
+  capabilities.some(
+    (one) =>
+      one.kind === 'extendedNextHop' &&
+      one.families.some((entry) => entry.family === family && entry.nextHop === 6),
+  );
+
+/** What the neighbour said of its own stale time, for families both have; without graceful restart it is ignored (RFC 9494 §4.2). */
+function longLivedOf(
+  sent: OpenMessage,
+  received: OpenMessage,
+  families: readonly Family[],
+): readonly LongLived[] {
+  if (!hasCapability(sent, 'longLivedGracefulRestart')) return [];
+  return (capabilityOf(received, 'longLivedGracefulRestart')?.families ?? [])
+    .filter(({ family }) => families.includes(family))
+    .map(({ family, isForwarding, staleTime }) => ({ family, isForwarding, staleTimeMs: staleTime * 1000 }));
 }

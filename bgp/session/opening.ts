@@ -36,7 +36,7 @@ export function receiveOpen(work: Work, side: Side, message: OpenMessage): void 
   }
   const settled = negotiate(work.peer.config, connection.sent, message);
   if (settled.ok) collide(work, side, settled.value);
-  else raise(work, side, { ...erroneous(settled.error), event: 'BGPOpenMsgErr' });
+  else raise(work, side, { ...erroneous(settled.error), event: 'BGPOpenMsgErr', received: message });
 }
 
 /** A valid OPEN came: does this connection go on? */

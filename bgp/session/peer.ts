@@ -15,10 +15,11 @@ import type { PeerConfig } from '../config.ts';
 import { errorCodes, openErrors } from '../wire/iana.ts';
 import type { Message, NotificationMessage } from '../wire/message.ts';
 import { cease } from '../wire/notification.ts';
-import type { PeerEffect, PeerEvent, PeerTimer, Side } from './event.ts';
+import type { BfdState, PeerEffect, PeerEvent, PeerTimer, Side } from './event.ts';
 import type { FsmEvent } from './fsm.ts';
-import type { Local } from './negotiate.ts';
+import type { Local } from './open.ts';
 import { dump, erroneous, goOn, receiveKeepalive, receiveOpen, settleCollision } from './opening.ts';
+import { cut, dials, hearBfd, isBarred, reconfigure } from './outside.ts';
 import {
   type Connection,
   change,
@@ -32,19 +33,22 @@ import {
   type Trigger,
   type Work,
 } from './transition.ts';
+import { noneWithheld } from './withhold.ts';
 
 export type { PeerState } from './transition.ts';
 
 const sides: readonly Side[] = ['outgoing', 'incoming'];
 
-/** A peer at rest: nothing happens before ManualStart. */
-export const createPeer = (config: PeerConfig, local: Local): PeerState => ({
+/** A peer at rest: nothing happens before ManualStart. @param bfd  what it has said of this neighbour before */
+export const createPeer = (config: PeerConfig, local: Local, bfd?: BfdState): PeerState => ({
   config,
   local,
   outgoing: { state: 'Idle' },
   incoming: { state: 'Idle' },
   started: false,
   held: false,
+  bfd,
+  withheld: noneWithheld,
   connectRetryCounter: 0,
   penalties: 0,
   timers: new Set(),
@@ -78,7 +82,19 @@ function happen(work: Work, event: PeerEvent): void {
       connected(work, event.side);
       break;
     case 'TcpFails':
-      raise(work, event.side, { event: 'TcpConnectionFails', why: event.why });
+      raise(work, event.side, { ...event, event: 'TcpConnectionFails' });
+      break;
+    case 'AutomaticStop':
+      cut(work, event.notification, event.why, event.pauseMs);
+      break;
+    case 'Configured':
+      reconfigure(work, event.config);
+      break;
+    case 'Bfd':
+      hearBfd(work, event.state);
+      break;
+    case 'SendStalled':
+      raise(work, event.side, { event: 'SendHoldTimer_Expires' });
       break;
     case 'WireError':
       raise(work, event.side, erroneous(event.error));
@@ -96,8 +112,8 @@ function happen(work: Work, event: PeerEvent): void {
 
 function start(work: Work): void {
   if (work.peer.started) return;
-  change(work, { started: true, connectRetryCounter: 0, penalties: 0 });
-  raise(work, 'outgoing', { event: 'ManualStart' });
+  change(work, { started: true, connectRetryCounter: 0, penalties: 0, withheld: noneWithheld });
+  if (dials(work.peer)) raise(work, 'outgoing', { event: 'ManualStart' });
 }
 
 function stop(work: Work, subcode: number, why: string): void {
@@ -157,7 +173,7 @@ function expire(work: Work, timer: PeerTimer): void {
     change(work, { penalties: 0 });
   } else if (timer === 'idleHold') {
     change(work, { held: false });
-    raise(work, 'outgoing', { event: 'AutomaticStart' });
+    if (dials(work.peer)) raise(work, 'outgoing', { event: 'AutomaticStart' });
   } else {
     const [side, event] = timerEvents[timer];
     raise(work, side, { event });
@@ -166,20 +182,25 @@ function expire(work: Work, timer: PeerTimer): void {
 
 /**
  * Brings the connections to where they should be of themselves after any event: listening, and dialling unless the
- * other connection has made it; both Idle under the idle hold.
+ * other connection has made it; both Idle under the idle hold, and while BFD has to come up first.
  */
 function settle(work: Work): void {
   for (const side of sides) if (!isAwaited(work.peer[otherSide(side)])) goOn(work, side);
   if (!work.peer.started) return;
-  if (work.peer.held) {
-    for (const side of sides)
-      if (isUnconnected(work.peer[side])) raise(work, side, { event: 'AutomaticStop' });
-    return;
-  }
-  if (work.peer.incoming.state === 'Idle') raise(work, 'incoming', listening);
+  if (work.peer.held || isBarred(work.peer)) rest(work);
+  else listen(work);
+}
+
+function rest(work: Work): void {
+  for (const side of sides) if (isUnconnected(work.peer[side])) raise(work, side, { event: 'AutomaticStop' });
+}
+
+function listen(work: Work): void {
+  const { connect } = work.peer.config;
+  if (work.peer.incoming.state === 'Idle' && connect !== 'active') raise(work, 'incoming', listening);
   if (isConfirmed(work.peer.incoming)) {
     if (isUnconnected(work.peer.outgoing)) dump(work, 'outgoing');
-  } else if (work.peer.outgoing.state === 'Idle') {
+  } else if (work.peer.outgoing.state === 'Idle' && connect !== 'passive') {
     raise(work, 'outgoing', listening);
   }
 }

@@ -28,9 +28,51 @@ export function notificationFor(
 ): NotificationMessage | undefined {
   if (notify === undefined) return undefined;
   if (notify === 'holdExpired') return bare(errorCodes.holdTimerExpired, 0);
+  if (notify === 'sendHoldExpired') return bare(errorCodes.sendHoldTimerExpired, 0);
   if (notify === 'fsmError') return bare(errorCodes.fsm, fsmSubcodes[state] ?? 0);
   assert(found !== undefined, 'this event brings the NOTIFICATION to send');
   return found;
+}
+
+/** What ends a session for good, so that nobody may keep its routes (RFC 8538 §3.1); the others are over soon. */
+const hardCeases: ReadonlySet<number> = new Set([
+  ceaseReasons.maxPrefixes,
+  ceaseReasons.administrativeShutdown,
+  ceaseReasons.peerDeconfigured,
+  ceaseReasons.administrativeReset,
+  ceaseReasons.bfdDown,
+]);
+
+/** Where a NOTIFICATION would be taken for a restart, one that must not be goes inside a Hard Reset (RFC 8538 §3.1). */
+export function hardened(
+  notification: NotificationMessage,
+  negotiated: Negotiated | undefined,
+): NotificationMessage {
+  const { code, subcode, data } = notification;
+  if (negotiated?.isNotificationRestart !== true || code !== errorCodes.cease || !hardCeases.has(subcode))
+    return notification;
+  return {
+    kind: 'notification',
+    code: errorCodes.cease,
+    subcode: ceaseReasons.hardReset,
+    data: Uint8Array.of(code, subcode, ...data),
+  };
+}
+
+const isHardReset = ({ code, subcode }: NotificationMessage): boolean =>
+  code === errorCodes.cease && subcode === ceaseReasons.hardReset;
+
+/**
+ * Whether the neighbour's routes may be kept after a session that ended so, if graceful restart was agreed: after a
+ * broken connection (RFC 4724 §4.2), and if both said N after anything but a hard reset (RFC 8538 §4).
+ */
+export function keepsRoutes(reason: DownReason, negotiated: Negotiated): boolean {
+  if (reason.kind === 'tcpFailed') return true;
+  return (
+    negotiated.isNotificationRestart === true &&
+    reason.notification !== undefined &&
+    !isHardReset(reason.notification)
+  );
 }
 
 const unexpected: Partial<Record<FsmEvent, string>> = {
@@ -54,6 +96,8 @@ export function whySent(state: BgpState, event: FsmEvent, negotiated: Negotiated
     return negotiated === undefined
       ? 'the neighbour accepted the connection but sent no OPEN'
       : `nothing came from the neighbour for ${negotiated.holdTimeMs / 1000} s`;
+  if (event === 'SendHoldTimer_Expires')
+    return 'the neighbour has read nothing for so long that it must be dead, though its TCP is not';
   if (event === 'OpenCollisionDump') return 'another connection to the neighbour took its place';
   return `the neighbour sent ${unexpected[event] ?? `nothing that explains ${event}`} ${notYet[state] ?? ''}`;
 }

@@ -10,10 +10,11 @@ import { assert } from '../../src/lib/result.ts';
 import type { PeerConfig } from '../config.ts';
 import type { Message, NotificationMessage, OpenMessage } from '../wire/message.ts';
 import { connectRetryDelay, forgiveAfterMs, idleHoldDelay, keepaliveDelay, largeHoldMs } from './delays.ts';
-import type { DownReason, Negotiated, PeerEffect, PeerTimer, Side } from './event.ts';
+import type { BfdState, DownReason, Negotiated, PeerEffect, PeerTimer, Side } from './event.ts';
 import { type FsmAction, type FsmEvent, type FsmRow, fsm } from './fsm.ts';
-import { type Local, ownOpen } from './negotiate.ts';
-import { isCollision, isPenalised, notificationFor, whySent, whyTcpFailed } from './reason.ts';
+import { type Local, ownOpen } from './open.ts';
+import { hardened, isCollision, isPenalised, notificationFor, whySent, whyTcpFailed } from './reason.ts';
+import { nextWithheld, noneWithheld, type Withheld } from './withhold.ts';
 
 /** One transport connection, with what only its state has. */
 export type Connection =
@@ -34,8 +35,12 @@ export interface PeerState {
   readonly incoming: Connection;
   /** Between ManualStart and ManualStop. */
   readonly started: boolean;
-  /** The idleHold timer runs after a protocol error: nothing is dialled or accepted meanwhile. */
+  /** After a protocol error, or a stop that asked for a pause: nothing is dialled or accepted meanwhile. */
   readonly held: boolean;
+  /** The last it said; undefined: nothing yet. */
+  readonly bfd: BfdState | undefined;
+  /** What our OPEN lacks because the neighbour refused it. */
+  readonly withheld: Withheld;
   /** RFC 4271 §8: attempts in a row that led to nothing. */
   readonly connectRetryCounter: number;
   /** Protocol errors since the last session that lasted. */
@@ -47,8 +52,12 @@ export interface PeerState {
 /** An event for one connection, with what came along. */
 export interface Trigger {
   readonly event: FsmEvent;
-  /** In words, of TcpConnectionFails, ManualStop and the message errors. */
+  /** In words, of TcpConnectionFails, the stops and the message errors. */
   readonly why?: string;
+  /** Of TcpConnectionFails. */
+  readonly errno?: string;
+  /** Of BGPOpenMsgErr: the OPEN that was refused. */
+  readonly received?: OpenMessage;
   /** Of BGPOpen. */
   readonly negotiated?: Negotiated;
   /** Received, of NotifMsg and NotifMsgVerErr; to be sent, of the message errors and the stops. */
@@ -105,7 +114,7 @@ export function raise(work: Work, side: Side, trigger: Trigger): void {
 
 function entered(peer: PeerState, before: Connection, row: FsmRow, trigger: Trigger): Connection {
   if (row.to === 'Idle' || row.to === 'Connect' || row.to === 'Active') return { state: row.to };
-  if (row.to === 'OpenSent') return { state: row.to, sent: ownOpen(peer.config, peer.local) };
+  if (row.to === 'OpenSent') return { state: row.to, sent: ownOpen(peer.config, peer.local, peer.withheld) };
   const negotiated = 'negotiated' in before ? before.negotiated : trigger.negotiated;
   assert(negotiated !== undefined, `${trigger.event} leads to ${row.to} without a negotiation`);
   return { state: row.to, negotiated };
@@ -114,7 +123,8 @@ function entered(peer: PeerState, before: Connection, row: FsmRow, trigger: Trig
 /** Notify, close, stop the timers, count, and say why: `down` if it was Established, else `failed` if it is news. */
 function end(work: Work, side: Side, row: FsmRow, trigger: Trigger): void {
   const { [side]: before, [otherSide(side)]: other } = work.peer;
-  const sent = notificationFor(before.state, row.notify, trigger.notification);
+  const found = notificationFor(before.state, row.notify, trigger.notification);
+  const sent = found && hardened(found, 'negotiated' in before ? before.negotiated : undefined);
   const reason = reasonOf(before, sent, trigger);
   if (sent !== undefined) work.effects.push({ kind: 'send', side, message: sent });
   if (trigger.event !== 'TcpConnectionFails') work.effects.push({ kind: 'close', side });
@@ -127,23 +137,51 @@ function end(work: Work, side: Side, row: FsmRow, trigger: Trigger): void {
   } else if (isNews(work.peer, before, other, reason)) {
     work.effects.push({ kind: 'failed', reason });
   }
-  if (isPenalised(reason) && !work.peer.held && !isConfirmed(other)) hold(work);
+  if (!isPenalised(reason)) return;
+  const isMended = reason.kind === 'notificationReceived' && offersLess(work, reason);
+  if (!isMended && !work.peer.held && !isConfirmed(other)) hold(work);
+}
+
+/** The neighbour refused our OPEN for what the next one will not have. If leaving out did not help, all is offered again. */
+function offersLess(
+  work: Work,
+  { sent, notification }: DownReason & { kind: 'notificationReceived' },
+): boolean {
+  if (sent === undefined) return false;
+  const next = nextWithheld(sent, work.peer.withheld, notification);
+  change(work, { withheld: next ?? noneWithheld });
+  return next !== undefined;
 }
 
 function reasonOf(before: Connection, sent: NotificationMessage | undefined, trigger: Trigger): DownReason {
-  const { event, why, notification } = trigger;
-  if (event === 'ManualStop') return { kind: 'stopped', why: why ?? 'stopped' };
-  if (sent !== undefined) {
-    const negotiated = 'negotiated' in before ? before.negotiated : undefined;
-    const words = notification === undefined ? whySent(before.state, event, negotiated) : why;
-    return {
-      kind: 'notificationSent',
-      notification: sent,
-      why: words ?? whySent(before.state, event, negotiated),
-    };
+  const { event, why, notification, errno } = trigger;
+  if (event === 'ManualStop')
+    return { kind: 'stopped', why: why ?? 'stopped', ...(sent === undefined ? {} : { notification: sent }) };
+  if (sent !== undefined) return ownReason(before, sent, trigger);
+  if (notification !== undefined) {
+    const open = openOf(before);
+    return { kind: 'notificationReceived', notification, ...(open === undefined ? {} : { sent: open }) };
   }
-  if (notification !== undefined) return { kind: 'notificationReceived', notification };
-  return { kind: 'tcpFailed', why: why ?? whyTcpFailed(event) };
+  const words = why ?? whyTcpFailed(event);
+  return { kind: 'tcpFailed', why: words, ...(errno === undefined ? {} : { errno }) };
+}
+
+function ownReason(before: Connection, sent: NotificationMessage, trigger: Trigger): DownReason {
+  const { event, why, notification, received } = trigger;
+  const negotiated = 'negotiated' in before ? before.negotiated : undefined;
+  const words = notification === undefined ? undefined : why;
+  return {
+    kind: 'notificationSent',
+    notification: sent,
+    why: words ?? whySent(before.state, event, negotiated),
+    ...(received === undefined ? {} : { received }),
+  };
+}
+
+/** Our OPEN, while the neighbour may still refuse it. */
+function openOf(connection: Connection): OpenMessage | undefined {
+  if (connection.state === 'OpenSent') return connection.sent;
+  return connection.state === 'OpenConfirm' ? connection.negotiated.sent : undefined;
 }
 
 function isNews(peer: PeerState, before: Connection, other: Connection, reason: DownReason): boolean {
@@ -168,13 +206,13 @@ function negotiatedOf(connection: Connection): Negotiated {
 
 type Run = (work: Work, side: Side, trigger: Trigger) => void;
 
-/** The ConnectRetryTimer belongs to the connection we dial; the accepted one has none. */
+/** The ConnectRetryTimer belongs to the connection we dial; the accepted one has none, nor has a peer that never dials. */
 const actions: Readonly<Record<FsmAction, Run>> = {
   connect: (work) => work.effects.push({ kind: 'connect' }),
   close: (work, side) => work.effects.push({ kind: 'close', side }),
   startConnectRetry: (work, side) => {
     const { config, connectRetryCounter } = work.peer;
-    if (side === 'outgoing')
+    if (side === 'outgoing' && config.connect !== 'passive')
       startTimer(
         work,
         'connectRetry',

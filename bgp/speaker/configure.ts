@@ -10,9 +10,10 @@ import { compileExport } from '../policy/export.ts';
 import { compileGuard, compileImport } from '../policy/import.ts';
 import type { Path } from '../rib/path.ts';
 import { ceaseReasons } from '../wire/iana.ts';
+import { expectedPeers } from './dynamic.ts';
 import { reexport, reimport } from './routes.ts';
 import { sameData } from './same.ts';
-import { endPeer, startPeer } from './sessions.ts';
+import { drive, endPeer, startPeer } from './sessions.ts';
 import { amend, amendSession, localKey, type Turn } from './turn.ts';
 
 export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
@@ -26,12 +27,12 @@ export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
   originate(turn, before, next);
   if (next === undefined) return;
   renewPolicies(turn, before, next);
-  for (const peer of next.peers) followPeer(turn, next, peer);
+  for (const peer of expectedPeers(turn, next)) followPeer(turn, next, peer);
 }
 
 /** Ends the sessions that are no longer configured or were made for another AS or identifier of ours. */
 function endPeers(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig | undefined): void {
-  const wanted = new Map(next?.peers.map((peer) => [peer.key, peer]));
+  const wanted = new Map(next && expectedPeers(turn, next).map((peer) => [peer.key, peer]));
   const isOther = before?.asn !== next?.asn || before?.routerId !== next?.routerId;
   for (const [key, { config }] of [...turn.speaker.neighbours]) {
     const peer = wanted.get(key);
@@ -47,7 +48,21 @@ function endPeers(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerCo
 /** What cannot change under a living session: it is in the OPEN, or in the connection itself. */
 const sessionParts = (peer: PeerConfig) => {
   const { address, port, peerAsn, localAsn, localAddress, families, password, ttlSecurity, blocked } = peer;
-  return { address, port, peerAsn, localAsn, localAddress, families, password, ttlSecurity, blocked };
+  const { role, addPath, longLivedMs, notificationRestart, extendedNextHop, connect, peerAsns } = peer;
+  const connection = [
+    address,
+    port,
+    peerAsn,
+    localAsn,
+    localAddress,
+    password,
+    ttlSecurity,
+    blocked,
+    connect,
+  ];
+  const isOneAddPath = [addPath?.receive, addPath?.send !== undefined]; // how many are sent is no part of the OPEN
+  const open = [families, role, isOneAddPath, longLivedMs, notificationRestart, extendedNextHop, peerAsns];
+  return [connection, open];
 };
 
 function followPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
@@ -55,7 +70,8 @@ function followPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
   if (known === undefined) {
     startPeer(turn, config, peer);
   } else if (!sameData(known.config, peer)) {
-    amend(turn, peer.key, { config: peer, peer: { ...known.peer, config: peer } });
+    amend(turn, peer.key, { config: peer });
+    drive(turn, peer.key, { kind: 'Configured', config: peer });
     turn.shown.add(peer.key);
   }
 }
@@ -115,7 +131,7 @@ function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: Spea
   if (before === undefined) return;
   const isAllImportOther = !sameData(importParts(before), importParts(next));
   const isAllExportOther = !sameData(exportParts(before), exportParts(next));
-  const wanted = new Map(next.peers.map((peer) => [peer.key, peer]));
+  const wanted = new Map(expectedPeers(turn, next).map((peer) => [peer.key, peer]));
   const { guard } = turn.speaker.life;
   for (const [key, { config: was, session, stale }] of turn.speaker.neighbours) {
     const config = wanted.get(key) ?? was;

@@ -6,7 +6,7 @@
  */
 import type { Address, Millis, Prefix } from '../../src/lib/net.ts';
 import type { SpeakerConfig } from '../config.ts';
-import type { PeerEvent, PeerTimer, Side } from '../session/event.ts';
+import type { BfdState, PeerEvent, PeerTimer, Side } from '../session/event.ts';
 import type { CodecContext, Message } from '../wire/message.ts';
 
 /** Timers are named by owner and name; starting one replaces the running one of that name. */
@@ -20,7 +20,7 @@ export type SpeakerTimer =
 /** What a transport can tell of one connection, in the session's own words. */
 export type TransportEvent = Extract<
   PeerEvent,
-  { readonly kind: 'TcpConnected' | 'TcpFails' | 'Message' | 'WireError' }
+  { readonly kind: 'TcpConnected' | 'TcpFails' | 'Message' | 'WireError' | 'SendStalled' }
 >;
 
 export type SpeakerEvent =
@@ -28,6 +28,24 @@ export type SpeakerEvent =
   | { readonly kind: 'configure'; readonly config: SpeakerConfig | undefined }
   | { readonly kind: 'transport'; readonly peer: string; readonly event: TransportEvent }
   | { readonly kind: 'timer'; readonly timer: SpeakerTimer }
+  /**
+   * Somebody from inside the range of `DynamicPeers.key` `dynamic` has dialled; TcpConnected of `peer` follows, the key of
+   * the neighbour it becomes (`dynamicKey`). Said at each connection, of one that is known too.
+   */
+  | { readonly kind: 'arrived'; readonly dynamic: string; readonly peer: string; readonly address: Address }
+  /**
+   * Somebody asks for it: hard: Cease 6/4 with `why` as its text, then from the start, all capabilities offered again;
+   * softIn: the neighbour is asked to tell all again (RFC 2918), or if it cannot, import policy is asked again of what it
+   * told; softOut: it is told all again.
+   */
+  | {
+      readonly kind: 'reset';
+      readonly peer: string;
+      readonly how: 'hard' | 'softIn' | 'softOut';
+      readonly why: string;
+    }
+  /** BFD's state of the path to this neighbour changed; `why` in words. Heard of a peer that is not there yet, too. */
+  | { readonly kind: 'bfd'; readonly peer: string; readonly state: BfdState; readonly why: string }
   /** Answers `wantWrite`: the connection can take bytes now. */
   | { readonly kind: 'writable'; readonly peer: string; readonly side: Side }
   /**
@@ -47,6 +65,11 @@ export type SpeakerEffect =
   | { readonly kind: 'close'; readonly peer: string; readonly side: Side }
   /** The session is up: UPDATEs of this connection are read and written so from here on. */
   | { readonly kind: 'codec'; readonly peer: string; readonly side: Side; readonly context: CodecContext }
+  /**
+   * From here on: SendStalled, once bytes have waited `after` on this connection without the neighbour's TCP taking any
+   * (RFC 9687 §3.2). Ends with the connection.
+   */
+  | { readonly kind: 'watchSend'; readonly peer: string; readonly side: Side; readonly after: Millis }
   /** There are routes to send: answer `writable` once, when the connection can take bytes. */
   | { readonly kind: 'wantWrite'; readonly peer: string; readonly side: Side }
   | { readonly kind: 'startTimer'; readonly timer: SpeakerTimer; readonly after: Millis }

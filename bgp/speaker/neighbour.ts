@@ -10,7 +10,7 @@ import type { ImportRule } from '../policy/import.ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
 import type { AdjRibOut } from '../rib/adj-rib-out.ts';
 import type { Path, Source } from '../rib/path.ts';
-import type { Negotiated, Side } from '../session/event.ts';
+import type { DownReason, Negotiated, Side } from '../session/event.ts';
 import type { PeerState } from '../session/transition.ts';
 
 export interface Neighbour {
@@ -20,6 +20,8 @@ export interface Neighbour {
   readonly since: Millis;
   /** Why the session went down or did not come up, last time, in one sentence. */
   readonly lastError: string | undefined;
+  /** The same as data; undefined: it never was, or is only `lastError` (PeerConfig.blocked). */
+  readonly lastDown: DownReason | undefined;
   /** Defined exactly while Established. */
   readonly session: Session | undefined;
   /** Routes of its last session, kept while it restarts; what it tells again leaves here (RFC 4724 §4.2). */

@@ -18,10 +18,12 @@ import type { Speaker } from './turn.ts';
 /** As PeerStatus, with `since` on the monotonic clock that was handed to `step`. */
 export type PeerReport = Omit<PeerStatus, 'since'> & { readonly since: Millis };
 
-/** In the order of the configuration. */
+/** In the order of the configuration; those that came by themselves last. */
 export const peerStatuses = (speaker: Speaker): readonly PeerReport[] =>
-  (speaker.life.config?.peers ?? [])
-    .map((peer) => speaker.neighbours.get(peer.key))
+  [
+    ...(speaker.life.config?.peers ?? []).map((peer) => speaker.neighbours.get(peer.key)),
+    ...[...speaker.neighbours.values()].filter(({ config }) => config.dynamic !== undefined),
+  ]
     .filter((neighbour) => neighbour !== undefined)
     .map((neighbour) => peerReport(speaker, neighbour));
 
@@ -33,6 +35,7 @@ function peerReport(speaker: Speaker, neighbour: Neighbour): PeerReport {
     port: config.port,
     type: config.origin,
     ...(config.resource === undefined ? {} : { resource: config.resource }),
+    ...(config.dynamic === undefined ? {} : { dynamic: config.dynamic }),
     state: bgpStateOf(peer),
     since,
     localAsn: config.localAsn,

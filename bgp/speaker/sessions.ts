@@ -1,4 +1,5 @@
 /** The neighbours' session machines: hands them events and carries out what they ask for. */
+import { millis } from '../../src/lib/net.ts';
 import { unreachable } from '../../src/lib/result.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import { compileExport } from '../policy/export.ts';
@@ -6,11 +7,13 @@ import { compileImport } from '../policy/import.ts';
 import { AdjRibIn } from '../rib/adj-rib-in.ts';
 import { AdjRibOut } from '../rib/adj-rib-out.ts';
 import type { Source } from '../rib/path.ts';
+import { sendHoldTime } from '../session/delays.ts';
 import { describeDown } from '../session/describe.ts';
 import type { DownReason, Negotiated, PeerEffect, PeerEvent, Side } from '../session/event.ts';
-import type { Local } from '../session/negotiate.ts';
+import type { Local } from '../session/open.ts';
 import { bgpStateOf, createPeer, stepPeer } from '../session/peer.ts';
 import type { Message } from '../wire/message.ts';
+import { dismiss } from './dismiss.ts';
 import type { Session } from './neighbour.ts';
 import { forget, learn, reexport, refresh } from './routes.ts';
 import { drop, greet, keep } from './stale.ts';
@@ -19,9 +22,10 @@ import { amend, log, type Turn } from './turn.ts';
 export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
   turn.speaker.neighbours.set(peer.key, {
     config: peer,
-    peer: createPeer(peer, localOf(turn, config)),
+    peer: createPeer(peer, localOf(turn, config), turn.speaker.bfd.get(peer.key)),
     since: turn.now,
     lastError: peer.blocked,
+    lastDown: undefined,
     session: undefined,
     stale: undefined,
   });
@@ -40,15 +44,19 @@ export function localOf(turn: Turn, { asn, routerId, forwarding }: SpeakerConfig
 /** Cease with this subcode (RFC 4486); the record is gone afterwards. */
 export function endPeer(turn: Turn, key: string, subcode: number, why: string): void {
   drive(turn, key, { kind: 'ManualStop', subcode, why });
+  if (!turn.speaker.neighbours.has(key)) return; // a dynamic one is gone already
   drop(turn, key);
   turn.speaker.neighbours.delete(key);
   turn.shown.add(key);
 }
 
-/** Nothing happens for a peer we do not have: it was removed while the event was on its way. */
+/** Nothing happens for a peer we do not have: it was removed while the event was on its way, or not taken at all. */
 export function drive(turn: Turn, key: string, event: PeerEvent): void {
   const neighbour = turn.speaker.neighbours.get(key);
-  if (neighbour === undefined) return;
+  if (neighbour === undefined) {
+    if (event.kind === 'TcpConnected') turn.effects.push({ kind: 'close', peer: key, side: event.side });
+    return;
+  }
   const [peer, effects] = stepPeer(neighbour.peer, event, { random: turn.speaker.random });
   // A session can take the place of another in one step.
   const isNew = effects.some(({ kind }) => kind === 'up');
@@ -56,6 +64,7 @@ export function drive(turn: Turn, key: string, event: PeerEvent): void {
   amend(turn, key, { peer, since: hasMoved ? turn.now : neighbour.since });
   if (hasMoved) turn.shown.add(key);
   for (const effect of effects) perform(turn, neighbour.config, effect);
+  if (event.kind !== 'ManualStart') dismiss(turn, key); // of a dynamic one the first connection is about to be told
 }
 
 function perform(turn: Turn, peer: PeerConfig, effect: PeerEffect): void {
@@ -89,9 +98,10 @@ function perform(turn: Turn, peer: PeerConfig, effect: PeerEffect): void {
   }
 }
 
-function sessionUp(turn: Turn, peer: PeerConfig, side: Side, negotiated: Negotiated): void {
+function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: Negotiated): void {
   const { config, guard } = turn.speaker.life;
   if (config === undefined) return;
+  const peer = withPeerAsn(turn, configured, negotiated);
   const source: Source = {
     key: peer.key,
     type: peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp',
@@ -112,9 +122,19 @@ function sessionUp(turn: Turn, peer: PeerConfig, side: Side, negotiated: Negotia
   };
   amend(turn, peer.key, { session });
   turn.effects.push({ kind: 'codec', peer: peer.key, side, context: negotiated.codec });
+  const sendHold = sendHoldTime(peer, negotiated);
+  if (sendHold > 0) turn.effects.push({ kind: 'watchSend', peer: peer.key, side, after: millis(sendHold) });
   log(turn, 'info', `session is up for ${negotiated.families.join(', ')}`, peer);
   greet(turn, peer.key, negotiated);
   reexport(turn, session);
+}
+
+/** Of a neighbour whose AS was to be learned it is known now. */
+function withPeerAsn(turn: Turn, peer: PeerConfig, { peerAsn }: Negotiated): PeerConfig {
+  if (peer.peerAsn === peerAsn) return peer;
+  const config = { ...peer, peerAsn };
+  amend(turn, peer.key, { config });
+  return config;
 }
 
 function sessionDown(turn: Turn, peer: PeerConfig, reason: DownReason): void {
@@ -126,7 +146,7 @@ function sessionDown(turn: Turn, peer: PeerConfig, reason: DownReason): void {
 
 function noteError(turn: Turn, peer: PeerConfig, reason: DownReason, what: string): void {
   const lastError = describeDown(reason);
-  amend(turn, peer.key, { lastError });
+  amend(turn, peer.key, { lastError, lastDown: reason });
   turn.shown.add(peer.key);
   log(turn, reason.kind === 'stopped' ? 'info' : 'warn', `${what}: ${lastError}`, peer);
 }

@@ -2,11 +2,13 @@
  * Keeping the routes of a neighbour that restarts: the receiving side of graceful restart (RFC 4724 §4.2).
  *
  * Only a connection that breaks without a NOTIFICATION is a restart. Silence is none: when the hold timer expires, the
- * neighbour's node may be gone, and its pods with it. So a dead process is waited for, and a dead node is not.
+ * neighbour's node may be gone, and its pods with it. So a dead process is waited for, and a dead node is not, unless both
+ * sides agreed on that too (RFC 8538, `keepsRoutes`).
  */
 import { millis } from '../../src/lib/net.ts';
 import { familyOf } from '../rib/path.ts';
 import type { DownReason, Negotiated } from '../session/event.ts';
+import { keepsRoutes } from '../session/reason.ts';
 import type { Family, UpdateMessage } from '../wire/message.ts';
 import type { SpeakerTimer } from './event.ts';
 import type { Session } from './neighbour.ts';
@@ -22,7 +24,7 @@ export function keep(turn: Turn, session: Session, reason: DownReason): readonly
   const agreed = session.negotiated.gracefulRestart;
   const { key } = session.source;
   drop(turn, key); // a second restart before the first was over: what is stale twice is not kept
-  if (reason.kind !== 'tcpFailed' || agreed === undefined || agreed.restartTime === 0) return [];
+  if (!keepsRoutes(reason, session.negotiated) || agreed === undefined || agreed.restartTime === 0) return [];
   const families = agreed.families
     .map(({ family }) => family)
     .filter((family) => session.negotiated.families.includes(family));

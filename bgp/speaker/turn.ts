@@ -1,11 +1,12 @@
 /** The speaker's state, and one turn of it: what a step works on and what it has asked for so far. */
-import { ipv4, type Millis } from '../../src/lib/net.ts';
+import { ipv4, type Millis, type Prefix } from '../../src/lib/net.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import type { PrefixGuard } from '../policy/import.ts';
 import type { LocRib } from '../rib/loc-rib.ts';
-import type { PathTable, Source } from '../rib/path.ts';
+import type { Path, PathTable, Source } from '../rib/path.ts';
 import type { AttributeTable } from '../rib/paths.ts';
+import type { BfdState } from '../session/event.ts';
 import type { LogLevel, SpeakerEffect } from './event.ts';
 import type { Neighbour, Session } from './neighbour.ts';
 
@@ -24,8 +25,17 @@ export interface Speaker {
   readonly origins: PathTable;
   /** By `PeerConfig.key`. */
   readonly neighbours: Map<string, Neighbour>;
+  /** What BFD said last, by `PeerConfig.key`; kept for a peer that is made anew. */
+  readonly bfd: Map<string, BfdState>;
   readonly life: Life;
+  readonly onBest?: OnBest | undefined;
 }
+
+/**
+ * Told of each prefix whose best path is another one, once a turn and before its effects are carried out; undefined: none.
+ * It only looks on: what the speaker does never depends on it.
+ */
+export type OnBest = (prefix: Prefix, before: Path | undefined, after: Path | undefined) => void;
 
 interface Life {
   phase: Phase;

@@ -1,7 +1,7 @@
 /** The keys that stand on one listening socket (RFC 2385), kept as those that are wanted. */
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
-import { sign } from '../../src/kernel/tcp.ts';
-import { type Address, formatAddress, isIpv4 } from '../../src/lib/net.ts';
+import { sign, signRange } from '../../src/kernel/tcp.ts';
+import { type Address, formatAddress, formatPrefix, type Prefix, versionOf } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 
 /** Of setting a key: the errno, and what it comes from. */
@@ -16,43 +16,78 @@ const keyProblem = (errno: string, where: string, neighbour: string): Problem =>
   fix: remedies[errno] ?? 'See that this kernel has TCP MD5 signatures and that we may set them.',
 });
 
+/** Who must sign, and with what. */
+export interface Keys {
+  readonly neighbours: ReadonlyMap<Address, Uint8Array>;
+  /** Whoever is inside, if it is none of `neighbours`. */
+  readonly ranges: ReadonlyMap<Prefix, Uint8Array>;
+}
+
+export const noKeys: Keys = { neighbours: new Map(), ranges: new Map() };
+
 export interface StandingKeys {
   /** Sets, changes and removes what differs. Only keys of the socket's own family stand on it. */
-  renew(fd: number, wanted: ReadonlyMap<Address, Uint8Array>): void;
+  renew(fd: number, wanted: Keys): void;
   /** The socket is another one: none stands on it. */
   forget(): void;
 }
 
 /** @param listening  the socket's own address */
 export function standingKeys(listening: Address, onProblem: (problem: Problem) => void): StandingKeys {
-  let standing = new Map<Address, Uint8Array>();
+  const where = formatAddress(listening);
+  const neighbours = standing<Address>(listening, sign, formatAddress, (what, errno) =>
+    onProblem(keyProblem(errno, where, what)),
+  );
+  const ranges = standing<Prefix>(listening, signRange, formatPrefix, (what, errno) =>
+    onProblem(keyProblem(errno, where, what)),
+  );
+  return {
+    renew(fd, wanted) {
+      ranges.renew(fd, wanted.ranges);
+      neighbours.renew(fd, wanted.neighbours);
+    },
+    forget() {
+      ranges.forget();
+      neighbours.forget();
+    },
+  };
+}
+
+/** Those of one kind, by whom they are of. */
+function standing<Of extends Address | Prefix>(
+  listening: Address,
+  put: (fd: number, of: Of, key: Uint8Array | undefined) => void,
+  format: (of: Of) => string,
+  onFailed: (what: string, errno: string) => void,
+) {
+  let known = new Map<Of, Uint8Array>();
 
   /** True if it stands there now. */
-  function set(fd: number, neighbour: Address, key: Uint8Array | undefined): boolean {
+  function set(fd: number, of: Of, key: Uint8Array | undefined): boolean {
     try {
-      sign(fd, neighbour, key);
+      put(fd, of, key);
       return true;
     } catch (error) {
       if (!isKernelError(error)) throw error;
-      onProblem(keyProblem(error.code, formatAddress(listening), formatAddress(neighbour)));
+      onFailed(format(of), error.code);
       return false;
     }
   }
 
   return {
-    renew(fd, wanted) {
-      const before = standing;
-      standing = new Map();
-      for (const neighbour of before.keys()) if (!wanted.has(neighbour)) set(fd, neighbour, undefined);
-      for (const [neighbour, key] of wanted) {
-        if (isIpv4(neighbour) !== isIpv4(listening)) continue;
-        const known = before.get(neighbour);
-        const isSame = known !== undefined && Buffer.compare(known, key) === 0;
-        if (isSame || set(fd, neighbour, key)) standing.set(neighbour, key);
+    renew(fd: number, wanted: ReadonlyMap<Of, Uint8Array>): void {
+      const before = known;
+      known = new Map();
+      for (const of of before.keys()) if (!wanted.has(of)) set(fd, of, undefined);
+      for (const [of, key] of wanted) {
+        if (versionOf(of) !== versionOf(listening)) continue;
+        const last = before.get(of);
+        const isSame = last !== undefined && Buffer.compare(last, key) === 0;
+        if (isSame || set(fd, of, key)) known.set(of, key);
       }
     },
-    forget: () => {
-      standing = new Map();
+    forget: (): void => {
+      known = new Map();
     },
   };
 }

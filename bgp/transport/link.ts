@@ -6,8 +6,10 @@
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../src/host/clock.ts';
-import { millis } from '../../src/lib/net.ts';
+import { fdOf, sendProgress } from '../../src/kernel/tcp.ts';
+import { type Millis, millis } from '../../src/lib/net.ts';
 import { describeErrno, errnoOf } from './errno.ts';
+import { type SendState, watchStall } from './stall.ts';
 
 /** What a closed connection may still take to send its last bytes (a NOTIFICATION, say). */
 const lingerMs = 2_000;
@@ -21,7 +23,9 @@ export interface LinkEvents {
   /** The queue ran empty after a `send` that returned false. */
   readonly onDrained: () => void;
   /** The end, said once: the dial failed, the connection broke, or the neighbour closed it. */
-  readonly onFailed: (why: string) => void;
+  readonly onFailed: (why: string, errno?: string) => void;
+  /** See `watchSend`; said once. */
+  readonly onStalled: () => void;
 }
 
 /** Of a connection that was made. Addresses as text, ports as numbers. */
@@ -46,6 +50,8 @@ export interface Link {
   readonly queued: number;
   /** Undefined while it is not connected. */
   readonly ends: Ends | undefined;
+  /** From now on: says so when bytes have waited so long without the neighbour's TCP taking any. */
+  watchSend(after: Millis): void;
   pause(): void;
   resume(): void;
   /** With `flush` what was sent still goes out (bounded by time), else the connection is reset. */
@@ -61,14 +67,17 @@ export function createLink(
 ): Link {
   let told: LinkEvents | undefined = events;
   let cancelTimer = (): void => {};
+  let unwatch = (): void => {};
 
-  const fail = (why: string): void => {
+  const fail = (why: string, errno?: string): void => {
     const { onFailed } = told ?? {};
     told = undefined;
     cancelTimer();
+    unwatch();
     socket.destroy();
-    onFailed?.(why);
+    onFailed?.(why, errno);
   };
+  const failed = (errno: string): void => fail(describeErrno(errno, where), errno);
 
   const whenConnected = (): void => {
     cancelTimer();
@@ -78,7 +87,7 @@ export function createLink(
   socket.on('data', (bytes: Uint8Array) => told?.onData(bytes));
   socket.on('drain', () => told?.onDrained());
   socket.on('end', () => fail(`${where} closed the connection`));
-  socket.on('error', (error) => fail(describeErrno(errnoOf(error), where)));
+  socket.on('error', (error) => failed(errnoOf(error)));
   const gone = new Promise<void>((resolve) => {
     socket.once('close', () => {
       fail(`the connection to ${where} is closed`);
@@ -88,7 +97,7 @@ export function createLink(
 
   if (socket.connecting) {
     socket.once('connect', whenConnected);
-    cancelTimer = clock.after(millis(connectTimeoutMs), () => fail(describeErrno('ETIMEDOUT', where)));
+    cancelTimer = clock.after(millis(connectTimeoutMs), () => failed('ETIMEDOUT'));
   }
 
   return {
@@ -108,6 +117,12 @@ export function createLink(
       if (localAddress === undefined || localPort === undefined || remotePort === undefined) return undefined;
       return { localAddress, localPort, remotePort };
     },
+    watchSend(after) {
+      unwatch();
+      if (told === undefined) return;
+      const look = () => sendStateOf(socket);
+      unwatch = watchStall({ clock, after, look, onStalled: () => told?.onStalled() });
+    },
     pause: () => {
       socket.pause();
     },
@@ -118,6 +133,7 @@ export function createLink(
       if (told === undefined) return;
       told = undefined;
       cancelTimer();
+      unwatch();
       if (!flush || socket.connecting) {
         socket.destroy();
         return;
@@ -129,4 +145,12 @@ export function createLink(
     },
     gone,
   };
+}
+
+/** The kernel's own word where it gives one: small messages wait in its buffers, not in ours. */
+function sendStateOf(socket: Socket): SendState {
+  const fd = fdOf(socket);
+  const progress = fd === undefined ? undefined : sendProgress(fd);
+  const isWaiting = socket.writableLength > 0 || progress?.isWaiting === true;
+  return { isWaiting, taken: progress?.acknowledged ?? socket.bytesWritten - socket.writableLength };
 }

@@ -6,7 +6,7 @@ import { boundSocket } from '../../src/kernel/tcp.ts';
 import { type Address, formatAddress, millis } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { errnoOf } from './errno.ts';
-import { standingKeys } from './keys.ts';
+import { type Keys, standingKeys } from './keys.ts';
 
 const retryFirstMs = 1_000;
 const retryMostMs = 30_000;
@@ -25,7 +25,7 @@ export interface ListenerOptions {
   readonly isOptional: boolean;
   readonly clock: Clock;
   /** Who must sign, and with what (RFC 2385): those of this family only. Set before the first SYN is answered. */
-  readonly keys: () => ReadonlyMap<Address, Uint8Array>;
+  readonly keys: () => Keys;
   readonly onConnection: (socket: Socket) => void;
   readonly onListening: (port: number) => void;
   readonly onProblem: (problem: Problem) => void;
@@ -45,7 +45,7 @@ const remedies: Readonly<Record<string, (where: string, port: number) => Omit<Pr
   }),
   EADDRNOTAVAIL: (where) => ({
     what: `${where} is not an address of this node.`,
-    fix: 'Set --listen to an address the node has; we try again.',
+    fix: 'Give the node this address, or set --listen or bindMode otherwise; we try again.',
   }),
 };
 

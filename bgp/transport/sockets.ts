@@ -11,18 +11,35 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../src/host/clock.ts';
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
-import { dialTcp, fdOf, type Guard, guardAccepted, leastTtl, ttlOfSyn } from '../../src/kernel/tcp.ts';
+import {
+  dialTcp,
+  fdOf,
+  type Guard,
+  guardAccepted,
+  leastTtl,
+  linkOf,
+  ttlOfSyn,
+} from '../../src/kernel/tcp.ts';
 import {
   type Address,
+  containsAddress,
   formatAddress,
+  formatPrefix,
+  type Ipv6,
   ipv4,
   ipv6,
   isIpv4,
+  isLinkLocal6,
+  lengthOf,
   type Millis,
+  type Prefix,
   parseAddress,
+  scoped,
+  scopeOf,
 } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { Side } from '../session/event.ts';
+import { noKeys } from './keys.ts';
 import { createLink, type Ends, type Link, type LinkEvents } from './link.ts';
 import { type Listener, startListener } from './listener.ts';
 
@@ -32,7 +49,19 @@ export type SocketEvent =
   /** The bytes are valid only during the call; copy what is kept. */
   | { readonly kind: 'data'; readonly key: string; readonly side: Side; readonly bytes: Uint8Array }
   /** The connection, or the dial, is over; one sentence without a full stop. */
-  | { readonly kind: 'failed'; readonly key: string; readonly side: Side; readonly why: string }
+  | {
+      readonly kind: 'failed';
+      readonly key: string;
+      readonly side: Side;
+      readonly why: string;
+      readonly errno?: string;
+    }
+  /** `watchSend` was asked, and nothing moves. */
+  | { readonly kind: 'stalled'; readonly key: string; readonly side: Side }
+  /** Accepted from a range; 'connected' of `key` follows. */
+  | { readonly kind: 'arrived'; readonly dynamic: string; readonly key: string; readonly address: Address }
+  /** Somebody nobody named dialled from a link-local address of that link, and was turned away. */
+  | { readonly kind: 'stranger'; readonly address: Ipv6; readonly ifindex: number }
   /** The send queue is empty again after `send` returned false. */
   | { readonly kind: 'drained'; readonly key: string; readonly side: Side }
   /** Somebody was turned away; said at most once a minute for each address. `key`: a neighbour, not a stranger. */
@@ -46,7 +75,31 @@ export interface Target {
   readonly port: number;
   /** Source of the connection; absent: the kernel chooses. */
   readonly localAddress?: Address;
+  /** Name of the link of a link-local address. */
+  readonly interface?: string;
 }
+
+/** Whoever dials from inside is accepted, under a key of its own (`guestKey`). */
+export interface Range {
+  readonly dynamic: string;
+  readonly range: Prefix;
+  /** So many at one time. */
+  readonly limit: number;
+  readonly guard: Guard;
+}
+
+export interface Neighbours {
+  /** Peer keys by remote address. */
+  readonly keys: ReadonlyMap<Address, string>;
+  /** What must be so of some of them. */
+  readonly guards?: ReadonlyMap<Address, Guard>;
+  readonly ranges?: readonly Range[];
+  /** Neighbours that must not come in now, also not by way of a range. */
+  readonly barred?: ReadonlySet<Address>;
+}
+
+/** The key of a neighbour from a range. */
+export const guestKey = (address: Address): string => `${formatAddress(address)} 179`;
 
 export interface SocketsOptions {
   readonly onEvent: (event: SocketEvent) => void;
@@ -69,7 +122,12 @@ export class Sockets {
   readonly #isFreshRejection: (address: string) => boolean;
   #neighbours: ReadonlyMap<Address, string> = new Map();
   #guards: ReadonlyMap<Address, Guard> = new Map();
-  #keys: ReadonlyMap<Address, Uint8Array> = new Map();
+  #barred: ReadonlySet<Address> = new Set();
+  /** The longest first. */
+  #ranges: readonly Range[] = [];
+  #keys = noKeys;
+  /** Their ranges, by key: those from ranges that have a connection, and some that had. */
+  readonly #guests = new Map<string, string>();
   #listeners: Listener[] = [];
   #isStopped = false;
 
@@ -78,15 +136,15 @@ export class Sockets {
     this.#isFreshRejection = rejectionLimit(options.clock);
   }
 
-  /** Listens there instead of where it did; without an address on all of IPv4 and all of IPv6. Port 0: any. */
-  listen({ address, port }: { readonly address?: Address; readonly port: number }): void {
+  /** Listens there instead of where it did; without addresses on all of IPv4 and all of IPv6. Port 0: any. */
+  listen({ addresses, port }: { readonly addresses?: readonly Address[]; readonly port: number }): void {
     void this.deafen();
-    for (const one of address === undefined ? everywhere : [address])
+    for (const one of addresses ?? everywhere)
       this.#listeners.push(
         startListener({
           address: one,
           port,
-          isOptional: address === undefined && !isIpv4(one),
+          isOptional: addresses === undefined && !isIpv4(one),
           clock: this.#options.clock,
           keys: () => this.#keys,
           onConnection: (socket) => this.#accept(socket),
@@ -104,27 +162,37 @@ export class Sockets {
   }
 
   /**
-   * Peer keys by remote address, and what must be so of some of them. Connections that are open stay as they are until they
-   * are closed, also those of a neighbour no longer named; a guard counts for what is dialled or accepted from now on.
+   * Who may come in. Connections that are open stay as they are until they are closed, also those of a neighbour no longer
+   * named; a guard counts for what is dialled or accepted from now on.
    */
-  setNeighbours(keys: ReadonlyMap<Address, string>, guards: ReadonlyMap<Address, Guard> = new Map()): void {
+  setNeighbours({ keys, guards = new Map(), ranges = [], barred = new Set() }: Neighbours): void {
     this.#neighbours = keys;
     this.#guards = guards;
-    this.#keys = new Map(
-      [...guards].flatMap(([address, { key }]) => (key === undefined ? [] : [[address, key] as const])),
-    );
+    this.#barred = barred;
+    this.#ranges = [...ranges].sort((a, b) => lengthOf(b.range) - lengthOf(a.range));
+    this.#keys = {
+      neighbours: new Map(
+        [...guards].flatMap(([address, { key }]) => (key === undefined ? [] : [[address, key] as const])),
+      ),
+      ranges: new Map(
+        this.#ranges.flatMap(({ range, guard: { key } }) =>
+          key === undefined ? [] : [[range, key] as const],
+        ),
+      ),
+    };
     for (const listener of this.#listeners) listener.renewKeys();
   }
 
   /** Ends in 'connected' or 'failed'. A dial or connection already in that place is closed first. */
   connect(key: string, target: Target): void {
     this.close(key, 'outgoing', false);
-    const { address, port, localAddress } = target;
+    const { address, port, localAddress, interface: link } = target;
     const guard = this.#guards.get(address);
     const socket = dialTcp({
       address,
       port,
       ...(localAddress === undefined ? {} : { source: localAddress }),
+      ...(link === undefined ? {} : { interface: link }),
       ...(guard === undefined ? {} : { guard }),
     });
     this.#occupy(key, 'outgoing', socket, `${formatAddress(address)} port ${port}`);
@@ -147,6 +215,11 @@ export class Sockets {
 
   ends(key: string, side: Side): Ends | undefined {
     return this.#places.get(place(key, side))?.ends;
+  }
+
+  /** Answered by 'stalled', if bytes wait so long and the neighbour takes none; ends with the connection. */
+  watchSend(key: string, side: Side, after: Millis): void {
+    this.#places.get(place(key, side))?.watchSend(after);
   }
 
   pause(key: string, side: Side): void {
@@ -183,9 +256,10 @@ export class Sockets {
       onConnected: () => this.#say({ kind: 'connected', key, side }),
       onData: (bytes) => this.#say({ kind: 'data', key, side, bytes }),
       onDrained: () => this.#say({ kind: 'drained', key, side }),
-      onFailed: (why) => {
+      onStalled: () => this.#say({ kind: 'stalled', key, side }),
+      onFailed: (why, errno) => {
         this.#places.delete(at);
-        this.#say({ kind: 'failed', key, side, why });
+        this.#say({ kind: 'failed', key, side, why, ...(errno === undefined ? {} : { errno }) });
       },
     };
     const { clock, connectTimeoutMs = 30_000 } = this.#options;
@@ -196,14 +270,27 @@ export class Sockets {
   }
 
   #accept(socket: Socket): void {
-    const remote = socket.remoteAddress ?? 'nobody';
-    const address = parseAddress(remote);
-    const key = address === undefined ? undefined : this.#neighbours.get(address);
-    if (key === undefined || address === undefined) {
-      this.#turnAway(socket, remote, `${remote} dialled us but is not a configured neighbour`);
+    const address = remoteOf(socket);
+    if (address === undefined) {
+      socket.destroy();
       return;
     }
-    const flaw = this.#flawOf(socket, address);
+    const range = this.#neighbours.has(address) ? undefined : this.#rangeOf(address);
+    const key = this.#neighbours.get(address) ?? (range && guestKey(address));
+    if (key === undefined) this.#refuse(socket, address);
+    else this.#admit(socket, address, key, range);
+  }
+
+  #refuse(socket: Socket, address: Address): void {
+    const remote = formatAddress(address);
+    this.#turnAway(socket, remote, `${remote} dialled us but is not a configured neighbour`);
+    const ifindex = scopeOf(address);
+    if (!isIpv4(address) && ifindex !== undefined) this.#say({ kind: 'stranger', address, ifindex });
+  }
+
+  #admit(socket: Socket, address: Address, key: string, range: Range | undefined): void {
+    const remote = formatAddress(address);
+    const flaw = this.#flawOf(socket, address, range?.guard) ?? this.#crowdOf(key, range);
     if (flaw !== undefined) {
       this.#turnAway(socket, remote, flaw, key);
       return;
@@ -215,12 +302,32 @@ export class Sockets {
       return;
     }
     this.#occupy(key, side, socket, `${remote} port ${socket.remotePort}`);
+    if (range !== undefined) {
+      this.#guests.set(key, range.dynamic);
+      this.#say({ kind: 'arrived', dynamic: range.dynamic, key, address });
+    }
     this.#say({ kind: 'connected', key, side });
   }
 
+  #rangeOf(address: Address): Range | undefined {
+    if (this.#barred.has(address)) return undefined;
+    return this.#ranges.find(({ range }) => containsAddress(range, address));
+  }
+
+  /** Why a range takes no further neighbour. What was accepted and is gone is forgotten here, so the table is bounded by the limits. */
+  #crowdOf(key: string, range: Range | undefined): string | undefined {
+    if (range === undefined) return undefined;
+    for (const guest of this.#guests.keys())
+      if (!accepting.some((side) => this.#places.has(place(guest, side)))) this.#guests.delete(guest);
+    if (this.#guests.has(key)) return undefined;
+    const present = [...this.#guests.values()].filter((dynamic) => dynamic === range.dynamic).length;
+    if (present < range.limit) return undefined;
+    return `${range.dynamic} takes ${range.limit} neighbours from ${formatPrefix(range.range)}, and has them`;
+  }
+
   /** Why this accepted connection cannot be taken; undefined: it can, and is guarded. */
-  #flawOf(socket: Socket, address: Address): string | undefined {
-    const guard = this.#guards.get(address);
+  #flawOf(socket: Socket, address: Address, ofRange: Guard | undefined): string | undefined {
+    const guard = ofRange ?? this.#guards.get(address);
     const fd = fdOf(socket);
     if (guard === undefined || fd === undefined) return undefined;
     const ttl = guard.hops === undefined ? undefined : ttlOfSyn(fd);
@@ -241,6 +348,15 @@ export class Sockets {
     if (this.#isFreshRejection(remote))
       this.#say({ kind: 'rejected', address: remote, why, ...(key === undefined ? {} : { key }) });
   }
+}
+
+/** Scoped, if it is link-local. Undefined: it has gone already. */
+function remoteOf(socket: Socket): Address | undefined {
+  const address = parseAddress((socket.remoteAddress ?? '').replace(/%.*/, ''));
+  if (address === undefined || isIpv4(address) || !isLinkLocal6(address)) return address;
+  const fd = fdOf(socket);
+  const ifindex = fd === undefined ? undefined : linkOf(fd);
+  return ifindex === undefined ? address : scoped(address, ifindex);
 }
 
 /** Where an accepted connection may go. */

@@ -1,5 +1,5 @@
 /** `struct sockaddr` of the families we use, as bytes. Families are in host order, ports and addresses in network order. */
-import { type Address, type IpVersion, ipv4, ipv6, isIpv4 } from '../lib/net.ts';
+import { type Address, type IpVersion, ipv4, ipv6, isIpv4, scopeOf, unscoped } from '../lib/net.ts';
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -9,8 +9,11 @@ const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 export const familyOf = (version: IpVersion): number => (version === 4 ? AF_INET : AF_INET6);
 
-/** sockaddr_in (16 octets) or sockaddr_in6 (28). @param scopeId  interface index for a link-local address, else 0 */
-export function sockaddrOf(address: Address, port: number, scopeId = 0): Uint8Array {
+/**
+ * sockaddr_in (16 octets) or sockaddr_in6 (28).
+ * @param scopeId  interface index for a link-local address, else 0; that of a scoped address if left out
+ */
+export function sockaddrOf(address: Address, port: number, scopeId = scopeOf(address) ?? 0): Uint8Array {
   const bytes = new Uint8Array(isIpv4(address) ? 16 : 28);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, isIpv4(address) ? AF_INET : AF_INET6, littleEndian);
@@ -18,8 +21,9 @@ export function sockaddrOf(address: Address, port: number, scopeId = 0): Uint8Ar
   if (isIpv4(address)) {
     view.setUint32(4, address);
   } else {
-    view.setBigUint64(8, address >> 64n);
-    view.setBigUint64(16, address & 0xffffffffffffffffn);
+    const plain = unscoped(address);
+    view.setBigUint64(8, plain >> 64n);
+    view.setBigUint64(16, plain & 0xffffffffffffffffn);
     view.setUint32(24, scopeId, littleEndian);
   }
   return bytes;

@@ -7,7 +7,17 @@
  * TCPMD5Unexpected for a signature nobody asked for).
  */
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net';
-import { type Address, formatAddress, isIpv4, versionOf } from '../lib/net.ts';
+import {
+  type Address,
+  formatAddress,
+  formatPrefix,
+  isIpv4,
+  lengthOf,
+  networkOf,
+  type Prefix,
+  unscoped,
+  versionOf,
+} from '../lib/net.ts';
 import { kernelError } from './kernel-error.ts';
 import { check, int32, native } from './native.ts';
 import { familyOf, sockaddrOf } from './sockaddr.ts';
@@ -19,9 +29,11 @@ const IPPROTO_IP = 0;
 const IP_TTL = 2;
 const IP_MINTTL = 21;
 const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
 const TCP_MD5SIG = 14;
 const TCP_SAVE_SYN = 27;
 const TCP_SAVED_SYN = 28;
+const TCP_MD5SIG_EXT = 32;
 const IPPROTO_IPV6 = 41;
 const IPV6_UNICAST_HOPS = 16;
 const IPV6_V6ONLY = 26;
@@ -48,10 +60,47 @@ const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 /** struct tcp_md5sig: address (128 octets), flags, prefix length, key length, interface, key. */
 function md5sig(address: Address, key: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(128 + 8 + longestKey);
-  bytes.set(sockaddrOf(address, 0));
+  bytes.set(sockaddrOf(isIpv4(address) ? address : unscoped(address), 0));
   new DataView(bytes.buffer).setUint16(130, key.byteLength, littleEndian);
   bytes.set(key, 136);
   return bytes;
+}
+
+/** Of every address of a prefix (TCP_MD5SIG_FLAG_PREFIX); a key of one address, or of a longer prefix, goes before. */
+function md5sigOf(prefix: Prefix, key: Uint8Array): Uint8Array {
+  const bytes = md5sig(networkOf(prefix), key);
+  bytes[128] = 1;
+  bytes[129] = lengthOf(prefix);
+  return bytes;
+}
+
+/** The same as `sign` for whoever is inside `range`. */
+export function signRange(fd: number, range: Prefix, key: Uint8Array | undefined): void {
+  const asked = `${key === undefined ? 'forget' : 'set'} the TCP key of ${formatPrefix(range)}`;
+  const value = md5sigOf(range, key ?? new Uint8Array(0));
+  const result = native().setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, value);
+  if (key === undefined && result === -ENOENT) return;
+  check(asked, result);
+}
+
+/** Of a connected socket: whether bytes we wrote wait for the other side's TCP, and how many it has acknowledged. */
+export function sendProgress(
+  fd: number,
+): { readonly isWaiting: boolean; readonly acknowledged: bigint } | undefined {
+  const info = new Uint8Array(256);
+  const length = native().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info);
+  if (length < 148) return undefined;
+  const view = new DataView(info.buffer);
+  const [unacked, unsent] = [view.getUint32(24, littleEndian), view.getUint32(144, littleEndian)];
+  return { isWaiting: unacked + unsent > 0, acknowledged: view.getBigUint64(120, littleEndian) };
+}
+
+/** The interface index of the link that a connection from a link-local address came over; undefined for any other. */
+export function linkOf(fd: number): number | undefined {
+  const own = new Uint8Array(28);
+  if (native().getsockname(fd, own) < 28) return undefined;
+  const index = new DataView(own.buffer).getUint32(24, littleEndian);
+  return index === 0 ? undefined : index;
 }
 
 /** Signs what goes to and must come from `address`; without a key no longer. */
@@ -115,13 +164,15 @@ export function boundSocket(address: Address, port: number): number {
 export interface Dial {
   readonly address: Address;
   readonly port: number;
+  /** Name of the link, of a link-local `address` (scoped). */
+  readonly interface?: string;
   /** Absent: the kernel's choice. */
   readonly source?: Address;
   readonly guard?: Guard;
 }
 
 /** A socket that connects: `connect` or `error` will tell. What is wrong before that is told as an error too, with its code. */
-export function dialTcp({ address, port, source, guard = {} }: Dial): Socket {
+export function dialTcp({ address, port, source, guard = {}, interface: link }: Dial): Socket {
   const asked = `connect to tcp ${at(address, port)}`;
   try {
     const fd = prepared(address, asked, (made) => {
@@ -133,12 +184,18 @@ export function dialTcp({ address, port, source, guard = {} }: Dial): Socket {
     const construction: SocketConstructorOpts & { readonly manualStart: boolean } = { fd, manualStart: true };
     const socket = new Socket(construction);
     socket.setNoDelay(true);
-    return socket.connect({ host: formatAddress(address), port });
+    return socket.connect({ host: hostOf(address, link), port });
   } catch (error) {
     const socket = new Socket();
     return socket.destroy(error instanceof Error ? error : kernelError(asked, String(error)));
   }
 }
+
+/** Node takes the name of a link as the zone, not its index. */
+const hostOf = (address: Address, link: string | undefined): string =>
+  isIpv4(address) || link === undefined
+    ? formatAddress(address)
+    : `${formatAddress(unscoped(address))}%${link}`;
 
 /** The file descriptor behind a connected socket or a listening server of Node's, which says so only to itself. */
 export function fdOf(socket: Socket | Server): number | undefined {

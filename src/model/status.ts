@@ -28,6 +28,8 @@ export interface PeerStatus {
   readonly type: 'node-to-node mesh' | 'global' | 'node specific';
   /** metadata.name of the BGPPeer, or of the other Node. */
   readonly resource?: string;
+  /** The range it came from by itself, by its BGPPeer; absent: it is configured by address. */
+  readonly dynamic?: string;
   readonly state: BgpState;
   /** Wall-clock time of the last change of state, ISO 8601. */
   readonly since: string;

@@ -2,7 +2,7 @@
 import type { PeerConfig } from '../../bgp/config.ts';
 import { describeDown } from '../../bgp/session/describe.ts';
 import type { DownReason, Negotiated, PeerEffect, PeerEvent } from '../../bgp/session/event.ts';
-import type { Local } from '../../bgp/session/negotiate.ts';
+import type { Local } from '../../bgp/session/open.ts';
 import { bgpStateOf, createPeer, stepPeer } from '../../bgp/session/peer.ts';
 import type { SpeakerEvent } from '../../bgp/speaker/event.ts';
 import { createTimers } from '../../bgp/timers.ts';
@@ -11,6 +11,7 @@ import type { Message } from '../../bgp/wire/message.ts';
 import { realClock } from '../../src/host/clock.ts';
 import { createLoop } from '../../src/host/loop.ts';
 import type { BgpState } from '../../src/model/status.ts';
+import { address } from './sockets.ts';
 
 export interface LivePeer {
   readonly state: () => BgpState;
@@ -49,7 +50,7 @@ export function livePeer(
     onEvent: loop.post,
   });
   const timers = createTimers(realClock, (timer) => loop.post({ kind: 'timer', timer }));
-  transport.configure({ ...listen, peers: [config] });
+  transport.configure({ addresses: [address(listen.address)], port: listen.port, peers: [config] });
 
   const note = (reason: DownReason): void => {
     errors.push(describeDown(reason));

@@ -4,7 +4,7 @@
  */
 import type { PeerConfig } from '../../bgp/config.ts';
 import type { PeerEffect, PeerEvent, PeerTimer, Side } from '../../bgp/session/event.ts';
-import type { Local } from '../../bgp/session/negotiate.ts';
+import type { Local } from '../../bgp/session/open.ts';
 import { createPeer, type PeerState, stepPeer } from '../../bgp/session/peer.ts';
 import type { Message } from '../../bgp/wire/message.ts';
 import { type Millis, millis } from '../../src/lib/net.ts';

@@ -54,7 +54,7 @@ export function station(
     hears,
     count: (kind) => said.filter((event) => event.kind === kind).length,
     async listens(on) {
-      sockets.listen({ address: address(on), port: 0 });
+      sockets.listen({ addresses: [address(on)], port: 0 });
       const { port } = await hears('listening');
       return { address: address(on), port };
     },

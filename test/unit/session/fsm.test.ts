@@ -43,6 +43,7 @@ const paragraphs: Readonly<Record<BgpState, Paragraph>> = {
     UpdateMsg: toIdle(),
     UpdateMsgErr: toIdle(),
     RouteRefreshMsg: toIdle(),
+    SendHoldTimer_Expires: toIdle(),
   },
   Active: {
     ManualStop: { to: 'Idle', does: ['stopConnectRetry'] },
@@ -63,6 +64,7 @@ const paragraphs: Readonly<Record<BgpState, Paragraph>> = {
     UpdateMsg: toIdle(),
     UpdateMsgErr: toIdle(),
     RouteRefreshMsg: toIdle(),
+    SendHoldTimer_Expires: toIdle(),
   },
   OpenSent: {
     ManualStop: toIdle('cease'),
@@ -81,6 +83,7 @@ const paragraphs: Readonly<Record<BgpState, Paragraph>> = {
     UpdateMsg: toIdle('fsmError'),
     UpdateMsgErr: toIdle('fsmError'),
     RouteRefreshMsg: toIdle('fsmError'),
+    SendHoldTimer_Expires: toIdle('fsmError'),
   },
   OpenConfirm: {
     ManualStop: toIdle('cease'),
@@ -99,6 +102,7 @@ const paragraphs: Readonly<Record<BgpState, Paragraph>> = {
     UpdateMsg: toIdle('fsmError'),
     UpdateMsgErr: toIdle('fsmError'),
     RouteRefreshMsg: toIdle('fsmError'),
+    SendHoldTimer_Expires: toIdle('fsmError'),
   },
   Established: {
     ManualStop: toIdle('cease'),
@@ -117,6 +121,7 @@ const paragraphs: Readonly<Record<BgpState, Paragraph>> = {
     UpdateMsg: { to: 'Established', does: ['startHold', 'deliver'] },
     UpdateMsgErr: toIdle('asFound'),
     RouteRefreshMsg: { to: 'Established', does: ['startHold', 'deliver'] },
+    SendHoldTimer_Expires: toIdle('sendHoldExpired'),
   },
 };
 

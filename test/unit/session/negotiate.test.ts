@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { PeerConfig } from '../../../bgp/config.ts';
 import type { Negotiated } from '../../../bgp/session/event.ts';
-import { negotiate, ownOpen } from '../../../bgp/session/negotiate.ts';
+import { negotiate } from '../../../bgp/session/negotiate.ts';
+import { ownOpen } from '../../../bgp/session/open.ts';
 import type { Capability, Family, OpenMessage, WireError } from '../../../bgp/wire/message.ts';
 import { asn, ipv4 } from '../../../src/lib/net.ts';
 import { local, openMessage, peerConfig } from '../../support/peer.ts';
@@ -145,6 +146,7 @@ test('the families are those both offer', () => {
     fourOctetAs: false,
     peerType: 'ebgp',
     families: new Set(['ipv6-unicast']),
+    extendedReceive: true,
   });
 });
 
@@ -163,7 +165,9 @@ test('our OPEN names each family, route refresh and our four-octet AS, and AS_TR
       multiprotocol('ipv4-unicast'),
       multiprotocol('ipv6-unicast'),
       { kind: 'routeRefresh' },
+      { kind: 'extendedMessage' },
       fourOctetAs(4_200_000_000),
+      { kind: 'enhancedRouteRefresh' },
     ],
   });
 });

@@ -23,7 +23,7 @@ const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, 
 /** Two stations with one connection, dialled by the first. */
 async function pair(): Promise<readonly [Station, Station]> {
   const [dialler, listener] = [made(), made()];
-  listener.sockets.setNeighbours(loopback);
+  listener.sockets.setNeighbours({ keys: loopback });
   dialler.sockets.connect('them', await listener.listens('127.0.0.1'));
   await dialler.hears('connected');
   await listener.hears('connected');
@@ -48,6 +48,7 @@ test('a refused dial says that nobody listens there', async () => {
     kind: 'failed',
     key: 'them',
     side: 'outgoing',
+    errno: 'ECONNREFUSED',
     why: '127.0.0.1 port 1 refuses connections: no BGP speaker listens there (ECONNREFUSED)',
   });
 });
@@ -80,7 +81,7 @@ test('a dial that nobody answers fails after its time', async () => {
 
 test('a dial comes from the source address it was given', async () => {
   const [dialler, listener] = [made(), made()];
-  listener.sockets.setNeighbours(new Map([[address('127.0.0.9'), 'nine']]));
+  listener.sockets.setNeighbours({ keys: new Map([[address('127.0.0.9'), 'nine']]) });
   const target = await listener.listens('127.0.0.1');
   dialler.sockets.connect('them', { ...target, localAddress: address('127.0.0.9') });
   expect((await listener.hears('connected')).key).toBe('nine');
@@ -140,7 +141,7 @@ test('a neighbour that dials again while we have a connection of our own is turn
   const [, listener] = await pair();
   const { port } = await listener.hears('listening');
   const elsewhere = made();
-  elsewhere.sockets.setNeighbours(loopback);
+  elsewhere.sockets.setNeighbours({ keys: loopback });
   listener.sockets.connect('us', await elsewhere.listens('127.0.0.2'));
   await soon(() => expect(listener.count('connected')).toBe(2));
   const second = made();
@@ -150,7 +151,7 @@ test('a neighbour that dials again while we have a connection of our own is turn
 
 test('without an address it listens on IPv4 and IPv6 alike', async () => {
   const [dialler, listener] = [made(), made()];
-  listener.sockets.setNeighbours(new Map([...loopback, [address('::1'), 'six']]));
+  listener.sockets.setNeighbours({ keys: new Map([...loopback, [address('::1'), 'six']]) });
   // The same port for both: one that was free a moment ago.
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen({ port: 0, host: '::' }, resolve));
@@ -173,7 +174,7 @@ test('a port owned by someone else is a problem in words, said once, and taken w
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
   const clock = virtualClock();
   const listener = made({ clock });
-  listener.sockets.listen({ address: address('127.0.0.1'), port });
+  listener.sockets.listen({ addresses: [address('127.0.0.1')], port });
   const { problem } = await listener.hears('listenProblem');
   expect(problem.where).toBe(`listening on 127.0.0.1 port ${port}`);
   expect(problem.what).toBe(
@@ -235,7 +236,7 @@ test('a paused connection is not read, and goes on where it stopped', async () =
 
 test('dialling again in the same place gives up the earlier dial without a word', async () => {
   const [dialler, listener] = [made(), made()];
-  listener.sockets.setNeighbours(loopback);
+  listener.sockets.setNeighbours({ keys: loopback });
   const target = await listener.listens('127.0.0.1');
   dialler.sockets.connect('them', { address: address('127.0.0.1'), port: 1 });
   dialler.sockets.connect('them', target);
@@ -246,7 +247,7 @@ test('dialling again in the same place gives up the earlier dial without a word'
 test('listening elsewhere ends listening where it was', async () => {
   const listener = made();
   const old = await listener.listens('127.0.0.1');
-  listener.sockets.listen({ address: address('127.0.0.2'), port: 0 });
+  listener.sockets.listen({ addresses: [address('127.0.0.2')], port: 0 });
   const dialler = made();
   dialler.sockets.connect('them', old);
   expect((await dialler.hears('failed')).why).toContain('ECONNREFUSED');

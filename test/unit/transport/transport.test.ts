@@ -39,6 +39,7 @@ interface Bench {
 
 const inWords = (event: TransportSays): string => {
   if (event.kind === 'writable') return `${event.side} writable`;
+  if (event.kind === 'arrived') return `arrived ${event.dynamic}`;
   const { event: inner } = event;
   return `${inner.side} ${inner.kind === 'Message' ? inner.message.kind : inner.kind}`;
 };
@@ -61,7 +62,7 @@ async function bench(
     onEvent: (event) => inbox.push(event),
   });
   stops.push(() => transport.stop());
-  transport.configure({ address: '127.0.0.1', port, peers });
+  transport.configure({ addresses: [address('127.0.0.1')], port, peers });
   if (port !== undefined) await soon(() => expect(bound).toBeGreaterThan(0));
   const turn = (): string[] =>
     inbox.splice(0).flatMap((event) => (transport.take(event) ? [inWords(event)] : []));
@@ -196,7 +197,7 @@ test('pressure stops a burst in the middle, and the rest comes from the buffer, 
     },
   });
   stops.push(() => transport.stop());
-  transport.configure({ address: undefined, port: undefined, peers: [neighbour(far.port)] });
+  transport.configure({ addresses: undefined, port: undefined, peers: [neighbour(far.port)] });
   transport.connect('n');
   await soon(() => expect(far.accepted.length).toBe(1));
   far.accepted[0]?.write(bytesOf(keepalive, keepalive, keepalive, keepalive, keepalive));
@@ -222,7 +223,7 @@ test('wantWrite is answered at once while the socket takes bytes, and after the 
 test('a port in use shows among the problems until it is ours', async () => {
   const far = await acceptor();
   const near = await bench();
-  near.transport.configure({ address: '127.0.0.1', port: far.port, peers: [] });
+  near.transport.configure({ addresses: [address('127.0.0.1')], port: far.port, peers: [] });
   await soon(() => expect(near.transport.problems()).toHaveLength(1));
   expect(near.logged.join()).toContain('is owned by someone else');
   far.server.close();
@@ -258,7 +259,11 @@ test('a second connection that came while our own dial was being asked for is ne
   const second = await dialler(near.port());
   const isGone = new Promise<void>((resolve) => void second.once('close', () => resolve()));
   await soon(() => expect(near.inbox.length).toBe(1));
-  near.transport.configure({ address: '127.0.0.1', port: near.port(), peers: [neighbour(far.port)] });
+  near.transport.configure({
+    addresses: [address('127.0.0.1')],
+    port: near.port(),
+    peers: [neighbour(far.port)],
+  });
   near.transport.connect('n');
   expect(near.turn()).toEqual([]);
   await isGone;
