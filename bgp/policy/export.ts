@@ -1,85 +1,94 @@
 /**
- * Export policy: what one neighbour is told of a best path, or why it is told nothing.
+ * Export policy: what one neighbour is told of a best path, or why it is told nothing; reasons.ts knows them all.
  *
- *   from \ to     iBGP                       eBGP
- *   originated    yes                        yes
- *   iBGP          no: nothing is reflected   yes: a ToR may learn every node's blocks from any node, as with Calico
- *   eBGP          yes, next hop kept         yes, unless its path holds that AS already
+ *   from \ to            iBGP                          iBGP client of ours   eBGP
+ *   originated           yes                           yes                   yes
+ *   iBGP                 no (reflector: no)            reflected             yes: a ToR may learn every node's blocks from
+ *   iBGP client of ours  reflected                     reflected             any node, as with Calico
+ *   eBGP                 yes, next hop kept            yes, next hop kept    yes, unless its path holds that AS already
  *
- * Of what may go by that table the neighbour's filters are asked, then the pools whose export is disabled.
+ * Of what may go by that table: well-known communities (RFC 1997), roles (RFC 9234 §5), staleness (RFC 9494 §4.3); then the
+ * neighbour's filters, or RFC 8212 where there are none; then the pools whose export is disabled.
  *
- * RFC 4271 §9.2 (dissemination), §5.1.3 (NEXT_HOP), RFC 1997 (well-known communities); outgoing.ts has the attributes.
+ * RFC 4271 §9.2 (dissemination), RFC 4456 §8 (reflection); outgoing.ts has the attributes and told.ts the next hop.
  */
-import {
-  type Address,
-  contains,
-  containsAddress,
-  formatPrefix,
-  isPrefix4,
-  type Prefix,
-  versionOf,
-} from '../../src/lib/net.ts';
+import { contains, formatPrefix, isPrefix4, type Prefix } from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import { Trie } from '../../src/lib/trie.ts';
 import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
 import type { PeerConfig, PrefixCommunities, SpeakerConfig } from '../config.ts';
+import { gracefulShutdown, noAdvertise, noExport, noExportSubconfed } from '../rib/communities.ts';
 import { familyOf, type Path } from '../rib/path.ts';
 import type { AttributeTable } from '../rib/paths.ts';
+import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
-import { addCommunity, firstMatch, operate, sessionTypeOf } from './filter.ts';
+import { addCommunity, firstMatch, marked, operate, sessionTypeOf } from './filter.ts';
 import { trieOf } from './import.ts';
-import { towardsExternal, towardsInternal } from './outgoing.ts';
+import { reflected, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
+import { nextHopTold } from './told.ts';
 
 /** Interned attributes to send, or one clause why the neighbour is told nothing. */
 type Export = Result<PathAttributes>;
 export type ExportRule = (prefix: Prefix, best: Path) => Export;
 
-const noExport = 0xffff_ff01;
-const noAdvertise = 0xffff_ff02;
-const noExportSubconfed = 0xffff_ff03;
+/** What the two OPENs settled that export depends on. */
+export type Settled = Pick<Negotiated, 'families'> &
+  Partial<Pick<Negotiated, 'longLived'>> & {
+    readonly codec?: Pick<Negotiated['codec'], 'extendedNextHop'>;
+  };
 
 /** What can differ between prefixes of one path: the rule that accepts them, or the communities of where they lie. */
 type Change = FilterRule | readonly Community[] | undefined;
 
-/** @param families  negotiated with this neighbour */
+/** The whole policy towards one neighbour. What depends on the path alone is worked out once for each. */
 export function compileExport(
   config: SpeakerConfig,
   peer: PeerConfig,
-  families: readonly Family[],
+  settled: Settled,
   table: AttributeTable,
 ): ExportRule {
   const session = sessionTypeOf(peer);
+  const { families } = settled;
   const denied = trieOf(config.exportDeny);
   const communitiesAt = communityTrie(config.communities ?? []);
   const withheld = new WeakMap<Path, { readonly why: string | undefined }>();
-  const known = new WeakMap<Path, Map<Change, Export>>();
+  const known: Readonly<Record<Family, WeakMap<Path, Map<Change, Export>>>> = {
+    'ipv4-unicast': new WeakMap(),
+    'ipv6-unicast': new WeakMap(),
+  };
   const whyWithheld = (path: Path): string | undefined => {
     const cached = withheld.get(path);
     if (cached !== undefined) return cached.why;
-    const why = withholding(path, peer, session);
+    const why = withholding(path, config, peer, settled);
     withheld.set(path, { why });
     return why;
   };
-  const exportPath = (path: Path, change: Change): Export => {
-    const byChange = known.get(path) ?? new Map<Change, Export>();
-    known.set(path, byChange);
+  /** By change, apart for each family: with RFC 8950 one path may lead to prefixes of either. */
+  const exportPath = (path: Path, family: Family, change: Change): Export => {
+    const cache = known[family];
+    const byChange = cache.get(path) ?? new Map<Change, Export>();
+    cache.set(path, byChange);
     const cached = byChange.get(change);
     if (cached !== undefined) return cached;
-    const fresh = exported(changed(path.attributes, change), config, peer, table);
+    const told = exported(path, family, change, { config, peer, settled });
+    const fresh = told.ok ? ok(table.intern(told.value)) : told;
     byChange.set(change, fresh);
     return fresh;
   };
   return (prefix, best) => {
-    if (!families.includes(familyOf(prefix))) return err('its address family is not negotiated');
+    const family = familyOf(prefix);
+    if (!families.includes(family)) return err('its address family is not negotiated');
     const why = whyWithheld(best);
     if (why !== undefined) return err(why);
     const rules = peer.filters?.[isPrefix4(prefix) ? 'exportV4' : 'exportV6'] ?? [];
+    if (rules.length === 0 && config.requirePolicy === true && session === 'ebgp')
+      return err('no filter says what this eBGP neighbour may be told (RFC 8212)');
     const rule = firstMatch(rules, prefix, best, session);
     if (rule?.action === 'Reject') return err(`rejected by ${rule.name}`);
-    if (rule !== undefined) return exportPath(best, rule);
+    if (rule !== undefined) return exportPath(best, family, rule);
     const pool = denied.longestMatch(prefix);
     if (pool !== undefined) return err(`inside ${formatPrefix(pool[0])}, whose export is disabled`);
-    return exportPath(best, communitiesAt.longestMatch(prefix)?.[1]);
+    return exportPath(best, family, communitiesAt.longestMatch(prefix)?.[1]);
   };
 }
 
@@ -101,76 +110,113 @@ function changed(attributes: PathAttributes, change: Change): PathAttributes {
     : change.reduce(addCommunity, attributes);
 }
 
-function exported(
-  attributes: PathAttributes,
-  config: SpeakerConfig,
-  peer: PeerConfig,
-  table: AttributeTable,
-): Export {
+interface Towards {
+  readonly config: SpeakerConfig;
+  readonly peer: PeerConfig;
+  readonly settled: Settled;
+}
+
+function exported(path: Path, family: Family, change: Change, towards: Towards): Export {
+  const { config, peer } = towards;
+  const attributes = changed(path.attributes, change);
   const type = sessionTypeOf(peer);
-  const nextHop = nextHopTold(attributes.nextHop, type, config, peer);
-  if (nextHop === undefined) return err('we have no address of its family to name as next hop');
+  const told = nextHopTold(attributes.nextHop, family, type, towards);
+  if (told === undefined) return err('we have no address of its family to name as next hop');
   return ok(
-    table.intern(
-      type === 'ibgp'
-        ? towardsInternal(attributes, nextHop)
-        : towardsExternal(attributes, nextHop, peer.localAsn),
-    ),
+    type === 'ibgp'
+      ? parting({ ...inside(path, attributes, config), ...told }, path, config, peer)
+      : parting({ ...outside(attributes, change, peer), ...told }, path, config, peer),
   );
 }
 
-function withholding(path: Path, peer: PeerConfig, type: 'ibgp' | 'ebgp'): string | undefined {
-  const { source, attributes } = path;
-  if (source.key === peer.key) return 'learned from this neighbour';
-  if (source.type === 'ibgp' && type === 'ibgp') return 'learned by iBGP, and nothing is reflected';
-  const has = (community: number): boolean => attributes.communities?.includes(community) ?? false;
-  if (has(noAdvertise)) return 'carries the community NO_ADVERTISE';
-  // It would drop the route as a loop (RFC 4271 §9.1.2); telling it only fills its log.
-  if (type === 'ebgp' && attributes.asPath.some(({ asns }) => asns.includes(peer.peerAsn)))
-    return "its path holds the neighbour's AS already";
-  if (type === 'ebgp' && has(noExport)) return 'carries the community NO_EXPORT';
-  if (type === 'ebgp' && has(noExportSubconfed)) return 'carries the community NO_EXPORT_SUBCONFED';
-  return undefined;
+/** RFC 4456 §8: what is passed on between neighbours inside the AS says who brought it in and which clusters it passed. */
+function inside({ source }: Path, attributes: PathAttributes, { clusterId }: SpeakerConfig): PathAttributes {
+  const told = towardsInternal(attributes);
+  return source.type === 'ibgp' && clusterId !== undefined ? reflected(told, source.bgpId, clusterId) : told;
 }
 
-/** RFC 4271 §5.1.3: kept inside the AS (1), towards another as `externalNextHop` says, unless the peer asks otherwise. */
-function nextHopTold(
-  nextHop: Address,
-  type: 'ibgp' | 'ebgp',
+/** RFC 4271 §5.1.4: a MED we were given goes no further than us; one that a rule for this neighbour sets is ours. */
+function outside(attributes: PathAttributes, change: Change, peer: PeerConfig): PathAttributes {
+  const isOwnMed =
+    change !== undefined && 'action' in change && change.operations.some(({ kind }) => kind === 'setMed');
+  const { role, localAsn, privateAs } = peer;
+  const plain =
+    privateAs === undefined
+      ? attributes
+      : withoutPrivate(attributes, privateAs === 'replace' ? localAsn : undefined);
+  const told = towardsExternal(plain, localAsn);
+  const marksOtc = role?.own === 'provider' || role?.own === 'peer' || role?.own === 'rs';
+  return {
+    ...told,
+    ...(isOwnMed && attributes.med !== undefined ? { med: attributes.med } : {}),
+    // RFC 9234 §5, egress 1: whoever is told sideways or downwards passes it on downwards only.
+    ...(marksOtc && attributes.otc === undefined ? { otc: localAsn } : {}),
+  };
+}
+
+/**
+ * RFC 8326 §4: paths that are about to go carry the community, so that others are found first; inside the AS, where nobody acts on
+ * the community, they are the least preferred too. What we only pass on there is not ours to judge.
+ */
+function parting(
+  told: PathAttributes,
+  { source }: Path,
+  { drain }: SpeakerConfig,
+  peer: PeerConfig,
+): PathAttributes {
+  const type = sessionTypeOf(peer);
+  const isOurs = source.type === 'local' || type === 'ebgp';
+  if (peer.gracefulShutdown !== true && !(drain !== undefined && isOurs)) return told;
+  const leaving = marked(told, gracefulShutdown);
+  return type === 'ibgp' ? { ...leaving, localPref: 0 } : leaving;
+}
+
+function withholding(
+  path: Path,
   config: SpeakerConfig,
   peer: PeerConfig,
-): Address | undefined {
-  const { nextHopMode } = peer;
-  if (nextHopMode === 'self') return ownTowards(nextHop, config);
-  return nextHopMode === 'keep' || type === 'ibgp' ? nextHop : externalNextHop(nextHop, config, peer);
+  settled: Settled,
+): string | undefined {
+  const { source, attributes } = path;
+  const type = sessionTypeOf(peer);
+  if (source.key === peer.key) return 'learned from this neighbour';
+  if (source.type === 'local' && config.drain === 'withdrawn')
+    return 'this node is drained, so what it originates is withdrawn';
+  const unreflected =
+    source.type === 'ibgp' && type === 'ibgp' ? reflectionWithholding(path, config, peer) : undefined;
+  if (unreflected !== undefined) return unreflected;
+  const has = (community: number): boolean => attributes.communities?.includes(community) ?? false;
+  if (has(noAdvertise)) return 'carries the community NO_ADVERTISE';
+  if (path.isStale === true && settled.longLived === undefined)
+    return 'is long-lived stale, and this neighbour does not know of such routes (RFC 9494)';
+  return type === 'ebgp' ? externalWithholding(attributes, has, peer) : undefined;
 }
 
-const ownTowards = (nextHop: Address, { ownAddress }: SpeakerConfig): Address | undefined =>
-  versionOf(nextHop) === 4 ? ownAddress.ipv4 : ownAddress.ipv6;
-
-/**
- * RFC 4271 §5.1.3 2: a next hop the neighbour reaches on its own link is kept, so that a ToR sends a pod's packets
- * straight to the pod's node; any other becomes our own address. What we originate has our own address already.
- */
-function externalNextHop(nextHop: Address, config: SpeakerConfig, peer: PeerConfig): Address | undefined {
-  const own = ownTowards(nextHop, config);
-  return isOnNeighboursLink(nextHop, own, config, peer.address) ? nextHop : own;
+/** RFC 4456 §6: between two that are no clients nothing is reflected. */
+function reflectionWithholding(
+  { source, attributes }: Path,
+  { clusterId }: SpeakerConfig,
+  { isClient }: PeerConfig,
+): string | undefined {
+  if (clusterId === undefined) return 'learned by iBGP, and nothing is reflected';
+  if (source.isClient !== true && isClient !== true)
+    return 'learned by iBGP, and neither side is a client of this route reflector';
+  return attributes.clusterList?.includes(clusterId) === true
+    ? 'our own cluster is in its CLUSTER_LIST already'
+    : undefined;
 }
 
-/**
- * Across families (IPv6 routes over an IPv4 session) the neighbour's other address is unknown; that it shares a subnet
- * with our node address of its own family, and the next hop one with ours of the other, is taken for the same link.
- */
-function isOnNeighboursLink(
-  nextHop: Address,
-  own: Address | undefined,
-  config: SpeakerConfig,
-  neighbour: Address,
-): boolean {
-  const share = (a: Address | undefined, b: Address): boolean =>
-    a !== undefined &&
-    (config.connected ?? []).some((subnet) => containsAddress(subnet, a) && containsAddress(subnet, b));
-  if (versionOf(neighbour) === versionOf(nextHop)) return share(nextHop, neighbour);
-  const ownTowardsNeighbour = versionOf(neighbour) === 4 ? config.ownAddress.ipv4 : config.ownAddress.ipv6;
-  return share(ownTowardsNeighbour, neighbour) && share(own, nextHop);
+function externalWithholding(
+  { asPath, otc }: PathAttributes,
+  has: (community: number) => boolean,
+  { peerAsn, role }: PeerConfig,
+): string | undefined {
+  // It would drop the route as a loop (RFC 4271 §9.1.2); telling it only fills its log.
+  if (asPath.some(({ asns }) => asns.includes(peerAsn))) return "its path holds the neighbour's AS already";
+  if (has(noExport)) return 'carries the community NO_EXPORT';
+  if (has(noExportSubconfed)) return 'carries the community NO_EXPORT_SUBCONFED';
+  const isUpwards = role?.own === 'customer' || role?.own === 'peer' || role?.own === 'rs-client';
+  return isUpwards && otc !== undefined
+    ? `is for customers only, as AS ${otc} said, and this neighbour is none (RFC 9234)`
+    : undefined;
 }

@@ -102,6 +102,10 @@ export function addCommunity(attributes: PathAttributes, community: Community): 
     : { ...attributes, largeCommunities: [...(attributes.largeCommunities ?? []), community.parts] };
 }
 
+/** With a well-known community beside its own. */
+export const marked = (attributes: PathAttributes, value: number): PathAttributes =>
+  addCommunity(attributes, { kind: 'standard', value });
+
 /**
  * Does the rule speak of this space itself? What is dangerous by default is not let in by a rule that lets in
  * everything, or all of some larger network.

@@ -1,30 +1,33 @@
 /**
- * Import policy: may this route enter the Loc-RIB? Answers with the reason if not.
+ * Import policy: may this route enter the Loc-RIB? Answers with the reason if not; reasons.ts knows them all.
  *
- * RFC 4271 §9.1.2 (loops) and §6.3 (NEXT_HOP), RFC 4456 §8 (ORIGINATOR_ID); then the neighbour's filters, which a person
- * wrote; then the house's own guard: only what lies in the cluster's pools, never a default route, our own pod CIDRs or
- * addresses of Services. Sessions are always multihop, as Calico's
- * are, so an eBGP next hop need not share a subnet with us.
+ * First what no filter can change: RFC 4271 §9.1.2 and RFC 4456 §8 (loops), RFC 4271 §6.3 (NEXT_HOP), RFC 9774 (AS_SET),
+ * RFC 9234 §5 (leaks); then the neighbour's filters, which a person wrote; then RFC 8212 and RFC 7999; then the house's own
+ * guard: only what lies in the cluster's pools, never a default route, our own pod CIDRs, addresses of Services or the API
+ * server. Sessions are always multihop, as Calico's are, so an eBGP next hop need not share a subnet with us.
  */
 import {
   type Address,
+  type Asn,
   contains,
   formatAddress,
   formatPrefix,
   isPrefix4,
   lengthOf,
   type Prefix,
+  scopeOf,
   versionOf,
   widthOf,
 } from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import { Trie } from '../../src/lib/trie.ts';
 import type { FilterRule } from '../../src/model/bgp-filter.ts';
-import type { PeerConfig, SpeakerConfig } from '../config.ts';
+import type { NamedRule, PeerConfig, Role, SpeakerConfig } from '../config.ts';
+import { blackhole, gracefulShutdown, noExport } from '../rib/communities.ts';
 import { type Path, pathOf } from '../rib/path.ts';
 import type { AttributeTable } from '../rib/paths.ts';
 import type { PathAttributes } from '../wire/message.ts';
-import { explain, firstMatch, operate, sessionTypeOf, speaksOf } from './filter.ts';
+import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
 
 /** Undefined: accepted. Else one clause that says why not. */
@@ -51,30 +54,52 @@ export function compileGuard({ importPolicy, connected = [] }: GuardParts): Pref
   const blocks = trieOf(importPolicy.blocks ?? []);
   const services = trieOf(importPolicy.services ?? []);
   const links = trieOf(connected);
+  const servers = trieOf(importPolicy.protected ?? []);
 
+  /** In order; `place` is the pool that the prefix lies in. */
+  const dangers: readonly ((prefix: Prefix, place: Prefix | undefined) => Danger | undefined)[] = [
+    (prefix) =>
+      lengthOf(prefix) === 0 ? { space: prefix, reject: 'a default route is never accepted' } : undefined,
+    (prefix) =>
+      inside(servers, prefix, (server) => `takes away the API server's address ${formatPrefix(server)}`),
+    (prefix) => inside(never, prefix, (own) => `lies inside our own pod CIDR ${formatPrefix(own)}`),
+    (prefix, place) => {
+      const service = inside(
+        services,
+        prefix,
+        (range) =>
+          `lies inside ${formatPrefix(range)}, addresses of Services, which every node answers for itself`,
+      );
+      const isWider =
+        service !== undefined && place !== undefined && lengthOf(service.space) < lengthOf(place);
+      return isWider ? undefined : service;
+    },
+    (prefix, place) => {
+      const link = place && inside(links, prefix, insideLink);
+      return link && lengthOf(link.space) > lengthOf(place) ? link : undefined;
+    },
+    (prefix) => {
+      const block = inside(
+        blocks,
+        prefix,
+        (own) =>
+          `lies inside our own block ${formatPrefix(own)}, of which only single addresses can be another node's`,
+      );
+      const isBorrowed = block !== undefined && isHost(prefix) && !isHost(block.space);
+      return isBorrowed ? undefined : block;
+    },
+  ];
   const dangerOf = (prefix: Prefix, place: Prefix | undefined): Danger | undefined => {
-    if (lengthOf(prefix) === 0) return { space: prefix, reject: 'a default route is never accepted' };
-    const own = never.longestMatch(prefix)?.[0];
-    if (own !== undefined) return { space: own, reject: `lies inside our own pod CIDR ${formatPrefix(own)}` };
-    const service = services.longestMatch(prefix)?.[0];
-    if (service !== undefined && (place === undefined || lengthOf(service) >= lengthOf(place)))
-      return {
-        space: service,
-        reject: `lies inside ${formatPrefix(service)}, addresses of Services, which every node answers for itself`,
-      };
-    const block = blocks.longestMatch(prefix)?.[0];
-    return block === undefined || (isHost(prefix) && !isHost(block))
-      ? undefined
-      : {
-          space: block,
-          reject: `lies inside our own block ${formatPrefix(block)}, of which only single addresses can be another node's`,
-        };
+    for (const danger of dangers) {
+      const met = danger(prefix, place);
+      if (met !== undefined) return met;
+    }
+    return undefined;
   };
   /** Asked of what lies in no pool, and so only where a filter accepts it. */
   const strayOf = (prefix: Prefix): Danger | undefined => {
     const link = links.longestMatch(prefix)?.[0];
-    if (link !== undefined)
-      return { space: link, reject: `lies inside ${formatPrefix(link)}, a network of this node itself` };
+    if (link !== undefined) return { space: link, reject: insideLink(link) };
     const range = unusableRanges.find(([one]) => contains(one, prefix));
     return range && { space: range[0], reject: `${formatPrefix(prefix)} ${range[1]}` };
   };
@@ -92,6 +117,15 @@ export function compileGuard({ importPolicy, connected = [] }: GuardParts): Pref
   };
 }
 
+/** The closest of these spaces that holds the prefix. */
+function inside(spaces: Trie<true>, prefix: Prefix, why: (space: Prefix) => string): Danger | undefined {
+  const space = spaces.longestMatch(prefix)?.[0];
+  return space === undefined ? undefined : { space, reject: why(space) };
+}
+
+const insideLink = (link: Prefix): string =>
+  `lies inside ${formatPrefix(link)}, a network of this node itself`;
+
 type GuardParts = Pick<SpeakerConfig, 'importPolicy' | 'connected'>;
 
 const isHost = (prefix: Prefix): boolean => lengthOf(prefix) === widthOf(prefix);
@@ -107,45 +141,87 @@ export function compileImport(
   table: AttributeTable,
 ): ImportRule {
   const session = sessionTypeOf(peer);
+  const judge = judgeOf(config, peer, session);
   const known = new WeakMap<Path, Result<Path>>();
   const changed = new WeakMap<Path, Map<FilterRule, Path>>();
-  const changedBy = (path: Path, change: (attributes: PathAttributes) => PathAttributes): Path =>
-    pathOf(path.source, table.intern(change(path.attributes)));
   const sound = (path: Path): Result<Path> => {
     const cached = known.get(path);
     if (cached !== undefined) return cached;
-    const reject = loop(path.attributes, config, peer) ?? badNextHop(path.attributes, config);
-    const isLeaving = session === 'ebgp' && path.attributes.communities?.includes(gracefulShutdown) === true;
-    const fresh = reject === undefined ? ok(isLeaving ? changedBy(path, leastPreferred) : path) : err(reject);
+    const judged = judge(path.attributes);
+    const fresh = judged.ok
+      ? ok(judged.value === path.attributes ? path : pathOf(path.source, table.intern(judged.value)))
+      : judged;
     known.set(path, fresh);
     return fresh;
   };
   const acceptedBy = (rule: FilterRule, path: Path): Path => {
-    if (rule.operations.length === 0) return path;
+    const isDropped = carriesBlackhole(path);
+    if (rule.operations.length === 0 && !isDropped) return path;
     const byRule = changed.get(path) ?? new Map<FilterRule, Path>();
     changed.set(path, byRule);
     const cached = byRule.get(rule);
     if (cached !== undefined) return cached;
-    const fresh = changedBy(path, (attributes) => operate(attributes, rule.operations));
+    const operated = operate(path.attributes, rule.operations);
+    const attributes = isDropped ? marked(operated, noExport) : operated;
+    const fresh = pathOf(path.source, table.intern(attributes));
     byRule.set(rule, fresh);
     return fresh;
   };
+  const isStrict = config.requirePolicy === true && session === 'ebgp';
   return (prefix, path) => {
     const base = sound(path);
     if (!base.ok) return base;
-    const other = otherFamily(prefix, path.attributes.nextHop);
-    if (other !== undefined) return err(other);
+    if (isOtherFamily(prefix, base.value.attributes.nextHop))
+      return err('next hop is of the other address family');
     const rules = peer.filters?.[isPrefix4(prefix) ? 'importV4' : 'importV6'] ?? [];
+    if (isStrict && rules.length === 0)
+      return err('no filter says what may come from this eBGP neighbour (RFC 8212)');
     const rule = firstMatch(rules, prefix, base.value, session);
-    if (rule?.action === 'Reject') return err(`rejected by ${rule.name}`);
-    const reject = guard(prefix, rule);
+    const reject = refused(rule, base.value) ?? guard(prefix, rule);
     if (reject !== undefined) return err(reject);
     return rule === undefined ? base : ok(acceptedBy(rule, base.value));
   };
 }
 
-/** RFC 8326 §4.1, on receipt from another AS: the router that told it is about to go. */
-const gracefulShutdown = 0xffff_0000;
+function refused(rule: NamedRule | undefined, path: Path): Reject {
+  if (rule?.action === 'Reject') return `rejected by ${rule.name}`;
+  return carriesBlackhole(path) && !namesBlackhole(rule)
+    ? 'carries the community BLACKHOLE, and no rule that accepts it names that community'
+    : undefined;
+}
+
+/**
+ * RFC 7999 §3.3: only by agreement, which is a rule that names the community; "accept everything" is none. What is accepted
+ * so is a blackhole route in the kernel, and stays in the AS (§3.2).
+ */
+const namesBlackhole = (rule: FilterRule | undefined): boolean =>
+  rule?.community?.kind === 'standard' && rule.community.value === blackhole;
+const carriesBlackhole = ({ attributes }: Path): boolean =>
+  attributes.communities?.includes(blackhole) === true;
+
+/** What depends on the attributes alone: as they count here, or why the route cannot be used. */
+function judgeOf(
+  config: SpeakerConfig,
+  peer: PeerConfig,
+  session: 'ebgp' | 'ibgp',
+): (attributes: PathAttributes) => Result<PathAttributes> {
+  const role = session === 'ebgp' ? peer.role?.own : undefined;
+  return (received) => {
+    const attributes = viaLink(received);
+    const reject =
+      loop(attributes, config, peer) ??
+      aggregated(attributes) ??
+      badNextHop(attributes.nextHop, config, peer) ??
+      (role && leak(attributes, role, peer));
+    if (reject !== undefined) return err(reject);
+    const isLeaving = session === 'ebgp' && attributes.communities?.includes(gracefulShutdown) === true;
+    const kept = role === undefined ? attributes : onlyToCustomers(attributes, role, peer.peerAsn);
+    if (peer.gracefulShutdown === true) return ok(leastPreferred(marked(kept, gracefulShutdown)));
+    return ok(isLeaving ? leastPreferred(kept) : kept);
+  };
+}
+
+/** RFC 8326 §4: the least preferred there is. */
 const leastPreferred = (attributes: PathAttributes): PathAttributes => ({ ...attributes, localPref: 0 });
 
 /** RFC 4271 §9.1.2: the full AS_PATH, whatever the kind of segment or session; RFC 4456 §8 for what was reflected. */
@@ -158,22 +234,56 @@ function loop(attributes: PathAttributes, config: SpeakerConfig, peer: PeerConfi
         ? `loop: our own AS ${own} is in its AS path`
         : `loop: our own AS ${own} is in its AS path ${times} times, and ${allowed} are allowed`;
   }
-  return attributes.originatorId === config.routerId
-    ? 'loop: ORIGINATOR_ID is our own identifier'
+  if (attributes.originatorId === config.routerId) return 'loop: ORIGINATOR_ID is our own identifier';
+  return config.clusterId !== undefined && attributes.clusterList?.includes(config.clusterId) === true
+    ? 'loop: our own cluster is in its CLUSTER_LIST'
     : undefined;
 }
 
-function badNextHop({ nextHop }: PathAttributes, { ownAddress }: SpeakerConfig): Reject {
-  const flaw = nextHopFlaw(nextHop);
+/** RFC 9774: nobody may tell such a path any more, and who hears it treats it as withdrawn. */
+const aggregated = ({ asPath }: PathAttributes): Reject =>
+  asPath.some(({ kind }) => kind === 'set' || kind === 'confedSet')
+    ? 'its AS path holds an AS_SET, which RFC 9774 forbids'
+    : undefined;
+
+/** RFC 9234 §5, ingress 1 and 2: by our own role. */
+function leak({ otc }: PathAttributes, role: Role, { peerAsn }: PeerConfig): Reject {
+  if (otc === undefined) return undefined;
+  if (role === 'provider') return `leak: a customer tells what AS ${otc} told for customers only`;
+  if (role === 'rs')
+    return `leak: a client of this route server tells what AS ${otc} told for customers only`;
+  return role === 'peer' && otc !== peerAsn
+    ? `leak: a peer tells what AS ${otc} told for customers only`
+    : undefined;
+}
+
+/** RFC 9234 §5, ingress 3: what comes from above or beside goes on downwards only. */
+const onlyToCustomers = (attributes: PathAttributes, role: Role, peerAsn: Asn): PathAttributes =>
+  attributes.otc === undefined && (role === 'customer' || role === 'peer' || role === 'rs-client')
+    ? { ...attributes, otc: peerAsn }
+    : attributes;
+
+/** On a session over one link the neighbour's link-local address is the way, whatever global one it names too (RFC 2545 §3). */
+const viaLink = (attributes: PathAttributes): PathAttributes => {
+  const { linkLocal } = attributes;
+  return linkLocal === undefined || scopeOf(linkLocal) === undefined || linkLocal === attributes.nextHop
+    ? attributes
+    : { ...attributes, nextHop: linkLocal };
+};
+
+/** A link-local one is a way only with its link, or as the very neighbour that tells it. */
+function badNextHop(nextHop: Address, { ownAddress }: SpeakerConfig, { address }: PeerConfig): Reject {
+  const isOnLink = scopeOf(nextHop) !== undefined || nextHop === address;
+  const flaw = isOnLink ? undefined : nextHopFlaw(nextHop);
   if (flaw !== undefined) return `next hop ${flaw}`;
   return nextHop === ownAddress.ipv4 || nextHop === ownAddress.ipv6
     ? `next hop ${formatAddress(nextHop)} is our own address`
     : undefined;
 }
 
-/** RFC 8950, IPv4 over an IPv6 next hop, is not negotiated. */
-const otherFamily = (prefix: Prefix, nextHop: Address): Reject =>
-  versionOf(prefix) === versionOf(nextHop) ? undefined : 'next hop is of the other address family';
+/** An IPv4 prefix may have an IPv6 next hop where that was agreed (RFC 8950), or the codec had not let it through. */
+const isOtherFamily = (prefix: Prefix, nextHop: Address): boolean =>
+  versionOf(prefix) === 6 && versionOf(nextHop) === 4;
 
 export function trieOf(prefixes: readonly Prefix[]): Trie<true> {
   const trie = new Trie<true>();

@@ -1,5 +1,5 @@
 /** How path attributes change on their way out: RFC 4271 §5.1 and, for what we do not know, §5. */
-import type { Address, Asn } from '../../src/lib/net.ts';
+import type { Asn, Ipv4 } from '../../src/lib/net.ts';
 import type { AsPath, PathAttributes, RawAttribute } from '../wire/message.ts';
 
 const optional = 0x80;
@@ -12,11 +12,10 @@ const longestSegment = 255;
 const defaultLocalPref = 100;
 
 /** Inside the AS: all is kept, LOCAL_PREF always present (§5.1.5). */
-export function towardsInternal(attributes: PathAttributes, nextHop: Address): PathAttributes {
+export function towardsInternal(attributes: PathAttributes): PathAttributes {
   const { linkLocal: _, unknown, ...kept } = attributes;
   return {
     ...kept,
-    nextHop,
     localPref: attributes.localPref ?? defaultLocalPref,
     ...passedOn(unknown),
   };
@@ -26,7 +25,7 @@ export function towardsInternal(attributes: PathAttributes, nextHop: Address): P
  * To another AS: our AS in front (§5.1.2 b 1), without LOCAL_PREF (§5.1.5), MED (§5.1.4: not to other neighbouring
  * ASes), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 §8: non-transitive).
  */
-export function towardsExternal(attributes: PathAttributes, nextHop: Address, localAsn: Asn): PathAttributes {
+export function towardsExternal(attributes: PathAttributes, localAsn: Asn): PathAttributes {
   const {
     linkLocal: _1,
     med: _2,
@@ -40,11 +39,35 @@ export function towardsExternal(attributes: PathAttributes, nextHop: Address, lo
   const transitives = extendedCommunities?.filter((community) => (community & nonTransitiveCommunity) === 0n);
   return {
     ...kept,
-    nextHop,
     asPath: prepend(localAsn, attributes.asPath),
     ...(transitives !== undefined && transitives.length > 0 ? { extendedCommunities: transitives } : {}),
     ...passedOn(unknown),
   };
+}
+
+/**
+ * RFC 4456 §8: ORIGINATOR_ID is set once, by who reflects first; our cluster goes in front of CLUSTER_LIST.
+ * @param from  BGP identifier of the neighbour we have it from
+ */
+export const reflected = (attributes: PathAttributes, from: Ipv4, clusterId: Ipv4): PathAttributes => ({
+  ...attributes,
+  originatorId: attributes.originatorId ?? from,
+  clusterList: [clusterId, ...(attributes.clusterList ?? [])],
+});
+
+/** RFC 6996 §5. */
+const isPrivate = (asn: Asn): boolean =>
+  (asn >= 64_512 && asn <= 65_534) || (asn >= 4_200_000_000 && asn <= 4_294_967_294);
+
+/** The path without AS numbers that mean nothing outside, or with `instead` in their place, which keeps its length. */
+export function withoutPrivate(attributes: PathAttributes, instead: Asn | undefined): PathAttributes {
+  const { asPath } = attributes;
+  if (!asPath.some(({ asns }) => asns.some(isPrivate))) return attributes;
+  const kept = asPath.map(({ kind, asns }) => ({
+    kind,
+    asns: asns.flatMap((asn) => (!isPrivate(asn) ? [asn] : instead === undefined ? [] : [instead])),
+  }));
+  return { ...attributes, asPath: kept.filter(({ asns }) => asns.length > 0) };
 }
 
 /** As the first of a sequence (§5.1.2 b). */

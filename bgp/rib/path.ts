@@ -7,6 +7,7 @@
 import type { Address, Asn, Ipv4, Prefix } from '../../src/lib/net.ts';
 import { isPrefix4 } from '../../src/lib/net.ts';
 import type { AsPath, Family, PathAttributes } from '../wire/message.ts';
+import { llgrStale } from './communities.ts';
 
 /** Who a path came from: one Established session, or this node itself. */
 export interface Source {
@@ -18,6 +19,8 @@ export interface Source {
   /** The neighbour's address; for local never compared, as there is only one. */
   readonly address: Address;
   readonly port: number;
+  /** It is a client of ours (RFC 4456): what it tells is reflected to everyone inside the AS. */
+  readonly isClient?: true;
 }
 
 export interface Path {
@@ -30,9 +33,6 @@ export interface Path {
   /** Carries LLGR_STALE: whoever told it has been away for long, and any other path is better (RFC 9494 §4.3). */
   readonly isStale?: true;
 }
-
-/** RFC 9494 §5. */
-export const llgrStale = 0xffff_0006;
 
 export class PathTable {
   readonly #paths = new WeakMap<PathAttributes, Path>();

@@ -101,29 +101,33 @@ function localPath(turn: Turn, version: IpVersion): Path | undefined {
 
 const guardParts = ({ importPolicy, connected }: SpeakerConfig) => ({ importPolicy, connected });
 
-const importParts = ({ importPolicy, ownAddress, connected }: SpeakerConfig) => ({
+const importParts = ({ importPolicy, ownAddress, connected, clusterId, requirePolicy }: SpeakerConfig) => [
   importPolicy,
   ownAddress,
   connected,
-});
+  clusterId,
+  requirePolicy,
+];
 
-const exportParts = ({ ownAddress, exportDeny, connected, communities }: SpeakerConfig) => ({
-  ownAddress,
-  exportDeny,
-  connected,
-  communities,
-});
+const exportParts = (config: SpeakerConfig) => {
+  const { ownAddress, exportDeny, connected, communities, clusterId, requirePolicy, drain } = config;
+  return [ownAddress, exportDeny, connected, communities, clusterId, requirePolicy, drain];
+};
 
 /** What of a neighbour's own configuration its two policies are made of. */
-const importPeerParts = ({ filters, allowedOwnAs }: PeerConfig) => [
+const importPeerParts = ({ filters, allowedOwnAs, gracefulShutdown }: PeerConfig) => [
   filters?.importV4,
   filters?.importV6,
   allowedOwnAs,
+  gracefulShutdown,
 ];
-const exportPeerParts = ({ filters, nextHopMode }: PeerConfig) => [
+const exportPeerParts = ({ filters, nextHopMode, gracefulShutdown, privateAs, isClient }: PeerConfig) => [
   filters?.exportV4,
   filters?.exportV6,
   nextHopMode,
+  gracefulShutdown,
+  privateAs,
+  isClient,
 ];
 
 /** For the sessions that stay: the rules they were born with give way to those of today. */
@@ -148,7 +152,7 @@ function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: Spea
       turn.shown.add(key);
     }
     if (isExportOther) {
-      const rule = compileExport(next, config, session.negotiated.families, turn.speaker.attributes);
+      const rule = compileExport(next, config, session.negotiated, turn.speaker.attributes);
       amendSession(turn, key, { export: rule });
       reexport(turn, { ...session, export: rule });
     }

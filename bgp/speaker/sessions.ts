@@ -108,6 +108,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
     bgpId: negotiated.peerId,
     address: peer.address,
     port: peer.port,
+    ...(peer.isClient === true ? { isClient: true as const } : {}),
   };
   const session: Session = {
     side,
@@ -116,7 +117,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
     adjRibIn: new AdjRibIn(source, turn.speaker.attributes),
     adjRibOut: new AdjRibOut(negotiated.families, turn.speaker.life.isDeferring),
     accept: compileImport(config, peer, guard, turn.speaker.attributes),
-    export: compileExport(config, peer, negotiated.families, turn.speaker.attributes),
+    export: compileExport(config, peer, negotiated, turn.speaker.attributes),
     isWriteWanted: false,
     flawed: 0,
   };

@@ -186,7 +186,9 @@ test('import: the first rule of all filters that matches decides, and else the p
       const shipped = compileImport(config, peer, compileGuard(config), new AttributeTable());
       const verdict = shipped(where, path);
       const expected = obvious(all, where, path, type);
-      if (expected === 'Reject')
+      if (given.asPath?.some(({ kind }) => kind === 'set'))
+        expect(verdict).toMatchObject({ ok: false, error: expect.stringContaining('AS_SET') });
+      else if (expected === 'Reject')
         expect(verdict).toMatchObject({ ok: false, error: expect.stringMatching(/^rejected by rule/) });
       else if (expected !== undefined) {
         expect(verdict.ok && plain(verdict.value.attributes)).toEqual(expected);
@@ -207,7 +209,12 @@ test('export: likewise, and else the pools whose export is disabled keep theirs 
       const where = prefix(text);
       const path = routeOf({ key: 'another', type: source }, given);
       const peer = neighbour(type, named(all, 'exportV4'));
-      const verdict = compileExport(config, peer, ['ipv4-unicast'], new AttributeTable())(where, path);
+      const verdict = compileExport(
+        config,
+        peer,
+        { families: ['ipv4-unicast'] },
+        new AttributeTable(),
+      )(where, path);
       const expected = obvious(all, where, path, type);
       const ours = type === 'eBGP' ? ['64512'] : [];
       if (expected === 'Reject')

@@ -22,7 +22,7 @@ interface Given {
 
 function told(peer: PeerConfig, path: Path, given: Given = {}): PathAttributes | string {
   const { config = configOf(), families = both, where = at } = given;
-  const rule = compileExport(config, peer, families, new AttributeTable());
+  const rule = compileExport(config, peer, { families }, new AttributeTable());
   const exported = rule(where, path);
   expect(rule(where, path)).toEqual(exported);
   return exported.ok ? exported.value : exported.error;

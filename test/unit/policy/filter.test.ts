@@ -130,7 +130,7 @@ describe('prefixAdvertisements', () => {
   });
   const told = (where: string, filters?: Filters, attributes: Partial<PathAttributes> = {}): unknown => {
     const peer = peerOf(filters === undefined ? {} : { filters });
-    const rule = compileExport(asked, peer, ['ipv4-unicast'], new AttributeTable());
+    const rule = compileExport(asked, peer, { families: ['ipv4-unicast'] }, new AttributeTable());
     const path = routeOf({ key: 'local', type: 'local' }, { nextHop: v4('192.0.2.100'), ...attributes });
     const found = rule(prefix(where), path);
     return found.ok ? [found.value.communities, found.value.largeCommunities] : found.error;
@@ -148,12 +148,39 @@ describe('prefixAdvertisements', () => {
   });
 });
 
-test('RFC 7999 §3.1: BLACKHOLE is carried on and changes nothing here', () => {
-  const blackhole = { communities: [0xffff_029a] };
-  expect(imported('10.2.0.0/24', filtersOf('importV4'), blackhole)).toMatchObject(blackhole);
-  const rule = compileExport(configOf(), peerOf({ key: 'other' }), ['ipv4-unicast'], new AttributeTable());
-  expect(rule(prefix('10.2.0.0/24'), routeOf({ type: 'ibgp' }, blackhole))).toMatchObject({
-    ok: true,
-    value: blackhole,
+describe('RFC 7999 §3.3: what carries BLACKHOLE', () => {
+  const marked = { communities: [0xffff_029a] };
+  const agreed = { community: { kind: 'standard', value: 0xffff_029a } } as const;
+  const none = 'carries the community BLACKHOLE, and no rule that accepts it names that community';
+  test('is not taken without a rule that names the community', () => {
+    expect(imported('10.2.0.7/32', filtersOf('importV4'), marked)).toBe(none);
+    expect(imported('10.2.0.7/32', filtersOf('importV4', {}), marked)).toBe(none);
+    expect(imported('10.2.0.7/32', filtersOf('importV4', to('10.2.0.0/24')), marked)).toBe(none);
   });
+  test('is taken by such a rule, and then stays in the AS (§3.2)', () => {
+    expect(imported('10.2.0.7/32', filtersOf('importV4', agreed), marked)).toMatchObject({
+      communities: [0xffff_029a, 0xffff_ff01],
+    });
+    expect(imported('203.0.113.7/32', filtersOf('importV4', agreed), marked)).toBeTypeOf('object');
+  });
+  test('is no way around the guard', () => {
+    expect(imported('0.0.0.0/0', filtersOf('importV4', agreed), marked)).toMatch(/^a default route/);
+    expect(imported('10.1.0.7/32', filtersOf('importV4', agreed), marked)).toMatch(/^lies inside our own/);
+  });
+  test('may be rejected by it like anything else', () => {
+    const reject = { ...agreed, action: 'Reject' } as const;
+    expect(imported('10.2.0.7/32', filtersOf('importV4', reject), marked)).toMatch(/^rejected by/);
+  });
+});
+
+test('a MED that a rule for an eBGP neighbour sets is told, and one that came with the route is not', () => {
+  const told = (...operations: FilterRule['operations']): unknown => {
+    const peer = peerOf({ key: 'other', filters: filtersOf('exportV4', { operations }) });
+    const rule = compileExport(configOf(), peer, { families: ['ipv4-unicast'] }, new AttributeTable());
+    const result = rule(prefix('10.2.0.0/24'), routeOf({ type: 'ibgp' }, { med: 7 }));
+    return result.ok && result.value.med;
+  };
+  expect(told()).toBeUndefined();
+  expect(told({ kind: 'setMed', value: 50 })).toBe(50);
+  expect(told({ kind: 'setMed', value: 0 })).toBe(0);
 });

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { PeerConfig, SpeakerConfig } from '../../../bgp/config.ts';
+import type { PeerConfig, Role, SpeakerConfig } from '../../../bgp/config.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
+import { importReasons, reasonOf } from '../../../bgp/policy/reasons.ts';
 import { AttributeTable } from '../../../bgp/rib/paths.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
-import { asn, type Prefix } from '../../../src/lib/net.ts';
+import { asn, type Ipv6, type Prefix, scoped } from '../../../src/lib/net.ts';
 import { configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
 import { address, prefix, v4 } from '../../support/wire.ts';
 
@@ -22,6 +23,19 @@ function verdict(
   const first = rule(where, path);
   expect(rule(where, path)).toEqual(first);
   return first.ok ? 'accepted' : first.error;
+}
+
+/** The attributes as they count here, or why not. */
+function taken(
+  where: Prefix,
+  attributes: Partial<PathAttributes>,
+  config: SpeakerConfig = configOf(),
+  peer: PeerConfig = peerOf(),
+): PathAttributes | string {
+  const rule = compileImport(config, peer, compileGuard(config), new AttributeTable());
+  const found = rule(where, routeOf({ type: peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp' }, attributes));
+  if (!found.ok) expect(reasonOf(found.error, importReasons)?.code).toBeTypeOf('string');
+  return found.ok ? found.value.attributes : found.error;
 }
 
 test('a route inside a pool with a sound next hop is accepted', () => {
@@ -69,7 +83,7 @@ describe('RFC 4271 §6.3: a next hop must be a host someone else can be', () => 
     ['224.0.0.5', 'next hop 224.0.0.5 is multicast'],
     ['255.255.255.255', 'next hop 255.255.255.255 is reserved'],
     ['192.0.2.100', 'next hop 192.0.2.100 is our own address'],
-    ['2001:db8::1', 'next hop is of the other address family'],
+    ['2001:db8::100', 'next hop 2001:db8::100 is our own address'],
   ])('%s', (nextHop, why) => {
     expect(verdict(at, { ...sound, nextHop: address(nextHop) })).toBe(why);
   });
@@ -155,4 +169,154 @@ describe('addresses of Services', () => {
     expect(verdict(at, sound, serving('10.0.0.0/8'))).toBe('accepted');
     expect(verdict(at, sound, serving('0.0.0.0/0'))).toBe('accepted');
   });
+});
+
+test('RFC 8950 §3: an IPv4 prefix may have an IPv6 next hop, of which the codec knows whether it was agreed', () => {
+  expect(verdict(at, { ...sound, nextHop: address('2001:db8::1') })).toBe('accepted');
+});
+
+describe('link-local next hops', () => {
+  const link = scoped(address('fe80::9') as Ipv6, 7);
+  const at6 = prefix('fd00:2::/64');
+  test('are a way together with their link', () => {
+    expect(verdict(at6, { ...sound, nextHop: link })).toBe('accepted');
+    expect(verdict(at, { ...sound, nextHop: link })).toBe('accepted');
+  });
+  test('RFC 2545 §3: win over the global one that comes with them', () => {
+    expect(taken(at6, { ...sound, nextHop: address('2001:db8::1'), linkLocal: link })).toMatchObject({
+      nextHop: link,
+    });
+    const bare = address('fe80::9') as Ipv6;
+    expect(taken(at6, { ...sound, nextHop: address('2001:db8::1'), linkLocal: bare })).toMatchObject({
+      nextHop: address('2001:db8::1'),
+    });
+  });
+  test('of IPv4 are a way if they are the neighbour itself', () => {
+    const near = peerOf({ address: address('169.254.1.1') });
+    expect(taken(at, { ...sound, nextHop: v4('169.254.1.1') }, configOf(), near)).toBeTypeOf('object');
+    expect(taken(at, { ...sound, nextHop: v4('169.254.1.2') }, configOf(), near)).toBe(
+      'next hop 169.254.1.2 is link-local',
+    );
+  });
+});
+
+test('RFC 4456 §8: a route that our own cluster has reflected before is a loop', () => {
+  const reflector = configOf({ clusterId: v4('192.0.2.50') });
+  const clusterList = [v4('192.0.2.49'), v4('192.0.2.50')];
+  const internal = peerOf({ peerAsn: asn(64512) });
+  const path = { asPath: sequence(65001), clusterList };
+  expect(verdict(at, path, reflector, internal)).toBe('loop: our own cluster is in its CLUSTER_LIST');
+  expect(verdict(at, path, configOf(), internal)).toBe('accepted');
+});
+
+test('RFC 9774 §3: a path with an AS_SET is not accepted', () => {
+  const set = { kind: 'set', asns: [asn(1), asn(2)] } as const;
+  expect(verdict(at, { asPath: [...sequence(64999), set] })).toBe(
+    'its AS path holds an AS_SET, which RFC 9774 forbids',
+  );
+});
+
+describe('RFC 9234 §5: Only to Customer on the way in, by our own role', () => {
+  const by = (own: Role): PeerConfig => peerOf({ role: { own } });
+  const leak = (whose: string): string => `leak: ${whose} tells what AS 65001 told for customers only`;
+  const rows: readonly (readonly [
+    Role,
+    bare: number | undefined,
+    foreign: string | number,
+    theirs: string | number,
+  ])[] = [
+    [
+      'provider',
+      undefined,
+      leak('a customer'),
+      'leak: a customer tells what AS 64999 told for customers only',
+    ],
+    [
+      'rs',
+      undefined,
+      leak('a client of this route server'),
+      'leak: a client of this route server tells what AS 64999 told for customers only',
+    ],
+    ['peer', 64999, leak('a peer'), 64999],
+    ['customer', 64999, 65001, 64999],
+    ['rs-client', 64999, 65001, 64999],
+  ];
+  const otc = (found: PathAttributes | string): unknown => (typeof found === 'string' ? found : found.otc);
+  test.each(rows)('%s', (own, bare, foreign, theirs) => {
+    expect(otc(taken(at, sound, configOf(), by(own)))).toBe(bare);
+    expect(otc(taken(at, { ...sound, otc: asn(65001) }, configOf(), by(own)))).toBe(foreign);
+    expect(otc(taken(at, { ...sound, otc: asn(64999) }, configOf(), by(own)))).toBe(theirs);
+  });
+  test('without a role, or inside the AS, it is passed on as it is', () => {
+    expect(otc(taken(at, { ...sound, otc: asn(65001) }))).toBe(65001);
+    const internal = peerOf({ peerAsn: asn(64512), role: { own: 'provider' } });
+    expect(otc(taken(at, { asPath: sequence(65001), otc: asn(65001) }, configOf(), internal))).toBe(65001);
+  });
+});
+
+describe('RFC 8212: requirePolicy', () => {
+  const strict = configOf({ requirePolicy: true });
+  const filters = { exportV4: [], importV4: [], exportV6: [], importV6: [] };
+  const why = 'no filter says what may come from this eBGP neighbour (RFC 8212)';
+  test('refuses all from an eBGP neighbour without a filter of this direction and family', () => {
+    expect(verdict(at, sound, strict)).toBe(why);
+    expect(verdict(at, sound, strict, peerOf({ filters }))).toBe(why);
+    const some = { ...filters, importV6: [{ name: 'f', action: 'Accept', operations: [] }] } as const;
+    expect(verdict(at, sound, strict, peerOf({ filters: some }))).toBe(why);
+  });
+  test('asks nothing of a neighbour inside the AS, nor where a filter says something', () => {
+    const internal = peerOf({ peerAsn: asn(64512) });
+    expect(verdict(at, { asPath: sequence(65001) }, strict, internal)).toBe('accepted');
+    const other = {
+      ...filters,
+      importV4: [{ name: 'f', action: 'Reject', source: 'RemotePeers', peerType: 'iBGP', operations: [] }],
+    } as const;
+    expect(verdict(at, sound, strict, peerOf({ filters: other }))).toBe('accepted');
+  });
+});
+
+describe('RFC 8326 §4: graceful shutdown', () => {
+  const leaving = { ...sound, communities: [0xffff_0000], localPref: 200 };
+  test('of a neighbour in another AS makes its routes the least preferred', () => {
+    expect(taken(at, leaving)).toMatchObject({ localPref: 0 });
+  });
+  test('inside the AS is for the sender to say by LOCAL_PREF', () => {
+    const internal = peerOf({ peerAsn: asn(64512) });
+    expect(taken(at, { ...leaving, asPath: [] }, configOf(), internal)).toMatchObject({ localPref: 200 });
+  });
+  test('of the session itself, by gracefulShutdown, does so to all that comes over it, and marks it', () => {
+    for (const peerAsn of [asn(64512), asn(64999)])
+      expect(
+        taken(
+          at,
+          { asPath: sequence(65001), localPref: 200 },
+          configOf(),
+          peerOf({ peerAsn, gracefulShutdown: true }),
+        ),
+      ).toMatchObject({ localPref: 0, communities: [0xffff_0000] });
+  });
+});
+
+describe("the API server's address", () => {
+  const guarded = configOf({
+    importPolicy: { within: [prefix('10.0.0.0/8')], never: [], protected: [prefix('10.5.0.1/32')] },
+  });
+  test('is never taken away, though it lies in a pool', () => {
+    expect(verdict(prefix('10.5.0.1/32'), sound, guarded)).toBe(
+      "takes away the API server's address 10.5.0.1/32",
+    );
+    expect(verdict(prefix('10.5.0.0/24'), sound, guarded)).toBe('accepted');
+  });
+});
+
+test("a network of this node that lies in a pool is the node's own, but pods that lie in such a network are pods", () => {
+  const flat = (pool: string): SpeakerConfig =>
+    configOf({
+      connected: [prefix('10.7.0.0/24')],
+      importPolicy: { within: [prefix(pool)], never: [] },
+    });
+  expect(verdict(prefix('10.7.0.0/25'), sound, flat('10.0.0.0/8'))).toBe(
+    'lies inside 10.7.0.0/24, a network of this node itself',
+  );
+  expect(verdict(prefix('10.7.0.64/26'), sound, flat('10.7.0.64/26'))).toBe('accepted');
 });
