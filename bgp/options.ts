@@ -23,6 +23,28 @@ export interface BgpOptions {
   /** ADDR:PORT. */
   readonly metrics: string;
   readonly logLevel: LogLevel;
+  readonly bmp?: BmpTarget;
+  readonly bmpLocRib?: boolean;
+  /** A directory. */
+  readonly mrtUpdates?: string;
+}
+
+/** A monitoring station (RFC 7854). */
+export interface BmpTarget {
+  readonly host: string;
+  readonly port: number;
+  /** With --bmp-loc-rib. */
+  readonly withLocRib: boolean;
+}
+
+/** "HOST:PORT" or "[ADDR]:PORT"; without a port 11019, as many stations have it. */
+export function parseBmp(text: string): BmpTarget {
+  const [, bracketed, plain, port = '11019'] =
+    /^(?:\[([^\]]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port) < 1 || Number(port) > 65_535)
+    throw new InvalidArgumentError('Write HOST:PORT or [ADDR]:PORT, for example 10.0.0.9:11019.');
+  return { host, port: Number(port), withLocRib: false };
 }
 
 /** What --listen says; what it does not say comes from the configuration. */
@@ -80,6 +102,16 @@ export function parseOptions(argv: readonly string[]): BgpOptions | number {
     .option('--state-dir <path>', 'where what the API server said last is written down', '/var/lib/tortie')
     .option('--socket <path>', 'Unix socket for tortiectl', '/run/tortie/bgp.sock')
     .option('--metrics <addr:port>', 'where /metrics, /livez and /readyz are served', '127.0.0.1:9092')
+    .option(
+      '--bmp <host:port>',
+      'a monitoring station that hears what each neighbour tells us, by BMP (RFC 7854)',
+      parseBmp,
+    )
+    .option('--bmp-loc-rib', 'it hears what we chose too (RFC 9069)')
+    .option(
+      '--mrt-updates <directory>',
+      'record each message that comes, and each change of a session, in MRT files of at most 512 MiB in all',
+    )
     .addOption(new Option('--log-level <level>', 'what is logged').choices(logLevels).default('info'))
     .exitOverride();
   try {
