@@ -2,9 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { decodeMessage } from '../../bgp/wire/codec.ts';
+import { AttributeMemo } from '../../bgp/wire/memo.ts';
 import type { CodecContext, UpdateMessage } from '../../bgp/wire/message.ts';
 import { encodeAnnouncement, encodeUpdates } from '../../bgp/wire/update-encode.ts';
-import { asn, ipv4, prefix4 } from '../../src/lib/net.ts';
+import { asn, ipv4, ipv6, prefix4, prefix6 } from '../../src/lib/net.ts';
 import type { Row } from './table.ts';
 
 const dump = new URL(
@@ -54,10 +55,10 @@ function timed(name: string, once: () => void): Row {
   return { name, unit: 'ms', ours };
 }
 
-function decodeAll(samples: readonly Sample[]): UpdateMessage[] {
+function decodeAll(samples: readonly Sample[], memo?: AttributeMemo): UpdateMessage[] {
   const updates: UpdateMessage[] = [];
   for (const { frame, ctx } of samples) {
-    const result = decodeMessage(frame, ctx);
+    const result = decodeMessage(frame, ctx, memo);
     if (result.ok && result.value.kind === 'update') updates.push(result.value);
   }
   return updates;
@@ -69,7 +70,7 @@ const total = (updates: readonly UpdateMessage[]): number =>
 /** The codec has no peer to be timed against: others' are not callable without the rest of them. */
 export async function run(): Promise<readonly Row[]> {
   const collected = existsSync(dump) ? collectorUpdates(samplesOf(gunzipSync(readFileSync(dump)))) : [];
-  return [...collected, ...oneAttributeSet()];
+  return [...collected, ...oneAttributeSet(), ...manyIpv6()];
 }
 
 function collectorUpdates(samples: readonly Sample[]): Row[] {
@@ -77,6 +78,9 @@ function collectorUpdates(samples: readonly Sample[]): Row[] {
   const what = `${samples.length} collector UPDATEs, ${total(updates)} routes`;
   return [
     timed(`wire: decode ${what}`, () => decodeAll(samples)),
+    timed('wire: decode the same, attributes that came lately recalled', () =>
+      decodeAll(samples, new AttributeMemo()),
+    ),
     timed(`wire: encode ${what}`, () => {
       for (const update of updates) encodeUpdates(update, newSpeaker);
     }),
@@ -97,5 +101,31 @@ function oneAttributeSet(): Row[] {
       encodeAnnouncement(announcement, newSpeaker),
     ),
     timed('wire: decode 100k routes of one attribute set', () => decodeAll(packed)),
+  ];
+}
+
+/** As many attribute sets as a full table has for its size: each AS path leads to eight prefixes. */
+function manyIpv6(): Row[] {
+  const announcements = Array.from({ length: 25_000 }, (_, set) => ({
+    family: 'ipv6-unicast' as const,
+    attributes: {
+      origin: 'igp' as const,
+      asPath: [{ kind: 'sequence' as const, asns: [64512, 3356, 1299, 65536 + set].map(asn) }],
+      nextHop: ipv6((0x20010db8n << 96n) + 1n),
+      communities: [64512 * 65536 + (set % 100), 64512 * 65536 + 1000],
+    },
+    prefixes: Array.from({ length: 8 }, (_nothing, index) =>
+      prefix6(ipv6((0x2a00n << 112n) + (BigInt(set * 8 + index) << 80n)), 48),
+    ),
+  }));
+  const encodeAll = (): Uint8Array[] => announcements.flatMap((one) => encodeAnnouncement(one, newSpeaker));
+  const packed = encodeAll().map((frame) => ({ frame, ctx: newSpeaker }));
+  const prefixes = announcements.flatMap((one) => one.prefixes);
+  return [
+    timed('wire: encode 200k IPv6 routes, eight to an attribute set', encodeAll),
+    timed('wire: decode 200k IPv6 routes, eight to an attribute set', () => decodeAll(packed)),
+    timed('wire: encode withdrawals of 200k IPv6 routes', () =>
+      encodeUpdates({ withdrawn: prefixes, announced: [] }, newSpeaker),
+    ),
   ];
 }
