@@ -16,22 +16,25 @@ import { formatAddress, millis, type Prefix } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import type { Secrets } from '../src/store/secrets.ts';
 import type { Store } from '../src/store/store.ts';
+import type { SpeakerConfig } from './config.ts';
 import { whyDown } from './diagnosis.ts';
 import { type Drops, watchDrops } from './drops.ts';
 import { createFib, type Fib } from './fib.ts';
-import { type Following, follow } from './follow.ts';
+import { type Following, follow, type KeyOf } from './follow.ts';
 import { inheritedRoutes } from './inherited.ts';
 import type { IpamMode } from './intent.ts';
-import type { Listen } from './options.ts';
+import { createObservers, type Observers, type Sight } from './observers.ts';
+import type { BmpTarget, Listen } from './options.ts';
 import { bgpReport } from './report.ts';
-import type { SpeakerEffect, SpeakerEvent } from './speaker/event.ts';
+import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
 import type { Speaker } from './speaker/turn.ts';
 import { createSpeaker, step } from './speaker.ts';
 import { bgpStatus, endpoints, type StatusSources } from './status.ts';
 import { createTimers, type Timers } from './timers.ts';
+import { type Touched, touchedOf } from './touched.ts';
 // This daemon uses the message-level Transport (configure, take, connect, send, close, setCodec, wantWrite, pause,
 // problems, stop); the socket level stays inside bgp/transport/. Settled: do not change the layering again.
-import { createTransport, type Transport, type TransportSays } from './transport.ts';
+import { createTransport, type Transport, type TransportConfig, type TransportSays } from './transport.ts';
 import { createWallClock } from './wall-clock.ts';
 
 export interface DaemonOptions {
@@ -53,6 +56,9 @@ export interface DaemonOptions {
   readonly netstat?: () => string | undefined;
   /** Absent: nothing is said of this node in the datastore. */
   readonly reporter?: Reporter<'bgp'>;
+  readonly bmp?: BmpTarget;
+  /** A directory. */
+  readonly mrtUpdates?: string;
 }
 
 export interface Daemon {
@@ -60,6 +66,8 @@ export interface Daemon {
   readonly endpoints: Endpoints;
   /** Events waiting for the speaker. */
   readonly depth: () => number;
+  readonly observers: Observers;
+  readonly transport: Pick<Transport, 'account' | 'queued'>;
   readonly fib: Fib | undefined;
   /** A sentence if the speaker does not do its job yet. */
   readonly notReady: () => string | undefined;
@@ -110,37 +118,39 @@ const carryOut = <E extends SpeakerEffect>(effect: E, doers: Doers): void =>
 
 export function createDaemon(options: DaemonOptions): Daemon {
   const { clock, log, random, withFib, listen } = options;
-  const speaker = createSpeaker({ random });
+  const touched = touchedOf(options.store);
+  const sight = sightOf(() => doers.transport, touched);
+  const observers = createObservers(options, () => speaker, sight);
+  const speaker: Speaker = createSpeaker({
+    random,
+    onBest: (...change) => observers.witness.best(...change),
+  });
   const stopped = Promise.withResolvers<void>();
   let isStarted = false;
   const loop = createLoop<SpeakerEvent>({
     step: (event) => {
       if (isOfTransport(event) && !doers.transport.take(event)) return;
       if (event.kind === 'timer' && !doers.timers.take(event.timer)) return;
-      for (const effect of step(speaker, event, clock.now())) carryOut(effect, doers);
+      const effects = step(speaker, event, clock.now());
+      for (const effect of effects) carryOut(effect, doers);
+      observers.witness.after(event, effects);
     },
     onPressure: (isPressed) => doers.transport.pause(isPressed),
   });
   const doers: Doers = {
-    transport: createTransport({ clock, log, onEvent: loop.post }),
-    // Behind what the sockets hold by now: after a stall, a KEEPALIVE that arrived in time must be heard before the hold
-    // timer's expiry, which it undoes.
-    timers: createTimers(clock, (timer) => setImmediate(() => loop.post({ kind: 'timer', timer }))),
+    transport: createTransport({ clock, log, onEvent: loop.post, keepFrames: observers.keepFrames }),
+    timers: createTimers(clock, behindSockets(loop.post)),
     fib: withFib ? createFib(options) : undefined,
     log,
     onStopped: stopped.resolve,
   };
   const following = follow({
     ...options,
+    store: touched.store,
     inherited: async () => (withFib ? inheritedRoutes(options.kernel, clock) : undefined),
     onConfig: (config, keyOf) => {
-      doers.transport.configure({
-        addresses: listen.address === undefined ? config?.bind : [listen.address],
-        port: config === undefined ? undefined : (listen.port ?? config.listenPort),
-        peers: config?.peers ?? [],
-        dynamic: config?.dynamic ?? [],
-        keyOf,
-      });
+      doers.transport.configure(transportConfig(listen, config, keyOf));
+      doers.fib?.configure(config ?? {});
       doers.fib?.origins(config?.held ?? config?.origins ?? []);
       loop.post({ kind: 'configure', config });
       if (!isStarted) doers.fib?.start();
@@ -151,35 +161,78 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const drops = watchDrops(clock, options.netstat ?? (() => undefined));
   drops.look();
   const sources = sourcesOf(options, speaker, following, doers, drops);
-  const reporting = repeat(clock, reportEveryMs, () => {
-    drops.look();
-    report(options, following, sources, doers.fib);
-  });
+  const reporting = repeat(clock, reportEveryMs, () => report(options, following, sources, doers));
 
   return {
     speaker,
     depth: () => loop.depth,
+    observers,
+    transport: doers.transport,
     fib: doers.fib,
     endpoints: endpoints(sources),
     notReady: () => notReady(following, speaker),
     start: () => {
+      observers.start();
       following.start();
       reporting.start();
     },
     stop: async (why, isRestart = false) => {
       reporting.stop();
       options.reporter?.stop();
-      // A node that is drained and rebooted ends its speaker as an upgrade does: routers must not wait for its next life.
-      const leaves = !isRestart || following.cluster.isDeparting;
-      if (leaves && following.leave()) await pause(clock, withdrawalMs);
-      following.stop();
+      await leave(following, speaker, clock, isRestart);
       loop.post({ kind: 'stop', why, isRestart });
       await stopped.promise;
+      await observers.stop(why);
       doers.timers.stopAll();
       doers.fib?.stop();
       await doers.transport.stop();
     },
   };
+}
+
+/**
+ * Behind what the sockets hold by now: after a stall, a KEEPALIVE that arrived in time must be heard before the hold timer's
+ * expiry, which it undoes.
+ */
+const behindSockets = (post: (event: SpeakerEvent) => void) => (timer: SpeakerTimer) =>
+  setImmediate(() => post({ kind: 'timer', timer }));
+
+const sightOf = (transport: () => Transport, { take }: Touched): Sight => ({
+  ends: (peer, side) => transport().ends(peer, side),
+  frameOf: (event) => (isOfTransport(event) ? transport().frame(event) : undefined),
+  touched: take,
+});
+
+const transportConfig = (
+  listen: Listen,
+  config: SpeakerConfig | undefined,
+  keyOf: KeyOf,
+): TransportConfig => ({
+  addresses: listen.address === undefined ? config?.bind : [listen.address],
+  port: config === undefined ? undefined : (listen.port ?? config.listenPort),
+  peers: config?.peers ?? [],
+  dynamic: config?.dynamic ?? [],
+  keyOf,
+});
+
+/**
+ * What is announced is marked as about to go, and a moment later withdrawn. A node that is drained and rebooted ends its
+ * speaker as an upgrade does: routers must not wait for its next life with addresses of Services, which others have too.
+ */
+async function leave(
+  following: Following,
+  { neighbours }: Speaker,
+  clock: Clock,
+  isRestart: boolean,
+): Promise<void> {
+  const leaves = !isRestart || following.cluster.isDeparting;
+  const isHeard = [...neighbours.values()].some(({ session }) => session !== undefined);
+  if (leaves && isHeard) {
+    following.fade();
+    await pause(clock, fadeMs);
+  }
+  if (leaves && following.leave(!isRestart && isHeard)) await pause(clock, withdrawalMs);
+  following.stop();
 }
 
 function sourcesOf(
@@ -192,6 +245,7 @@ function sourcesOf(
   return {
     ...options,
     speaker,
+    drops,
     inSync: following.inSync,
     fib: () => fib?.status(),
     problems: () => [...following.problems(), ...transport.problems()],
@@ -226,13 +280,17 @@ function report(
   { reporter, ipam }: DaemonOptions,
   { inSync, cluster }: Following,
   sources: StatusSources,
-  fib: Fib | undefined,
+  { fib }: Doers,
 ): void {
+  sources.drops.look();
   if (reporter === undefined || !inSync()) return;
   const status = bgpStatus(sources);
   const forwards = (prefix: Prefix): boolean => fib?.forwards(prefix) ?? false;
   reporter.say(bgpReport({ status, speaker: sources.speaker, nodes: cluster.nodes(), ipam, forwards }));
 }
+
+/** Between marking everything and withdrawing it: a few rounds of UPDATEs through a fabric. */
+const fadeMs = 1000;
 
 /** Between withdrawing the addresses of Services and saying goodbye: routers choose other nodes, and no packet is lost. */
 const withdrawalMs = 500;

@@ -15,7 +15,7 @@ import type { Objects } from '../src/store/objects.ts';
 import { openObjects, openSecrets, openStore } from '../src/store/open.ts';
 import { remembered } from '../src/store/remembered.ts';
 import type { Store } from '../src/store/store.ts';
-import { createDaemon } from './daemon.ts';
+import { createDaemon, type DaemonOptions } from './daemon.ts';
 import { exposeMetrics } from './metrics.ts';
 import { type BgpOptions, parseOptions } from './options.ts';
 
@@ -45,6 +45,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     listen: options.listen ?? {},
     withFib: options.fib,
     netstat: readNetstat,
+    ...monitoringOf(options),
     reporter: openReporter({
       store,
       objects,
@@ -78,6 +79,15 @@ export async function main(argv: readonly string[]): Promise<number> {
   log.info('stopped; routes stay in the kernel');
   return isUp ? 0 : 1;
 }
+
+const monitoringOf = ({
+  bmp,
+  bmpLocRib,
+  mrtUpdates,
+}: BgpOptions): Pick<DaemonOptions, 'bmp' | 'mrtUpdates'> => ({
+  ...(bmp === undefined ? {} : { bmp: { ...bmp, withLocRib: bmpLocRib === true } }),
+  ...(mrtUpdates === undefined ? {} : { mrtUpdates }),
+});
 
 function openDatastore(
   { datastore: text, node, stateDir }: BgpOptions,

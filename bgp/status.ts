@@ -8,6 +8,7 @@ import { formatIpv4, type Millis } from '../src/lib/net.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { BgpStatus, PeerStatus, ServicesStatus } from '../src/model/status.ts';
 import type { Account } from './accounts.ts';
+import type { Drops } from './drops.ts';
 import { peerDetail } from './peer-detail.ts';
 import {
   advertisedRoutes,
@@ -32,6 +33,8 @@ export interface StatusSources {
   readonly services: () => ServicesStatus;
   /** Why the session of this peer (by its key) is down, better than its last error knows. */
   readonly whyDown: (key: string) => string | undefined;
+  /** Of the kernel, for the reasons of sessions that are down; to be looked at every few seconds. */
+  readonly drops: Pick<Drops, 'look'>;
   readonly account: (key: string) => Account;
   /** Milliseconds that the timers of this peer have still to run. */
   readonly timers: (key: string) => readonly { readonly name: string; readonly ms: number }[];
