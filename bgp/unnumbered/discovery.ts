@@ -1,0 +1,203 @@
+/**
+ * Finds the neighbours of sessions that are named by a link (BGPPeer.interface): advertises us there as a router, as FRR and
+ * other routers with unnumbered BGP do, and listens to theirs. Who dials us from a link-local address is found too.
+ *
+ *   links wanted ─► Router Advertisements out, every 10 s, and at once when asked or when somebody new is heard
+ *   Router Advertisements, connections in ─► heard ─► neighbours, by the name of the link
+ */
+import type { Clock } from '../../src/host/clock.ts';
+import type { Logger } from '../../src/host/log.ts';
+import { type RouterHears, type RouterSocket, routerSocket } from '../../src/kernel/advertise.ts';
+import type { Kernel, Link } from '../../src/kernel/kernel.ts';
+import { isKernelError } from '../../src/kernel/kernel-error.ts';
+import { formatAddress, type Ipv6, millis } from '../../src/lib/net.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import { type Heard, hear } from './heard.ts';
+
+export interface LinkNeighbour {
+  readonly ifindex: number;
+  /** Link-local, scoped. */
+  readonly address: Ipv6;
+}
+
+export interface DiscoveryOptions {
+  readonly kernel: Pick<Kernel, 'links' | 'watch'>;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, 'info'>;
+  /** Neighbours or problems are others now. */
+  readonly onChange: () => void;
+  /** Opened when a link is first wanted; absent: the kernel's. */
+  readonly open?: (hears: RouterHears) => RouterSocket;
+}
+
+export interface Discovery {
+  /** The links to look on, by name; sessions of others have no business here. */
+  want(links: ReadonlySet<string>): void;
+  /** Somebody dialled from this link-local address of this link. */
+  dialled(address: Ipv6, ifindex: number): void;
+  /** By the name of the link. */
+  readonly neighbours: ReadonlyMap<string, LinkNeighbour>;
+  readonly problems: readonly Problem[];
+  stop(): void;
+}
+
+const everyMs = 10_000;
+/** So often at first, while nobody was heard on some link, and so many times. */
+const eagerMs = 1_000;
+const eagerTimes = 10;
+
+export const createDiscovery = (options: DiscoveryOptions): Discovery => new Searching(options);
+
+class Searching implements Discovery {
+  readonly #options: DiscoveryOptions;
+  #wanted: ReadonlySet<string> = new Set();
+  /** Those that are wanted and up, by name. */
+  #links = new Map<string, Link>();
+  #heard = new Map<string, Heard>();
+  #socket: RouterSocket | undefined;
+  #problem: Problem | undefined;
+  #cancel: (() => void) | undefined;
+  #unwatch: (() => void) | undefined;
+  #eager = 0;
+  #isStopped = false;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  get neighbours(): ReadonlyMap<string, LinkNeighbour> {
+    const found = [...this.#heard].flatMap(([name, { address }]) => {
+      const ifindex = this.#links.get(name)?.ifindex;
+      return ifindex === undefined ? [] : [[name, { ifindex, address }] as const];
+    });
+    return new Map(found);
+  }
+
+  get problems(): readonly Problem[] {
+    return this.#problem === undefined || this.#wanted.size === 0 ? [] : [this.#problem];
+  }
+
+  want(links: ReadonlySet<string>): void {
+    const isSame = links.size === this.#wanted.size && [...links].every((name) => this.#wanted.has(name));
+    if (isSame || this.#isStopped) return;
+    this.#wanted = links;
+    if (links.size === 0) {
+      this.#rest();
+      return;
+    }
+    this.#unwatch ??= this.#options.kernel.watch((event) => {
+      if (event.kind === 'link' || event.kind === 'overrun') this.#look();
+    });
+    this.#look();
+  }
+
+  dialled(address: Ipv6, ifindex: number): void {
+    this.#hear(address, ifindex);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#unwatch?.();
+    this.#cancel?.();
+    this.#socket?.close();
+    this.#unwatch = undefined;
+    this.#cancel = undefined;
+    this.#socket = undefined;
+    this.#links.clear();
+    this.#heard.clear();
+  }
+
+  /** Which of the wanted links there are. What was heard on one that went, or is another now, is forgotten. */
+  #look(): void {
+    this.#options.kernel.links().then(
+      (all) => this.#follow(all),
+      () => this.#tick(eagerMs),
+    );
+  }
+
+  #follow(all: readonly Link[]): void {
+    if (this.#isStopped || this.#wanted.size === 0) return;
+    const before = this.#links;
+    const usable = all.filter(({ name, up, carrier }) => up && carrier && this.#wanted.has(name));
+    this.#links = new Map(usable.map((link) => [link.name, link]));
+    let isChanged = false;
+    for (const name of this.#heard.keys()) {
+      if (this.#links.get(name)?.ifindex === before.get(name)?.ifindex && this.#links.has(name)) continue;
+      this.#heard.delete(name);
+      isChanged = true;
+    }
+    const isNew = usable.some(({ name, ifindex }) => before.get(name)?.ifindex !== ifindex);
+    if (isNew) this.#greet();
+    if (isChanged) this.#options.onChange();
+  }
+
+  /** New links: we are heard there at once, and ask who is there. */
+  #greet(): void {
+    this.#eager = eagerTimes;
+    const socket = this.#open();
+    for (const link of this.#links.values()) {
+      socket?.join(link.ifindex);
+      socket?.solicit(link);
+    }
+    this.#advertise();
+  }
+
+  #open(): RouterSocket | undefined {
+    if (this.#socket !== undefined) return this.#socket;
+    const open = this.#options.open ?? routerSocket;
+    try {
+      this.#socket = open({
+        onAdvertisement: (from, ifindex) => this.#hear(from, ifindex),
+        onSolicitation: (ifindex) => this.#answer(ifindex),
+      });
+      this.#problem = undefined;
+    } catch (error) {
+      if (!isKernelError(error)) throw error;
+      this.#problem = {
+        where: 'finding neighbours by their link',
+        what: `Router Advertisements can be neither sent nor heard: ${error.message}.`,
+        fix: 'Give this process the capability NET_RAW and the node IPv6; neighbours that dial us are found all the same.',
+      };
+    }
+    return this.#socket;
+  }
+
+  /** To all links; a link whose address is not ready yet gets its own soon. */
+  #advertise(): void {
+    const links = [...this.#links.values()];
+    const isTold = links.map((link) => this.#socket?.advertise(link) ?? true).every(Boolean);
+    const isMissed = links.some(({ name }) => !this.#heard.has(name));
+    this.#eager -= 1;
+    this.#tick(!isTold || (isMissed && this.#eager > 0) ? eagerMs : everyMs);
+  }
+
+  #tick(afterMs: number): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#isStopped || this.#wanted.size === 0) return;
+    this.#cancel = this.#options.clock.after(millis(afterMs), () => {
+      if (this.#links.size < this.#wanted.size) this.#look();
+      this.#advertise();
+    });
+  }
+
+  #answer(ifindex: number): void {
+    for (const link of this.#links.values()) if (link.ifindex === ifindex) this.#socket?.advertise(link);
+  }
+
+  #hear(address: Ipv6, ifindex: number): void {
+    const name = [...this.#links.values()].find((link) => link.ifindex === ifindex)?.name;
+    if (name === undefined) return;
+    const before = this.#heard.get(name);
+    const now = hear(before, address, this.#options.clock.now());
+    this.#heard.set(name, now);
+    if (before?.address === now.address) return;
+    this.#options.log.info(`the neighbour on ${name} is ${formatAddress(now.address)}`, { link: name });
+    this.#answer(ifindex); // it may not have heard us yet
+    this.#options.onChange();
+  }
+}
