@@ -36,28 +36,39 @@ export function decodeAsPath(reader: Reader, octets: 2 | 4): Result<AsPath> {
     if (count * octets > reader.left)
       return err(`has a segment of ${count} AS numbers that runs past its end`);
     const asns = decodeAsns(reader, count, octets);
-    if (asns.includes(asn(0))) return err('contains AS 0');
+    if (asns === undefined) return err('contains AS 0');
     path.push({ kind, asns });
   }
   return ok(path);
 }
 
-function decodeAsns(reader: Reader, count: number, octets: 2 | 4): Asn[] {
+/** Undefined if one of them is 0. */
+function decodeAsns(reader: Reader, count: number, octets: 2 | 4): readonly Asn[] | undefined {
   const asns: Asn[] = [];
-  for (let index = 0; index < count; index += 1) asns.push(asn(octets === 2 ? reader.u16() : reader.u32()));
+  for (let index = 0; index < count; index += 1) {
+    const number = octets === 2 ? reader.u16() : reader.u32();
+    if (number === 0) return undefined;
+    asns.push(asn(number));
+  }
   return asns;
 }
 
 /** Segments of more than 255 AS numbers are split. With two octets, larger numbers become AS_TRANS (RFC 6793 §4.2.2). */
 export function encodeAsPath(writer: Writer, path: AsPath, octets: 2 | 4): void {
-  const writeAsn = (number: Asn): Writer =>
-    octets === 4 ? writer.u32(number) : writer.u16(number > 65535 ? AS_TRANS : number);
   for (const { kind, asns } of path) {
     for (let at = 0; at < asns.length; at += SEGMENT_LIMIT) {
-      const part = asns.slice(at, at + SEGMENT_LIMIT);
-      writer.u8(segmentTypes[kind]).u8(part.length);
-      part.forEach(writeAsn);
+      const end = Math.min(at + SEGMENT_LIMIT, asns.length);
+      writer.u8(segmentTypes[kind]).u8(end - at);
+      encodeAsns(writer, asns, at, end, octets);
     }
+  }
+}
+
+function encodeAsns(writer: Writer, asns: readonly Asn[], from: number, to: number, octets: 2 | 4): void {
+  for (let at = from; at < to; at += 1) {
+    const number = asns[at] ?? AS_TRANS;
+    if (octets === 4) writer.u32(number);
+    else writer.u16(number > 65535 ? AS_TRANS : number);
   }
 }
 

@@ -4,9 +4,9 @@
  * The strongest remedy wins: a session reset ends the walk as an error; after anything milder the walk goes on, so
  * that every prefix of the message is found (RFC 7606 §3 h, j).
  */
-import { Reader, type Writer } from '../../src/lib/bytes.ts';
+import type { Reader, Writer } from '../../src/lib/bytes.ts';
 import { ok, type Result } from '../../src/lib/result.ts';
-import type { AttributeRow, Complaint, Found } from './attribute-row.ts';
+import { type AttributeRow, type Complaint, type Found, nothingFound } from './attribute-row.ts';
 import { attributeRows } from './attributes.ts';
 import { framedAttributeRows } from './framed-attributes.ts';
 import { attributeCodes, EXTENDED_LENGTH, OPTIONAL, PARTIAL, TRANSITIVE, updateErrors } from './iana.ts';
@@ -14,13 +14,22 @@ import type { CodecContext, Flaw, RawAttribute, Remedy, WireError } from './mess
 import { mpReach, mpUnreach } from './mp-nlri.ts';
 import { updateError } from './wire-error.ts';
 
-const rows = new Map<number, AttributeRow>(
-  [...attributeRows, mpReach, mpUnreach, ...framedAttributeRows].map((row) => [row.code, row]),
-);
+/** By code. */
+const rows: readonly (AttributeRow | undefined)[] = (() => {
+  const table = new Array<AttributeRow | undefined>(256).fill(undefined);
+  for (const row of [...attributeRows, mpReach, mpUnreach, ...framedAttributeRows]) table[row.code] = row;
+  return table;
+})();
 
-interface Attribute extends RawAttribute {
-  /** Type, length and value, as a NOTIFICATION quotes them (RFC 4271 §6.3). */
-  readonly whole: Uint8Array;
+/** One attribute, its value not copied: `reader` stands at its start, and it has `length` octets. */
+interface Attribute {
+  readonly flags: number;
+  readonly code: number;
+  readonly length: number;
+  readonly reader: Reader;
+  /** Offset of its flags, where what a NOTIFICATION quotes begins (RFC 4271 §6.3). */
+  readonly start: number;
+  readonly bytes: Uint8Array;
 }
 
 export interface AttributeList {
@@ -39,75 +48,95 @@ const flaw = (remedy: Remedy, what: string, clause: string): Flaw => ({
   why: `${what}: ${consequences[remedy]} (${clause}).`,
 });
 
-/** Reads `bytes[start..end)`. Fails only where RFC 7606 leaves a session reset. */
+/** Reads all that `reader` has left; `bytes` is what it reads from. Fails only where RFC 7606 leaves a session reset. */
 export function decodeAttributes(
+  reader: Reader,
   bytes: Uint8Array,
-  start: number,
-  end: number,
   ctx: CodecContext,
 ): Result<AttributeList, WireError> {
-  const reader = new Reader(bytes, start, end);
-  const found: Found = { common: {}, unknown: [] };
+  const found = nothingFound();
   const flaws: Flaw[] = [];
-  const seen = new Set<number>();
+  const seen = new Codes();
   while (reader.left > 0) {
-    const attribute = nextAttribute(reader, bytes);
-    if ('cut' in attribute) {
-      if (isMp(attribute.code))
-        return updateError(updateErrors.optionalAttribute, `${attribute.cut} (RFC 7606 §3 j).`);
-      flaws.push(flaw('treat-as-withdraw', attribute.cut, 'RFC 7606 §4'));
+    const start = reader.at;
+    const flags = reader.u8();
+    const code = reader.u8();
+    const length = (flags & EXTENDED_LENGTH) === 0 ? reader.u8() : reader.u16();
+    if (reader.failed || length > reader.left) {
+      const cut = cutShort(code, reader.failed);
+      if (!cut.ok) return cut;
+      flaws.push(cut.value);
       break;
     }
-    const outcome = seen.has(attribute.code) ? repeated(attribute) : takeAttribute(attribute, found, ctx);
-    seen.add(attribute.code);
+    const end = reader.enter(length);
+    const attribute = { flags, code, length, reader, start, bytes };
+    const outcome = seen.add(code) ? takeAttribute(attribute, found, ctx) : repeated(code);
+    reader.leave(end);
     if (outcome === undefined) continue;
     if (!outcome.ok) return outcome;
     flaws.push(outcome.value);
   }
-  found.unknown.sort((a, b) => a.code - b.code);
+  found.unknown?.sort((a, b) => a.code - b.code);
   return ok({ found, flaws });
 }
 
-/** One attribute off the front, or how the field's lengths cut it short (RFC 7606 §4). */
-function nextAttribute(
-  reader: Reader,
-  bytes: Uint8Array,
-): Attribute | { readonly code: number; readonly cut: string } {
-  const start = reader.at;
-  const flags = reader.u8();
-  const code = reader.u8();
-  const length = (flags & EXTENDED_LENGTH) === 0 ? reader.u8() : reader.u16();
-  if (reader.failed) return { code, cut: 'The path attributes end within the header of one' };
-  if (length > reader.left) return { code, cut: `${nameOf(code)} runs past the end of the path attributes` };
-  const body = reader.bytes(length);
-  return { flags, code, body, whole: bytes.subarray(start, reader.at) };
+/** A set of attribute codes that costs nothing while they are below 32, as most are. */
+class Codes {
+  /** A bit for each. */
+  #low = 0;
+  readonly #others: number[] = [];
+
+  /** False if it was there already. */
+  add(code: number): boolean {
+    if (code >= 32) {
+      if (this.#others.includes(code)) return false;
+      this.#others.push(code);
+      return true;
+    }
+    const bit = 1 << code;
+    if ((this.#low & bit) !== 0) return false;
+    this.#low |= bit;
+    return true;
+  }
 }
 
 type Outcome = Result<Flaw, WireError> | undefined;
 
-const nameOf = (code: number): string => rows.get(code)?.name ?? `Path attribute ${code}`;
+/** As IANA calls it, or "Path attribute 254". */
+export const attributeName = (code: number): string => rows[code]?.name ?? `Path attribute ${code}`;
+
+/** The field's lengths end before the attribute's do (RFC 7606 §4). */
+function cutShort(code: number, isHeader: boolean): Result<Flaw, WireError> {
+  const what = isHeader
+    ? 'The path attributes end within the header of one'
+    : `${attributeName(code)} runs past the end of the path attributes`;
+  return isMp(code)
+    ? updateError(updateErrors.optionalAttribute, `${what} (RFC 7606 §3 j).`)
+    : ok(flaw('treat-as-withdraw', what, 'RFC 7606 §4'));
+}
 
 /** Without these the prefixes they hold are not found. */
 const isMp = (code: number): boolean => code === attributeCodes.mpReach || code === attributeCodes.mpUnreach;
 
 /** RFC 7606 §3 g. */
-function repeated({ code }: Attribute): Outcome {
-  const what = `${nameOf(code)} appears more than once`;
+function repeated(code: number): Outcome {
+  const what = `${attributeName(code)} appears more than once`;
   return isMp(code)
     ? updateError(updateErrors.malformedAttributeList, `${what} (RFC 7606 §3 g).`)
     : ok(flaw('attribute-discard', what, 'RFC 7606 §3 g'));
 }
 
 function takeAttribute(attribute: Attribute, found: Found, ctx: CodecContext): Outcome {
-  const row = rows.get(attribute.code);
+  const row = rows[attribute.code];
   if (row === undefined) return takeUnknown(attribute, found);
   const wrongFlags = checkFlags(row, attribute.flags);
   if (wrongFlags !== undefined) return outcomeOf(row, attribute, wrongFlags);
   if (row.internalOnly && ctx.peerType === 'ebgp')
     return ok(flaw('attribute-discard', `${row.name} came from an external neighbour`, row.clause));
-  const complaint = row.decode(new Reader(attribute.body), found, ctx);
+  const valueAt = attribute.reader.at;
+  const complaint = row.decode(attribute.reader, found, ctx);
   if (complaint !== undefined) return outcomeOf(row, attribute, complaint);
-  if (row.framingOnly) keepIfTransitive(attribute, found);
+  if (row.framingOnly) keepIfTransitive(attribute, valueAt, found);
   return undefined;
 }
 
@@ -124,8 +153,13 @@ function outcomeOf(row: AttributeRow, attribute: Attribute, complaint: Complaint
   const what =
     typeof complaint === 'string' ? flaw(row.malformed, `${row.name} ${complaint}`, row.clause) : complaint;
   return what.remedy === 'session-reset'
-    ? updateError(updateErrors.optionalAttribute, what.why, attribute.whole.slice())
+    ? updateError(updateErrors.optionalAttribute, what.why, quote(attribute))
     : ok(what);
+}
+
+/** Type, length and value (RFC 4271 §6.3). */
+function quote({ bytes, start, flags, length }: Attribute): Uint8Array {
+  return bytes.slice(start, start + ((flags & EXTENDED_LENGTH) === 0 ? 3 : 4) + length);
 }
 
 function takeUnknown(attribute: Attribute, found: Found): Outcome {
@@ -133,25 +167,36 @@ function takeUnknown(attribute: Attribute, found: Found): Outcome {
     return updateError(
       updateErrors.unrecognizedWellKnown,
       `Path attribute ${attribute.code} claims to be well-known, and we do not know it (RFC 4271 §6.3).`,
-      attribute.whole.slice(),
+      quote(attribute),
     );
-  keepIfTransitive(attribute, found);
+  keepIfTransitive(attribute, attribute.reader.at, found);
   return undefined;
 }
 
 /** The low flag bits say nothing, or only how the length was written. */
-function keepIfTransitive({ flags, code, body }: Attribute, found: Found): void {
-  if ((flags & TRANSITIVE) !== 0)
-    found.unknown.push({ flags: flags & (OPTIONAL | TRANSITIVE | PARTIAL), code, body: body.slice() });
+function keepIfTransitive({ flags, code, length, bytes }: Attribute, valueAt: number, found: Found): void {
+  if ((flags & TRANSITIVE) === 0) return;
+  const kept: RawAttribute = {
+    flags: flags & (OPTIONAL | TRANSITIVE | PARTIAL),
+    code,
+    body: bytes.slice(valueAt, valueAt + length),
+  };
+  if (found.unknown === undefined) found.unknown = [kept];
+  else found.unknown.push(kept);
 }
 
-/** Writes one attribute, with a two-octet length where it needs one. */
-export function writeAttribute(writer: Writer, flags: number, code: number, value: Uint8Array): void {
-  if (value.byteLength > 255)
-    writer
-      .u8(flags | EXTENDED_LENGTH)
-      .u8(code)
-      .u16(value.byteLength);
-  else writer.u8(flags).u8(code).u8(value.byteLength);
-  writer.bytes(value);
+/**
+ * Gives the attribute that began at `start`, and has been written with a one-octet length of 0, the length it came to;
+ * of two octets if it needs them.
+ */
+export function closeAttribute(writer: Writer, start: number): void {
+  const length = writer.length - start - 3;
+  if (length <= 255) {
+    writer.patchU8(start + 2, length);
+    return;
+  }
+  writer
+    .widen(start + 3)
+    .patchU8(start, (writer.peek()[start] ?? 0) | EXTENDED_LENGTH)
+    .patchU16(start + 2, length);
 }

@@ -1,6 +1,6 @@
 /**
  * The path attributes we understand, one row each: nothing else knows their codes, flags, encodings or remedies.
- * RFC 4271 §4.3 and §5, RFC 1997, 4360, 4456, 6793, 8092; remedies RFC 7606 §7. MP_REACH_NLRI and MP_UNREACH_NLRI
+ * RFC 4271 §4.3 and §5, RFC 1997, 4360, 4456, 6793, 8092, 9234; remedies RFC 7606 §7. MP_REACH_NLRI and MP_UNREACH_NLRI
  * are in `mp-nlri.ts`, those known by their framing only in `framed-attributes.ts`.
  */
 import type { Reader } from '../../src/lib/bytes.ts';
@@ -15,13 +15,6 @@ const WELL_KNOWN = TRANSITIVE;
 const OPTIONAL_TRANSITIVE = OPTIONAL | TRANSITIVE;
 
 const origins: readonly Origin[] = ['igp', 'egp', 'incomplete'];
-
-/** `count` times what `read` reads. */
-function times<T>(count: number, read: () => T): T[] {
-  const values: T[] = [];
-  for (let index = 0; index < count; index += 1) values.push(read());
-  return values;
-}
 
 const lengthIs = (body: Reader, expected: number): string | undefined =>
   body.left === expected ? undefined : `has ${body.left} octets, not ${expected}`;
@@ -42,7 +35,8 @@ function decodeAggregator(
   return zeroAs(number) ?? { asn: asn(number), address: body.ipv4() };
 }
 
-const withoutConfederations = (path: AsPath): AsPath => path.filter((segment) => !isConfederation(segment));
+const withoutConfederations = (path: AsPath): AsPath =>
+  path.some(isConfederation) ? path.filter((segment) => !isConfederation(segment)) : path;
 
 const origin: AttributeRow = {
   code: 1,
@@ -56,7 +50,7 @@ const origin: AttributeRow = {
     const code = body.u8();
     const value = origins[code];
     if (value === undefined) return `has the unknown value ${code}`;
-    found.common.origin = value;
+    found.origin = value;
     return undefined;
   },
   encode: (body, attributes) => {
@@ -77,7 +71,7 @@ const asPath: AttributeRow = {
     if (!path.ok) return path.error;
     if (path.value.some(isConfederation))
       return 'has a confederation segment, and we are in no confederation';
-    found.common.asPath = path.value;
+    found.asPath = path.value;
     return undefined;
   },
   encode: (body, attributes, ctx) => {
@@ -114,7 +108,7 @@ const med: AttributeRow = {
   clause: 'RFC 7606 §7.4',
   decode: (body, found) => {
     const complaint = lengthIs(body, 4);
-    if (complaint === undefined) found.common.med = body.u32();
+    if (complaint === undefined) found.med = body.u32();
     return complaint;
   },
   encode: (body, attributes) => {
@@ -132,7 +126,7 @@ const localPref: AttributeRow = {
   internalOnly: true,
   decode: (body, found) => {
     const complaint = lengthIs(body, 4);
-    if (complaint === undefined) found.common.localPref = body.u32();
+    if (complaint === undefined) found.localPref = body.u32();
     return complaint;
   },
   encode: (body, attributes) => {
@@ -149,7 +143,7 @@ const atomicAggregate: AttributeRow = {
   clause: 'RFC 7606 §7.6',
   decode: (body, found) => {
     const complaint = lengthIs(body, 0);
-    if (complaint === undefined) found.common.atomicAggregate = true;
+    if (complaint === undefined) found.atomicAggregate = true;
     return complaint;
   },
   encode: (_body, attributes) => attributes.atomicAggregate === true,
@@ -164,7 +158,7 @@ const aggregator: AttributeRow = {
   decode: (body, found, ctx) => {
     const value = decodeAggregator(body, ctx.fourOctetAs ? 4 : 2);
     if (typeof value === 'string') return value;
-    found.common.aggregator = value;
+    found.aggregator = value;
     return undefined;
   },
   encode: (body, { aggregator: value }, ctx) => {
@@ -183,8 +177,11 @@ const communities: AttributeRow = {
   clause: 'RFC 7606 §7.8',
   decode: (body, found) => {
     const complaint = listOf(body, 4);
-    if (complaint === undefined) found.common.communities = times(body.left / 4, () => body.u32());
-    return complaint;
+    if (complaint !== undefined) return complaint;
+    const values: number[] = [];
+    while (body.left > 0) values.push(body.u32());
+    found.communities = values;
+    return undefined;
   },
   encode: (body, { communities: values = [] }) => {
     for (const value of values) body.u32(value);
@@ -201,7 +198,7 @@ const originatorId: AttributeRow = {
   internalOnly: true,
   decode: (body, found) => {
     const complaint = lengthIs(body, 4);
-    if (complaint === undefined) found.common.originatorId = body.ipv4();
+    if (complaint === undefined) found.originatorId = body.ipv4();
     return complaint;
   },
   encode: (body, attributes) => {
@@ -219,8 +216,11 @@ const clusterList: AttributeRow = {
   internalOnly: true,
   decode: (body, found) => {
     const complaint = listOf(body, 4);
-    if (complaint === undefined) found.common.clusterList = times(body.left / 4, () => body.ipv4());
-    return complaint;
+    if (complaint !== undefined) return complaint;
+    const ids: Ipv4[] = [];
+    while (body.left > 0) ids.push(body.ipv4());
+    found.clusterList = ids;
+    return undefined;
   },
   encode: (body, { clusterList: ids = [] }) => {
     for (const id of ids) body.ipv4(id);
@@ -236,15 +236,14 @@ const extendedCommunities: AttributeRow = {
   clause: 'RFC 7606 §7.14',
   decode: (body, found) => {
     const complaint = listOf(body, 8);
-    if (complaint === undefined)
-      found.common.extendedCommunities = times(
-        body.left / 8,
-        () => (BigInt(body.u32()) << 32n) | BigInt(body.u32()),
-      );
-    return complaint;
+    if (complaint !== undefined) return complaint;
+    const values: bigint[] = [];
+    while (body.left > 0) values.push(body.u64());
+    found.extendedCommunities = values;
+    return undefined;
   },
   encode: (body, { extendedCommunities: values = [] }) => {
-    for (const value of values) body.u32(Number(value >> 32n)).u32(Number(value & 0xffffffffn));
+    for (const value of values) body.u64(value);
     return values.length > 0;
   },
 };
@@ -301,17 +300,35 @@ const largeCommunities: AttributeRow = {
   clause: 'RFC 8092 §6',
   decode: (body, found) => {
     const complaint = listOf(body, 12);
-    if (complaint === undefined)
-      found.common.largeCommunities = times(body.left / 12, (): readonly [number, number, number] => [
-        body.u32(),
-        body.u32(),
-        body.u32(),
-      ]);
-    return complaint;
+    if (complaint !== undefined) return complaint;
+    const values: (readonly [number, number, number])[] = [];
+    while (body.left > 0) values.push([body.u32(), body.u32(), body.u32()]);
+    found.largeCommunities = values;
+    return undefined;
   },
   encode: (body, { largeCommunities: values = [] }) => {
     for (const [global, first, second] of values) body.u32(global).u32(first).u32(second);
     return values.length > 0;
+  },
+};
+
+/** It is told on to whoever may have the route at all; whether it is set is for policy (RFC 9234 §5). */
+const onlyToCustomer: AttributeRow = {
+  code: 35,
+  name: 'ONLY_TO_CUSTOMER',
+  flags: OPTIONAL_TRANSITIVE,
+  malformed: 'treat-as-withdraw',
+  clause: 'RFC 9234 §5',
+  decode: (body, found) => {
+    const complaint = lengthIs(body, 4);
+    if (complaint !== undefined) return complaint;
+    const number = body.u32();
+    found.otc = asn(number);
+    return zeroAs(number);
+  },
+  encode: (body, { otc }) => {
+    if (otc !== undefined) body.u32(otc);
+    return otc !== undefined;
   },
 };
 
@@ -331,4 +348,5 @@ export const attributeRows: readonly AttributeRow[] = [
   as4Path,
   as4Aggregator,
   largeCommunities,
+  onlyToCustomer,
 ];

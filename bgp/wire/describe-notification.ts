@@ -96,13 +96,13 @@ const details: Readonly<Record<string, Details>> = {
   [`${errorCodes.cease}/${ceaseReasons.administrativeShutdown}`]: text,
   [`${errorCodes.cease}/${ceaseReasons.administrativeReset}`]: text,
   // RFC 8538 §3.1: the reason itself, code and subcode, is wrapped in the data
-  [`${errorCodes.cease}/${ceaseReasons.hardReset}`]: (_message, data) =>
-    describeNotification({
-      kind: 'notification',
-      code: data.u8(),
-      subcode: data.u8(),
-      data: data.bytes(data.left),
-    }),
+  [`${errorCodes.cease}/${ceaseReasons.hardReset}`]: (_message, data) => {
+    const inner = { kind: 'notification', code: data.u8(), subcode: data.u8() } as const;
+    const rest = data.bytes(data.left);
+    // a hard reset inside another says nothing more, however often it is wrapped
+    const isHard = inner.code === errorCodes.cease && inner.subcode === ceaseReasons.hardReset;
+    return isHard ? undefined : describeNotification({ ...inner, data: rest });
+  },
 };
 
 const SHOWN_OCTETS = 16;

@@ -1,27 +1,45 @@
 /**
  * Address families: their AFI and SAFI numbers and how their prefixes and next hops are written
- * (RFC 4271 §4.3, RFC 4760 §3-5, RFC 2545 §3). To speak a further family, add a row.
+ * (RFC 4271 §4.3, RFC 4760 §3-5, RFC 2545 §3, RFC 7911 §3, RFC 8950 §3). To speak a further family, add a row.
  */
 import type { Reader, Writer } from '../../src/lib/bytes.ts';
 import {
   type Address,
   type Ipv6,
   ipv4,
-  ipv6,
+  isIpv4,
+  isLinkLocal6,
   isPrefix4,
   lengthOf,
   networkOf,
   type Prefix,
   prefix4,
-  prefix6,
+  prefix6OfWords,
+  unscoped,
 } from '../../src/lib/net.ts';
-import { assert, err, ok, type Result } from '../../src/lib/result.ts';
-import type { Family } from './message.ts';
+import { err, ok, type Result } from '../../src/lib/result.ts';
+import type { Announcement, CodecContext, Family, PathAttributes } from './message.ts';
 
 export interface NextHops {
   readonly nextHop: Address;
   readonly linkLocal?: Ipv6;
 }
+
+/** The prefixes of one field. */
+export interface Nlri {
+  readonly prefixes: readonly Prefix[];
+  /** Path Identifiers (RFC 7911), one for each; absent where the family has none. */
+  readonly ids?: readonly number[];
+}
+
+export const noNlri: Nlri = { prefixes: [] };
+
+export const announcementOf = (
+  family: Family,
+  attributes: PathAttributes,
+  { prefixes, ids }: Nlri,
+): Announcement =>
+  ids === undefined ? { family, attributes, prefixes } : { family, attributes, prefixes, pathIds: ids };
 
 interface FamilyRow {
   readonly afi: number;
@@ -30,36 +48,36 @@ interface FamilyRow {
   readonly width: number;
   /** Reads the `octets`, at most width/8, that a prefix of `length` bits takes. */
   readonly decodePrefix: (reader: Reader, length: number, octets: number) => Prefix;
-  /** The next hop field of MP_REACH_NLRI; undefined if it cannot have this length. */
+  /** How a next hop of MP_REACH_NLRI is written that needs no agreement; undefined if it cannot have this length. */
   readonly decodeNextHop: (reader: Reader) => NextHops | undefined;
 }
 
-const isLinkLocal = (address: bigint): boolean => address >> 118n === 0x3fan; // fe80::/10
+function decodeNextHop4(reader: Reader): NextHops | undefined {
+  return reader.left === 4 ? { nextHop: reader.ipv4() } : undefined;
+}
 
-/** RFC 2545 §3: the global next hop, and optionally a link-local one after it. */
+/**
+ * RFC 2545 §3: the global next hop, and optionally a link-local one after it. A speaker that has only a link-local one
+ * sends it alone, twice, or after an empty place: each is a link-local `nextHop` here.
+ */
 function decodeNextHop6(reader: Reader): NextHops | undefined {
   if (reader.left === 16) return { nextHop: reader.ipv6() };
   if (reader.left !== 32) return undefined;
   const nextHop = reader.ipv6();
   const second = reader.ipv6();
-  if (!isLinkLocal(second)) return { nextHop };
-  // Without a global address some speakers leave its place empty.
-  return nextHop === 0n ? { nextHop: second } : { nextHop, linkLocal: second };
+  if (!isLinkLocal6(second)) return { nextHop };
+  return nextHop === 0n || isLinkLocal6(nextHop) ? { nextHop: second } : { nextHop, linkLocal: second };
 }
 
-/** The next 32 bits of a prefix whose last octets may be missing, and count as zero. */
-function partialWord(reader: Reader, octets: number): number {
-  if (octets >= 4) return reader.u32();
-  let word = 0;
-  for (let octet = 0; octet < 4; octet += 1) word = word * 256 + (octet < octets ? reader.u8() : 0);
-  return word;
-}
+const decodePrefix4 = (reader: Reader, length: number, octets: number): Prefix =>
+  prefix4(ipv4(reader.word(octets)), length);
 
 function decodePrefix6(reader: Reader, length: number, octets: number): Prefix {
-  let address = 0n;
-  for (let word = 0; word < 16; word += 4)
-    address = (address << 32n) | (word < octets ? BigInt(partialWord(reader, octets - word)) : 0n);
-  return prefix6(ipv6(address), length);
+  const first = reader.word(Math.min(octets, 4));
+  const second = octets <= 4 ? 0 : reader.word(Math.min(octets - 4, 4));
+  if (octets <= 8) return prefix6OfWords(first, second, 0, 0, length);
+  const third = reader.word(Math.min(octets - 8, 4));
+  return prefix6OfWords(first, second, third, octets <= 12 ? 0 : reader.word(octets - 12), length);
 }
 
 export const families = {
@@ -67,8 +85,8 @@ export const families = {
     afi: 1,
     safi: 1,
     width: 32,
-    decodePrefix: (reader, length, octets) => prefix4(ipv4(partialWord(reader, octets)), length),
-    decodeNextHop: (reader) => (reader.left === 4 ? { nextHop: reader.ipv4() } : undefined),
+    decodePrefix: decodePrefix4,
+    decodeNextHop: decodeNextHop4,
   },
   'ipv6-unicast': {
     afi: 2,
@@ -79,58 +97,73 @@ export const families = {
   },
 } as const satisfies Record<Family, FamilyRow>;
 
-const byNumbers = new Map<number, Family>([
-  [0x10001, 'ipv4-unicast'],
-  [0x20001, 'ipv6-unicast'],
-]);
-
 /** Undefined for a family we do not speak. */
-export const familyOf = (afi: number, safi: number): Family | undefined => byNumbers.get(afi * 65536 + safi);
+export function familyOf(afi: number, safi: number): Family | undefined {
+  if (safi !== 1) return undefined;
+  return afi === 1 ? 'ipv4-unicast' : afi === 2 ? 'ipv6-unicast' : undefined;
+}
+
+/**
+ * The next hop field of MP_REACH_NLRI, all that `reader` has left. An IPv4 prefix may have an IPv6 one where that was
+ * agreed (RFC 8950 §4). Undefined if it cannot have this length.
+ */
+export function decodeNextHops(reader: Reader, family: Family, ctx: CodecContext): NextHops | undefined {
+  return ctx.extendedNextHop?.has(family) && reader.left !== 4
+    ? decodeNextHop6(reader)
+    : families[family].decodeNextHop(reader);
+}
+
+/** Whether the next hop can be told to this neighbour together with prefixes of the family. */
+export const canCarry = (family: Family, nextHop: Address, ctx: CodecContext): boolean =>
+  isIpv4(nextHop) === (family === 'ipv4-unicast') ||
+  (!isIpv4(nextHop) && ctx.extendedNextHop?.has(family) === true);
 
 /**
  * All prefixes up to the end of `reader`. Host bits are cleared, as RFC 4271 §4.3 calls them irrelevant.
+ * @param hasIds  a Path Identifier comes before each (RFC 7911 §3)
  * Fails with a reason if the field is syntactically incorrect (RFC 7606 §5.3).
  */
-export function decodePrefixes(reader: Reader, family: Family): Result<Prefix[]> {
+export function decodeNlri(reader: Reader, family: Family, hasIds: boolean): Result<Nlri> {
+  if (reader.left === 0) return nothing;
   const row: FamilyRow = families[family];
   const prefixes: Prefix[] = [];
+  const ids: number[] | undefined = hasIds ? [] : undefined;
   while (reader.left > 0) {
+    if (ids !== undefined) {
+      if (reader.left < 5) return err(`a Path Identifier in ${family} with ${reader.left} octets left`);
+      ids.push(reader.u32());
+    }
     const length = reader.u8();
     if (length > row.width) return err(`a prefix length of ${length} in ${family}`);
     const octets = (length + 7) >> 3;
     if (octets > reader.left) return err(`a /${length} prefix in ${family} with ${reader.left} octets left`);
     prefixes.push(row.decodePrefix(reader, length, octets));
   }
-  return ok(prefixes);
+  return ok(ids === undefined ? { prefixes } : { prefixes, ids });
 }
 
-/** Octets `encodePrefix` writes. */
-export const prefixSize = (prefix: Prefix): number => 1 + ((lengthOf(prefix) + 7) >> 3);
+const nothing: Result<Nlri> = ok(noNlri);
 
 export function encodePrefix(writer: Writer, prefix: Prefix): void {
   const length = lengthOf(prefix);
-  writer.u8(length);
-  if (isPrefix4(prefix)) {
+  const end = writer.u8(length).length + ((length + 7) >> 3);
+  if (isPrefix4(prefix)) writer.u32(networkOf(prefix));
+  else {
     const network = networkOf(prefix);
-    for (let shift = 24; shift > 24 - length; shift -= 8) writer.u8((network >>> shift) & 255);
-    return;
+    writer.u64(network >> 64n);
+    if (length > 64) writer.u64(network);
   }
-  const network = networkOf(prefix);
-  for (let shift = 120; shift > 120 - length; shift -= 8)
-    writer.u8(Number((network >> BigInt(shift)) & 255n));
+  writer.rewind(end); // more was written than the length asks for
 }
 
-/** The next hop field of MP_REACH_NLRI, its length first. Throws only if the next hop is not of the family. */
-export function encodeNextHop(writer: Writer, family: Family, hops: NextHops): void {
-  const { nextHop, linkLocal } = hops;
-  if (typeof nextHop === 'number') {
-    assert(family === 'ipv4-unicast', `an IPv4 next hop in ${family}`);
+/** The next hop field of MP_REACH_NLRI, its length first. */
+export function encodeNextHop(writer: Writer, { nextHop, linkLocal }: NextHops): void {
+  if (isIpv4(nextHop)) {
     writer.u8(4).ipv4(nextHop);
     return;
   }
-  assert(family === 'ipv6-unicast', `an IPv6 next hop in ${family}`);
-  writer.u8(linkLocal === undefined ? 16 : 32).ipv6(nextHop);
-  if (linkLocal !== undefined) writer.ipv6(linkLocal);
+  writer.u8(linkLocal === undefined ? 16 : 32).ipv6(unscoped(nextHop));
+  if (linkLocal !== undefined) writer.ipv6(unscoped(linkLocal));
 }
 
 /** RFC 4271 §6.3: a next hop must be able to be a host; not 0/8, 127/8, 224/3, ::, ::1 or ff00::/8. */

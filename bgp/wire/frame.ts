@@ -6,7 +6,7 @@
  */
 import { Reader, Writer } from '../../src/lib/bytes.ts';
 import { assert, ok, type Result } from '../../src/lib/result.ts';
-import { HEADER_LENGTH, headerErrors, MAX_MESSAGE_LENGTH, messageTypes } from './iana.ts';
+import { HEADER_LENGTH, headerErrors, longestMessage, MAX_MESSAGE_LENGTH, messageTypes } from './iana.ts';
 import type { Message, WireError } from './message.ts';
 import { headerError } from './wire-error.ts';
 
@@ -27,25 +27,31 @@ function hasMarker(reader: Reader): boolean {
 
 /**
  * Checks the header at `offset`, where at least 19 octets must follow (RFC 4271 §6.1).
+ * @param isExtended  we said that we take messages of up to 65535 octets (RFC 8654)
  * Fails: 1/1 on a marker that is not all ones, 1/2 (data: the length) on a length outside what the type allows,
  * 1/3 (data: the type) on a type we do not know.
  */
-export function checkHeader(bytes: Uint8Array, offset = 0): Result<Header, WireError> {
+export function checkHeader(bytes: Uint8Array, offset = 0, isExtended = false): Result<Header, WireError> {
   const reader = new Reader(bytes, offset);
   if (!hasMarker(reader)) return headerError(headerErrors.notSynchronized, 'The marker is not all ones.');
   const length = reader.u16();
   const type = reader.u8();
-  if (length < HEADER_LENGTH || length > MAX_MESSAGE_LENGTH)
+  const most = longestMessage(isExtended);
+  if (length < HEADER_LENGTH || length > most)
     return headerError(
       headerErrors.badLength,
-      `A message says it is ${length} octets long; 19 to 4096 is possible.`,
+      `A message says it is ${length} octets long; 19 to ${most} is possible.`,
       two(length),
     );
   const kind = kindByType.get(type);
   if (kind === undefined)
     return headerError(headerErrors.badType, `There is no message type ${type}.`, Uint8Array.of(type));
-  const { minLength } = messageTypes[kind];
-  if (length < minLength || (kind === 'keepalive' && length !== minLength))
+  const { minLength, isExtensible } = messageTypes[kind];
+  if (
+    length < minLength ||
+    (kind === 'keepalive' && length !== minLength) ||
+    (!isExtensible && length > MAX_MESSAGE_LENGTH)
+  )
     return headerError(
       headerErrors.badLength,
       `A message of type ${kind} cannot be ${length} octets long.`,
@@ -54,13 +60,36 @@ export function checkHeader(bytes: Uint8Array, offset = 0): Result<Header, WireE
   return ok({ kind, length });
 }
 
-/** Writes one message around `body`. Throws only if the caller let it grow beyond 4096 octets. */
-export function frameMessage(kind: Message['kind'], body: Uint8Array): Uint8Array<ArrayBuffer> {
+/** Starts a message in `writer`, which forgets what it held; its length comes with `finishMessage`. */
+export function beginMessage(writer: Writer, kind: Message['kind']): Writer {
+  return writer
+    .rewind(0)
+    .u32(0xffffffff)
+    .u32(0xffffffff)
+    .u32(0xffffffff)
+    .u32(0xffffffff)
+    .u16(0)
+    .u8(messageTypes[kind].type);
+}
+
+/** A copy of the whole message. Throws only if the caller let it grow beyond 65535 octets. */
+export function finishMessage(writer: Writer): Uint8Array<ArrayBuffer> {
+  assert(writer.length <= longestMessage(true), `a message of ${writer.length} octets`);
+  return writer.patchU16(LENGTH_AT, writer.length).done();
+}
+
+/** Octet of the header where the length stands. */
+const LENGTH_AT = 16;
+
+/** Writes one message around `body`. Throws only if the caller let it grow beyond what was agreed. */
+export function frameMessage(
+  kind: Message['kind'],
+  body: Uint8Array,
+  isExtended = false,
+): Uint8Array<ArrayBuffer> {
   const length = HEADER_LENGTH + body.byteLength;
-  assert(length <= MAX_MESSAGE_LENGTH, `a message of type ${kind} of ${length} octets`);
-  const writer = new Writer(length);
-  for (let word = 0; word < 4; word += 1) writer.u32(0xffffffff);
-  return writer.u16(length).u8(messageTypes[kind].type).bytes(body).done();
+  assert(length <= longestMessage(isExtended), `a message of type ${kind} of ${length} octets`);
+  return finishMessage(beginMessage(new Writer(length), kind).bytes(body));
 }
 
 /** Octets buffered at which the socket should be paused. A socket hands over at most 64 KiB at once. */
@@ -72,6 +101,12 @@ export class FrameReader {
   #start = 0;
   #end = 0;
   #broken: Result<never, WireError> | undefined;
+  #isExtended = false;
+
+  /** From the next message on: we said that we take up to 65535 octets (RFC 8654), or not. */
+  set isExtended(value: boolean) {
+    this.#isExtended = value;
+  }
 
   /** Octets that arrived and were not taken. */
   get buffered(): number {
@@ -98,7 +133,7 @@ export class FrameReader {
   next(): Result<Uint8Array, WireError> | undefined {
     if (this.#broken !== undefined) return this.#broken;
     if (this.buffered < HEADER_LENGTH) return undefined;
-    const header = checkHeader(this.#buffer, this.#start);
+    const header = checkHeader(this.#buffer, this.#start, this.#isExtended);
     if (!header.ok) {
       this.#broken = header;
       return header;

@@ -75,11 +75,6 @@ function checkAttributeSet(body: Reader): Complaint {
   return undefined;
 }
 
-function checkOnlyToCustomer(body: Reader): Complaint {
-  if (body.left !== 4) return `has ${body.left} octets, not 4`;
-  return body.u32() === 0 ? 'contains AS 0' : undefined;
-}
-
 const withdraw = { malformed: 'treat-as-withdraw', framingOnly: true } as const;
 /** Where the specification asks for attribute discard, a wrong Transitive bit gets no more than that. */
 const discard = {
@@ -131,14 +126,6 @@ export const framedAttributeRows: readonly AttributeRow[] = [
     clause: 'RFC 9552 §8.2.2',
     ...discard,
     decode: (body) => eachTlv(body, { typeOctets: 2, lengthOctets: 2 }),
-  },
-  {
-    code: 35,
-    name: 'ONLY_TO_CUSTOMER',
-    flags: OPTIONAL | TRANSITIVE,
-    clause: 'RFC 9234 §5',
-    ...withdraw,
-    decode: checkOnlyToCustomer,
   },
   {
     code: 40,

@@ -5,6 +5,10 @@ import type { Message } from './message.ts';
 /** Octets of the fixed header, and of the longest message without RFC 8654 (RFC 4271 §4.1). */
 export const HEADER_LENGTH = 19;
 export const MAX_MESSAGE_LENGTH = 4096;
+/** With RFC 8654. */
+const MAX_EXTENDED_LENGTH = 65535;
+export const longestMessage = (isExtended: boolean | undefined): number =>
+  isExtended === true ? MAX_EXTENDED_LENGTH : MAX_MESSAGE_LENGTH;
 
 /** Stands for an AS number that does not fit two octets (RFC 6793 §9). */
 export const AS_TRANS = asn(23456);
@@ -12,14 +16,21 @@ export const AS_TRANS = asn(23456);
 /** The only version there is (RFC 4271 §4.2). */
 export const BGP_VERSION = 4;
 
+interface MessageType {
+  readonly type: number;
+  readonly minLength: number;
+  /** It may be longer than 4096 octets where that was agreed (RFC 8654 §4). */
+  readonly isExtensible: boolean;
+}
+
 /** Type octet of each message, and the shortest it can be, header included (RFC 4271 §6.1, RFC 2918 §3). */
 export const messageTypes = {
-  open: { type: 1, minLength: 29 },
-  update: { type: 2, minLength: 23 },
-  notification: { type: 3, minLength: 21 },
-  keepalive: { type: 4, minLength: 19 },
-  routeRefresh: { type: 5, minLength: 23 },
-} as const satisfies Record<Message['kind'], { readonly type: number; readonly minLength: number }>;
+  open: { type: 1, minLength: 29, isExtensible: false },
+  update: { type: 2, minLength: 23, isExtensible: true },
+  notification: { type: 3, minLength: 21, isExtensible: true },
+  keepalive: { type: 4, minLength: 19, isExtensible: false },
+  routeRefresh: { type: 5, minLength: 23, isExtensible: true },
+} as const satisfies Record<Message['kind'], MessageType>;
 
 /** Path attribute flag bits (RFC 4271 §4.3). */
 export const OPTIONAL = 0x80;

@@ -1,8 +1,8 @@
 /** NOTIFICATION: RFC 4271 §4.5, and the text that may come with a shutdown, RFC 9003 §2. */
 import { Reader, Writer } from '../../src/lib/bytes.ts';
 import { frameMessage } from './frame.ts';
-import { ceaseReasons, errorCodes, HEADER_LENGTH } from './iana.ts';
-import type { NotificationMessage } from './message.ts';
+import { ceaseReasons, errorCodes, HEADER_LENGTH, longestMessage } from './iana.ts';
+import type { CodecContext, NotificationMessage } from './message.ts';
 
 /** Octets of UTF-8 that fit (RFC 9003 §2). */
 const LONGEST_TEXT = 255;
@@ -15,9 +15,14 @@ export function decodeNotification(frame: Uint8Array): NotificationMessage {
   return { kind: 'notification', code, subcode, data: reader.bytes(reader.left).slice() };
 }
 
-export function encodeNotification(message: NotificationMessage): Uint8Array {
-  const body = new Writer(32).u8(message.code).u8(message.subcode).bytes(message.data);
-  return frameMessage('notification', body.done());
+/** Data that quotes a message longer than the neighbour takes is cut: the code says what was wrong. */
+export function encodeNotification(
+  { code, subcode, data }: NotificationMessage,
+  { extendedMessages }: CodecContext,
+): Uint8Array {
+  const room = longestMessage(extendedMessages) - HEADER_LENGTH - 2;
+  const body = new Writer(32).u8(code).u8(subcode).bytes(data.subarray(0, room));
+  return frameMessage('notification', body.done(), extendedMessages);
 }
 
 /** A Cease (RFC 4486); `text` goes along where RFC 9003 gives it a place, and is cut at 255 octets. */

@@ -44,7 +44,8 @@ export function decodeOpen(frame: Uint8Array): Result<OpenMessage, WireError> {
 
 function decodeParameters(frame: Uint8Array, reader: Reader): Result<Capability[], WireError> {
   const shortLength = reader.u8();
-  const extended = shortLength === EXTENDED && new Reader(frame, reader.at).u8() === EXTENDED;
+  // The short length is ignored then, whatever it is but 0 (RFC 9072 §2).
+  const extended = shortLength !== 0 && new Reader(frame, reader.at).u8() === EXTENDED;
   if (extended) reader.u8();
   const length = extended ? reader.u16() : shortLength;
   if (reader.failed || length !== reader.left)

@@ -2,132 +2,238 @@
  * Writing UPDATEs (RFC 4271 §4.3, RFC 4760): many prefixes that share their attributes go into as few messages as
  * they fit. A message carries one thing only, withdrawals or one announcement of one family, and MP_REACH_NLRI comes
  * first (RFC 7606 §5.1).
+ *
+ * Messages are put together in one buffer that is used again and again, and copied out whole.
  */
 import { Writer } from '../../src/lib/bytes.ts';
-import { isPrefix4, type Prefix } from '../../src/lib/net.ts';
-import { writeAttribute } from './attribute-list.ts';
+import { isIpv4, type Prefix, versionOf } from '../../src/lib/net.ts';
+import { closeAttribute } from './attribute-list.ts';
 import { attributeRows } from './attributes.ts';
-import { encodePrefix, prefixSize } from './family.ts';
-import { frameMessage } from './frame.ts';
-import { attributeCodes, HEADER_LENGTH, MAX_MESSAGE_LENGTH, OPTIONAL, PARTIAL, TRANSITIVE } from './iana.ts';
-import type { Announcement, CodecContext, Family, PathAttributes, UpdateMessage } from './message.ts';
-import { mpReachValue, mpUnreachValue, usesClassicFields } from './mp-nlri.ts';
+import { canCarry, encodeNextHop, encodePrefix, families, type NextHops } from './family.ts';
+import { beginMessage, finishMessage } from './frame.ts';
+import { attributeCodes, HEADER_LENGTH, longestMessage, OPTIONAL, PARTIAL, TRANSITIVE } from './iana.ts';
+import type {
+  Announcement,
+  CodecContext,
+  Family,
+  PathAttributes,
+  RawAttribute,
+  UpdateMessage,
+} from './message.ts';
 
-const nothing = new Uint8Array(0);
-/** Octets of a message for everything after the header and the two length fields. */
-const ROOM = MAX_MESSAGE_LENGTH - HEADER_LENGTH - 4;
+/** Octets of a message outside of attributes and prefixes: header and the two length fields. */
+const FRAMING = HEADER_LENGTH + 4;
 /** Octets of an MP attribute before its prefixes: its header, AFI, SAFI, next hop with length, reserved. */
 const MP_OVERHEAD = 4 + 3 + 33 + 1;
-/** A prefix of any family takes no more. */
-const LONGEST_PREFIX = 17;
+/** A prefix of any family takes no more, its Path Identifier included. */
+const LONGEST_PREFIX = 4 + 17;
+
+/** The message that is being written, and the attributes that go into it. Nothing is left in them between calls. */
+const message = new Writer(65535 + 2 * LONGEST_PREFIX);
+const others = new Writer(4096);
 
 /**
  * The messages that say what `update` says: its withdrawals, then its announcements, then its End-of-RIB.
- * An announcement whose attributes leave no room for a prefix cannot be sent; the neighbour gets a withdrawal instead,
- * so that it does not keep an older route (RFC 4271 §9.2 leaves it unsent; see `attributesFit`).
+ * An announcement whose attributes leave no room for a prefix, or whose next hop was not agreed on, cannot be sent; the
+ * neighbour gets a withdrawal instead, so that it does not keep an older route (RFC 4271 §9.2 leaves it unsent; see
+ * `attributesFit`).
  */
 export function encodeUpdates(
-  update: Pick<UpdateMessage, 'withdrawn' | 'announced' | 'endOfRib'>,
+  update: Pick<UpdateMessage, 'withdrawn' | 'withdrawnIds' | 'announced' | 'endOfRib'>,
   ctx: CodecContext,
 ): Uint8Array[] {
-  return [
-    ...encodeWithdrawals(
-      'ipv4-unicast',
-      update.withdrawn.filter((prefix) => isPrefix4(prefix)),
-    ),
-    ...encodeWithdrawals(
-      'ipv6-unicast',
-      update.withdrawn.filter((prefix) => !isPrefix4(prefix)),
-    ),
-    ...update.announced.flatMap((announcement) => encodeAnnouncement(announcement, ctx)),
-    ...(update.endOfRib === undefined ? [] : [endOfRib(update.endOfRib)]),
-  ];
+  const frames: Uint8Array[] = [];
+  const { withdrawn, withdrawnIds, announced, endOfRib: ended } = update;
+  if (withdrawn.length > 0) {
+    writeWithdrawals('ipv4-unicast', withdrawn, withdrawnIds, ctx, frames);
+    writeWithdrawals('ipv6-unicast', withdrawn, withdrawnIds, ctx, frames);
+  }
+  for (const announcement of announced) writeAnnouncement(announcement, ctx, frames);
+  if (ended !== undefined) frames.push(endOfRib(ended));
+  return frames;
 }
 
-export function encodeWithdrawals(family: Family, prefixes: readonly Prefix[]): Uint8Array[] {
-  if (usesClassicFields(family)) return pack(prefixes, ROOM, (nlri) => frameUpdate(nlri, nothing, nothing));
-  return pack(prefixes, ROOM - MP_OVERHEAD, (nlri) =>
-    frameUpdate(nothing, mpUnreachAttribute(family, nlri), nothing),
-  );
+/** Those of `prefixes` that are of the family. @param ids  Path Identifiers, one for each of `prefixes` */
+export function encodeWithdrawals(
+  family: Family,
+  prefixes: readonly Prefix[],
+  ctx: CodecContext,
+  ids?: readonly number[],
+): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  writeWithdrawals(family, prefixes, ids, ctx, frames);
+  return frames;
 }
 
 /** Empty `prefixes` make no message. */
 export function encodeAnnouncement(announcement: Announcement, ctx: CodecContext): Uint8Array[] {
-  const { family, attributes, prefixes } = announcement;
-  const others = encodeAttributes(attributes, family, ctx);
-  if (!leavesRoom(others)) return encodeWithdrawals(family, prefixes);
-  const room = ROOM - others.byteLength;
-  if (usesClassicFields(family)) return pack(prefixes, room, (nlri) => frameUpdate(nothing, others, nlri));
-  return pack(prefixes, room - MP_OVERHEAD, (nlri) => {
-    const writer = new Writer(nlri.byteLength + others.byteLength + MP_OVERHEAD);
-    writeAttribute(writer, OPTIONAL, attributeCodes.mpReach, mpReachValue(family, attributes, nlri));
-    return frameUpdate(nothing, writer.bytes(others).done(), nothing);
-  });
+  const frames: Uint8Array[] = [];
+  writeAnnouncement(announcement, ctx, frames);
+  return frames;
 }
 
-/** Whether a message can hold these attributes and a prefix. */
-export const attributesFit = (attributes: PathAttributes, family: Family, ctx: CodecContext): boolean =>
-  leavesRoom(encodeAttributes(attributes, family, ctx));
-
-const leavesRoom = (others: Uint8Array): boolean => others.byteLength + MP_OVERHEAD + LONGEST_PREFIX <= ROOM;
+/** Whether these attributes can be told to this neighbour: the next hop is of a kind it takes, and a prefix fits beside them. */
+export function attributesFit(attributes: PathAttributes, family: Family, ctx: CodecContext): boolean {
+  if (!canCarry(family, attributes.nextHop, ctx)) return false;
+  writeAttributes(attributes, family, ctx);
+  return FRAMING + others.length + MP_OVERHEAD + LONGEST_PREFIX <= longestMessage(ctx.extendedMessages);
+}
 
 /** RFC 4724 §2. */
 export function endOfRib(family: Family): Uint8Array {
-  const attributes = usesClassicFields(family) ? nothing : mpUnreachAttribute(family, nothing);
-  return frameUpdate(nothing, attributes, nothing);
+  beginMessage(message, 'update').u16(0);
+  if (family === 'ipv4-unicast') message.u16(0);
+  else
+    message
+      .u16(6)
+      .u8(OPTIONAL)
+      .u8(attributeCodes.mpUnreach)
+      .u8(3)
+      .u16(families[family].afi)
+      .u8(families[family].safi);
+  return finishMessage(message);
 }
 
-function mpUnreachAttribute(family: Family, nlri: Uint8Array): Uint8Array {
-  const writer = new Writer(nlri.byteLength + MP_OVERHEAD);
-  writeAttribute(writer, OPTIONAL, attributeCodes.mpUnreach, mpUnreachValue(family, nlri));
-  return writer.done();
-}
+/** Only IPv4 prefixes with an IPv4 next hop travel in the fields of RFC 4271 rather than in MP_REACH_NLRI (RFC 8950 §3). */
+const isClassic = (family: Family, { nextHop }: NextHops): boolean =>
+  family === 'ipv4-unicast' && isIpv4(nextHop);
 
-function frameUpdate(withdrawn: Uint8Array, attributes: Uint8Array, nlri: Uint8Array): Uint8Array {
-  const body = new Writer(withdrawn.byteLength + attributes.byteLength + nlri.byteLength + 4)
-    .u16(withdrawn.byteLength)
-    .bytes(withdrawn)
-    .u16(attributes.byteLength)
-    .bytes(attributes)
-    .bytes(nlri)
-    .done();
-  return frameMessage('update', body);
-}
-
-/** Everything but MP_REACH_NLRI, by ascending code. */
-function encodeAttributes(attributes: PathAttributes, family: Family, ctx: CodecContext): Uint8Array {
-  const parts: { readonly flags: number; readonly code: number; readonly body: Uint8Array }[] = [];
-  for (const row of attributeRows) {
-    if (row.internalOnly && ctx.peerType === 'ebgp') continue;
-    if (row.code === attributeCodes.nextHop && !usesClassicFields(family)) continue;
-    const body = new Writer(32);
-    if (row.encode?.(body, attributes, ctx))
-      parts.push({ flags: row.flags, code: row.code, body: body.done() });
-  }
-  // We did not understand these, and whoever gets them should know (RFC 4271 §5).
-  for (const { flags, code, body } of attributes.unknown ?? [])
-    if ((flags & TRANSITIVE) !== 0) parts.push({ flags: flags | PARTIAL, code, body });
-  parts.sort((a, b) => a.code - b.code);
-  const writer = new Writer();
-  for (const { flags, code, body } of parts) writeAttribute(writer, flags, code, body);
-  return writer.done();
-}
-
-/** Fills messages with prefixes, each with up to `room` octets of them. */
-function pack(
+function writeWithdrawals(
+  family: Family,
   prefixes: readonly Prefix[],
-  room: number,
-  frame: (nlri: Uint8Array) => Uint8Array,
-): Uint8Array[] {
-  const frames: Uint8Array[] = [];
-  let nlri = new Writer();
-  for (const prefix of prefixes) {
-    if (nlri.length + prefixSize(prefix) > room) {
-      frames.push(frame(nlri.done()));
-      nlri = new Writer(room);
+  ids: readonly number[] | undefined,
+  ctx: CodecContext,
+  frames: Uint8Array[],
+): void {
+  const most = longestMessage(ctx.extendedMessages);
+  const version = family === 'ipv4-unicast' ? 4 : 6;
+  const hasIds = ctx.addPathSend?.has(family) === true;
+  for (let at = next(prefixes, 0, version); at < prefixes.length; ) {
+    beginMessage(message, 'update');
+    if (version === 4) {
+      message.u16(0);
+      at = fill(prefixes, at, version, hasIds ? (ids ?? noIds) : undefined, most - 2);
+      message.patchU16(HEADER_LENGTH, message.length - HEADER_LENGTH - 2).u16(0);
+    } else {
+      message.u16(0).u16(0);
+      const start = beginMp(attributeCodes.mpUnreach, family);
+      at = fill(prefixes, at, version, hasIds ? (ids ?? noIds) : undefined, most - 1);
+      closeAttribute(message, start);
+      message.patchU16(HEADER_LENGTH + 2, message.length - FRAMING);
     }
-    encodePrefix(nlri, prefix);
+    frames.push(finishMessage(message));
   }
-  if (nlri.length > 0) frames.push(frame(nlri.done()));
-  return frames;
+}
+
+function writeAnnouncement(announcement: Announcement, ctx: CodecContext, frames: Uint8Array[]): void {
+  const { family, attributes, prefixes, pathIds } = announcement;
+  if (!attributesFit(attributes, family, ctx)) {
+    writeWithdrawals(family, prefixes, pathIds, ctx, frames);
+    return;
+  }
+  const most = longestMessage(ctx.extendedMessages);
+  const ids = ctx.addPathSend?.has(family) === true ? (pathIds ?? noIds) : undefined;
+  for (let at = 0; at < prefixes.length; ) {
+    beginMessage(message, 'update').u16(0);
+    if (isClassic(family, attributes)) {
+      message.u16(others.length).bytes(others.peek());
+      at = fill(prefixes, at, undefined, ids, most);
+    } else {
+      message.u16(0);
+      const start = beginMp(attributeCodes.mpReach, family);
+      encodeNextHop(message, attributes);
+      message.u8(0);
+      at = fill(prefixes, at, undefined, ids, most - others.length - 1);
+      closeAttribute(message, start);
+      message.bytes(others.peek()).patchU16(HEADER_LENGTH + 2, message.length - FRAMING);
+    }
+    frames.push(finishMessage(message));
+  }
+}
+
+const noIds: readonly number[] = [];
+
+/** The first prefix of this IP version from `at` on. */
+function next(prefixes: readonly Prefix[], at: number, version: 4 | 6 | undefined): number {
+  if (version === undefined) return at;
+  let index = at;
+  for (; index < prefixes.length; index += 1) {
+    const prefix = prefixes[index];
+    if (prefix !== undefined && versionOf(prefix) === version) break;
+  }
+  return index;
+}
+
+/**
+ * Appends prefixes from `at` on while the message stays within `most` octets.
+ * @param version  only those; absent: all
+ * @param ids  a Path Identifier goes before each, 0 where there is none; absent: none does
+ * @returns where to go on
+ */
+function fill(
+  prefixes: readonly Prefix[],
+  at: number,
+  version: 4 | 6 | undefined,
+  ids: readonly number[] | undefined,
+  most: number,
+): number {
+  let index = at;
+  while (index < prefixes.length) {
+    const prefix = prefixes[index];
+    if (prefix === undefined) break;
+    const before = message.length;
+    if (ids !== undefined) message.u32(ids[index] ?? 0);
+    encodePrefix(message, prefix);
+    if (message.length > most) {
+      message.rewind(before);
+      break;
+    }
+    index = next(prefixes, index + 1, version);
+  }
+  return index;
+}
+
+/** @returns where the attribute begins, for `closeAttribute`, which may make it one octet longer */
+function beginMp(code: number, family: Family): number {
+  const start = message.length;
+  message.u8(OPTIONAL).u8(code).u8(0).u16(families[family].afi).u8(families[family].safi);
+  return start;
+}
+
+/** Into `others`: everything but MP_REACH_NLRI, by ascending code. */
+function writeAttributes(attributes: PathAttributes, family: Family, ctx: CodecContext): void {
+  others.rewind(0);
+  const unknown = attributes.unknown ?? noUnknown;
+  let at = 0;
+  for (const row of attributeRows) {
+    if (row.encode === undefined || (row.internalOnly && ctx.peerType === 'ebgp')) continue;
+    if (row.code === attributeCodes.nextHop && !isClassic(family, attributes)) continue;
+    at = writeUnknown(unknown, at, row.code);
+    const start = others.length;
+    others.u8(row.flags).u8(row.code).u8(0);
+    if (row.encode(others, attributes, ctx)) closeAttribute(others, start);
+    else others.rewind(start);
+  }
+  writeUnknown(unknown, at, 256);
+}
+
+const noUnknown: readonly RawAttribute[] = [];
+
+/** From `at` on those whose code is below `limit`. @returns where to go on */
+function writeUnknown(unknown: readonly RawAttribute[], at: number, limit: number): number {
+  let index = at;
+  for (; index < unknown.length; index += 1) {
+    const attribute = unknown[index];
+    if (attribute === undefined || attribute.code >= limit) break;
+    if ((attribute.flags & TRANSITIVE) === 0) continue;
+    const start = others.length;
+    // We did not understand it, and whoever gets it should know (RFC 4271 §5).
+    others
+      .u8(attribute.flags | PARTIAL)
+      .u8(attribute.code)
+      .u8(0)
+      .bytes(attribute.body);
+    closeAttribute(others, start);
+  }
+  return index;
 }

@@ -8,7 +8,7 @@ import { type Ipv4, type Ipv6, ipv4, ipv6 } from './net.ts';
 
 export class Reader {
   readonly #view: DataView;
-  readonly #end: number;
+  #end: number;
   #at: number;
   #failed = false;
 
@@ -49,6 +49,11 @@ export class Reader {
     return at < 0 ? 0 : this.#view.getUint32(at);
   }
 
+  u64(): bigint {
+    const at = this.#take(8);
+    return at < 0 ? 0n : this.#view.getBigUint64(at);
+  }
+
   ipv4(): Ipv4 {
     return ipv4(this.u32());
   }
@@ -56,6 +61,36 @@ export class Reader {
   ipv6(): Ipv6 {
     const at = this.#take(16);
     return ipv6(at < 0 ? 0n : (this.#view.getBigUint64(at) << 64n) | this.#view.getBigUint64(at + 8));
+  }
+
+  /** The next 0 to 4 octets as the first of a 32-bit word; the others are zero. */
+  word(octets: number): number {
+    const at = this.#take(octets);
+    if (at < 0 || octets === 0) return 0;
+    if (at + 4 <= this.#view.byteLength)
+      return (this.#view.getUint32(at) & (0xffffffff << ((4 - octets) * 8))) >>> 0;
+    let word = 0;
+    for (let octet = 0; octet < 4; octet += 1)
+      word = word * 256 + (octet < octets ? this.#view.getUint8(at + octet) : 0);
+    return word;
+  }
+
+  /**
+   * From here to `leave` this reader ends after the next `length` octets, of which there must be so many. Costs no
+   * object, which `sub` does.
+   * @returns what `leave` takes
+   */
+  enter(length: number): number {
+    const end = this.#end;
+    this.#end = this.#at + length;
+    return end;
+  }
+
+  /** Skips what is left of the part that was entered; what was read past its end is forgiven. */
+  leave(end: number): void {
+    this.#at = this.#end;
+    this.#end = end;
+    this.#failed = false;
   }
 
   /** A view (not a copy) of the next `length` octets; empty if there are not so many. */
@@ -118,15 +153,19 @@ export class Writer {
     return this;
   }
 
+  /** The low 64 bits. */
+  u64(value: bigint): this {
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, value);
+    return this;
+  }
+
   ipv4(address: Ipv4): this {
     return this.u32(address);
   }
 
   ipv6(address: Ipv6): this {
-    const at = this.#grow(16);
-    this.#view.setBigUint64(at, address >> 64n);
-    this.#view.setBigUint64(at + 8, address & 0xffffffffffffffffn);
-    return this;
+    return this.u64(address >> 64n).u64(address);
   }
 
   bytes(bytes: Uint8Array): this {
@@ -139,6 +178,31 @@ export class Writer {
   patchU16(at: number, value: number): this {
     this.#view.setUint16(at, value);
     return this;
+  }
+
+  patchU8(at: number, value: number): this {
+    this.#view.setUint8(at, value);
+    return this;
+  }
+
+  /** Forgets what was written from `length` on. */
+  rewind(length: number): this {
+    this.#length = length;
+    return this;
+  }
+
+  /** Moves what was written from `at` on one octet further, and leaves a zero there. */
+  widen(at: number): this {
+    const end = this.#length;
+    this.#grow(1);
+    this.#bytes.copyWithin(at + 1, at, end);
+    this.#bytes[at] = 0;
+    return this;
+  }
+
+  /** A view (not a copy) of what was written, until something else is. */
+  peek(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** A copy of what was written. */

@@ -60,6 +60,40 @@ export function prefix6(address: Ipv6, length: number): Prefix6 {
 }
 /** Odd, and without a pattern of its own: addresses whose halves are alike still differ. */
 const hashFactor = 0x9e37_79b9_7f4a_7c15n;
+/** As `prefix6`, of the four 32-bit words of an address: it makes as few bigints as it can, for they are slow. */
+export function prefix6OfWords(
+  first: number,
+  second: number,
+  third: number,
+  fourth: number,
+  length: number,
+): Prefix6 {
+  half32[upper] = maskWord(first, length);
+  half32[lower] = maskWord(second, length - 32);
+  const high = half64[0] ?? 0n;
+  const bits = lengths6[length] ?? 0n;
+  const mixed = BigInt.asUintN(64, BigInt.asUintN(64, high * hashFactor) + bits);
+  if (length <= 64) {
+    return ((((high << 72n) | bits) << 64n) | mixed) as Prefix6;
+  }
+  half32[upper] = maskWord(third, length - 64);
+  half32[lower] = maskWord(fourth, length - 96);
+  const low = half64[0] ?? 0n;
+  return ((((((high << 64n) | low) << 8n) | bits) << 64n) | BigInt.asUintN(64, mixed + low)) as Prefix6;
+}
+
+/** The first `bits` bits; none if negative, all if 32 or more. */
+const maskWord = (word: number, bits: number): number =>
+  bits >= 32 ? word : bits <= 0 ? 0 : (word & (0xffffffff << (32 - bits))) >>> 0;
+
+/** 64 bits, as one bigint and as two words whose order is the machine's. */
+const half64 = new BigUint64Array(1);
+const half32 = new Uint32Array(half64.buffer);
+half64[0] = 1n;
+const lower = half32[0] === 1 ? 0 : 1;
+const upper = 1 - lower;
+const lengths6: readonly bigint[] = Array.from({ length: 129 }, (_, length) => BigInt(length));
+
 /** Host bits are cleared. `length` must lie within the family's width. */
 export const prefixOf = (address: Address, length: number): Prefix =>
   isIpv4(address) ? prefix4(address, length) : prefix6(address, length);
@@ -75,7 +109,7 @@ export function networkOf(prefix: Prefix): Address {
 }
 
 export const lengthOf = (prefix: Prefix): number =>
-  isPrefix4(prefix) ? prefix % 64 : Number((prefix >> 64n) & 0xffn);
+  isPrefix4(prefix) ? prefix % 64 : Number(BigInt.asUintN(8, prefix >> 64n));
 
 /** True if `inner` lies within `outer`; equal prefixes contain each other. Families never mix. */
 export function contains(outer: Prefix, inner: Prefix): boolean {

@@ -121,3 +121,46 @@ test('a length known afterwards is written over its place, and `done` is a copy'
   writer.patchU16(at, 0);
   expect([...first]).toEqual([9, 0x12, 0x34, 0, 0, 0, 7]);
 });
+
+test('a word of 0 to 4 octets is those octets and zeros, wherever the bytes end', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 9 }), fc.nat(4), fc.nat(9), (bytes, octets, start) => {
+      fc.pre(start + octets <= bytes.length);
+      const padded = [...bytes.subarray(start, start + octets), 0, 0, 0, 0].slice(0, 4);
+      const reader = new Reader(bytes, start);
+      expect(reader.word(octets)).toBe(padded.reduce((sum, octet) => sum * 256 + octet, 0));
+      expect(reader.at).toBe(start + octets);
+      expect(reader.failed).toBe(false);
+    }),
+  );
+});
+
+test('within a part that was entered nothing after it is read, and after leaving it reading goes on behind it', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 2, maxLength: 20 }), fc.nat(18), (bytes, length) => {
+      fc.pre(length < bytes.length);
+      const reader = new Reader(bytes);
+      const end = reader.enter(length);
+      expect(reader.left).toBe(length);
+      expect([...reader.bytes(length)]).toEqual([...bytes.subarray(0, length)]);
+      expect(reader.u8()).toBe(0);
+      expect(reader.failed).toBe(true);
+      reader.leave(end);
+      expect([reader.failed, reader.left, reader.u8()]).toEqual([
+        false,
+        bytes.length - length,
+        bytes[length],
+      ]);
+    }),
+  );
+});
+
+test('a Writer that is widened keeps what stood there one octet further, at any capacity', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 20 }), fc.uint8Array({ maxLength: 20 }), (before, after) => {
+      const writer = new Writer(1).bytes(before).bytes(after).widen(before.length).u8(7);
+      expect([...writer.done()]).toEqual([...before, 0, ...after, 7]);
+      expect([...writer.rewind(before.length).peek()]).toEqual([...before]);
+    }),
+  );
+});

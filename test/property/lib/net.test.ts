@@ -22,6 +22,8 @@ import {
   parseIpv4,
   parseIpv6,
   parsePrefix,
+  prefix6,
+  prefix6OfWords,
   prefixOf,
   versionOf,
   widthOf,
@@ -235,4 +237,15 @@ describe('order', () => {
       }),
     );
   });
+});
+
+test('a prefix of four words is the prefix of the address they make, host bits or not', () => {
+  const word = fc.nat(0xffffffff);
+  fc.assert(
+    fc.property(word, word, word, word, fc.nat(128), (first, second, third, fourth, length) => {
+      const address = [first, second, third, fourth].reduce((sum, part) => (sum << 32n) | BigInt(part), 0n);
+      expect(prefix6OfWords(first, second, third, fourth, length)).toBe(prefix6(ipv6(address), length));
+    }),
+    { numRuns: 2000 },
+  );
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeMessage, encodeMessage } from '../../../bgp/wire/codec.ts';
 import { FrameReader } from '../../../bgp/wire/frame.ts';
+import { AttributeMemo } from '../../../bgp/wire/memo.ts';
 import type {
   Capability,
   CodecContext,
@@ -271,6 +272,70 @@ test('encodeUpdates keeps every prefix, in order, in messages of at most 4096 oc
   );
 });
 
+test('RFC 7911 §3, RFC 8654: Path Identifiers, and messages of up to 65535 octets, keep every path', () => {
+  const ids = fc.array(u32, { minLength: 3000, maxLength: 3000 });
+  fc.assert(
+    fc.property(
+      fc.array(anyPrefix4, { maxLength: 3000 }),
+      fc.array(anyPrefix6, { maxLength: 3000 }),
+      ids,
+      fc.boolean(),
+      fc.boolean(),
+      (p4, p6, pathIds, isExtended, isOverIpv6) => {
+        const both = new Set(['ipv4-unicast', 'ipv6-unicast'] as const);
+        const ctx = context({
+          addPathSend: both,
+          addPathReceive: both,
+          extendedMessages: isExtended,
+          extendedReceive: isExtended,
+          extendedNextHop: new Set(['ipv4-unicast']),
+        });
+        const attributes = { origin: 'igp', asPath: [] } as const;
+        const hop6 = ipv6((0xfe80n << 112n) + 1n);
+        const hop4 = isOverIpv6 ? hop6 : ipv4(0x0a000001);
+        const ids4 = pathIds.slice(0, p4.length);
+        const ids6 = pathIds.slice(0, p6.length);
+        const frames = encodeUpdates(
+          {
+            withdrawn: [...p6, ...p4],
+            withdrawnIds: [...ids6, ...ids4],
+            announced: [
+              {
+                family: 'ipv4-unicast',
+                attributes: { ...attributes, nextHop: hop4 },
+                prefixes: p4,
+                pathIds: ids4,
+              },
+              {
+                family: 'ipv6-unicast',
+                attributes: { ...attributes, nextHop: hop6 },
+                prefixes: p6,
+                pathIds: ids6,
+              },
+            ],
+          },
+          ctx,
+        );
+        const updates = frames.map((frame) => {
+          expect(frame.byteLength).toBeLessThanOrEqual(isExtended ? 65535 : 4096);
+          const result = decodeMessage(frame, ctx);
+          if (!result.ok || result.value.kind !== 'update') throw new Error('not an UPDATE');
+          expect(result.value.flaws).toEqual([]);
+          return result.value;
+        });
+        expect(updates.flatMap((value) => value.withdrawn)).toEqual([...p4, ...p6]);
+        expect(updates.flatMap((value) => value.withdrawnIds ?? [])).toEqual([...ids4, ...ids6]);
+        const announced = updates.flatMap((value) => value.announced);
+        expect(announced.flatMap((each) => each.prefixes)).toEqual([...p4, ...p6]);
+        expect(announced.flatMap((each) => each.pathIds ?? [])).toEqual([...ids4, ...ids6]);
+        for (const { family: of, attributes: told } of announced)
+          expect(told.nextHop).toBe(of === 'ipv4-unicast' ? hop4 : hop6);
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
 /** A valid message with some octets changed, some removed from the end, and the header length put right or not. */
 const mutated = fc
   .tuple(message, fc.array(fc.tuple(fc.nat(), u8), { maxLength: 6 }), fc.nat({ max: 20 }), fc.boolean())
@@ -296,6 +361,25 @@ test('no bytes make the decoder throw, and what lies around them changes nothing
   fc.assert(
     fc.property(arbitrary, ([frame, ctx]) => {
       expect(decodeMessage(embedded(frame), ctx)).toEqual(decodeMessage(frame, ctx));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('a memo of attributes changes nothing, sound messages or not, and gives equal octets one object', () => {
+  const places = new AttributeMemo(16);
+  fc.assert(
+    fc.property(fc.oneof(mutated, framed), ([frame, ctx]) => {
+      const plain = decodeMessage(frame, ctx);
+      expect(decodeMessage(embedded(frame), ctx, places)).toEqual(plain);
+      const again = decodeMessage(frame, ctx, places);
+      expect(again).toEqual(plain);
+      const once = decodeMessage(frame, ctx, places);
+      if (!again.ok || again.value.kind !== 'update' || !once.ok || once.value.kind !== 'update') return;
+      const isSimple =
+        again.value.flaws.length === 0 && again.value.announced.length === 1 && frame.byteLength < 400;
+      if (isSimple && again.value.withdrawn.length === 0)
+        expect(once.value.announced[0]?.attributes).toBe(again.value.announced[0]?.attributes);
     }),
     { numRuns: 3000 },
   );

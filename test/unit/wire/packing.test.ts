@@ -56,8 +56,8 @@ describe('many prefixes with one set of attributes', () => {
   });
 
   test('withdrawals of both families', () => {
-    expect(withdrawn(encodeWithdrawals('ipv4-unicast', many4))).toEqual(many4);
-    expect(withdrawn(encodeWithdrawals('ipv6-unicast', many6))).toEqual(many6);
+    expect(withdrawn(encodeWithdrawals('ipv4-unicast', many4, context()))).toEqual(many4);
+    expect(withdrawn(encodeWithdrawals('ipv6-unicast', many6, context()))).toEqual(many6);
   });
 
   test('nothing to say makes no message', () => {
