@@ -34,7 +34,13 @@ import { createTimers, type Timers } from './timers.ts';
 import { type Touched, touchedOf } from './touched.ts';
 // This daemon uses the message-level Transport (configure, take, connect, send, close, setCodec, wantWrite, pause,
 // problems, stop); the socket level stays inside bgp/transport/. Settled: do not change the layering again.
-import { createTransport, type Transport, type TransportConfig, type TransportSays } from './transport.ts';
+import {
+  createTransport,
+  type Transport,
+  type TransportConfig,
+  type TransportOptions,
+  type TransportSays,
+} from './transport.ts';
 import { createWallClock } from './wall-clock.ts';
 
 export interface DaemonOptions {
@@ -87,6 +93,7 @@ interface Doers {
   readonly timers: Timers;
   readonly fib: Fib | undefined;
   readonly log: Logger;
+  readonly onContinue: () => void;
   readonly onStopped: () => void;
 }
 
@@ -107,6 +114,7 @@ const carry: Carry = {
   startTimer: ({ timer, after }, { timers }) => timers.start(timer, after),
   stopTimer: ({ timer }, { timers }) => timers.stop(timer),
   fib: ({ prefix, nextHops }, { fib }) => fib?.learned(prefix, nextHops),
+  continue: (_, { onContinue }) => onContinue(),
   settled: (_, { fib }) => fib?.sweep(),
   log: ({ level, message, fields }, { log }) => log[level](message, fields),
   statusChanged: () => undefined, // nobody subscribes: status is asked for
@@ -117,7 +125,7 @@ const carryOut = <E extends SpeakerEffect>(effect: E, doers: Doers): void =>
   (carry[effect.kind] as (effect: E, doers: Doers) => void)(effect, doers);
 
 export function createDaemon(options: DaemonOptions): Daemon {
-  const { clock, log, random, withFib, listen } = options;
+  const { clock, random, withFib, listen } = options;
   const touched = touchedOf(options.store);
   const sight = sightOf(() => doers.transport, touched);
   const observers = createObservers(options, () => speaker, sight);
@@ -137,13 +145,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
     },
     onPressure: (isPressed) => doers.transport.pause(isPressed),
   });
-  const doers: Doers = {
-    transport: createTransport({ clock, log, onEvent: loop.post, keepFrames: observers.keepFrames }),
-    timers: createTimers(clock, behindSockets(loop.post)),
-    fib: withFib ? createFib(options) : undefined,
-    log,
+  const doers = doersOf(options, {
+    post: loop.post,
+    keepFrames: observers.keepFrames,
+    onStranger: (address, ifindex) => following.dialled(address, ifindex),
     onStopped: stopped.resolve,
-  };
+  });
   const following = follow({
     ...options,
     store: touched.store,
@@ -159,8 +166,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   });
 
   const drops = watchDrops(clock, options.netstat ?? (() => undefined));
-  drops.look();
-  const sources = sourcesOf(options, speaker, following, doers, drops);
+  const sources = sourcesOf({ options, speaker, following, doers, drops, observers, post: loop.post });
   const reporting = repeat(clock, reportEveryMs, () => report(options, following, sources, doers));
 
   return {
@@ -187,6 +193,31 @@ export function createDaemon(options: DaemonOptions): Daemon {
       doers.fib?.stop();
       await doers.transport.stop();
     },
+  };
+}
+
+interface Wires {
+  readonly post: (event: SpeakerEvent) => void;
+  readonly keepFrames: boolean;
+  readonly onStranger: NonNullable<TransportOptions['onStranger']>;
+  readonly onStopped: () => void;
+}
+
+function doersOf(options: DaemonOptions, { post, keepFrames, onStranger, onStopped }: Wires): Doers {
+  const { clock, log } = options;
+  return {
+    transport: createTransport({
+      clock,
+      log,
+      onStranger,
+      onEvent: post,
+      keepFrames,
+    }),
+    timers: createTimers(clock, behindSockets(post)),
+    fib: options.withFib ? createFib(options) : undefined,
+    log,
+    onContinue: () => post({ kind: 'continue' }),
+    onStopped,
   };
 }
 
@@ -235,17 +266,26 @@ async function leave(
   following.stop();
 }
 
-function sourcesOf(
-  options: DaemonOptions,
-  speaker: Speaker,
-  following: Following,
-  { transport, timers, fib }: Doers,
-  drops: Drops,
-): StatusSources {
+interface Parts {
+  readonly options: DaemonOptions;
+  readonly speaker: Speaker;
+  readonly following: Following;
+  readonly doers: Doers;
+  readonly drops: Drops;
+  readonly observers: Observers;
+  readonly post: (event: SpeakerEvent) => void;
+}
+
+function sourcesOf({ options, speaker, following, doers, drops, observers, post }: Parts): StatusSources {
+  const { transport, timers, fib } = doers;
+  const { journal } = observers;
   return {
     ...options,
     speaker,
     drops,
+    journal,
+    post,
+    note: (who, what, address) => journal.add(Date.now(), { kind: 'session', who, what, address }),
     inSync: following.inSync,
     fib: () => fib?.status(),
     problems: () => [...following.problems(), ...transport.problems()],

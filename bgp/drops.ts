@@ -49,7 +49,7 @@ export interface Drops {
   recent(): DropCounts;
 }
 
-/** @param read  the file's text; undefined: it cannot be read */
+/** Looks at once, so that what was before does not count. @param read  the file's text; undefined: it cannot be read */
 export function watchDrops(clock: Clock, read: () => string | undefined): Drops {
   let samples: readonly { readonly at: Millis; readonly counts: DropCounts }[] = [];
 
@@ -61,6 +61,7 @@ export function watchDrops(clock: Clock, read: () => string | undefined): Drops 
     samples = [...(kept.length > 0 ? kept : samples.slice(-1)), { at: now, counts: parseDrops(text) }];
   }
 
+  look();
   return {
     look,
     recent: () => {

@@ -9,7 +9,11 @@ import type { Problem } from '../src/model/problem.ts';
 import type { BgpStatus, PeerStatus, ServicesStatus } from '../src/model/status.ts';
 import type { Account } from './accounts.ts';
 import type { Drops } from './drops.ts';
+import { historyAnswer } from './history.ts';
+import type { Journal } from './journal.ts';
+import { tableDump } from './monitor/dump.ts';
 import { peerDetail } from './peer-detail.ts';
+import { type ResetDoors, resetAnswer } from './reset.ts';
 import {
   advertisedRoutes,
   findNeighbour,
@@ -21,10 +25,10 @@ import {
 } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 
-export interface StatusSources {
+export interface StatusSources extends ResetDoors {
   readonly node: string;
   readonly version: string;
-  readonly speaker: Speaker;
+  readonly journal: Journal;
   readonly inSync: () => boolean;
   /** Undefined with --no-fib. */
   readonly fib: () => OwnedRoutesStatus | undefined;
@@ -107,9 +111,18 @@ function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
   return { status: 404, body: { error: `There is no neighbour "${asked}". There is: ${known}.` } };
 }
 
+/** The RIB as it is, prefix by prefix: what changes meanwhile may be in it as it was or as it is. */
+function mrtOf({ speaker, node, wallClock }: StatusSources): Iterable<Uint8Array> {
+  const secondsOf = (moment: Millis): number => Math.floor(wallClock(moment).getTime() / 1000);
+  return tableDump(speaker, { at: Math.floor(Date.now() / 1000), name: node, secondsOf });
+}
+
 export const endpoints = (sources: StatusSources): Endpoints => ({
   'GET /status': () => ({ status: 200, body: bgpStatus(sources) }),
   'GET /peers': ({ query }) => peersAnswer(sources, query),
   'GET /services': () => ({ status: 200, body: sources.services() }),
   'GET /routes': ({ query }) => routesAnswer(sources.speaker, query),
+  'GET /history': ({ query }) => historyAnswer(sources.journal, sources.speaker, query),
+  'GET /mrt': () => ({ status: 200, type: 'application/octet-stream', chunks: mrtOf(sources) }),
+  'POST /reset': ({ query }) => resetAnswer(sources, query),
 });

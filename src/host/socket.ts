@@ -24,10 +24,22 @@ export interface Answer {
   readonly body: unknown;
 }
 
+/** An answer that is long, and is made while it is read. */
+export interface Streamed {
+  readonly status: 200;
+  readonly type: 'application/x-ndjson' | 'application/octet-stream';
+  /** Text goes out as UTF-8. Asked for the next only when the reader has taken the last; others get their turn between. */
+  readonly chunks: Iterable<Uint8Array | string>;
+}
+
 /** Keyed "GET /status". */
-export type Endpoints = Readonly<Record<string, (ask: Ask) => Answer | Promise<Answer>>>;
+export type Endpoints = Readonly<
+  Record<string, (ask: Ask) => Answer | Streamed | Promise<Answer | Streamed>>
+>;
 
 const bodyLimit = 1024 * 1024;
+/** Of an answer that is held whole; what may be longer is streamed. */
+const answerLimit = 64 * 1024 * 1024;
 
 /**
  * Starts serving. A socket file that nobody answers on is a dead process's and is replaced.
@@ -86,6 +98,10 @@ async function respond(
   const answer = await answerTo(endpoints, incoming).catch(
     (error: unknown): Answer => ({ status: 500, body: { error: String(error) } }),
   );
+  if ('chunks' in answer) {
+    await stream(answer, outgoing);
+    return;
+  }
   const text = JSON.stringify(answer.body);
   outgoing.writeHead(answer.status, {
     'content-type': 'application/json',
@@ -94,7 +110,51 @@ async function respond(
   outgoing.end(text);
 }
 
-async function answerTo(endpoints: Endpoints, incoming: IncomingMessage): Promise<Answer> {
+/** Others get their turn after so long. */
+const sliceMs = 3;
+/** Octets gathered into one write. */
+const writeOctets = 64 * 1024;
+
+/** A reader that goes away ends it; what fails half-way breaks the connection, so that nobody takes it for the whole. */
+async function stream({ status, type, chunks }: Streamed, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(status, { 'content-type': type });
+  try {
+    for await (const bytes of paced(chunks)) {
+      if (outgoing.destroyed) return;
+      if (outgoing.write(bytes)) continue;
+      await new Promise<void>((resolve) => {
+        outgoing.once('drain', resolve);
+        outgoing.once('close', resolve);
+      });
+    }
+    outgoing.end();
+  } catch (error) {
+    outgoing.destroy(error as Error);
+  }
+}
+
+/** Gathers small chunks, and pauses so that a long answer holds up nobody. */
+async function* paced(chunks: Iterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
+  let gathered: Uint8Array[] = [];
+  let octets = 0;
+  let until = performance.now() + sliceMs;
+  for (const chunk of chunks) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
+    gathered.push(bytes);
+    octets += bytes.byteLength;
+    if (performance.now() > until) {
+      await new Promise((resolve) => setImmediate(resolve));
+      until = performance.now() + sliceMs;
+    }
+    if (octets < writeOctets) continue;
+    yield Buffer.concat(gathered);
+    gathered = [];
+    octets = 0;
+  }
+  yield Buffer.concat(gathered);
+}
+
+async function answerTo(endpoints: Endpoints, incoming: IncomingMessage): Promise<Answer | Streamed> {
   const url = new URL(incoming.url ?? '/', 'http://tortie');
   const endpoint = endpoints[`${incoming.method} ${url.pathname}`];
   if (endpoint === undefined) {
@@ -110,12 +170,12 @@ async function answerTo(endpoints: Endpoints, incoming: IncomingMessage): Promis
   return endpoint({ query: url.searchParams, headers, body });
 }
 
-async function readBody(incoming: IncomingMessage): Promise<string | undefined> {
+async function readBody(incoming: IncomingMessage, most = bodyLimit): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     length += chunk.byteLength;
-    if (length > bodyLimit) return undefined;
+    if (length > most) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -133,7 +193,7 @@ export function askSocket(
   const { method = 'GET', timeoutMs = 5000 } = options;
   return new Promise((resolve) => {
     const asking = http.request({ socketPath, path, method, timeout: timeoutMs }, (incoming) => {
-      readBody(incoming).then(
+      readBody(incoming, answerLimit).then(
         (body) => resolve(parseAnswer(socketPath, incoming.statusCode ?? 0, body)),
         (error: unknown) => resolve(err(`${socketPath} stopped answering: ${String(error)}.`)),
       );
@@ -150,4 +210,32 @@ function parseAnswer(socketPath: string, status: number, body: string | undefine
   } catch {
     return err(`${socketPath} answered with something that is not JSON.`);
   }
+}
+
+/**
+ * Asks for an answer that is streamed, and hands over its octets as they come; the next when `onBytes` has resolved.
+ * Fails: as `askSocket`; with the daemon's own words and its status if the answer is another.
+ */
+export function readSocket(
+  socketPath: string,
+  path: string,
+  onBytes: (bytes: Uint8Array) => Promise<void> | void,
+  timeoutMs = 15_000,
+): Promise<Result<Answer>> {
+  return new Promise((resolve) => {
+    const asking = http.request({ socketPath, path, method: 'GET', timeout: timeoutMs }, (incoming) => {
+      const { statusCode = 0 } = incoming;
+      const take = async (): Promise<Result<Answer>> => {
+        if (statusCode !== 200) return parseAnswer(socketPath, statusCode, await readBody(incoming));
+        for await (const bytes of incoming as AsyncIterable<Buffer>) await onBytes(bytes);
+        return ok({ status: statusCode, body: undefined });
+      };
+      take().then(resolve, (error: unknown) =>
+        resolve(err(`${socketPath} stopped answering: ${String(error)}.`)),
+      );
+    });
+    asking.once('timeout', () => asking.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    asking.once('error', (error) => resolve(err(`${socketPath} does not answer: ${error.message}.`)));
+    asking.end();
+  });
 }
