@@ -1,33 +1,58 @@
 /**
- * Next-hop resolution (RFC 4271 §9.1.2.1) through the kernel's own routes: which gateway, on which link, a BGP next hop
- * is reached by. Asked once per next hop and again whenever routes, links or addresses of somebody else change.
+ * Next-hop resolution (RFC 4271 §9.1.2.1) through the kernel's routes: by which gateways, on which links and at what cost
+ * (the metric of the route that matches) a BGP next hop is reached. Asked once per next hop and again whenever routes, links
+ * or addresses of somebody else change.
+ *
+ * Only routes of others lead to a next hop. One of our own that matches it has next hops which would have to be reached in turn,
+ * at worst through itself; so what matches below it is taken, and no route can keep itself alive.
  */
 import type { Clock } from '../src/host/clock.ts';
-import type { Kernel, NextHop } from '../src/kernel/kernel.ts';
-import { type Address, millis } from '../src/lib/net.ts';
+import type { Kernel, NextHop, Route } from '../src/kernel/kernel.ts';
+import {
+  type Address,
+  hostPrefix,
+  type IpVersion,
+  isIpv4,
+  millis,
+  scopeOf,
+  unscoped,
+  versionOf,
+} from '../src/lib/net.ts';
+import { Trie } from '../src/lib/trie.ts';
 
 export interface ResolverOptions {
   readonly kernel: Kernel;
   readonly clock: Clock;
   /** The protocol whose routes do not make us ask again: our own. */
   readonly protocol: number;
-  /** Called with the next hops whose answer changed. */
+  /** Called with the next hops whose answer is another. */
   readonly onChange: (changed: ReadonlySet<Address>) => void;
+  /** Called with the next hops that were asked about for the first time, whatever came of it. */
+  readonly onKnown?: (known: ReadonlySet<Address>) => void;
 }
 
-type Answer = Awaited<ReturnType<Kernel['routeTo']>>;
+/** How a next hop is reached. */
+export interface Way {
+  readonly metric: number;
+  /** At least one. */
+  readonly hops: readonly NextHop[];
+}
 
+const mainTable = 254;
 const settleMs = 50;
 /** Until a question the kernel failed to answer is asked again. */
 const retryMs = 1000;
 
 export class Resolver {
   readonly #options: ResolverOptions;
-  readonly #known = new Map<Address, NextHop | undefined>();
+  readonly #known = new Map<Address, Way | undefined>();
   /** To be asked. */
   readonly #due = new Set<Address>();
   /** Never answered yet. */
   readonly #fresh = new Set<Address>();
+  /** Routes of others by version, listed when first needed after a change. */
+  readonly #others = new Map<IpVersion, Trie<Route>>();
+  #gateways: ReadonlyMap<Address, Address> = new Map();
   #waiting: (() => void)[] = [];
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #isAsking = false;
@@ -39,13 +64,14 @@ export class Resolver {
     this.#unwatch = options.kernel.watch((event) => {
       if (event.kind === 'neighbour') return;
       if (event.kind === 'route' && event.route.protocol === options.protocol) return;
+      this.#others.clear();
       for (const nextHop of this.#known.keys()) this.#due.add(nextHop);
       this.#schedule(settleMs);
     });
   }
 
   /** Undefined: not known yet, or unreachable. Asking keeps the next hop watched. */
-  resolve(nextHop: Address): NextHop | undefined {
+  resolve(nextHop: Address): Way | undefined {
     if (!this.#known.has(nextHop)) {
       this.#known.set(nextHop, undefined);
       this.#fresh.add(nextHop);
@@ -53,6 +79,20 @@ export class Resolver {
       this.#schedule(0);
     }
     return this.#known.get(nextHop);
+  }
+
+  /** An answer has come, be it that there is no way. */
+  isKnown(nextHop: Address): boolean {
+    return this.#known.has(nextHop) && !this.#fresh.has(nextHop);
+  }
+
+  /** These next hops are reached as their gateways are, whatever the kernel's routes to them (BGPPeer.reachableBy). */
+  setGateways(gateways: ReadonlyMap<Address, Address>): void {
+    const before = this.#gateways;
+    this.#gateways = gateways;
+    for (const nextHop of new Set([...before.keys(), ...gateways.keys()]))
+      if (this.#known.has(nextHop) && before.get(nextHop) !== gateways.get(nextHop)) this.#due.add(nextHop);
+    this.#schedule(0);
   }
 
   /** No longer of interest. */
@@ -91,33 +131,57 @@ export class Resolver {
   async #ask(): Promise<void> {
     this.#isAsking = true;
     const changed = new Set<Address>();
+    const known = new Set<Address>();
     const failed: Address[] = [];
     const batch = [...this.#due];
     this.#due.clear();
     for (const nextHop of batch) {
       // No answer says nothing about the next hop: what we knew stands.
-      await this.#options.kernel.routeTo(nextHop).then(
-        (answer) => this.#learn(nextHop, answer) && changed.add(nextHop),
+      await this.#wayTo(this.#gateways.get(nextHop) ?? nextHop).then(
+        (way) => this.#learn(nextHop, way) && changed.add(nextHop),
         () => failed.push(nextHop),
       );
-      this.#fresh.delete(nextHop);
+      if (this.#fresh.delete(nextHop)) known.add(nextHop);
       if (this.#isStopped) return;
     }
     this.#isAsking = false;
     if (changed.size > 0) this.#options.onChange(changed);
+    if (known.size > 0) this.#options.onKnown?.(known);
     this.#release();
     this.#schedule(this.#fresh.size > 0 ? 0 : settleMs);
     for (const nextHop of failed) if (this.#known.has(nextHop)) this.#due.add(nextHop);
     this.#schedule(retryMs);
   }
 
+  async #wayTo(nextHop: Address): Promise<Way | undefined> {
+    const { kernel, protocol } = this.#options;
+    const matched = await kernel.match(nextHop);
+    const route = matched?.protocol === protocol ? await this.#below(nextHop) : matched;
+    return route && wayBy(route, nextHop);
+  }
+
+  /** The longest match among the main table's routes that are not ours. */
+  async #below(nextHop: Address): Promise<Route | undefined> {
+    const version = versionOf(nextHop);
+    let others = this.#others.get(version);
+    if (others === undefined) {
+      others = new Trie<Route>();
+      for (const route of await this.#options.kernel.routes({ version, table: mainTable })) {
+        if (route.protocol === this.#options.protocol) continue;
+        const before = others.get(route.dst);
+        if (before === undefined || route.metric < before.metric) others.set(route.dst, route);
+      }
+      this.#others.set(version, others);
+    }
+    return others.longestMatch(hostPrefix(nextHop))?.[1];
+  }
+
   /** True if that is news. */
-  #learn(nextHop: Address, answer: Answer): boolean {
+  #learn(nextHop: Address, way: Way | undefined): boolean {
     if (!this.#known.has(nextHop)) return false; // forgotten meanwhile
-    const hop = answer && { via: answer.via ?? nextHop, ifindex: answer.ifindex };
     const before = this.#known.get(nextHop);
-    this.#known.set(nextHop, hop);
-    return before?.via !== hop?.via || before?.ifindex !== hop?.ifindex;
+    this.#known.set(nextHop, way);
+    return !sameWay(before, way);
   }
 
   #release(): void {
@@ -127,3 +191,31 @@ export class Resolver {
     for (const run of ready) run();
   }
 }
+
+/** Over a route to its own link, or to ourselves, the next hop is no host that someone else is. */
+function wayBy({ type, metric, nextHops }: Route, nextHop: Address): Way | undefined {
+  if (type !== 'unicast' || nextHops.length === 0) return undefined;
+  const direct = isIpv4(nextHop) ? nextHop : unscoped(nextHop);
+  const ifindex = scopeOf(nextHop);
+  const hops = nextHops
+    .filter((hop) => ifindex === undefined || hop.ifindex === ifindex)
+    .map((hop) => ({ ...hop, via: hop.via ?? direct }));
+  return hops.length === 0 ? undefined : { metric, hops };
+}
+
+const sameWay = (a: Way | undefined, b: Way | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.metric === b.metric && sameHops(a.hops, b.hops));
+
+/** In the same order: a kernel that lists them otherwise costs one look more. */
+export const sameHops = (a: readonly NextHop[], b: readonly NextHop[]): boolean =>
+  a.length === b.length &&
+  a.every((hop, at) => {
+    const other = b[at];
+    return (
+      other !== undefined &&
+      hop.via === other.via &&
+      hop.ifindex === other.ifindex &&
+      hop.weight === other.weight &&
+      hop.onlink === other.onlink
+    );
+  });

@@ -75,13 +75,10 @@ export function compileExport(
     byChange.set(change, fresh);
     return fresh;
   };
-  return (prefix, best) => {
-    const family = familyOf(prefix);
-    if (!families.includes(family)) return err('its address family is not negotiated');
-    const why = whyWithheld(best);
-    if (why !== undefined) return err(why);
+  const isStrict = config.requirePolicy === true && session === 'ebgp';
+  const tell = (prefix: Prefix, best: Path, family: Family): Export => {
     const rules = peer.filters?.[isPrefix4(prefix) ? 'exportV4' : 'exportV6'] ?? [];
-    if (rules.length === 0 && config.requirePolicy === true && session === 'ebgp')
+    if (isStrict && rules.length === 0)
       return err('no filter says what this eBGP neighbour may be told (RFC 8212)');
     const rule = firstMatch(rules, prefix, best, session);
     if (rule?.action === 'Reject') return err(`rejected by ${rule.name}`);
@@ -89,6 +86,12 @@ export function compileExport(
     const pool = denied.longestMatch(prefix);
     if (pool !== undefined) return err(`inside ${formatPrefix(pool[0])}, whose export is disabled`);
     return exportPath(best, family, communitiesAt.longestMatch(prefix)?.[1]);
+  };
+  return (prefix, best) => {
+    const family = familyOf(prefix);
+    if (!families.includes(family)) return err('its address family is not negotiated');
+    const why = whyWithheld(best);
+    return why === undefined ? tell(prefix, best, family) : err(why);
   };
 }
 

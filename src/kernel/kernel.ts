@@ -116,6 +116,11 @@ export interface Kernel {
   /** The kernel's own choice for a destination, as `ip route get`; undefined if unreachable. */
   routeTo(address: Address): Promise<{ readonly ifindex: number; readonly via?: Address } | undefined>;
   /**
+   * The route that the kernel would go by for a destination, as it stands in its table, with those of its next hops that are
+   * alive; undefined if there is none or it refuses. A scoped address is looked for over its own link.
+   */
+  match(address: Address): Promise<Route | undefined>;
+  /**
    * Events come in the order the kernel made them. Call the result to stop.
    * Route changes made by `applyRoutes` of this port are not told: its answer is all there is to know of them.
    * IPv4 routes that vanish with their link or its address are not told: look again after a link or address event.

@@ -7,7 +7,7 @@ import { portIdOf } from './netlink/socket.ts';
 import { openNft } from './nft.ts';
 import { runBatch } from './nft-batch.ts';
 import { watchNft } from './nft-watch.ts';
-import { applyRoutes, dumpRoutes, routeTo } from './routes.ts';
+import { applyRoutes, dumpRoutes, matchRoute, routeTo } from './routes.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 import { shareWatch, watchKernel } from './watch.ts';
 
@@ -49,6 +49,7 @@ export function openKernel(netns?: string): NetnsKernel {
     neighbours: () => dumpNeighbours(requests),
     applyRoutes: (ops) => applyRoutes(requests, ops),
     routeTo: (address) => routeTo(requests, address),
+    match: (address) => matchRoute(requests, address),
     watch: (onEvent) => closedWithUs(watch(onEvent)),
     nft: nft.run,
     nftBatch: (messages) => runBatch(tables(), messages),

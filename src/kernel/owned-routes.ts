@@ -8,6 +8,7 @@
  * What others do to our routes means a new dump, since nobody knows whether it came before or after what we wrote. So does
  * any change of a link or address: the kernel drops IPv4 routes of a link that goes down without a word.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../host/clock.ts';
 import { type Backoff, backoffDelay } from '../lib/backoff.ts';
 import { Delta, type Op } from '../lib/delta.ts';
@@ -45,6 +46,8 @@ export interface OwnedRoutesOptions {
 }
 
 const batchSize = 2000;
+/** Routes of a listing that are compared in one go. */
+const compareSlice = 5000;
 const settleMs = 20;
 /** Listing the routes takes at most one part in so many of our time while links come and go all the time. */
 const dumpShare = 5;
@@ -122,10 +125,22 @@ export class OwnedRoutes {
     this.#schedule(0);
   }
 
+  /** `metric` says something else from now on: what lies where it no longer belongs is found and taken away. */
+  reread(): void {
+    this.#mustDump = true;
+    this.#wake();
+  }
+
   /** What an earlier life left and nobody wants goes now. */
   sweep(): void {
     this.#keepStale = false;
     this.#stale = undefined;
+    this.#wake();
+  }
+
+  /** What is there is listed and compared anew: where routes are put has changed, or what `metric` says. */
+  look(): void {
+    this.#mustDump = true;
     this.#wake();
   }
 
@@ -228,17 +243,44 @@ export class OwnedRoutes {
       ...(await kernel.routes({ version: 4, protocol })),
       ...(await kernel.routes({ version: 6, protocol })),
     ];
+    await this.#compare(found);
     this.#dumpMs = clock.now() - begin;
-    this.#delta.observe(found.map((route) => [this.#keyOf(route), route] as const));
+  }
+
+  /**
+   * Takes what was listed for what is there, a slice at a time: wishes may change meanwhile, and nobody else writes what the
+   * Delta believes while a round is under way.
+   */
+  async #compare(found: readonly Route[]): Promise<void> {
     this.#failed.clear();
-    const orphans = found
-      .map((route) => this.#keyOf(route))
-      .filter((key) => this.#delta.desired(key) === undefined);
-    if (this.#keepStale) {
-      this.#stale = new Set(
-        this.#stale === undefined ? orphans : orphans.filter((key) => this.#stale?.has(key)),
-      );
+    const there = new Set<Key>();
+    const orphans = new Set<Key>();
+    let done = 0;
+    for (const route of found) {
+      const key = this.#keyOf(route);
+      there.add(key);
+      this.#delta.observeOne(key, route);
+      if (this.#keepStale && this.#delta.desired(key) === undefined) orphans.add(key);
+      done += 1;
+      if (done % compareSlice === 0) await setImmediate();
     }
+    if (this.#keepStale) this.#setStale(orphans);
+    if (this.#delta.actualCount === there.size) return;
+    const gone: Key[] = [];
+    for (const [key] of this.#delta.actualEntries()) if (!there.has(key)) gone.push(key);
+    for (const key of gone) {
+      this.#delta.observeOne(key, undefined);
+      done += 1;
+      if (done % compareSlice === 0) await setImmediate();
+    }
+  }
+
+  /** What was stale and has been asked for since, or is no longer there, is not. */
+  #setStale(orphans: ReadonlySet<Key>): void {
+    const before = this.#stale;
+    const isStale = (key: Key): boolean =>
+      this.#delta.desired(key) === undefined && (before === undefined || before.has(key));
+    this.#stale = new Set([...orphans].filter(isStale));
   }
 
   /** Changes to make now. */

@@ -6,19 +6,20 @@
  * number tells which. State is the kernel's.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type Address, formatAddress } from '../lib/net.ts';
+import { type Address, formatAddress, type Prefix } from '../lib/net.ts';
 import type { Kernel, OpFailure, Route, RouteFilter, RouteOp } from './kernel.ts';
-import { routeKey } from './kernel.ts';
 import { errnoName, isKernelError } from './kernel-error.ts';
 import { NLM_F, NLMSG, RTM } from './netlink/constants.ts';
 import { decodeError } from './netlink/error.ts';
 import type { Requests } from './netlink/requests.ts';
 import {
   decodeChoice,
+  decodeMatch,
   decodeRoute,
   encodeRoute,
   encodeRouteDump,
   encodeRouteGet,
+  encodeRouteMatch,
   encodeRouteToDelete,
 } from './netlink/route.ts';
 import { receiveBufferOf } from './netlink/socket.ts';
@@ -32,6 +33,9 @@ const BATCH_BYTES = 128 * 1024;
 
 /** Codes that mean "no route" when asking for one: none, an unreachable, a blackhole and a prohibit route. */
 const NO_ROUTE: readonly string[] = ['ENETUNREACH', 'EHOSTUNREACH', 'EINVAL', 'EACCES'];
+
+/** Likewise where a link is named that is not there. */
+const NO_MATCH: readonly string[] = [...NO_ROUTE, 'ENODEV'];
 
 export async function dumpRoutes(requests: Requests, filter: RouteFilter): Promise<readonly Route[]> {
   const version6 = filter.version === 6;
@@ -60,15 +64,32 @@ export async function dumpRoutes(requests: Requests, filter: RouteFilter): Promi
  * before kernel 4.11). Merged here, in the order of their first appearance.
  */
 export function mergeNextHops(routes: readonly Route[]): readonly Route[] {
-  const merged = new Map<string, Route>();
+  const merged: Route[] = [];
+  /** Where those to one destination are; nearly always there is one. */
+  const places = new Map<Prefix, number | number[]>();
   for (const route of routes) {
-    const key = `${routeKey(route)} ${route.protocol} ${route.type}`;
-    const before = merged.get(key);
-    if (before === undefined) merged.set(key, route);
-    else merged.set(key, { ...before, nextHops: [...before.nextHops, ...route.nextHops] });
+    const known = places.get(route.dst);
+    const at = (typeof known === 'number' ? [known] : known)?.find((place) => isOne(merged[place], route));
+    const before = at === undefined ? undefined : merged[at];
+    if (at !== undefined && before !== undefined) {
+      merged[at] = { ...before, nextHops: [...before.nextHops, ...route.nextHops] };
+      continue;
+    }
+    const place = merged.push(route) - 1;
+    if (known === undefined) places.set(route.dst, place);
+    else if (typeof known === 'number') places.set(route.dst, [known, place]);
+    else known.push(place);
   }
-  return merged.size === routes.length ? routes : [...merged.values()];
+  return merged.length === routes.length ? routes : merged;
 }
+
+/** One key, owner and type. */
+const isOne = (a: Route | undefined, b: Route): boolean =>
+  a !== undefined &&
+  a.table === b.table &&
+  a.metric === b.metric &&
+  a.protocol === b.protocol &&
+  a.type === b.type;
 
 const CHANGE: {
   readonly [Kind in RouteOp['kind']]: {
@@ -138,6 +159,23 @@ async function applyBatch(
   });
   fail(last, errno, words);
   return next;
+}
+
+/** See Kernel.match. */
+export async function matchRoute(requests: Requests, address: Address): Promise<Route | undefined> {
+  try {
+    return await requests.get(
+      {
+        asked: `find the route that matches ${formatAddress(address)}`,
+        type: RTM.GETROUTE,
+        write: (writer) => encodeRouteMatch(writer, address),
+      },
+      decodeMatch,
+    );
+  } catch (error) {
+    if (isKernelError(error) && NO_MATCH.includes(error.code)) return undefined;
+    throw error;
+  }
 }
 
 /** See Kernel.routeTo. */

@@ -11,7 +11,14 @@ import { kernelError } from '../../src/kernel/kernel-error.ts';
 import type { InNetns, NetnsKernel, VethEnd } from '../../src/kernel/links.ts';
 import { addFakeLink, type FindNamespace, fakeLinks, removeFakeLink } from './fake-links.ts';
 import { runFakeNft } from './fake-nft.ts';
-import { applyFakeRoutes, fakeRoutes, fakeRouteTo, removeFakeRoute, setFakeRoute } from './fake-routes.ts';
+import {
+  applyFakeRoutes,
+  fakeMatch,
+  fakeRoutes,
+  fakeRouteTo,
+  removeFakeRoute,
+  setFakeRoute,
+} from './fake-routes.ts';
 import { emit, emptyState, type FakeState, linkByName } from './fake-state.ts';
 
 export interface FakeKernel extends NetnsKernel {
@@ -88,6 +95,7 @@ function openFake(state: FakeState, find: FindNamespace): FakeKernel {
     neighbours: async () => [...state.neighbours.values()],
     applyRoutes: async (ops) => applyFakeRoutes(state, ops, refuse, port),
     routeTo: (address) => fakeRouteTo(state, address),
+    match: (address) => fakeMatch(state, address),
     watch,
     nft: async (script) => {
       if (nftWords !== undefined) throw kernelError('run an nft transaction', 'EINVAL', nftWords);

@@ -1,7 +1,7 @@
 /** Routes of a fake namespace, with the kernel's rules: one per key, owners kept apart, next hops that must make sense. */
 import type { Kernel, NextHop, OpFailure, Route, RouteFilter, RouteOp } from '../../src/kernel/kernel.ts';
 import { routeKey } from '../../src/kernel/kernel.ts';
-import { type Address, hostPrefix, isPrefix4, versionOf } from '../../src/lib/net.ts';
+import { type Address, hostPrefix, isPrefix4, lengthOf, scopeOf, versionOf } from '../../src/lib/net.ts';
 import { Trie } from '../../src/lib/trie.ts';
 import { connectedLink, emit, type FakeState } from './fake-state.ts';
 
@@ -109,19 +109,44 @@ export function dropRoutesOver(state: FakeState, ifindex: number): void {
   }
 }
 
+/** As fakeRouteTo goes by it; a connected subnet has metric 0 and is the kernel's (protocol 2). */
+export async function fakeMatch(state: FakeState, address: Address): ReturnType<Kernel['match']> {
+  const ifindex = scopeOf(address);
+  if (ifindex !== undefined)
+    return state.links.get(ifindex)?.link.up === true ? connectedRoute(address, ifindex) : undefined;
+  const way = await fakeRouteTo(state, address);
+  if (way === undefined) return undefined;
+  const found = matchIn(state, address);
+  const isConnected = way.via === undefined && found?.nextHops[0]?.via !== undefined;
+  return found === undefined || isConnected ? connectedRoute(address, way.ifindex) : found;
+}
+
+const connectedRoute = (address: Address, ifindex: number): Route => ({
+  dst: hostPrefix(address),
+  table: 254,
+  protocol: 2,
+  metric: 0,
+  type: 'unicast',
+  nextHops: [{ ifindex }],
+});
+
 /** Longest prefix in table main, then lowest metric; connected subnets count as routes. */
 export async function fakeRouteTo(state: FakeState, address: Address): ReturnType<Kernel['routeTo']> {
+  const found = matchIn(state, address);
+  const direct = connectedLink(state, address);
+  const isDefault = found === undefined || lengthOf(found.dst) === 0;
+  if (direct !== undefined && isDefault) return { ifindex: direct };
+  const hop = found?.nextHops[0];
+  if (hop?.ifindex === undefined) return undefined;
+  return { ifindex: hop.ifindex, ...(hop.via === undefined ? {} : { via: hop.via }) };
+}
+
+function matchIn(state: FakeState, address: Address): Route | undefined {
   const trie = new Trie<Route>();
   for (const route of state.routes.values()) {
     const before = trie.get(route.dst);
     if (route.table === 254 && (before === undefined || route.metric < before.metric))
       trie.set(route.dst, route);
   }
-  const found = trie.longestMatch(hostPrefix(address))?.[1];
-  const direct = connectedLink(state, address);
-  const isDefault = found === undefined || found.dst === 0 || found.dst === 0n;
-  if (direct !== undefined && isDefault) return { ifindex: direct };
-  const hop = found?.nextHops[0];
-  if (hop?.ifindex === undefined) return undefined;
-  return { ifindex: hop.ifindex, ...(hop.via === undefined ? {} : { via: hop.via }) };
+  return trie.longestMatch(hostPrefix(address))?.[1];
 }

@@ -4,7 +4,18 @@
  * The normal form a dump is given: next hops only for unicast; `scope` only where it is not the usual one of its shape;
  * `weight` only above 1. IPv6 dumps of older kernels list next hops of one route as separate messages: see mergeNextHops in routes.ts.
  */
-import { type Address, ipv4, ipv6, isIpv4, isPrefix4, lengthOf, networkOf, prefixOf } from '../../lib/net.ts';
+import {
+  type Address,
+  ipv4,
+  ipv6,
+  isIpv4,
+  isPrefix4,
+  lengthOf,
+  networkOf,
+  prefixOf,
+  scopeOf,
+  unscoped,
+} from '../../lib/net.ts';
 import type { NextHop, Route, RouteType } from '../kernel.ts';
 import { AF_INET, AF_INET6 } from '../sockaddr.ts';
 import { SCOPE, scopeName } from './constants.ts';
@@ -21,7 +32,11 @@ const RTA = {
   TABLE: 15,
   VIA: 18,
 } as const;
+const RTNH_F_DEAD = 1;
 const RTNH_F_ONLINK = 4;
+const RTNH_F_LINKDOWN = 16;
+/** The answer is the route that matched, as it stands in its table, and not what comes of it for one packet. */
+const RTM_F_FIB_MATCH = 0x2000;
 const HEADER = 12;
 const RTNEXTHOP = 8;
 
@@ -98,14 +113,24 @@ export function encodeRouteDump(writer: MessageWriter, { version6, table, protoc
   if (table !== undefined) writer.u32Attribute(RTA.TABLE, table);
 }
 
-/** Writes a question for one destination. */
-export function encodeRouteGet(writer: MessageWriter, address: Address): void {
+/** Writes a question for one destination: what would come of a packet there. */
+export const encodeRouteGet = (writer: MessageWriter, address: Address): void =>
+  encodeQuestion(writer, address, 0);
+
+/** Writes a question for one destination, over its link if it is scoped: which route matches. */
+export function encodeRouteMatch(writer: MessageWriter, address: Address): void {
+  encodeQuestion(writer, isIpv4(address) ? address : unscoped(address), RTM_F_FIB_MATCH);
+  const link = scopeOf(address);
+  if (link !== undefined) writer.u32Attribute(RTA.OIF, link);
+}
+
+function encodeQuestion(writer: MessageWriter, address: Address, flags: number): void {
   writer
     .u8(isIpv4(address) ? AF_INET : AF_INET6)
     .u8(isIpv4(address) ? 32 : 128)
     .u8(0)
     .u8(0);
-  writer.u32(0).u32(0).addressAttribute(RTA.DST, address);
+  writer.u32(0).u32(flags).addressAttribute(RTA.DST, address);
 }
 
 function header(writer: MessageWriter, route: Route, scope: number, type: number, flags: number): void {
@@ -267,6 +292,21 @@ export function decodeChoice(
   return refused || ifindex === 0 ? undefined : { ifindex, ...(via === undefined ? {} : { via }) };
 }
 
+/** The route that matched, with those next hops alone that are alive; undefined if none is, or for other families than IP. */
+export function decodeMatch(view: DataView, start: number, end: number): Route | undefined {
+  const route = decodeRoute(view, start, end);
+  if (route === undefined || route.type !== 'unicast') return route;
+  const dead = RTNH_F_DEAD | RTNH_F_LINKDOWN;
+  let isDead = (view.getUint32(start + 8, littleEndian) & dead) !== 0;
+  let nextHops = route.nextHops;
+  eachAttribute(view, start + HEADER, end, (type, from, to) => {
+    if (type !== RTA.MULTIPATH) return;
+    nextHops = decodeNextHops(view, from, to, dead);
+    isDead = nextHops.length === 0;
+  });
+  return isDead ? undefined : { ...route, nextHops };
+}
+
 function nextHop({ via, ifindex }: Draft, flags: number, hops: number): NextHop {
   return {
     ...(via === undefined ? {} : { via }),
@@ -276,15 +316,19 @@ function nextHop({ via, ifindex }: Draft, flags: number, hops: number): NextHop 
   };
 }
 
-/** struct rtnexthop: length u16, flags u8, weight-1 u8, interface s32, attributes. */
-function decodeNextHops(view: DataView, from: number, to: number): NextHop[] {
+/**
+ * struct rtnexthop: length u16, flags u8, weight-1 u8, interface s32, attributes.
+ * @param without  next hops with one of these flags are left out
+ */
+function decodeNextHops(view: DataView, from: number, to: number, without = 0): NextHop[] {
   const found: NextHop[] = [];
   for (let at = from; at + RTNEXTHOP <= to; ) {
     const length = view.getUint16(at, littleEndian);
     if (length < RTNEXTHOP || at + length > to) return found;
     const draft = decodeAttributes(emptyDraft(0), view, at + RTNEXTHOP, at + length);
     draft.ifindex = view.getUint32(at + 4, littleEndian);
-    found.push(nextHop(draft, view.getUint8(at + 2), view.getUint8(at + 3)));
+    const flags = view.getUint8(at + 2);
+    if ((flags & without) === 0) found.push(nextHop(draft, flags, view.getUint8(at + 3)));
     at += (length + 3) & ~3;
   }
   return found;

@@ -161,10 +161,10 @@ describe('next hops', () => {
     let asked = 0;
     const port: Kernel = {
       ...kernel,
-      routeTo: async (to) => {
+      match: async (to) => {
         asked += 1;
         if (isDeaf) throw new Error('ENOBUFS');
-        return kernel.routeTo(to);
+        return kernel.match(to);
       },
     };
     const fib = fibOver(port);
@@ -187,9 +187,9 @@ describe('next hops', () => {
     let asked = 0;
     const port: Kernel = {
       ...kernel,
-      routeTo: (to) => {
+      match: (to) => {
         asked += 1;
-        return kernel.routeTo(to);
+        return kernel.match(to);
       },
     };
     const fib = fibOver(port);
@@ -211,9 +211,9 @@ describe('next hops', () => {
     let asked = 0;
     const port: Kernel = {
       ...kernel,
-      routeTo: (to) => {
+      match: (to) => {
         asked += 1;
-        return kernel.routeTo(to);
+        return kernel.match(to);
       },
     };
     const resolver = new Resolver({
@@ -229,7 +229,7 @@ describe('next hops', () => {
     kernel.foreignSetRoute(ours('10.2.0.0/24', near));
     await pass(1000);
     expect([asked, changes]).toEqual([1, 1]);
-    expect(resolver.resolve(near)).toEqual({ via: near, ifindex: 2 });
+    expect(resolver.resolve(near)).toEqual({ metric: 0, hops: [{ via: near, ifindex: 2 }] });
     resolver.stop();
   });
 
