@@ -24,6 +24,8 @@ export interface Sessions<S extends { readonly wanted: WantedSession }> {
   with(address: Address): readonly S[];
 }
 
+const nearTtl = 255;
+
 /** The error says why the packet is discarded. */
 export function sessionFor<S extends { readonly wanted: WantedSession }>(
   sessions: Sessions<S>,
@@ -46,8 +48,8 @@ export function sessionFor<S extends { readonly wanted: WantedSession }>(
   const { wanted } = found;
   if (wanted.isMultihop !== isMultihop) return err('it came to the port of the other kind of session');
   if (wanted.address !== from) return err('its sender is not the neighbour of the session it names');
-  if (ttl === undefined || ttl < wanted.leastTtl)
-    return err(`its TTL is ${ttl}, not ${wanted.leastTtl} or more`);
+  // Over several hops nothing is said of the TTL, and BIRD sends what the kernel gives.
+  if (!isMultihop && ttl !== nearTtl) return err(`its TTL is ${ttl}, not ${nearTtl}`);
   const scope = scopeOf(wanted.address);
   if (scope !== undefined && scope !== ifindex) return err('it came in on another link');
   return ok(found);

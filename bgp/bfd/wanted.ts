@@ -9,8 +9,6 @@ export interface WantedSession {
   readonly address: Address;
   readonly localAddress: Address | undefined;
   readonly isMultihop: boolean;
-  /** Of what is received: 255 in single hop (RFC 5881 §5). */
-  readonly leastTtl: number;
   readonly parameters: BfdParameters;
   /** It is held in AdminDown. */
   readonly isDisabled: boolean;
@@ -34,7 +32,7 @@ export function wantedSessions(
 }
 
 function sessionOf(peer: PeerConfig, bfd: BfdConfig, isDisabled: boolean): WantedSession {
-  const { address, localAddress, ttlSecurity } = peer;
+  const { address, localAddress } = peer;
   const isMultihop = bfd.isMultihop === true;
   const from = localAddress === undefined ? '' : ` from ${formatAddress(localAddress)}`;
   return {
@@ -42,7 +40,6 @@ function sessionOf(peer: PeerConfig, bfd: BfdConfig, isDisabled: boolean): Wante
     address,
     localAddress,
     isMultihop,
-    leastTtl: isMultihop ? 256 - (ttlSecurity ?? 255) : 255,
     parameters: { minTxUs: bfd.minTxMs * 1000, minRxUs: bfd.minRxMs * 1000, multiplier: bfd.multiplier },
     isDisabled,
     peers: [peer.key],
@@ -52,7 +49,6 @@ function sessionOf(peer: PeerConfig, bfd: BfdConfig, isDisabled: boolean): Wante
 /** The shortest of what they ask for: whoever wants to know soonest must. */
 const shared = (a: WantedSession, b: WantedSession): WantedSession => ({
   ...a,
-  leastTtl: Math.min(a.leastTtl, b.leastTtl),
   parameters: {
     minTxUs: Math.min(a.parameters.minTxUs, b.parameters.minTxUs),
     minRxUs: Math.min(a.parameters.minRxUs, b.parameters.minRxUs),

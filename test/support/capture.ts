@@ -1,5 +1,5 @@
 /**
- * What TCP brings to a namespace over IPv4, as a pcap file for tshark. A raw socket of our own: tcpdump insists on changing
+ * What comes to a namespace over IPv4, as a pcap file for tshark. A raw socket of our own: tcpdump insists on changing
  * its user, which a user namespace does not let it, and dumpcap says that it listens before it does.
  */
 import { writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { rawSocket } from '../../src/kernel/sockets.ts';
 import { Writer } from '../../src/lib/bytes.ts';
 
 const tcp = 6;
+const udp = 17;
 /** Packets begin with their IP header. */
 const linktypeRaw = 101;
 
@@ -17,9 +18,12 @@ export interface Capture {
 }
 
 /** Sees every packet from its return on. */
-export function captureTcp(netns: string): Capture {
+export const captureTcp = (netns: string): Capture => captureProtocol(netns, tcp);
+export const captureUdp = (netns: string): Capture => captureProtocol(netns, udp);
+
+function captureProtocol(netns: string, protocol: number): Capture {
   const packets: Uint8Array[] = [];
-  const socket = rawSocket(`/run/netns/${netns}`, 4, tcp, (packet) => {
+  const socket = rawSocket(`/run/netns/${netns}`, 4, protocol, (packet) => {
     packets.push(packet.slice());
   });
   return {
