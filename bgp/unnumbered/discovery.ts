@@ -162,6 +162,7 @@ class Searching implements Discovery {
         what: `Router Advertisements can be neither sent nor heard: ${error.message}.`,
         fix: 'Give this process the capability NET_RAW and the node IPv6; neighbours that dial us are found all the same.',
       };
+      this.#options.onChange();
     }
     return this.#socket;
   }

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { AddPath, PeerConfig, Role } from '../../../bgp/config.ts';
 import { bgpStateOf, type PeerState } from '../../../bgp/session/peer.ts';
+import type { Family } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, millis } from '../../../src/lib/net.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { peerConfig } from '../../support/peer.ts';
@@ -39,6 +41,50 @@ const trouble = fc.record({
   ),
 });
 
+/** What a configuration may ask for beside the plain protocol. */
+const options: fc.Arbitrary<Partial<PeerConfig>> = fc.record(
+  {
+    connect: fc.constantFrom('passive', 'active'),
+    families: fc.subarray<Family>(['ipv4-unicast', 'ipv6-unicast'], { minLength: 1 }),
+    addPath: fc.constantFrom<AddPath>({ receive: true }, { send: 'all' }, { receive: true, send: 2 }),
+    extendedNextHop: fc.constant<true>(true),
+    role: fc.record({ own: fc.constantFrom<Role>('provider', 'rs', 'peer') }),
+    restartTimeMs: fc.constant(120_000),
+    notificationRestart: fc.constant<true>(true),
+    longLivedMs: fc.constant(600_000),
+    keepaliveTimeMs: fc.constant(2000),
+    peerAsns: fc.constant([]),
+  },
+  { requiredKeys: ['families'] },
+);
+
+/** Two that can meet at all: one of them dials, the other takes it, and each has the role across from the other's. */
+function fitting(
+  { a, b }: Readonly<Record<'a' | 'b', Partial<PeerConfig>>>,
+  ibgp: boolean,
+): Readonly<Record<'a' | 'b', Partial<PeerConfig>>> {
+  const across = {
+    provider: 'customer',
+    rs: 'rs-client',
+    peer: 'peer',
+    customer: 'provider',
+    'rs-client': 'rs',
+  };
+  const role = a.role && b.role && { own: across[a.role.own] as Role };
+  const { connect: ofB, role: _, ...rest } = b;
+  const connect = a.connect === undefined ? ofB : undefined;
+  const learned = ({ peerAsns, ...one }: Partial<PeerConfig>): Partial<PeerConfig> =>
+    ibgp || peerAsns === undefined ? one : { ...one, peerAsns, peerAsn: asn(0) };
+  return {
+    a: learned(a),
+    b: learned({
+      ...rest,
+      ...(connect === undefined ? {} : { connect }),
+      ...(role === undefined ? {} : { role }),
+    }),
+  };
+}
+
 const history = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 31 }),
   /** From a LAN to a satellite; the longest is such that OPENs of both connections cross in any order. */
@@ -50,17 +96,33 @@ const history = fc.record({
   ids: fc.constantFrom<readonly [number, number]>([1, 2], [2, 1], [7, 7]),
   ibgp: fc.boolean(),
   hold: fc.constantFrom<readonly [number, number]>([30, 90], [9, 0], [90, 30]),
+  options: fc.record({ a: options, b: options }),
 });
 type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
 
-function run({ seed, delayMs, lag, refused, unanswered, troubles, ids, ibgp, hold }: History) {
+function run({
+  seed,
+  delayMs,
+  lag,
+  refused,
+  unanswered,
+  troubles,
+  ids,
+  ibgp,
+  hold,
+  options: asked,
+}: History) {
   const clock = virtualClock();
   const [asA, asB] = ibgp ? [64512, 64512] : [64512, 64513];
-  const end = (own: number, their: number, id: number, holdTime: number) => ({
-    config: peerConfig({ localAsn: asn(own), peerAsn: asn(their), holdTimeMs: holdTime * 1000 }),
-    local: { asn: asn(own), routerId: ipv4(id) },
+  const more = fitting(asked, ibgp);
+  const end = (own: number, their: number, id: number, holdTime: number, given: Partial<PeerConfig>) => ({
+    config: peerConfig({ localAsn: asn(own), peerAsn: asn(their), holdTimeMs: holdTime * 1000, ...given }),
+    local: { asn: asn(own), routerId: ipv4(id), restart: { isRestarting: false, isForwarding: true } },
   });
-  const ends = { a: end(asA, asB, ids[0], hold[0]), b: end(asB, asA, ids[1], hold[1]) };
+  const ends = {
+    a: end(asA, asB, ids[0], hold[0], more.a),
+    b: end(asB, asA, ids[1], hold[1], more.b),
+  };
   const net = peerNet(clock, seed, ends, checkAlways);
   net.weather = { delayMs, refused, unanswered };
   net.tell('a', { kind: 'ManualStart' });
@@ -85,6 +147,8 @@ test('RFC 4271 §6.8: after any trouble two peers end with one and the same conn
       // Two that share identifier and AS refuse each other, and a silent break under hold time 0 is never noticed.
       fc.pre(!(given.ibgp && given.ids[0] === given.ids[1]));
       fc.pre(!(given.hold.includes(0) && given.troubles.some(({ what }) => what === 'silence')));
+      const { a: left, b: right } = given.options;
+      fc.pre(left.families?.some((family) => right.families?.includes(family)) === true);
       const { net } = run(given);
       const [a, b] = [net.a, net.b];
       expect([bgpStateOf(a.peer), bgpStateOf(b.peer)]).toEqual(['Established', 'Established']);
@@ -95,8 +159,11 @@ test('RFC 4271 §6.8: after any trouble two peers end with one and the same conn
       const [ofA, ofB] = [a.peer[sideA], b.peer[sideB]];
       if (!('negotiated' in ofA && 'negotiated' in ofB)) throw new Error('both are Established');
       expect(ofA.negotiated.holdTimeMs).toBe(ofB.negotiated.holdTimeMs);
-      expect(ofA.negotiated.families).toEqual(ofB.negotiated.families);
-      expect(ofA.negotiated.codec).toEqual(ofB.negotiated.codec);
+      expect(new Set(ofA.negotiated.families)).toEqual(new Set(ofB.negotiated.families));
+      const { addPathSend: sentByA, addPathReceive: readByA, ...codecA } = ofA.negotiated.codec;
+      const { addPathSend: sentByB, addPathReceive: readByB, ...codecB } = ofB.negotiated.codec;
+      expect(codecA).toEqual(codecB);
+      expect([sentByA, sentByB]).toEqual([readByB, readByA]);
       for (const { peer, timers } of [a, b]) {
         const side = established(peer)[0];
         const expected = given.hold.includes(0) ? [] : [`hold-${side}`, `keepalive-${side}`];
@@ -108,6 +175,8 @@ test('RFC 4271 §6.8: after any trouble two peers end with one and the same conn
   );
 });
 
+const plain = { a: { families: ['ipv4-unicast'] }, b: { families: ['ipv4-unicast'] } } as const;
+
 test('RFC 4271 §6.8: two peers that dial each other at once come up without a session lost to the collision', () => {
   const calm = fc.record({
     seed: fc.integer({ min: 0, max: 2 ** 31 }),
@@ -117,7 +186,15 @@ test('RFC 4271 §6.8: two peers that dial each other at once come up without a s
   });
   fc.assert(
     fc.property(calm, (given) => {
-      const { net } = run({ ...given, refused: 0, unanswered: 0, troubles: [], ibgp: true, hold: [30, 90] });
+      const { net } = run({
+        ...given,
+        refused: 0,
+        unanswered: 0,
+        troubles: [],
+        ibgp: true,
+        hold: [30, 90],
+        options: plain,
+      });
       expect([net.a.history, net.b.history]).toEqual([['up'], ['up']]);
     }),
     { numRuns: 500 },
