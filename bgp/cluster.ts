@@ -1,11 +1,14 @@
 /** The resources the speaker is configured by, kept as the store delivers them, and the configuration they mean. */
-import { comparePrefixes, formatAddress, formatPrefix, type Prefix } from '../src/lib/net.ts';
+import { type Address, comparePrefixes, formatAddress, formatPrefix, type Prefix } from '../src/lib/net.ts';
 import { type BgpConfiguration, keyOf, type Node, type Resource, refOf } from '../src/model/resource.ts';
+import { isDrained } from '../src/model/router.ts';
 import type { ServicesStatus } from '../src/model/status.ts';
 import type { Batch, Watched } from '../src/store/store.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
+import type { LinkNeighbours } from './intent/explicit.ts';
 import { ServiceTable } from './intent/service-table.ts';
 import { hostOf, wantsServices } from './intent/services.ts';
+import { nothingAround, type Subnet, type Surroundings } from './intent/surroundings.ts';
 import { type IpamMode, intentOf } from './intent.ts';
 import { trieOf } from './policy/import.ts';
 import { sameData } from './speaker/same.ts';
@@ -28,7 +31,8 @@ export class Cluster {
   readonly #ipam: IpamMode;
   readonly #resources = new Map<string, Resource>();
   readonly services = new ServiceTable();
-  #connected: readonly Prefix[] = [];
+  #surroundings: Surroundings = nothingAround;
+  #drain: SpeakerConfig['drain'];
   #hosts: readonly Prefix[] = [];
   /** Of the resources alone; undefined: they changed. */
   #base: Intent | undefined;
@@ -68,8 +72,39 @@ export class Cluster {
   }
 
   /** The subnets of this node's own interfaces, as the kernel has them. */
-  connect(subnets: readonly Prefix[]): void {
-    this.#connected = subnets;
+  connect(subnets: readonly Subnet[]): void {
+    this.#surround({ subnets });
+  }
+
+  /** The routers found on the links that BGPPeers name. */
+  meet(linkNeighbours: LinkNeighbours): void {
+    this.#surround({ linkNeighbours });
+  }
+
+  /** Where the API server is. */
+  guard(apiServer: readonly Address[]): void {
+    this.#surround({ apiServer });
+  }
+
+  #surround(news: Partial<Surroundings>): void {
+    this.#surroundings = { ...this.#surroundings, ...news };
+    this.#base = undefined;
+  }
+
+  /** How far the emptying of this node has come. */
+  drain(phase: SpeakerConfig['drain']): void {
+    this.#drain = phase;
+  }
+
+  /** Somebody asks for this node to be emptied of traffic. */
+  get isDrained(): boolean {
+    const own = this.#own;
+    return own !== undefined && isDrained(own);
+  }
+
+  get #own(): Node | undefined {
+    const own = this.#resources.get(keyOf({ kind: 'Node', name: this.#node }));
+    return own?.kind === 'Node' ? own : undefined;
   }
 
   /** The addresses of this node's own pods, as the kernel has them. */
@@ -82,10 +117,15 @@ export class Cluster {
     this.#forwarding = forwarding;
   }
 
-  /** This node is being emptied or shut down: cordoned, not ready or going; what it serves others should serve now. */
+  /** This node is being emptied or shut down: cordoned, drained, not ready or going; what it serves others should serve now. */
   get isDeparting(): boolean {
-    const own = this.#resources.get(keyOf({ kind: 'Node', name: this.#node }));
-    return own?.kind === 'Node' && (own.unschedulable || !own.ready || own.deleting);
+    const own = this.#own;
+    return own !== undefined && (own.unschedulable || !own.ready || own.deleting || isDrained(own));
+  }
+
+  /** Neither neighbours nor the kernel can have anything of us. */
+  get isFresh(): boolean {
+    return this.#forwarding !== 'preserved';
   }
 
   /** The speaker is about to end: addresses of Services are no longer announced. */
@@ -122,19 +162,19 @@ export class Cluster {
   /** The same object as long as it says the same. */
   intent(): Intent {
     if (this.#base === undefined) {
-      this.#base = intentOf(this.#node, this.#resources.values(), this.#ipam);
+      this.#base = intentOf(this.#node, this.#resources.values(), this.#ipam, this.#surroundings);
       this.#serve();
     }
-    const { config, problems } = this.#base;
+    const { config, ...rest } = this.#base;
     const origins = config && this.#origins(config.origins, config.importPolicy.within);
     const next: Intent = {
       config: config && {
         ...config,
-        connected: this.#connected,
         origins: origins ?? [],
         ...(this.#forwarding === undefined ? {} : { forwarding: this.#forwarding }),
+        ...(this.#drain === undefined ? {} : { drain: this.#drain }),
       },
-      problems,
+      ...rest,
     };
     if (this.#last === undefined || !sameData(this.#last, next)) this.#last = next;
     return this.#last;
@@ -147,8 +187,8 @@ export class Cluster {
 
   /** Services are decided anew only by what concerns them. */
   #serve(): void {
-    const node = this.#resources.get(keyOf({ kind: 'Node', name: this.#node }));
-    const host = node?.kind === 'Node' ? hostOf(node) : undefined;
+    const own = this.#own;
+    const host = own && hostOf(own);
     const served = [this.#settings, host];
     if (sameData(served, this.#served)) return;
     this.#served = served;

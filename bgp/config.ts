@@ -224,5 +224,7 @@ export interface Intent {
   readonly config: SpeakerConfig | undefined;
   /** What is logged (BGPConfiguration.logSeverityScreen); absent: what the command line says. */
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
+  /** Links on which a neighbour is looked for, by name (BGPPeer.interface); absent: none. */
+  readonly links?: readonly string[];
   readonly problems: readonly Problem[];
 }

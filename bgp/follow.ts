@@ -5,20 +5,24 @@
 import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
-import type { Prefix } from '../src/lib/net.ts';
+import type { Address, Ipv6, Prefix } from '../src/lib/net.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
 import type { Secrets } from '../src/store/secrets.ts';
 import type { Batch, Store } from '../src/store/store.ts';
 import { Cluster, watchedKinds } from './cluster.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
+import { Drain } from './drain.ts';
+import { followServer } from './follow-server.ts';
 import { createServiceFollower } from './follow-services.ts';
 import { watchHosts } from './hosts.ts';
 import { secretKeysOf, withPasswords } from './intent/passwords.ts';
+import type { Subnet } from './intent/surroundings.ts';
 import type { IpamMode } from './intent.ts';
 import { Keyring } from './keyring.ts';
 import { sameData } from './speaker/same.ts';
 import { watchSubnets } from './subnets.ts';
+import { createDiscovery, type Discovery } from './unnumbered/discovery.ts';
 
 export interface FollowOptions {
   readonly node: string;
@@ -28,10 +32,14 @@ export interface FollowOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly secrets: Secrets;
+  /** Addresses of the API server as the kubeconfig or the environment has them; absent: there is none. */
+  readonly apiServer?: readonly Address[];
   /** Our routes of an earlier life, found in the kernel before anything is said; resolves undefined without kernel routes. */
   readonly inherited: () => Promise<SpeakerConfig['forwarding']>;
   /** Called when it says something new; undefined: this node cannot speak. The keys are for the kernel alone. */
   readonly onConfig: (config: SpeakerConfig | undefined, keyOf: KeyOf) => void;
+  /** What is to be logged; undefined: what the command line says. Called when it changes. */
+  readonly onLogLevel?: (level: Intent['logLevel']) => void;
 }
 
 /** The key that a peer's password stands for; undefined: none is known. */
@@ -42,13 +50,17 @@ export interface Following {
   readonly inSync: () => boolean;
   readonly problems: () => readonly Problem[];
   start(): void;
-  /** No address of a Service is announced any more. True if one was. */
-  leave(): boolean;
+  /** All that is announced is marked as about to go. */
+  fade(): void;
+  /** Somebody nobody knows dialled from this link-local address: perhaps the neighbour that is looked for on that link. */
+  dialled(address: Ipv6, ifindex: number): void;
+  /** No address of a Service is announced any more, and with `isWhole` nothing at all. True if something was. */
+  leave(isWhole: boolean): boolean;
   stop(): void;
 }
 
 export function follow(options: FollowOptions): Following {
-  const { node, ipam, store, log, secrets, clock, onConfig } = options;
+  const { node, ipam, store, log, secrets, clock } = options;
   const cluster = new Cluster(node, ipam);
   const services = createServiceFollower({
     ...options,
@@ -58,14 +70,23 @@ export function follow(options: FollowOptions): Following {
     },
     onRead: settle,
   });
+  const drain = new Drain(clock, settle);
+  const discovery = createDiscovery({ ...options, onChange: meet });
   const keyring = new Keyring({ secrets, clock, onChange: settle });
   const read = { store: false, kernel: false, hosts: ipam === 'pod-cidrs' };
   let isReady = false;
   let isStopped = false;
   let storeProblems: readonly Problem[] = [];
-  let problems: readonly Problem[] = [];
-  let told: Intent | undefined;
+  const teller = createTeller(options, { cluster, drain, keyring, discovery }, () => [
+    ...storeProblems,
+    ...services.problems,
+  ]);
   let unwatch: (() => void)[] = [];
+
+  function meet(): void {
+    cluster.meet(discovery.neighbours);
+    settle();
+  }
 
   /** Something came: perhaps the last that was missing. */
   function settle(): void {
@@ -74,20 +95,7 @@ export function follow(options: FollowOptions): Following {
       isReady = true;
       log.info('the datastore is in sync');
     }
-    if (isReady) configure();
-  }
-
-  function configure(): void {
-    const base = cluster.intent();
-    keyring.want(secretKeysOf(base));
-    const intent = withPasswords(base, (key) => keyring.known(key));
-    const all = [...storeProblems, ...services.problems, ...intent.problems];
-    const known = new Set(problems.map(formatProblem));
-    for (const problem of all) if (!known.has(formatProblem(problem))) log.warn(formatProblem(problem));
-    problems = all;
-    if (told !== undefined && sameData(told, intent)) return;
-    told = intent;
-    onConfig(intent.config, (key) => keyring.value(key));
+    if (isReady) teller.look();
   }
 
   function onBatch(batch: Batch): void {
@@ -102,26 +110,100 @@ export function follow(options: FollowOptions): Following {
   return {
     cluster,
     inSync: () => isReady,
-    problems: () => (isReady ? problems : [...storeProblems, ...services.problems]),
+    problems: () => (isReady ? teller.problems() : [...storeProblems, ...services.problems]),
     start: () => {
       unwatch = [
         store.watch(watchedKinds(node, ipam), onBatch),
-        ...watchKernel(options, cluster, read, settle),
+        ...watchAround(options, cluster, read, settle),
       ];
     },
-    leave: () => {
-      const before = told;
+    dialled: (address, ifindex) => discovery.dialled(address, ifindex),
+    fade: () => {
+      drain.leave('shutdown');
+      settle();
+    },
+    leave: (isWhole) => {
+      const before = teller.told();
+      drain.leave(isWhole ? 'withdrawn' : undefined);
       cluster.leave();
-      if (isReady) configure();
-      return told !== before;
+      settle();
+      return teller.told() !== before;
     },
     stop: () => {
       isStopped = true;
       for (const one of unwatch) one();
       services.attend(false);
+      drain.stop();
+      discovery.stop();
       keyring.stop();
     },
   };
+}
+
+interface Parts {
+  readonly cluster: Cluster;
+  readonly drain: Drain;
+  readonly keyring: Keyring;
+  readonly discovery: Discovery;
+}
+
+/** Says what the configuration is, each time it is another; `others` are the problems of where it comes from. */
+function createTeller(
+  { onConfig, onLogLevel, log }: FollowOptions,
+  { cluster, drain, keyring, discovery }: Parts,
+  others: () => readonly Problem[],
+): { look(): void; told(): Intent | undefined; problems(): readonly Problem[] } {
+  let problems: readonly Problem[] = [];
+  let told: Intent | undefined;
+
+  function look(): void {
+    drain.want(cluster.isDrained, told === undefined && cluster.isFresh);
+    cluster.drain(drain.phase);
+    const base = cluster.intent();
+    keyring.want(secretKeysOf(base));
+    discovery.want(new Set(base.links));
+    const intent = withPasswords(base, (key) => keyring.known(key));
+    const all = [...others(), ...discovery.problems, ...intent.problems];
+    warnOfNew(log, problems, all);
+    problems = all;
+    if (told !== undefined && sameData(told, intent)) return;
+    if (told?.logLevel !== intent.logLevel) onLogLevel?.(intent.logLevel);
+    told = intent;
+    onConfig(intent.config, (key) => keyring.value(key));
+  }
+
+  return { look, told: () => told, problems: () => problems };
+}
+
+function warnOfNew(log: Logger, before: readonly Problem[], now: readonly Problem[]): void {
+  const known = new Set(before.map(formatProblem));
+  for (const problem of now) if (!known.has(formatProblem(problem))) log.warn(formatProblem(problem));
+}
+
+/** What else the configuration is made of; `read` says what has been looked at once. Returns what ends it. */
+const watchAround = (
+  options: FollowOptions,
+  cluster: Cluster,
+  read: { kernel: boolean; hosts: boolean },
+  onChange: () => void,
+): (() => void)[] => [
+  ...watchKernel(options, cluster, read, onChange),
+  ...watchServer(options, cluster, onChange),
+];
+
+/** Only where there is an API server: in a directory of manifests nobody reaches anything by it. */
+function watchServer(
+  { apiServer, store }: FollowOptions,
+  cluster: Cluster,
+  onChange: () => void,
+): (() => void)[] {
+  if (apiServer === undefined) return [];
+  cluster.guard(apiServer);
+  const unwatch = followServer(store, apiServer, (addresses) => {
+    cluster.guard(addresses);
+    onChange();
+  });
+  return [unwatch];
 }
 
 /** What of the kernel the configuration is made of; `read` says what has been looked at once. Returns what ends it. */
@@ -136,7 +218,7 @@ function watchKernel(
     read.kernel = true;
     onChange();
   });
-  const onSubnets = (subnets: readonly Prefix[]): void => {
+  const onSubnets = (subnets: readonly Subnet[]): void => {
     cluster.connect(subnets);
     onChange();
   };

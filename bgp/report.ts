@@ -4,9 +4,9 @@ import type { BgpReport, SessionCounts, SessionReport } from '../src/model/node-
 import { startupTaint } from '../src/model/node-report.ts';
 import { formatProblem } from '../src/model/problem.ts';
 import type { Node } from '../src/model/resource.ts';
+import { addressesOf, type Router, routerOf } from '../src/model/router.ts';
 import type { BgpStatus, PeerStatus } from '../src/model/status.ts';
 import { hashOf, observersOf } from './intent/observers.ts';
-import { addressesOf, type Router, routerOf } from './intent/router.ts';
 import type { IpamMode } from './intent.ts';
 import type { Speaker } from './speaker/turn.ts';
 
@@ -102,7 +102,7 @@ function hasNothingToTell(router: Router, { speaker }: ReportSources): boolean {
     ({ config, session }) =>
       addresses.includes(config.address) &&
       session?.adjRibIn.isComplete(session.negotiated.families) &&
-      speaker.locRib.countOf(config.key) === 0,
+      session.adjRibIn.acceptedSize === 0,
   );
 }
 

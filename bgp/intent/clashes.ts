@@ -9,7 +9,7 @@ import {
   type Prefix,
 } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import { addressesOf, type Router } from './router.ts';
+import { addressesOf, type Router } from '../../src/model/router.ts';
 
 /** `routers` by name. */
 export function clashes(routers: readonly Router[]): Problem[] {

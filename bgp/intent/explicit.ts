@@ -1,113 +1,221 @@
-/** The BGPPeer resources that apply to a node: global ones, and those that name or select it. */
-import { type Address, type Asn, formatAddress, isIpv4 } from '../../src/lib/net.ts';
+/** The sessions of a node that BGPPeers ask for: with routers, with other nodes, and with whoever dials from a range. */
+import {
+  type Address,
+  containsAddress,
+  formatAddress,
+  type Ipv6,
+  isIpv4,
+  networkOf,
+  type Prefix,
+  scoped,
+  versionOf,
+} from '../../src/lib/net.ts';
 import type { BgpFilter } from '../../src/model/bgp-filter.ts';
+import type { PeerBfd } from '../../src/model/bgp-peer.ts';
+import {
+  type Claim,
+  type Contest,
+  claimsOf,
+  describeTarget,
+  isGlobal,
+  type Neighbourhood,
+  type Target,
+  type Unmet,
+} from '../../src/model/peering.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { BgpPeer } from '../../src/model/resource.ts';
-import { matchesSelector } from '../../src/model/selector.ts';
-import type { PeerConfig } from '../config.ts';
-import { sameData } from '../speaker/same.ts';
+import type { Router } from '../../src/model/router.ts';
+import type { BfdConfig, DynamicPeers, PeerConfig } from '../config.ts';
 import { filtersOf } from './filters.ts';
-import type { Sessions } from './mesh.ts';
-import { addressesOf, type Router, sourceFor } from './router.ts';
-import { BGP_PORT, nameOf, sessionOf } from './session.ts';
+import { cannotMeet } from './mesh.ts';
+import { nameOf, sessionOf, templateOf } from './session.ts';
 
-const isGlobal = (peer: BgpPeer): boolean => peer.node === undefined && peer.nodeSelector === undefined;
-
-const appliesTo = (peer: BgpPeer, own: Router): boolean =>
-  isGlobal(peer) ||
-  peer.node === own.name ||
-  (peer.nodeSelector !== undefined && matchesSelector(peer.nodeSelector, own.labels));
-
-interface Claim {
-  readonly peer: BgpPeer;
-  readonly config: PeerConfig;
-}
+/** The routers found on links, by the link's name. */
+export type LinkNeighbours = ReadonlyMap<string, { readonly ifindex: number; readonly address: Ipv6 }>;
 
 export interface ExplicitRequest {
   readonly own: Router;
-  readonly asn: Asn;
-  /** Where the cluster's nodes listen, for a peer that is one of them. */
-  readonly listenPort: number;
-  readonly nodeAddresses: ReadonlySet<Address>;
+  readonly around: Neighbourhood;
   /** By name. */
   readonly filters: ReadonlyMap<string, BgpFilter>;
+  /** Subnets of this node's own interfaces. */
+  readonly connected: readonly Prefix[];
+  readonly linkNeighbours: LinkNeighbours;
 }
 
-/** Where two BGPPeers claim one address and port, a global one wins, as in Calico, then the first by name. */
-export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitRequest): Sessions {
-  const claims = new Map<string, Claim>();
-  const problems: Problem[] = [];
-  const ownAddresses = addressesOf(request.own);
-  const byPrecedence = peers
-    .filter((peer) => appliesTo(peer, request.own) && !ownAddresses.includes(peer.peerIp))
-    .sort((a, b) => Number(isGlobal(b)) - Number(isGlobal(a)) || (a.meta.name < b.meta.name ? -1 : 1));
-  for (const peer of byPrecedence) {
-    if (sourceFor(request.own, peer.peerIp) === undefined) {
-      problems.push(noSource(peer, request.own));
-      continue;
+export interface Explicit {
+  readonly peers: readonly PeerConfig[];
+  readonly dynamic: readonly DynamicPeers[];
+  readonly problems: readonly Problem[];
+  /** What is in force, for the mesh and for a look at the other ends. */
+  readonly claims: readonly Claim[];
+}
+
+export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitRequest): Explicit {
+  const { own, filters: known } = request;
+  const { inForce, contests, unmet } = claimsOf(own, peers, request.around);
+  const filters = new Map(inForce.map(({ peer }) => [peer.meta.name, filtersOf(peer, known)]));
+  const configs: PeerConfig[] = [];
+  const dynamic: DynamicPeers[] = [];
+  const unseen: Problem[] = [];
+  for (const claim of inForce) {
+    const found = filters.get(claim.peer.meta.name)?.filters;
+    const more = found === undefined ? {} : { filters: found };
+    if (claim.to.kind === 'range')
+      dynamic.push({
+        ...dynamicOf(claim, claim.to, request),
+        template: { ...rangeTemplate(claim, claim.to, request), ...more },
+      });
+    else {
+      const config = configOf(claim, claim.to, request);
+      if (config === undefined) unseen.push(nobodyThere(claim.peer, own));
+      else configs.push({ ...config, ...more });
     }
-    const { filters, problems: missing } = filtersOf(peer, request.filters);
-    problems.push(...missing);
-    const config = { ...configOf(peer, request), ...(filters === undefined ? {} : { filters }) };
-    const winner = claims.get(config.key);
-    if (winner === undefined) claims.set(config.key, { peer, config });
-    else if (!agree(winner.config, config)) problems.push(conflict(winner, peer));
   }
-  return { peers: [...claims.values()].map(({ config }) => config), problems };
-}
-
-function configOf(peer: BgpPeer, { own, asn, listenPort, nodeAddresses }: ExplicitRequest): PeerConfig {
-  const { peerIp, peerPort, keepaliveTimeMs, maxRestartTimeMs } = peer;
-  const name = nameOf(isGlobal(peer) ? 'Global' : 'Node', peerIp);
-  const localAsn = peer.localAsNumber ?? asn;
-  const nextHopMode = nextHopModeOf(peer, localAsn);
-  const session = sessionOf(own, localAsn, {
-    origin: isGlobal(peer) ? 'global' : 'node specific',
-    resource: peer.meta.name,
-    address: peerIp,
-    port: peerPort ?? (nodeAddresses.has(peerIp) ? listenPort : BGP_PORT),
-    peerAsn: peer.asNumber,
-    name: peerPort === undefined ? name : `${name}_port_${peerPort}`,
-    ...(keepaliveTimeMs === undefined ? {} : { keepaliveTimeMs }),
-    ...(maxRestartTimeMs === undefined ? {} : { restartTimeMs: maxRestartTimeMs }),
-    ...(peer.password === undefined ? {} : { password: peer.password }),
-    ...(peer.ttlSecurity === undefined ? {} : { ttlSecurity: peer.ttlSecurity }),
-    ...(peer.numAllowedLocalAsNumbers === undefined ? {} : { allowedOwnAs: peer.numAllowedLocalAsNumbers }),
-    ...(nextHopMode === undefined ? {} : { nextHopMode }),
-  });
-  if (peer.sourceAddress !== 'None') return session;
-  const { localAddress: _, ...anySource } = session;
-  return anySource;
-}
-
-function nextHopModeOf(peer: BgpPeer, localAsn: Asn): PeerConfig['nextHopMode'] {
-  if (peer.nextHopMode !== undefined) return peer.nextHopMode === 'Self' ? 'self' : 'keep';
-  return peer.keepOriginalNextHop === true && peer.asNumber !== localAsn ? 'keep' : undefined;
-}
-
-/** All but who asks for it and by what name. */
-function agree(a: PeerConfig, b: PeerConfig): boolean {
-  const [{ name: _1, origin: _2, resource: _3, ...one }, { name: _4, origin: _5, resource: _6, ...other }] = [
-    a,
-    b,
-  ];
-  return sameData(one, other);
-}
-
-function conflict(winner: Claim, loser: BgpPeer): Problem {
-  const { address, port } = winner.config;
   return {
-    where: `BGPPeer/${loser.meta.name}`,
-    what: `It and BGPPeer/${winner.peer.meta.name} describe the same neighbour, ${formatAddress(address)} port ${port}, differently; BGPPeer/${winner.peer.meta.name} counts.`,
+    peers: configs,
+    dynamic,
+    claims: inForce,
+    problems: [
+      ...unmet.map((one) => unmetProblem(one, own)),
+      ...[...filters.values()].flatMap(({ problems }) => problems),
+      ...contests.map(conflict),
+      ...unseen,
+    ],
+  };
+}
+
+const originOf = ({ peer, isReverse }: Claim): 'global' | 'node specific' =>
+  isGlobal(peer) && !isReverse ? 'global' : 'node specific';
+
+/** RFC 4456 as Calico has it: inside the AS, and not with a reflector of our own cluster. */
+const isClient = (own: Router, { localAsn, peerAsn }: Claim, other: Router | undefined): boolean =>
+  own.clusterId !== undefined && localAsn === peerAsn && other?.clusterId !== own.clusterId;
+
+/** Undefined: nobody has been seen on the link yet. */
+function configOf(
+  claim: Claim,
+  to: Exclude<Target, { readonly kind: 'range' }>,
+  request: ExplicitRequest,
+): PeerConfig | undefined {
+  const { own } = request;
+  const { peer, localAsn, peerAsn, options } = claim;
+  const place = to.kind === 'link' ? onLink(to.interface, request) : { ...to, isConnected: false };
+  // A peer that is named has an AS: the schema sees to it.
+  if (place === undefined || peerAsn === undefined) return undefined;
+  const { address, port } = place;
+  const origin = originOf(claim);
+  const isWritten = peer.remote.kind === 'address' && peer.remote.port !== undefined && !claim.isReverse;
+  const name = nameOf(origin === 'global' ? 'Global' : 'Node', address);
+  const isConnected = place.isConnected || request.connected.some((one) => containsAddress(one, address));
+  const bfd = bfdOf(options.bfd, isConnected);
+  return {
+    ...sessionOf(own, {
+      origin,
+      resource: peer.meta.name,
+      address,
+      port,
+      peerAsn,
+      localAsn,
+      name: isWritten ? `${name}_port_${port}` : name,
+      ...(to.kind === 'link' ? { interface: to.interface } : {}),
+      ...(isClient(own, claim, to.kind === 'link' ? undefined : to.node) ? { isClient: true } : {}),
+      options,
+    }),
+    ...(bfd === undefined ? {} : { bfd }),
+  };
+}
+
+const bgpPort = 179;
+
+function onLink(link: string, { linkNeighbours }: ExplicitRequest) {
+  const found = linkNeighbours.get(link);
+  return (
+    found && { address: scoped(found.address, found.ifindex) as Address, port: bgpPort, isConnected: true }
+  );
+}
+
+function bfdOf(bfd: PeerBfd | undefined, isConnected: boolean): BfdConfig | undefined {
+  if (bfd === undefined) return undefined;
+  const { ifConnected, ...config } = bfd;
+  return ifConnected === true && !isConnected ? undefined : config;
+}
+
+type Range = Extract<Target, { readonly kind: 'range' }>;
+
+const dynamicOf = (
+  { peer, peerAsn }: Claim,
+  { range, limit }: Range,
+  _: ExplicitRequest,
+): Omit<DynamicPeers, 'template'> => ({
+  key: peer.meta.name,
+  range,
+  peerAsns: peerAsn === undefined ? [] : [peerAsn],
+  limit,
+});
+
+function rangeTemplate(
+  claim: Claim,
+  { range }: Range,
+  { own, connected }: ExplicitRequest,
+): DynamicPeers['template'] {
+  const { peer, localAsn, peerAsn, options } = claim;
+  const origin = originOf(claim);
+  const remote = networkOf(range);
+  const bfd = bfdOf(
+    options.bfd,
+    connected.some((one) => containsAddress(one, remote)),
+  );
+  return {
+    origin,
+    resource: peer.meta.name,
+    ...templateOf(own, { origin, localAsn, ...(peerAsn === undefined ? {} : { peerAsn }), options, remote }),
+    ...(isClient(own, claim, undefined) ? { isClient: true } : {}),
+    ...(bfd === undefined ? {} : { bfd }),
+  };
+}
+
+function conflict({ winner, loser }: Contest): Problem {
+  const [kept, other] = [`BGPPeer/${winner.peer.meta.name}`, `BGPPeer/${loser.peer.meta.name}`];
+  const where = other;
+  if (winner.to.kind === 'range' && winner.key !== loser.key)
+    return {
+      where,
+      what: `Its peerRange ${describeTarget(loser.to)} overlaps ${describeTarget(winner.to)} of ${kept}, so a neighbour could be of either; ${kept} counts.`,
+      fix: 'Delete one of the two, or give them ranges that do not overlap.',
+    };
+  return {
+    where,
+    what: `It and ${kept} describe the same neighbour, ${describeTarget(winner.to)}, differently; ${kept} counts.`,
     fix: 'Delete one of the two, or make them agree in all but node and nodeSelector.',
   };
 }
 
-function noSource(peer: BgpPeer, own: Router): Problem {
-  const version = isIpv4(peer.peerIp) ? 'IPv4' : 'IPv6';
+function unmetProblem({ peer, other }: Unmet, own: Router): Problem {
+  if (other !== undefined) {
+    const { what, fix } = cannotMeet(own, other);
+    return {
+      where: `BGPPeer/${peer.meta.name} spec.peerSelector`,
+      what: `It selects Node/${other.name}. ${what}`,
+      fix,
+    };
+  }
+  const { remote } = peer;
+  const [field, text, version] =
+    remote.kind === 'range'
+      ? ['peerRange', describeTarget(remote), versionOf(remote.range)]
+      : remote.kind === 'address'
+        ? ['peerIP', formatAddress(remote.ip), isIpv4(remote.ip) ? 4 : 6]
+        : ['interface', '', 6];
   return {
-    where: `BGPPeer/${peer.meta.name} spec.peerIP`,
-    what: `${formatAddress(peer.peerIp)} cannot be reached from Node/${own.name}, which has no ${version} address.`,
-    fix: `Give the node an ${version} address, or use another address of the neighbour.`,
+    where: `BGPPeer/${peer.meta.name} spec.${field}`,
+    what: `${text} cannot be reached from Node/${own.name}, which has no IPv${version} address.`,
+    fix: `Give the node an IPv${version} address, or use another address of the neighbour.`,
   };
 }
+
+const nobodyThere = (peer: BgpPeer, own: Router): Problem => ({
+  where: `BGPPeer/${peer.meta.name} spec.interface`,
+  what: `No router has been seen on that link of Node/${own.name} yet, so there is no session.`,
+  fix: 'See that the link is up and has IPv6, and that the router sends router advertisements there.',
+});

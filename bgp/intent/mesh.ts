@@ -1,8 +1,12 @@
-/** The node-to-node mesh: one session for each pair of nodes, which carries both families; iBGP unless a node has an AS of its own. */
-import { type Address, type Asn, compareAddresses } from '../../src/lib/net.ts';
+/**
+ * The node-to-node mesh: one session for each pair of nodes, which carries both families; iBGP unless a node has an AS of its own.
+ * Route reflectors are not in it, neither way: who peers with them says a BGPPeer.
+ */
+import { type Address, compareAddresses } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
+import { addressesOf, meetingAddress, type Router } from '../../src/model/router.ts';
 import type { PeerConfig } from '../config.ts';
-import { addressesOf, describeAddresses, type Router } from './router.ts';
+import { describeAddresses } from './router.ts';
 import { nameOf, sessionOf } from './session.ts';
 
 export interface Sessions {
@@ -10,47 +14,45 @@ export interface Sessions {
   readonly problems: readonly Problem[];
 }
 
-/** Over IPv4 if both have it, else over IPv6. */
-const meetingAddress = (own: Router, other: Router): Address | undefined =>
-  own.ipv4 !== undefined && other.ipv4 !== undefined
-    ? other.ipv4
-    : own.ipv6 !== undefined
-      ? other.ipv6
-      : undefined;
+/** Two nodes that the mesh, while it is enabled, holds together; whether they can meet is another question. */
+export const areMeshed = (own: Router, other: Router): boolean =>
+  own.clusterId === undefined && other.clusterId === undefined;
 
 /**
- * One session for each of `others`, which come by name. `asn` is of every node that has none of its own. None with a node that has one of our own addresses, nor a
+ * One session for each of `others`, which come by name. None with a node that has one of our own addresses, nor a
  * second one to an address that two of them have: both are told as clashes.
  */
-export function meshSessions(own: Router, others: readonly Router[], asn: Asn, port: number): Sessions {
+export function meshSessions(own: Router, others: readonly Router[]): Sessions {
   const ownAddresses = addressesOf(own);
   const met = new Set<Address>();
   const peers: PeerConfig[] = [];
   const problems: Problem[] = [];
   for (const other of others) {
+    if (!areMeshed(own, other)) continue;
     if (addressesOf(other).some((address) => ownAddresses.includes(address))) continue;
     const address = meetingAddress(own, other);
     if (address === undefined) problems.push(cannotMeet(own, other));
     else if (!met.has(address)) {
       met.add(address);
-      peers.push(meshSession(own, other, address, asn, port));
+      peers.push(meshSession(own, other, address));
     }
   }
   peers.sort((a, b) => compareAddresses(a.address, b.address));
   return { peers, problems };
 }
 
-const meshSession = (own: Router, other: Router, address: Address, asn: Asn, port: number): PeerConfig =>
-  sessionOf(own, own.asn ?? asn, {
+const meshSession = (own: Router, other: Router, address: Address): PeerConfig =>
+  sessionOf(own, {
     origin: 'node-to-node mesh',
     resource: other.name,
     address,
-    port,
-    peerAsn: other.asn ?? asn,
+    port: other.port,
+    peerAsn: other.asn,
+    localAsn: own.asn,
     name: nameOf('Mesh', address),
   });
 
-function cannotMeet(own: Router, other: Router): Problem {
+export function cannotMeet(own: Router, other: Router): Problem {
   if (addressesOf(other).length === 0)
     return {
       where: `Node/${other.name}`,

@@ -4,8 +4,10 @@
  * What a resource means is parsed once, at the edge (`src/store/schema`): addresses are values here, defaults
  * are filled in, and nothing inside checks again. Field names follow the API each kind comes from.
  */
-import type { Address, Asn, Prefix } from '../lib/net.ts';
-import type { BgpFilter, Community } from './bgp-filter.ts';
+import type { Address, Prefix } from '../lib/net.ts';
+import type { BgpConfiguration } from './bgp-configuration.ts';
+import type { BgpFilter } from './bgp-filter.ts';
+import type { BgpPeer } from './bgp-peer.ts';
 import type { BlockAffinity, IpamBlock, IpamConfiguration, IpReservation } from './ipam.ts';
 import type { LabelSelector } from './labels.ts';
 import type { Meta } from './meta.ts';
@@ -13,6 +15,8 @@ import type { CalicoNodeStatus } from './node-report.ts';
 import type { Selector } from './selector.ts';
 import type { EndpointSlice, Service } from './service.ts';
 
+export type { BgpConfiguration, SecretKey } from './bgp-configuration.ts';
+export type { BgpPeer } from './bgp-peer.ts';
 export type { Labels, Meta } from './meta.ts';
 
 /** v1 Node: the parts that make a node a router. */
@@ -103,73 +107,6 @@ export interface PolicyPort {
   readonly port?: number | string;
   /** Inclusive end of a range that starts at a numeric `port`. */
   readonly endPort?: number;
-}
-
-/** projectcalico.org/v3 BGPConfiguration; only `default` is read. Defaults are filled in. */
-export interface BgpConfiguration {
-  readonly kind: 'BGPConfiguration';
-  readonly meta: Meta;
-  /** Default 64512. */
-  readonly asNumber: Asn;
-  /** Default 179. */
-  readonly listenPort: number;
-  /** Default true. */
-  readonly nodeToNodeMeshEnabled: boolean;
-  /** As BgpPeer.maxRestartTimeMs, for the mesh. */
-  readonly nodeMeshMaxRestartTimeMs?: number;
-  /** As BgpPeer.password, for the mesh. */
-  readonly nodeMeshPassword?: SecretKey;
-  /** Which addresses of Services may be announced; default none. */
-  readonly serviceClusterIps: readonly Prefix[];
-  readonly serviceExternalIps: readonly Prefix[];
-  readonly serviceLoadBalancerIps: readonly Prefix[];
-  /** Default true: the prefixes above are announced whole. False: only the addresses of Services, one by one. */
-  readonly serviceLoadBalancerAggregation: boolean;
-  /** What is announced inside `cidr` carries these too; names are looked up. Default none. */
-  readonly prefixAdvertisements: readonly PrefixAdvertisement[];
-}
-
-/** One key of a Secret in the namespace of the daemons; what it holds is never part of a resource. */
-export interface SecretKey {
-  readonly name: string;
-  readonly key: string;
-}
-
-export interface PrefixAdvertisement {
-  readonly cidr: Prefix;
-  readonly communities: readonly Community[];
-}
-
-/** projectcalico.org/v3 BGPPeer. Neither `node` nor `nodeSelector`: a global peer, for every node. */
-export interface BgpPeer {
-  readonly kind: 'BGPPeer';
-  readonly meta: Meta;
-  readonly node?: string;
-  readonly nodeSelector?: Selector;
-  readonly peerIp: Address;
-  /** The port given in peerIP; absent: 179, or that node's listenPort if the address is a node's. */
-  readonly peerPort?: number;
-  readonly asNumber: Asn;
-  /** Whole seconds, in ms; the proposed hold time is three times this. */
-  readonly keepaliveTimeMs?: number;
-  /** How long routes are kept while one of the two restarts; whole seconds, in ms. Absent: 120 s. */
-  readonly maxRestartTimeMs?: number;
-  /** Sessions are signed with it (RFC 2385). */
-  readonly password?: SecretKey;
-  /** 1 to 255: the peer is at most so many hops away (RFC 5082). Absent: not checked. */
-  readonly ttlSecurity?: number;
-  /** Our AS towards this peer; absent: that of the node. */
-  readonly localAsNumber?: Asn;
-  /** So many times our own AS may stand in the path of a route; absent: never. */
-  readonly numAllowedLocalAsNumbers?: number;
-  /** What is told as next hop; absent: as the kind of session has it. */
-  readonly nextHopMode?: 'Self' | 'Keep';
-  /** As Keep, towards another AS only. */
-  readonly keepOriginalNextHop?: true;
-  /** None: the kernel chooses the source address of the session; absent: the node's own. */
-  readonly sourceAddress?: 'None';
-  /** Names of BGPFilters, in the order in which they are asked. */
-  readonly filters: readonly string[];
 }
 
 export type PoolUse = 'Workload' | 'Tunnel' | 'LoadBalancer';

@@ -1,4 +1,5 @@
 /** Resources for tests, as short as the test that makes them. */
+import type { NodeBgpSettings, PrefixAdvertisement } from '../../src/model/bgp-configuration.ts';
 import type { BlockAffinity } from '../../src/model/ipam.ts';
 import type {
   BgpConfiguration,
@@ -9,7 +10,7 @@ import type {
   Node,
   Taint,
 } from '../../src/model/resource.ts';
-import { parseSelector } from '../../src/model/selector.ts';
+import { parseSelector, type Selector } from '../../src/model/selector.ts';
 import { address, as, prefix } from './wire.ts';
 
 const meta = (name: string, over: { labels?: Labels; annotations?: Labels } = {}): Meta => ({
@@ -64,7 +65,8 @@ export const bgpConfiguration = (
     externalIps?: string[];
     loadBalancerIps?: string[];
     aggregation?: boolean;
-    advertisements?: BgpConfiguration['prefixAdvertisements'];
+    advertisements?: readonly PrefixAdvertisement[];
+    more?: Partial<BgpConfiguration>;
   } = {},
 ): BgpConfiguration => ({
   kind: 'BGPConfiguration',
@@ -77,6 +79,7 @@ export const bgpConfiguration = (
   serviceLoadBalancerIps: (over.loadBalancerIps ?? []).map(prefix),
   serviceLoadBalancerAggregation: over.aggregation ?? true,
   prefixAdvertisements: over.advertisements ?? [],
+  ...over.more,
 });
 
 export const bgpPeer = (
@@ -90,6 +93,7 @@ export const bgpPeer = (
     keepaliveTimeMs?: number;
     maxRestartTimeMs?: number;
     filters?: readonly string[];
+    more?: Partial<BgpPeer>;
   } = {},
 ): BgpPeer => {
   const selector = over.nodeSelector === undefined ? undefined : parseSelector(over.nodeSelector);
@@ -97,16 +101,65 @@ export const bgpPeer = (
   return {
     kind: 'BGPPeer',
     meta: meta(name),
-    peerIp: address(peerIp),
+    remote: {
+      kind: 'address',
+      ip: address(peerIp),
+      ...(over.port === undefined ? {} : { port: over.port }),
+    },
     asNumber: as(over.asNumber ?? 65000),
-    ...(over.port === undefined ? {} : { peerPort: over.port }),
     ...(over.node === undefined ? {} : { node: over.node }),
     ...(selector === undefined ? {} : { nodeSelector: selector.value }),
     ...(over.keepaliveTimeMs === undefined ? {} : { keepaliveTimeMs: over.keepaliveTimeMs }),
     ...(over.maxRestartTimeMs === undefined ? {} : { maxRestartTimeMs: over.maxRestartTimeMs }),
     filters: over.filters ?? [],
+    ...over.more,
   };
 };
+
+const selectorOf = (text: string): Selector => {
+  const selector = parseSelector(text);
+  if (!selector.ok) throw new Error(`not a selector: ${text}`);
+  return selector.value;
+};
+
+/** With nodes: `nodeSelector` of those that have it, `peerSelector` of those that are the other end. */
+export const nodePeer = (
+  name: string,
+  peerSelector: string,
+  over: { node?: string; nodeSelector?: string; more?: Partial<BgpPeer> } = {},
+): BgpPeer => ({
+  kind: 'BGPPeer',
+  meta: meta(name),
+  remote: { kind: 'nodes', selector: selectorOf(peerSelector) },
+  ...(over.node === undefined ? {} : { node: over.node }),
+  ...(over.nodeSelector === undefined ? {} : { nodeSelector: selectorOf(over.nodeSelector) }),
+  filters: [],
+  ...over.more,
+});
+
+export const rangePeer = (name: string, cidr: string, more: Partial<BgpPeer> = {}): BgpPeer => ({
+  kind: 'BGPPeer',
+  meta: meta(name),
+  remote: { kind: 'range', range: prefix(cidr), limit: 100 },
+  filters: [],
+  ...more,
+});
+
+export const linkPeer = (name: string, link: string, more: Partial<BgpPeer> = {}): BgpPeer => ({
+  kind: 'BGPPeer',
+  meta: meta(name),
+  remote: { kind: 'link', interface: link },
+  asNumber: as(65000),
+  filters: [],
+  ...more,
+});
+
+/** BGPConfiguration of one node. */
+export const nodeConfiguration = (name: string, override: NodeBgpSettings): BgpConfiguration => ({
+  ...bgpConfiguration(),
+  meta: meta(`node.${name}`),
+  override,
+});
 
 export const ipPool = (cidr: string, over: Partial<Omit<IpPool, 'kind' | 'cidr'>> = {}): IpPool => ({
   kind: 'IPPool',

@@ -1,15 +1,17 @@
 /** projectcalico.org/v3 BGPConfiguration. Strict; Calico's fields that this version lacks are refused by name. */
+import type { z } from 'zod';
 import { asn, type Prefix } from '../../lib/net.ts';
-import { ok, type Result } from '../../lib/result.ts';
+import { err, ok, type Result } from '../../lib/result.ts';
+import type { NodeBgpSettings } from '../../model/bgp-configuration.ts';
 import type { Community } from '../../model/bgp-filter.ts';
 import type { BgpConfiguration, Meta } from '../../model/resource.ts';
 import { asNumber, prefix } from './addresses.ts';
 import { longestRestart } from './bgp-peer.ts';
-import { isPrefix, onlyDefaultName, prefixLength, withDefault, withRules } from './cel.ts';
+import { defaultOrNodeName, isPrefix, notOfOneNode, prefixLength, withDefault, withRules } from './cel.ts';
 import { community, parseCommunity } from './community.ts';
-import { flag, list, maybe, oneOf, parseText, portNumber, seconds, text } from './fields.ts';
-import { describe, type Flaw, wrong } from './flaw.ts';
-import { onlyDefault } from './meta.ts';
+import { flag, list, maybe, oneOf, parseText, portNumber, seconds, text, wholeNumber } from './fields.ts';
+import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
+import { defaultOrNode } from './meta.ts';
 import { check, field, manifest, read, strict, unsupported } from './read.ts';
 import { secretKey } from './secret-key.ts';
 
@@ -65,97 +67,266 @@ function unknownCommunity(spec: Named) {
   return undefined;
 }
 
-export const bgpConfigurationSchema = withRules(
-  manifest(
-    maybe(
-      strict({
-        asNumber: maybe(asNumber.describe('AS number of the nodes; 64512 if absent.')),
-        listenPort: maybe(portNumber.describe('TCP port every node listens on for BGP; 179 if absent.')),
-        nodeToNodeMeshEnabled: maybe(
-          flag.describe('Every node has a session with every other; true if absent.'),
-        ),
-        // Info is what our own log starts from, so the value Calico writes by default asks for nothing.
-        logSeverityScreen: unsupported('the log level is an option of the process', 'Info', 'info', 'INFO'),
-        serviceLoadBalancerIPs: prefixes('Load balancer addresses of Services in these may be announced.'),
-        serviceExternalIPs: prefixes('External addresses of Services in these may be announced.'),
-        serviceClusterIPs: prefixes('Cluster addresses of Services in these may be announced.'),
-        serviceLoadBalancerAggregation: maybe(
-          withDefault(
-            oneOf('Enabled', 'Disabled').describe(
-              'Disabled: never the prefixes above as a whole, only addresses of Services.',
-            ),
-            'Enabled',
-          ),
-        ),
-        communities: maybe(
-          list(strict({ name: communityName, value: community }))
-            .describe('Names for communities, for prefixAdvertisements.')
-            .meta({ maxItems: 500 }),
-        ),
-        prefixAdvertisements: maybe(
-          list(
-            strict({
-              cidr: withRules(prefix, [isPrefix], prefixLength),
-              communities: list(text.meta({ maxLength: 64 }))
-                .describe('Each a name from communities, or a community itself.')
-                .meta({ maxItems: 50 }),
-            }),
-          )
-            .describe('What is announced inside cidr carries these communities too.')
-            .meta({ maxItems: 500 }),
-        ),
-        nodeMeshPassword: maybe(
-          strict({
-            secretKeyRef: secretKey.describe(
-              'Where the password is: a Secret in the namespace of Tortie, and a key of it.',
-            ),
-          }).describe('The nodes sign what they send each other with this password (RFC 2385).'),
-        ),
-        nodeMeshMaxRestartTime: maybe(
-          seconds(1, longestRestart).describe(
-            'How long nodes keep the routes of one that restarts (RFC 4724); 120s if absent.',
-          ),
-        ),
-        bindMode: unsupported('the address to listen on is an option of the process', 'None'),
-        ignoredInterfaces: unsupported('routes of interfaces are never read, so none can be ignored', []),
-        localWorkloadPeeringIPV4: unsupported('peering with local workloads is not there yet', ''),
-        localWorkloadPeeringIPV6: unsupported('peering with local workloads is not there yet', ''),
-        programClusterRoutes: unsupported(
-          'routes of other nodes always come by BGP',
-          'EnabledNoEncapOnly',
-          'Enabled',
-        ),
-        ipv4NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
-        ipv6NormalRoutePriority: unsupported('the metric of routes cannot be chosen yet'),
-      }).superRefine(check(unknownCommunity)),
-    ),
-  ),
-  [onlyDefaultName],
+/** Calico's words, in any case, as our log has them: what is finer than debug or graver than error is the nearest of ours. */
+const severities: Readonly<Record<string, NonNullable<NodeBgpSettings['logLevel']>>> = {
+  trace: 'debug',
+  debug: 'debug',
+  info: 'info',
+  warning: 'warn',
+  warn: 'warn',
+  error: 'error',
+  critical: 'error',
+  fatal: 'error',
+  panic: 'error',
+  none: 'error',
+};
+
+const severity = field(
+  (json): Result<NodeBgpSettings['logLevel'], Wrong> => {
+    const word = parseText(json);
+    if (!word.ok) return word;
+    if (word.value === '') return ok(undefined);
+    const level = severities[word.value.toLowerCase()];
+    return level === undefined
+      ? wrong(
+          `must be one of Debug, Info, Warning, Error, Fatal, but is ${describe(json)}.`,
+          'Write for example Info.',
+        )
+      : ok(level);
+  },
+  { type: 'string', pattern: '^(?i:trace|debug|info|warn|warning|error|critical|fatal|panic|none)?$' },
 );
 
+const linkPattern = field(
+  (json) => {
+    const pattern = parseText(json);
+    return !pattern.ok || /^(?!\*$)[a-zA-Z0-9_.*:-]{1,15}$/.test(pattern.value)
+      ? pattern
+      : wrong(
+          `must be the name of a link, or one with * in it, but is ${describe(json)}.`,
+          'Write for example docker0 or br-*; * alone is not taken.',
+        );
+  },
+  { type: 'string', pattern: '^([a-zA-Z0-9_.:-]|[a-zA-Z0-9_.*:-]{2,15})$', maxLength: 15 },
+);
+
+/** Metrics that leave room for better and for worse, as Calico has them. */
+const routePriority = wholeNumber('a metric', 1, 2_147_483_646);
+
+const mostPaths = 64;
+const paths = wholeNumber('a number of paths', 1, mostPaths);
+
+const multipath = strict({
+  ebgp: maybe(paths.describe('So many equal paths of other ASes are used at once; 64 if absent.')),
+  ibgp: maybe(paths.describe('So many equal paths of our own AS are used at once; 64 if absent.')),
+  relaxASPath: maybe(flag.describe('AS paths of one length count as equal, whatever ASes are in them.')),
+});
+
+const bestPath = strict({
+  alwaysCompareMED: maybe(flag.describe('MED counts between routes of different ASes too.')),
+  missingMEDWorst: maybe(flag.describe('A route without MED counts as the worst, not as the best.')),
+});
+
+const workloads =
+  'a pod reaches the speaker by the address of its node, so give that pod’s address to a BGPPeer as peerIP, or its prefix as peerRange';
+
+/** What is the same at all nodes, or has an annotation of the Node: not in an object for one node. */
+const forAll = [
+  'asNumber',
+  'nodeToNodeMeshEnabled',
+  'nodeMeshPassword',
+  'nodeMeshMaxRestartTime',
+  'serviceLoadBalancerIPs',
+  'serviceExternalIPs',
+  'serviceClusterIPs',
+] as const;
+
+/** Likewise, but the API server fills in Enabled. */
+const aggregation = 'serviceLoadBalancerAggregation' as const;
+
+const spec = strict({
+  asNumber: maybe(asNumber.describe('AS number of the nodes; 64512 if absent.')),
+  listenPort: maybe(portNumber.describe('TCP port every node listens on for BGP; 179 if absent.')),
+  nodeToNodeMeshEnabled: maybe(flag.describe('Every node has a session with every other; true if absent.')),
+  logSeverityScreen: maybe(
+    severity.describe('What the speaker logs: Debug, Info, Warning, Error; its --log-level if absent.'),
+  ),
+  serviceLoadBalancerIPs: prefixes('Load balancer addresses of Services in these may be announced.'),
+  serviceExternalIPs: prefixes('External addresses of Services in these may be announced.'),
+  serviceClusterIPs: prefixes('Cluster addresses of Services in these may be announced.'),
+  serviceLoadBalancerAggregation: maybe(
+    withDefault(
+      oneOf('Enabled', 'Disabled').describe(
+        'Disabled: never the prefixes above as a whole, only addresses of Services.',
+      ),
+      'Enabled',
+    ),
+  ),
+  communities: maybe(
+    list(strict({ name: communityName, value: community }))
+      .describe('Names for communities, for prefixAdvertisements.')
+      .meta({ maxItems: 500 }),
+  ),
+  prefixAdvertisements: maybe(
+    list(
+      strict({
+        cidr: withRules(prefix, [isPrefix], prefixLength),
+        communities: list(text.meta({ maxLength: 64 }))
+          .describe('Each a name from communities, or a community itself.')
+          .meta({ maxItems: 50 }),
+      }),
+    )
+      .describe('What is announced inside cidr carries these communities too.')
+      .meta({ maxItems: 500 }),
+  ),
+  nodeMeshPassword: maybe(
+    strict({
+      secretKeyRef: secretKey.describe(
+        'Where the password is: a Secret in the namespace of Tortie, and a key of it.',
+      ),
+    }).describe('The nodes sign what they send each other with this password (RFC 2385).'),
+  ),
+  nodeMeshMaxRestartTime: maybe(
+    seconds(1, longestRestart).describe(
+      'How long nodes keep the routes of one that restarts (RFC 4724); 120s if absent.',
+    ),
+  ),
+  bindMode: maybe(
+    oneOf('None', 'NodeIP').describe('NodeIP: the speaker listens on the addresses of its node only.'),
+  ),
+  ignoredInterfaces: maybe(
+    list(linkPattern)
+      .describe('Links, by name or with *, whose networks are not taken for the own networks of a node.')
+      .meta({ maxItems: 100 }),
+  ),
+  localWorkloadPeeringIPV4: unsupported(workloads, ''),
+  localWorkloadPeeringIPV6: unsupported(workloads, ''),
+  programClusterRoutes: maybe(
+    field(
+      (json): Result<'Enabled' | 'EnabledNoEncapOnly' | 'Disabled', Wrong> => {
+        if (json === 'Enabled' || json === 'EnabledNoEncapOnly' || json === 'Disabled') return ok(json);
+        return json === 'EnabledIPIPOnly'
+          ? wrong(
+              'is not supported in this version as EnabledIPIPOnly: there is no IPIP.',
+              'Write Enabled, or Disabled.',
+            )
+          : mustBe('Enabled, EnabledNoEncapOnly or Disabled', json, 'Write Enabled or Disabled.');
+      },
+      {
+        type: 'string',
+        enum: ['Enabled', 'EnabledNoEncapOnly', 'Disabled'],
+      },
+    ).describe('Disabled: learned routes are not written to the kernel; something else must route to pods.'),
+  ),
+  ipv4NormalRoutePriority: maybe(
+    routePriority.describe('Metric of our IPv4 routes in the kernel; 1024 if absent.'),
+  ),
+  ipv6NormalRoutePriority: maybe(
+    routePriority.describe('Metric of our IPv6 routes in the kernel; 1024 if absent.'),
+  ),
+  multipath: maybe(multipath.describe('How many equal paths are used at once.')),
+  bestPath: maybe(bestPath.describe('How the best path is chosen, where that may be chosen.')),
+  requireEBGPPolicy: maybe(
+    flag.describe('A peer of another AS without a filter in a direction exchanges nothing in it (RFC 8212).'),
+  ),
+});
+
+export const bgpConfigurationSchema = withRules(manifest(maybe(spec.superRefine(check(unknownCommunity)))), [
+  defaultOrNodeName,
+  notOfOneNode(forAll),
+]);
+
+type Given = Partial<z.output<typeof spec>>;
+
 export function readBgpConfiguration(meta: Meta, json: unknown): Result<BgpConfiguration, readonly Flaw[]> {
-  const named = onlyDefault(meta.name);
+  const named = defaultOrNode(meta.name);
   if (!named.ok) return named;
   const parsed = read(bgpConfigurationSchema, json);
   if (!parsed.ok) return parsed;
-  const { spec } = parsed.value;
+  const given: Given = parsed.value.spec ?? {};
+  const isMisplaced = (name: (typeof forAll)[number] | typeof aggregation): boolean =>
+    name === aggregation ? given[name] === 'Disabled' : given[name] !== undefined;
+  const misplaced = named.value === undefined ? [] : [...forAll, aggregation].filter(isMisplaced);
+  if (misplaced.length > 0) return err(misplaced.map(notHere));
+  const own = nodeSettingsOf(given);
   return ok({
     kind: 'BGPConfiguration',
     meta,
-    asNumber: spec?.asNumber ?? asn(64512),
-    listenPort: spec?.listenPort ?? 179,
-    nodeToNodeMeshEnabled: spec?.nodeToNodeMeshEnabled ?? true,
-    ...(spec?.nodeMeshMaxRestartTime === undefined
+    ...own,
+    ...(named.value === undefined ? {} : { override: own }),
+    asNumber: given.asNumber ?? asn(64512),
+    listenPort: given.listenPort ?? 179,
+    nodeToNodeMeshEnabled: given.nodeToNodeMeshEnabled ?? true,
+    ...(given.nodeMeshMaxRestartTime === undefined
       ? {}
-      : { nodeMeshMaxRestartTimeMs: spec.nodeMeshMaxRestartTime }),
-    ...(spec?.nodeMeshPassword === undefined ? {} : { nodeMeshPassword: spec.nodeMeshPassword.secretKeyRef }),
-    serviceClusterIps: spec?.serviceClusterIPs ?? [],
-    serviceExternalIps: spec?.serviceExternalIPs ?? [],
-    serviceLoadBalancerIps: spec?.serviceLoadBalancerIPs ?? [],
-    serviceLoadBalancerAggregation: spec?.serviceLoadBalancerAggregation !== 'Disabled',
-    prefixAdvertisements: (spec?.prefixAdvertisements ?? []).map(({ cidr, communities }) => ({
-      cidr,
-      communities: communities.flatMap((written) => lookUp(written, spec ?? {}) ?? []),
-    })),
+      : { nodeMeshMaxRestartTimeMs: given.nodeMeshMaxRestartTime }),
+    ...(given.nodeMeshPassword === undefined
+      ? {}
+      : { nodeMeshPassword: given.nodeMeshPassword.secretKeyRef }),
+    serviceClusterIps: given.serviceClusterIPs ?? [],
+    serviceExternalIps: given.serviceExternalIPs ?? [],
+    serviceLoadBalancerIps: given.serviceLoadBalancerIPs ?? [],
+    serviceLoadBalancerAggregation: given.serviceLoadBalancerAggregation !== 'Disabled',
+    prefixAdvertisements: own.prefixAdvertisements ?? [],
   });
+}
+
+const notHere = (name: string): Flaw => ({
+  path: ['spec', name],
+  what: 'cannot stand in an object for one node.',
+  fix:
+    name === 'asNumber'
+      ? 'Set the annotation projectcalico.org/ASNumber of the Node instead.'
+      : 'Say it in BGPConfiguration/default.',
+});
+
+function nodeSettingsOf(given: Given): NodeBgpSettings {
+  const { listenPort, logSeverityScreen, bindMode, ignoredInterfaces, prefixAdvertisements } = given;
+  const { programClusterRoutes, ipv4NormalRoutePriority, ipv6NormalRoutePriority, requireEBGPPolicy } = given;
+  return {
+    ...(listenPort === undefined ? {} : { listenPort }),
+    ...(logSeverityScreen === undefined ? {} : { logLevel: logSeverityScreen }),
+    ...(bindMode === undefined ? {} : { bindMode }),
+    ...(ignoredInterfaces === undefined ? {} : { ignoredInterfaces }),
+    ...(prefixAdvertisements === undefined
+      ? {}
+      : {
+          prefixAdvertisements: prefixAdvertisements.map(({ cidr, communities }) => ({
+            cidr,
+            communities: communities.flatMap((written) => lookUp(written, given) ?? []),
+          })),
+        }),
+    ...(programClusterRoutes === undefined
+      ? {}
+      : { programClusterRoutes: programClusterRoutes !== 'Disabled' }),
+    ...(ipv4NormalRoutePriority === undefined ? {} : { ipv4RoutePriority: ipv4NormalRoutePriority }),
+    ...(ipv6NormalRoutePriority === undefined ? {} : { ipv6RoutePriority: ipv6NormalRoutePriority }),
+    ...choicesOf(given),
+    ...(requireEBGPPolicy === undefined ? {} : { requireEbgpPolicy: requireEBGPPolicy }),
+  };
+}
+
+function choicesOf({
+  multipath: some,
+  bestPath: best,
+}: Given): Pick<NodeBgpSettings, 'multipath' | 'bestPath'> {
+  return {
+    ...(some === undefined
+      ? {}
+      : {
+          multipath: {
+            ...(some.ebgp === undefined ? {} : { ebgp: some.ebgp }),
+            ...(some.ibgp === undefined ? {} : { ibgp: some.ibgp }),
+            ...(some.relaxASPath === true ? { relaxAsPath: true } : {}),
+          },
+        }),
+    ...(best === undefined
+      ? {}
+      : {
+          bestPath: {
+            ...(best.alwaysCompareMED === true ? { alwaysCompareMed: true } : {}),
+            ...(best.missingMEDWorst === true ? { missingMedWorst: true } : {}),
+          },
+        }),
+  };
 }

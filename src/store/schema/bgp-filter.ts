@@ -13,7 +13,9 @@ import { check, manifest, read, strict, unsupported } from './read.ts';
 
 const priority = wholeNumber('a priority', 1, 2_147_483_646);
 
-const unions = ['addCommunity', 'prependASPath', 'setPriority'] as const;
+const unions = ['addCommunity', 'prependASPath', 'setPriority', 'setLocalPref', 'setMED'] as const;
+/** What 32 bits can say: LOCAL_PREF and MULTI_EXIT_DISC (RFC 4271 §5.1.4, §5.1.5). */
+const attribute = (what: string) => strict({ value: wholeNumber(what, 0, 4_294_967_295) });
 
 const operation = withRules(
   strict({
@@ -26,6 +28,10 @@ const operation = withRules(
       }),
     ),
     setPriority: maybe(strict({ value: priority }).describe('LOCAL_PREF becomes 2147483647 less this.')),
+    setLocalPref: maybe(
+      attribute('a LOCAL_PREF').describe('LOCAL_PREF becomes this: the higher, the better, in our own AS.'),
+    ),
+    setMED: maybe(attribute('a MED').describe('MED becomes this: the lower, the better, to one other AS.')),
   }).superRefine(
     check((given) => {
       const count = unions.filter((one) => given[one] !== undefined).length;
@@ -39,7 +45,7 @@ const operation = withRules(
   ),
   [
     {
-      rule: '(has(self.addCommunity) ? 1 : 0) + (has(self.prependASPath) ? 1 : 0) + (has(self.setPriority) ? 1 : 0) == 1',
+      rule: `${unions.map((one) => `(has(self.${one}) ? 1 : 0)`).join(' + ')} == 1`,
       message: `has to be exactly one of ${unions.join(', ')}`,
     },
   ],
@@ -109,7 +115,11 @@ const fieldsOf = (version: IpVersion) => ({
     list(asNumber).describe('The AS path begins with these.').meta({ minItems: 1, maxItems: 64 }),
   ),
   priority: maybe(priority.describe('2147483647 less LOCAL_PREF; 1024 where that is absent or 100.')),
-  interface: unsupported('routes of interfaces are never read, so a route has none', '', '*'),
+  interface: unsupported(
+    'which link a route leaves by is the kernel’s to say, and may change after the route was judged',
+    '',
+    '*',
+  ),
   operations: maybe(
     list(operation)
       .describe('Done in order before the route is accepted.')
@@ -203,10 +213,14 @@ const operationsOf = ({
   addCommunity,
   prependASPath,
   setPriority,
+  setLocalPref,
+  setMED,
 }: z.output<typeof operation>): readonly Operation[] => [
   ...(addCommunity === undefined ? [] : [{ kind: 'addCommunity' as const, community: addCommunity.value }]),
   ...(prependASPath === undefined ? [] : [{ kind: 'prependAsPath' as const, asns: prependASPath.prefix }]),
   ...(setPriority === undefined ? [] : [{ kind: 'setPriority' as const, priority: setPriority.value }]),
+  ...(setLocalPref === undefined ? [] : [{ kind: 'setLocalPref' as const, value: setLocalPref.value }]),
+  ...(setMED === undefined ? [] : [{ kind: 'setMed' as const, value: setMED.value }]),
 ];
 
 /** So that the API server can reckon what the rules of a whole object may cost. */

@@ -42,6 +42,15 @@ export const onlyDefaultName: Rule = {
   rule: "self.metadata.name == 'default'",
   message: 'only the object named default has a meaning: name it default',
 };
+export const defaultOrNodeName: Rule = {
+  rule: "self.metadata.name == 'default' || (self.metadata.name.startsWith('node.') && self.metadata.name.size() > 5)",
+  message: 'only default, for all nodes, and node.NAME, for the node NAME, have a meaning: name it so',
+};
+/** Of an object for one node: what is for all nodes alike cannot stand in it. */
+export const notOfOneNode = (fields: readonly string[]): Rule => ({
+  rule: `!self.metadata.name.startsWith('node.') || !has(self.spec) || !(${fields.map((field) => `has(self.spec.${field})`).join(' || ')})`,
+  message: `in an object for one node there cannot be ${fields.join(', ')}: say it in default`,
+});
 export const noGlobal: Rule = {
   rule: "!self.contains('global()')",
   message: 'cannot use global(), which has a meaning in policies only',

@@ -100,6 +100,29 @@ export const time = field(
   { type: 'string', format: 'date-time' },
 );
 
+/** Go's duration text, to the millisecond ("300ms", "1s"), as milliseconds. */
+export const duration = (least: string, most: string): z.ZodType<number> => {
+  const fix = `Write a duration from "${least}" to "${most}", for example "300ms" or "1s".`;
+  return field(
+    (json): Result<number, Wrong> => {
+      const ms = durationOf(json);
+      if (ms === undefined) return mustBe('a duration like "300ms"', json, fix);
+      return ms >= (durationOf(least) ?? 0) && ms <= (durationOf(most) ?? 0)
+        ? ok(ms)
+        : wrong(`is out of range: ${describe(json)}.`, fix);
+    },
+    { type: 'string', pattern: '^([0-9]+m)?([0-9]+s)?([0-9]+ms)?$', minLength: 2 },
+  );
+};
+
+function durationOf(json: unknown): number | undefined {
+  const parts =
+    typeof json === 'string' && json !== '' ? /^(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/.exec(json) : null;
+  if (parts === null) return undefined;
+  const [minutes = 0, whole = 0, ms = 0] = parts.slice(1).map((part) => Number(part ?? 0));
+  return minutes * 60_000 + whole * 1000 + ms;
+}
+
 /** Go's duration text in whole seconds ("90s", "1m30s"), as milliseconds. */
 export const seconds = (least: number, most: number): z.ZodType<number> =>
   field(

@@ -76,11 +76,22 @@ const born = z.object({ metadata: z.object({ creationTimestamp: text }) });
 export const createdAt = (json: unknown): string | undefined =>
   born.safeParse(json).data?.metadata.creationTimestamp;
 
+/** `default`, or `node.NAME`: the configuration of one node. @returns NAME, or undefined for `default` */
+export function defaultOrNode(name: string): Result<string | undefined, readonly Flaw[]> {
+  if (name === 'default') return ok(undefined);
+  if (name.startsWith('node.') && name.length > 'node.'.length) return ok(name.slice('node.'.length));
+  return err([
+    {
+      path: ['metadata', 'name'],
+      what: 'is no name with a meaning for this kind.',
+      fix: 'Name it default, which holds for every node, or node.NAME, which holds for the node NAME.',
+    },
+  ]);
+}
+
 /** Of some kinds only the object `default` has a meaning; another name would be ignored, so it is refused. */
 export function onlyDefault(name: string): Result<undefined, readonly Flaw[]> {
   if (name === 'default') return ok(undefined);
-  const what = name.startsWith('node.')
-    ? 'is the configuration of one node, which is not supported in this version.'
-    : 'is no name with a meaning for this kind.';
+  const what = 'is no name with a meaning for this kind.';
   return err([{ path: ['metadata', 'name'], what, fix: 'Name it default: it then holds for every node.' }]);
 }

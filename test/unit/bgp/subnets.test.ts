@@ -14,7 +14,9 @@ async function bench() {
   await kernel.setLink('eth0', { up: true });
   const told: string[] = [];
   const watch = (port: Kernel = kernel): (() => void) =>
-    watchSubnets(port, clock, (subnets) => told.push(subnets.map(formatPrefix).join(' ')));
+    watchSubnets(port, clock, (subnets) =>
+      told.push(subnets.map(({ prefix }) => formatPrefix(prefix)).join(' ')),
+    );
   const pass = async (ms: number): Promise<void> => {
     for (let at = 0; at < ms; at += 10) {
       clock.advance(10);
@@ -33,16 +35,22 @@ test('host addresses and those of link or host scope are no subnet, and two addr
     length,
     scope,
   });
-  const subnets = subnetsOf([
-    entry('172.30.0.12', 24),
-    entry('172.30.0.11', 24),
-    entry('10.0.0.1', 32),
-    entry('127.0.0.1', 8, 'host'),
-    entry('fe80::1', 64, 'link'),
-    entry('fd00:30::1', 64),
-    entry('fd00:30::1', 128),
+  const subnets = subnetsOf(
+    [
+      entry('172.30.0.12', 24),
+      entry('172.30.0.11', 24),
+      entry('10.0.0.1', 32),
+      entry('127.0.0.1', 8, 'host'),
+      entry('fe80::1', 64, 'link'),
+      entry('fd00:30::1', 64),
+      entry('fd00:30::1', 128),
+    ],
+    [{ ifindex: 2, name: 'eth0' }],
+  );
+  expect(subnets.map(({ prefix, link }) => `${formatPrefix(prefix)} ${link}`)).toEqual([
+    '172.30.0.0/24 eth0',
+    'fd00:30::/64 eth0',
   ]);
-  expect(subnets.map(formatPrefix)).toEqual(['172.30.0.0/24', 'fd00:30::/64']);
 });
 
 test('the subnets are told at once and after each change of addresses, a burst of changes once', async () => {

@@ -103,13 +103,6 @@ describe('the node itself', () => {
       ]);
     }
   });
-
-  test('a route reflector’s cluster id is not followed silently', () => {
-    const annotations = { 'projectcalico.org/RouteReflectorClusterID': '244.0.0.1' };
-    expect(problems([node('node1', { ips: ['10.0.0.1'], annotations })])).toEqual([
-      expect.stringContaining('RouteReflectorClusterID: It is not supported by this version'),
-    ]);
-  });
 });
 
 describe('what a BGPPeer asks of its session', () => {
@@ -284,10 +277,10 @@ describe('nodes that clash', () => {
 });
 
 describe('BGPPeers', () => {
-  test('a global one is for every node, but not for the node it points at', () => {
+  test('a global one is for every node, and the node it points at has the other side of each session', () => {
     const peer = bgpPeer('tor', '10.0.0.3', { asNumber: 64512 });
     expect(names([one, three, peer])).toEqual(['Global_10_0_0_3']);
-    expect(names([one, three, peer], 'node3')).toEqual(['Mesh_10_0_0_1']);
+    expect(names([one, three, peer], 'node3')).toEqual(['Node_10_0_0_1']);
     expect(problems([one, three, peer], 'node3')).toEqual([]);
   });
 

@@ -97,7 +97,18 @@ describe('BGPConfiguration', () => {
       '{nodeMeshPassword: {secretKeyRef: {name: a, key: b, optional: true}}}',
       'spec.nodeMeshPassword.secretKeyRef.optional: cannot be true: no session comes up without its password.',
     ],
-    ['{logSeverityScreen: Debug}', 'spec.logSeverityScreen: is not supported in this version: the log level'],
+    [
+      '{logSeverityScreen: Loud}',
+      'spec.logSeverityScreen: must be one of Debug, Info, Warning, Error, Fatal',
+    ],
+    ['{bindMode: All}', 'spec.bindMode: must be one of None, NodeIP'],
+    ['{ignoredInterfaces: ["*"]}', 'spec.ignoredInterfaces[0]: must be the name of a link'],
+    ['{programClusterRoutes: EnabledIPIPOnly}', 'there is no IPIP. Write Enabled, or Disabled.'],
+    ['{programClusterRoutes: Yes}', 'must be Enabled, EnabledNoEncapOnly or Disabled'],
+    ['{ipv4NormalRoutePriority: 0}', 'must be a metric from 1 to 2147483646, but is 0.'],
+    ['{localWorkloadPeeringIPV4: 10.0.0.1}', 'is not supported in this version: a pod reaches the speaker'],
+    ['{multipath: {ebgp: 65}}', 'spec.multipath.ebgp: must be a number of paths from 1 to 64, but is 65.'],
+    ['{bestPath: {alwaysCompareMed: true}}', 'Did you mean alwaysCompareMED?'],
     ['{serviceClusterIPs: [10.96.0.0/12]}', 'spec.serviceClusterIPs[0]: must be an object with named fields'],
     ['{serviceExternalIPs: [{cidr: x}]}', 'spec.serviceExternalIPs[0].cidr: must be an IP prefix'],
     ['{serviceLoadBalancerAggregation: true}', 'must be one of Enabled, Disabled, but is true.'],
@@ -110,10 +121,47 @@ describe('BGPConfiguration', () => {
     expect(flaws(configuration('{asNumber: x, listenPort: 0, foo: 1}'))).toHaveLength(3);
   });
 
-  test('a name other than default is refused, with a word about per-node ones', () => {
-    expect(flaws(configuration('{}', 'node.a'))[0]).toMatch(
-      /^metadata.name: is the configuration of one node/,
-    );
+  test('what it says beyond Calico’s own is read as it is', () => {
+    expect(
+      resource(
+        configuration(
+          '{logSeverityScreen: WARNING, bindMode: NodeIP, ignoredInterfaces: [docker0, "br-*"], programClusterRoutes: Disabled, ipv4NormalRoutePriority: 20, ipv6NormalRoutePriority: 30, multipath: {ebgp: 4, ibgp: 1, relaxASPath: true}, bestPath: {alwaysCompareMED: true, missingMEDWorst: true}, requireEBGPPolicy: true}',
+        ),
+      ),
+    ).toMatchObject({
+      logLevel: 'warn',
+      bindMode: 'NodeIP',
+      ignoredInterfaces: ['docker0', 'br-*'],
+      programClusterRoutes: false,
+      ipv4RoutePriority: 20,
+      ipv6RoutePriority: 30,
+      multipath: { ebgp: 4, ibgp: 1, relaxAsPath: true },
+      bestPath: { alwaysCompareMed: true, missingMedWorst: true },
+      requireEbgpPolicy: true,
+    });
+  });
+
+  test('an object node.NAME holds what one node has for itself, and nothing that is for all', () => {
+    expect(resource(configuration('{listenPort: 1790, logSeverityScreen: Debug}', 'node.a'))).toMatchObject({
+      override: { listenPort: 1790, logLevel: 'debug' },
+    });
+    expect(resource(configuration('{}'))).not.toHaveProperty('override');
+    // The API server fills this in.
+    expect(resource(configuration('{serviceLoadBalancerAggregation: Enabled}', 'node.a'))).toMatchObject({
+      override: {},
+    });
+    expect(
+      flaws(configuration('{asNumber: 1, nodeToNodeMeshEnabled: false, serviceClusterIPs: []}', 'node.a')),
+    ).toEqual([
+      'spec.asNumber: cannot stand in an object for one node. Set the annotation projectcalico.org/ASNumber of the Node instead.',
+      'spec.nodeToNodeMeshEnabled: cannot stand in an object for one node. Say it in BGPConfiguration/default.',
+      'spec.serviceClusterIPs: cannot stand in an object for one node. Say it in BGPConfiguration/default.',
+    ]);
+    expect(flaws(configuration('{serviceLoadBalancerAggregation: Disabled}', 'node.a'))).toHaveLength(1);
+  });
+
+  test('a name other than default and node.NAME is refused', () => {
+    expect(flaws(configuration('{}', 'node.'))[0]).toMatch(/^metadata.name: /);
     expect(flaws(configuration('{}', 'other'))[0]).toMatch(/^metadata.name: is no name with a meaning/);
   });
 
@@ -133,8 +181,7 @@ describe('BGPPeer', () => {
     expect(resource(peer(`{peerIP: ${text}, asNumber: 64513}`))).toEqual({
       kind: 'BGPPeer',
       meta: { name: 'tor', labels: {}, annotations: {} },
-      peerIp: parseAddress(ip),
-      ...(port === undefined ? {} : { peerPort: port }),
+      remote: { kind: 'address', ip: parseAddress(ip), ...(port === undefined ? {} : { port }) },
       asNumber: asn(64513),
       filters: [],
     });
@@ -184,13 +231,16 @@ describe('BGPPeer', () => {
   });
 
   test.each([
-    ['{asNumber: 1}', 'spec.peerIP: is missing. Write an address like 10.0.0.1, 10.0.0.1:1790'],
+    ['{asNumber: 1}', 'spec.peerIP: is missing. Give one of peerIP, peerSelector, peerRange and interface.'],
     ['{peerIP: 10.0.0.1}', 'spec.asNumber: is missing.'],
     ['{peerIP: 10.0.0.256, asNumber: 1}', 'spec.peerIP: must be an IP address, but is the text "10.0.0.256"'],
     ['{peerIP: 010.0.0.1, asNumber: 1}', "IPv4 addresses can't have leading zeroes"],
     ['{peerIP: 10.0.0.1/24, asNumber: 1}', 'it is a prefix, not a single address'],
     ['{peerIP: "fe80::1%eth0", asNumber: 1}', 'an address with a zone (%) is not taken here'],
-    ['{peerIP: "fe80::1", asNumber: 1}', 'link-local peers are not supported in this version'],
+    [
+      '{peerIP: "fe80::1", asNumber: 1}',
+      'a link-local address says nothing without its link: give interface instead of peerIP',
+    ],
     ['{peerIP: 224.0.0.5, asNumber: 1}', 'it is a multicast address'],
     ['{peerIP: 0.0.0.0, asNumber: 1}', 'it is the address of no host'],
     ['{peerIP: "10.0.0.1:0", asNumber: 1}', 'must have a port from 1 to 65535, but it is 0'],
@@ -234,6 +284,138 @@ describe('BGPPeer', () => {
     ],
   ])('%s is refused', (spec, expected) => {
     expect(flaws(peer(spec))).toEqual([expect.stringContaining(expected)]);
+  });
+
+  test.each([
+    ['{}', 'spec.peerIP: is missing. Give one of peerIP, peerSelector, peerRange and interface.'],
+    [
+      '{peerIP: 10.0.0.1, peerSelector: all(), asNumber: 1}',
+      'spec.peerSelector: cannot stand next to peerIP. Keep one of peerIP, peerSelector',
+    ],
+    ['{peerRange: 10.0.0.0/24, interface: eth1}', 'spec.interface: cannot stand next to peerRange.'],
+    ['{peerSelector: all(), asNumber: 1}', 'spec.asNumber: cannot stand next to peerSelector'],
+    ['{interface: eth1}', 'spec.asNumber: is missing.'],
+    ['{interface: "eth 1", asNumber: 1}', 'spec.interface: must be the name of a link'],
+    ['{peerRange: 10.0.0.1/24}', 'spec.peerRange: has bits set after the first 24'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, peerLimit: 3}', 'spec.peerLimit: goes with peerRange.'],
+    ['{peerRange: 10.0.0.0/24, connectMode: Active}', 'spec.connectMode: cannot be Active with peerRange.'],
+    ['{peerSelector: all(), reachableBy: 10.0.0.9}', 'spec.reachableBy: goes with peerIP.'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, reachableBy: "fd00::1"}', 'must be of the same IP version as peerIP'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, reachableBy: 10.0.0.1}', 'spec.reachableBy: is the peer itself.'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, holdTime: 2s}', 'spec.holdTime: must be 0s, or 3s and more'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, holdTime: 65536s}', 'spec.holdTime: is out of range'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, connectRetry: 0s}', 'spec.connectRetry: is out of range'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, families: [IPv4, IPv4]}', 'spec.families: names one of the two twice.'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, families: []}', 'spec.families: names no IP version.'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, role: boss}', 'must be one of provider, rs, rs-client, customer, peer'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, roleStrict: true}', 'spec.roleStrict: goes with a role.'],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, addPath: {send: 0}}',
+      'must be a number of paths from 1 to 255, or All',
+    ],
+    ['{peerIP: 10.0.0.1, asNumber: 1, maxPrefix: {ipv4: {}}}', 'spec.maxPrefix.ipv4.limit: is missing.'],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, maxPrefix: {ipv4: {limit: 9, action: Warn, restartAfter: 60s}}}',
+      'spec.maxPrefix.ipv4.restartAfter: goes with the action Cease.',
+    ],
+    ['{peerIP: 10.0.0.1, asNumber: 1, prefixLimit: {ipv6: 0}}', 'must be a number of prefixes from 1'],
+    ['{peerIP: 10.0.0.1, asNumber: 1, longLivedStaleTime: 1h}', 'goes with the restartMode LongLived'],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, failureDetectionMode: None, bfd: {}}',
+      'spec.bfd: cannot stand next to failureDetectionMode None.',
+    ],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, failureDetectionMode: BFDIfDirectlyConnected, bfd: {multihop: true}}',
+      'spec.bfd: cannot be multihop with',
+    ],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, bfd: {minimumSendInterval: 5ms}}',
+      'spec.bfd.minimumSendInterval: is out of range: the text "5ms". Write a duration from "10ms" to "60s"',
+    ],
+    ['{peerIP: 10.0.0.1, asNumber: 1, bfd: {multiplier: 0}}', 'must be a number of packets from 1 to 255'],
+    [
+      '{peerIP: 10.0.0.1, asNumber: 1, localWorkloadSelector: all()}',
+      'is not supported in this version: a pod',
+    ],
+  ])('of what Calico lacks or we did, %s is refused', (spec, expected) => {
+    expect(flaws(peer(spec))).toEqual([expect.stringContaining(expected)]);
+  });
+
+  test('who the peer is: nodes by a selector, a range, a link', () => {
+    expect(resource(peer('{peerSelector: "has(rr)", reversePeering: Manual}'))).toMatchObject({
+      remote: { kind: 'nodes' },
+      reversePeering: 'Manual',
+    });
+    expect(resource(peer('{peerRange: 10.1.0.0/16}'))).toMatchObject({
+      remote: { kind: 'range', range: parsePrefix('10.1.0.0/16'), limit: 100 },
+    });
+    expect(resource(peer('{peerRange: 10.1.0.0/16, peerLimit: 2, asNumber: 7}'))).toMatchObject({
+      remote: { kind: 'range', limit: 2 },
+      asNumber: 7,
+    });
+    expect(resource(peer('{interface: eth1, asNumber: 65001}'))).toMatchObject({
+      remote: { kind: 'link', interface: 'eth1' },
+    });
+  });
+
+  test('each extension is read, with what holds when only half of it is said', () => {
+    const plain = resource(peer('{peerIP: 10.0.0.1, asNumber: 1}'));
+    const more = '{peerIP: 10.0.0.1, asNumber: 1, ';
+    const read = (fields: string): object => resource(peer(`${more}${fields}}`)) as object;
+    const added = (fields: string): object =>
+      Object.fromEntries(
+        Object.entries(read(fields)).filter(([key]) => !Object.hasOwn(plain as object, key)),
+      );
+    expect(added('holdTime: 9s, connectRetry: 1s, connectMode: Passive, reachableBy: 10.9.0.1')).toEqual({
+      holdTimeMs: 9000,
+      connectRetryMs: 1000,
+      connectMode: 'Passive',
+      reachableBy: parseAddress('10.9.0.1'),
+    });
+    expect(added('families: [IPv6, IPv4], role: rs-client, roleStrict: true')).toEqual({
+      families: [4, 6],
+      role: { own: 'rs-client', isStrict: true },
+    });
+    expect(added('addPath: {receive: true, send: All}, gracefulShutdown: true, privateAS: Replace')).toEqual({
+      addPath: { receive: true, send: 'all' },
+      gracefulShutdown: true,
+      privateAs: 'replace',
+    });
+    expect(
+      added(
+        'maxPrefix: {ipv4: {limit: 10}, ipv6: {limit: 5, warnPercent: 50, action: Discard}}, prefixLimit: {ipv4: 3}',
+      ),
+    ).toEqual({
+      maxPrefix: {
+        ipv4: { most: 10, warnPercent: 80, action: 'cease' },
+        ipv6: { most: 5, warnPercent: 50, action: 'discard' },
+      },
+      prefixLimit: { ipv4: 3 },
+    });
+    expect(added('restartMode: LongLivedGracefulRestart')).toEqual({ longLivedMs: 3_600_000 });
+    expect(added('restartMode: LongLivedGracefulRestart, longLivedStaleTime: 24h')).toEqual({
+      longLivedMs: 86_400_000,
+    });
+    expect(added('bfd: {}')).toEqual({ bfd: { minTxMs: 300, minRxMs: 300, multiplier: 3 } });
+    expect(
+      added(
+        'bfd: {minimumSendInterval: 50ms, minimumRecvInterval: 1s, multiplier: 5, multihop: true, strict: true}',
+      ),
+    ).toEqual({ bfd: { minTxMs: 50, minRxMs: 1000, multiplier: 5, isMultihop: true, isStrict: true } });
+    expect(added('failureDetectionMode: BFDIfDirectlyConnected')).toEqual({
+      bfd: { minTxMs: 300, minRxMs: 300, multiplier: 3, ifConnected: true },
+    });
+    expect(
+      added(
+        'connectMode: Both, restartMode: GracefulRestart, privateAS: Keep, failureDetectionMode: None, gracefulShutdown: false, addPath: {receive: false}',
+      ),
+    ).toEqual({});
+  });
+
+  test('when it was made is read, for who was first', () => {
+    const json =
+      '{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: a, creationTimestamp: "2030-01-01T00:00:00Z"}, spec: {peerIP: 10.0.0.1, asNumber: 1}}';
+    expect(resource(json)).toMatchObject({ created: '2030-01-01T00:00:00Z' });
   });
 
   test('without a spec the missing spec is named', () => {
@@ -287,7 +469,7 @@ describe('BGPFilter', () => {
 
   test('every field of a rule is read, with the bounds that a prefix has by itself', () => {
     const rule =
-      '{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, source: RemotePeers, peerType: eBGP, communities: {values: ["1:2"]}, asPathPrefix: [65000, "1.1"], priority: 1024, interface: "*", operations: [{addCommunity: {value: "1:2:3"}}, {prependASPath: {prefix: [65001]}}, {setPriority: {value: 7}}]}';
+      '{action: Accept, cidr: 10.0.0.0/8, matchOperator: In, source: RemotePeers, peerType: eBGP, communities: {values: ["1:2"]}, asPathPrefix: [65000, "1.1"], priority: 1024, interface: "*", operations: [{addCommunity: {value: "1:2:3"}}, {prependASPath: {prefix: [65001]}}, {setPriority: {value: 7}}, {setLocalPref: {value: 200}}, {setMED: {value: 0}}]}';
     expect(resource(filter(`{exportV4: [${rule}]}`))).toEqual({
       kind: 'BGPFilter',
       meta: { name: 'f', labels: {}, annotations: {} },
@@ -304,6 +486,8 @@ describe('BGPFilter', () => {
             { kind: 'addCommunity', community: { kind: 'large', parts: [1, 2, 3] } },
             { kind: 'prependAsPath', asns: [65001] },
             { kind: 'setPriority', priority: 7 },
+            { kind: 'setLocalPref', value: 200 },
+            { kind: 'setMed', value: 0 },
           ],
         },
       ],
@@ -355,7 +539,7 @@ describe('BGPFilter', () => {
     ],
     [
       '{importV4: [{action: Accept, interface: "eth*"}]}',
-      'spec.importV4[0].interface: is not supported in this version: routes of interfaces are never read',
+      'spec.importV4[0].interface: is not supported in this version: which link a route leaves by',
     ],
     [
       '{importV4: [{action: Reject, operations: [{setPriority: {value: 1}}]}]}',
@@ -365,7 +549,7 @@ describe('BGPFilter', () => {
     ['{importV4: [{action: Accept, operations: []}]}', 'spec.importV4[0].operations: has 0 elements.'],
     [
       '{importV4: [{action: Accept, operations: [{setPriority: {value: 1}, addCommunity: {value: "1:1"}}]}]}',
-      'operations[0]: has 2 operations. Give exactly one of addCommunity, prependASPath, setPriority.',
+      'operations[0]: has 2 operations. Give exactly one of addCommunity, prependASPath, setPriority, setLocalPref, setMED.',
     ],
     [
       '{importV4: [{action: Accept, communities: {values: ["1:1", "1:2"]}}]}',

@@ -1,5 +1,5 @@
 /** The BGP Identifier of a node (RFC 4271 §4.2, RFC 6286). */
-import { type Ipv4, ipv4 } from '../../src/lib/net.ts';
+import { type Ipv4, ipv4 } from '../lib/net.ts';
 
 /**
  * The node's own IPv4 address; without one, a hash of its name, as Calico's `CALICO_ROUTER_ID=hash`: stable, and

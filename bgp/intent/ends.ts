@@ -1,0 +1,128 @@
+/**
+ * Sessions between two nodes of this cluster, seen from both ends: each end works its own out by itself, so what BGPPeers
+ * say of the two must fit together.
+ */
+import { formatIpv4 } from '../../src/lib/net.ts';
+import { amongNodes, type Claim, claimsBetween, type Neighbourhood } from '../../src/model/peering.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import type { BgpPeer } from '../../src/model/resource.ts';
+import { meetingAddress, type Router, sourceFor } from '../../src/model/router.ts';
+import { areMeshed } from './mesh.ts';
+
+export interface Ends {
+  /** Names of the nodes with which a BGPPeer at either end asks for the same session, so that the mesh leaves it to them. */
+  readonly settled: ReadonlySet<string>;
+  readonly problems: readonly Problem[];
+}
+
+/** @param claims  in force at `own` */
+export function endsOf(
+  own: Router,
+  claims: readonly Claim[],
+  peers: readonly BgpPeer[],
+  around: Neighbourhood,
+  isMeshEnabled: boolean,
+): Ends {
+  const settled = new Set<string>();
+  const problems: Problem[] = [];
+  const among = amongNodes(peers, around);
+  for (const claim of claims) {
+    const { to } = claim;
+    if (to.kind !== 'address' || to.node === undefined) continue;
+    const theirs = claimsBetween(to.node, own, among, around).find((one) => meets(one, own, claim));
+    if (theirs !== undefined) settled.add(to.node.name);
+    const problem =
+      theirs === undefined ? alone(claim, own, to.node, isMeshEnabled) : mismatch(claim, theirs, own);
+    if (problem !== undefined) problems.push(problem);
+  }
+  return { settled, problems: [...problems, ...splitClusters(own, claims, among, around)] };
+}
+
+/** It is the session that `claim` is about: with the address we come from. */
+const meets = ({ to }: Claim, own: Router, claim: Claim): boolean =>
+  to.kind === 'address' && claim.to.kind === 'address' && to.address === sourceFor(own, claim.to.address);
+
+/** No BGPPeer gives the other node its end. The mesh may. */
+function alone(claim: Claim, own: Router, other: Router, isMeshEnabled: boolean): Problem | undefined {
+  if (claim.to.kind !== 'address') return undefined;
+  const byMesh = isMeshEnabled && areMeshed(own, other) && claim.to.address === meetingAddress(own, other);
+  if (byMesh && claim.localAsn === own.asn && claim.peerAsn === other.asn) return undefined;
+  const where = `BGPPeer/${claim.peer.meta.name}`;
+  if (claim.peerAsn !== other.asn)
+    return {
+      where: `${where} spec.asNumber`,
+      what: `It expects AS ${claim.peerAsn} of Node/${other.name}, which speaks for AS ${other.asn}, so there is no session between it and Node/${own.name}.`,
+      fix: `Write ${other.asn}, or give that node a BGPPeer with localASNumber ${claim.peerAsn}.`,
+    };
+  return {
+    where,
+    what: `It gives Node/${own.name} a session with Node/${other.name}, and no BGPPeer gives that node its end of it.`,
+    fix: 'Leave out reversePeering Manual, or add a BGPPeer for that node.',
+  };
+}
+
+/** Both ends have a BGPPeer of their own, and they do not fit. Told by the end whose name is first. */
+function mismatch(mine: Claim, theirs: Claim, own: Router): Problem | undefined {
+  if (mine.peerAsn === theirs.localAsn && mine.localAsn === theirs.peerAsn) return undefined;
+  const other = mine.to.kind === 'address' ? mine.to.node?.name : undefined;
+  return {
+    where: `BGPPeer/${mine.peer.meta.name}`,
+    what: `By it Node/${own.name} speaks for AS ${mine.localAsn} and expects AS ${mine.peerAsn} of Node/${other}, which by BGPPeer/${theirs.peer.meta.name} speaks for AS ${theirs.localAsn} and expects AS ${theirs.peerAsn}.`,
+    fix: 'Make asNumber and localASNumber of the two agree.',
+  };
+}
+
+/**
+ * Reflectors of one cluster pass over what another of them has reflected (RFC 4456 §8), so each must have all the clients:
+ * two that share an id and not the clients keep routes from some nodes.
+ */
+function splitClusters(
+  own: Router,
+  claims: readonly Claim[],
+  among: readonly BgpPeer[],
+  around: Neighbourhood,
+): readonly Problem[] {
+  const { clusterId } = own;
+  if (clusterId === undefined) return [];
+  const ours = clientsOf(own, claims);
+  return around.routers
+    .filter((other) => other.name !== own.name && other.clusterId === clusterId)
+    .flatMap((other): readonly Problem[] => {
+      const stranger = [...ours].find(
+        (name) => !isClientOf(name, other, among, around) && name !== other.name,
+      );
+      if (stranger === undefined) return [];
+      return [
+        {
+          where: `Node/${own.name} annotation projectcalico.org/RouteReflectorClusterID`,
+          what: `It has the cluster id ${formatIpv4(clusterId)}, and so has Node/${other.name}, but Node/${stranger} is a client of the first only: neither passes on what the other has reflected, so some nodes miss routes.`,
+          fix: 'Give the two different cluster ids, or the same clients by BGPPeer.',
+        },
+      ];
+    });
+}
+
+const clientsOf = (own: Router, claims: readonly Claim[]): ReadonlySet<string> =>
+  new Set(
+    claims.flatMap(({ to, localAsn, peerAsn }) =>
+      to.kind === 'address' &&
+      localAsn === peerAsn &&
+      to.node !== undefined &&
+      to.node.clusterId !== own.clusterId
+        ? [to.node.name]
+        : [],
+    ),
+  );
+
+function isClientOf(
+  name: string,
+  reflector: Router,
+  among: readonly BgpPeer[],
+  around: Neighbourhood,
+): boolean {
+  const client = around.routers.find((one) => one.name === name);
+  return (
+    client !== undefined &&
+    claimsBetween(reflector, client, among, around).some(({ localAsn, peerAsn }) => localAsn === peerAsn)
+  );
+}

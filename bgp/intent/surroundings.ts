@@ -1,0 +1,29 @@
+/** What the configuration of a node is made of besides resources: what its kernel and its process know. */
+import { type Address, comparePrefixes, type Prefix } from '../../src/lib/net.ts';
+import type { LinkNeighbours } from './explicit.ts';
+
+/** A network that one of the node's own interfaces is in. */
+export interface Subnet {
+  readonly prefix: Prefix;
+  /** Name of the interface. */
+  readonly link: string;
+}
+
+export interface Surroundings {
+  readonly subnets: readonly Subnet[];
+  readonly linkNeighbours: LinkNeighbours;
+  /** Where the API server is reached. */
+  readonly apiServer: readonly Address[];
+}
+
+export const nothingAround: Surroundings = { subnets: [], linkNeighbours: new Map(), apiServer: [] };
+
+/** The networks of all interfaces but those that one of the patterns names; in a pattern * stands for anything. */
+export function connectedBut({ subnets }: Surroundings, patterns: readonly string[]): readonly Prefix[] {
+  const ignored = patterns.map(globOf);
+  const counted = subnets.filter(({ link }) => !ignored.some((glob) => glob.test(link)));
+  return [...new Set(counted.map(({ prefix }) => prefix))].sort(comparePrefixes);
+}
+
+const globOf = (pattern: string): RegExp =>
+  new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);
