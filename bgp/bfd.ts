@@ -17,6 +17,7 @@ import type { FromWorker, Health, SessionReport } from './bfd/says.ts';
 import { type BfdThread, type StartThread, startBfdThread } from './bfd/thread.ts';
 import { type WantedSession, wantedSessions } from './bfd/wanted.ts';
 import type { PeerConfig } from './config.ts';
+import { sameData } from './speaker/same.ts';
 
 /** down: the path has failed, or was never seen whole. adminDown: somebody wanted it so (RFC 5882 §3.2). */
 type Verdict = 'up' | 'down' | 'adminDown';
@@ -73,6 +74,7 @@ class BfdMaster implements Bfd {
   readonly #sessions = new Map<string, Known>();
   /** What each peer was told last. */
   readonly #told = new Map<string, Verdict>();
+  #asked: readonly WantedSession[] = [];
   #worker: BfdThread | undefined;
   #scheduling: Extract<FromWorker, { readonly kind: 'started' }> | undefined;
   #health: Health | undefined;
@@ -87,8 +89,9 @@ class BfdMaster implements Bfd {
   }
 
   configure(peers: readonly PeerConfig[], isDisabled: boolean): void {
-    if (this.#isStopped) return;
     const wanted = wantedSessions(peers, isDisabled);
+    if (this.#isStopped || sameData([...wanted.values()], this.#asked)) return;
+    this.#asked = [...wanted.values()];
     this.#follow(wanted);
     const isAsked = new Set([...wanted.values()].flatMap((one) => one.peers));
     for (const peer of [...this.#told.keys()].filter((one) => !isAsked.has(one))) {
@@ -97,7 +100,7 @@ class BfdMaster implements Bfd {
     }
     for (const known of this.#sessions.values()) this.#spread(known);
     if (this.#sessions.size > 0 && this.#cancelRestart === undefined) this.#worker ??= this.#start();
-    this.#worker?.post({ kind: 'configure', sessions: [...wanted.values()] });
+    this.#worker?.post({ kind: 'configure', sessions: this.#asked });
   }
 
   #follow(wanted: ReadonlyMap<string, WantedSession>): void {

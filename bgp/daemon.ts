@@ -12,11 +12,12 @@ import { createLoop } from '../src/host/loop.ts';
 import type { Reporter } from '../src/host/report.ts';
 import type { Endpoints } from '../src/host/socket.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
-import { formatAddress, millis, type Prefix } from '../src/lib/net.ts';
+import { type Address, formatAddress, millis, type Prefix } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import type { Secrets } from '../src/store/secrets.ts';
 import type { Store } from '../src/store/store.ts';
-import type { SpeakerConfig } from './config.ts';
+import { type Bfd, createBfd } from './bfd.ts';
+import type { Intent, SpeakerConfig } from './config.ts';
 import { whyDown } from './diagnosis.ts';
 import { type Drops, watchDrops } from './drops.ts';
 import { createFib, type Fib } from './fib.ts';
@@ -60,6 +61,10 @@ export interface DaemonOptions {
   readonly withFib: boolean;
   /** The text of /proc/net/netstat; absent: not looked at. */
   readonly netstat?: () => string | undefined;
+  /** Where the API server is, as the credentials have it; absent: there is none. */
+  readonly apiServer?: () => Promise<readonly Address[]>;
+  /** Told of the level that BGPConfiguration asks for; undefined: of none. */
+  readonly onLogLevel?: (level: Intent['logLevel']) => void;
   /** Absent: nothing is said of this node in the datastore. */
   readonly reporter?: Reporter<'bgp'>;
   readonly bmp?: BmpTarget;
@@ -75,6 +80,7 @@ export interface Daemon {
   readonly observers: Observers;
   readonly transport: Pick<Transport, 'account' | 'queued'>;
   readonly fib: Fib | undefined;
+  readonly bfd: Bfd;
   /** A sentence if the speaker does not do its job yet. */
   readonly notReady: () => string | undefined;
   /** From now on the datastore is followed; before, nothing is dialled, listened to or written. */
@@ -92,6 +98,7 @@ interface Doers {
   readonly transport: Transport;
   readonly timers: Timers;
   readonly fib: Fib | undefined;
+  readonly bfd: Bfd;
   readonly log: Logger;
   readonly onContinue: () => void;
   readonly onStopped: () => void;
@@ -114,6 +121,8 @@ const carry: Carry = {
   startTimer: ({ timer, after }, { timers }) => timers.start(timer, after),
   stopTimer: ({ timer }, { timers }) => timers.stop(timer),
   fib: ({ prefix, nextHops }, { fib }) => fib?.learned(prefix, nextHops),
+  track: ({ nextHops }, { fib }) => fib?.track(nextHops),
+  untrack: ({ nextHops }, { fib }) => fib?.untrack(nextHops),
   continue: (_, { onContinue }) => onContinue(),
   settled: (_, { fib }) => fib?.sweep(),
   log: ({ level, message, fields }, { log }) => log[level](message, fields),
@@ -131,6 +140,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const observers = createObservers(options, () => speaker, sight);
   const speaker: Speaker = createSpeaker({
     random,
+    tracksNextHops: withFib,
     onBest: (...change) => observers.witness.best(...change),
   });
   const stopped = Promise.withResolvers<void>();
@@ -141,6 +151,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (event.kind === 'timer' && !doers.timers.take(event.timer)) return;
       const effects = step(speaker, event, clock.now());
       for (const effect of effects) carryOut(effect, doers);
+      if (concernsBfd(event, effects)) followBfd(speaker, doers.bfd);
       observers.witness.after(event, effects);
     },
     onPressure: (isPressed) => doers.transport.pause(isPressed),
@@ -175,6 +186,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     observers,
     transport: doers.transport,
     fib: doers.fib,
+    bfd: doers.bfd,
     endpoints: endpoints(sources),
     notReady: () => notReady(following, speaker),
     start: () => {
@@ -185,15 +197,19 @@ export function createDaemon(options: DaemonOptions): Daemon {
     stop: async (why, isRestart = false) => {
       reporting.stop();
       options.reporter?.stop();
-      await leave(following, speaker, clock, isRestart);
+      await leave(following, speaker, doers.bfd, clock, isRestart);
       loop.post({ kind: 'stop', why, isRestart });
       await stopped.promise;
       await observers.stop(why);
-      doers.timers.stopAll();
-      doers.fib?.stop();
-      await doers.transport.stop();
+      await end(doers);
     },
   };
+}
+
+async function end({ timers, fib, transport }: Doers): Promise<void> {
+  timers.stopAll();
+  fib?.stop();
+  await transport.stop();
 }
 
 interface Wires {
@@ -214,11 +230,24 @@ function doersOf(options: DaemonOptions, { post, keepFrames, onStranger, onStopp
       keepFrames,
     }),
     timers: createTimers(clock, behindSockets(post)),
-    fib: options.withFib ? createFib(options) : undefined,
+    fib: options.withFib
+      ? createFib({ ...options, onNextHops: (changes) => post({ kind: 'nextHops', changes }) })
+      : undefined,
+    bfd: createBfd({ clock, random: options.random, log, onEvent: post }),
     log,
     onContinue: () => post({ kind: 'continue' }),
     onStopped,
   };
+}
+
+/** Neighbours come and go with the configuration, and those of a range by themselves. */
+const concernsBfd = (event: SpeakerEvent, effects: readonly SpeakerEffect[]): boolean =>
+  event.kind === 'configure' || effects.some(({ kind }) => kind === 'statusChanged');
+
+/** A drained node steps back from BFD too: what happens to it from here on is no failure of a path. */
+function followBfd({ neighbours, life }: Speaker, bfd: Bfd): void {
+  const peers = [...neighbours.values()].map(({ config }) => config);
+  bfd.configure(peers, life.config?.drain === 'withdrawn');
 }
 
 /**
@@ -253,6 +282,7 @@ const transportConfig = (
 async function leave(
   following: Following,
   { neighbours }: Speaker,
+  bfd: Bfd,
   clock: Clock,
   isRestart: boolean,
 ): Promise<void> {
@@ -264,6 +294,8 @@ async function leave(
   }
   if (leaves && following.leave(!isRestart && isHeard)) await pause(clock, withdrawalMs);
   following.stop();
+  // Before the sessions end, or neighbours would see the path fail with us (RFC 5882 §4.3.2).
+  await bfd.stop();
 }
 
 interface Parts {
@@ -277,7 +309,7 @@ interface Parts {
 }
 
 function sourcesOf({ options, speaker, following, doers, drops, observers, post }: Parts): StatusSources {
-  const { transport, timers, fib } = doers;
+  const { transport, timers, fib, bfd } = doers;
   const { journal } = observers;
   return {
     ...options,
@@ -288,7 +320,7 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
     note: (who, what, address) => journal.add(Date.now(), { kind: 'session', who, what, address }),
     inSync: following.inSync,
     fib: () => fib?.status(),
-    problems: () => [...following.problems(), ...transport.problems()],
+    problems: () => [...following.problems(), ...transport.problems(), ...bfd.problems()],
     services: () => following.cluster.servicesStatus(),
     whyDown: (key) => {
       const neighbour = speaker.neighbours.get(key);
@@ -297,6 +329,7 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
       return whyDown({ config, lastError, rejected: transport.rejection(key), drops: drops.recent() });
     },
     account: (key) => transport.account(key),
+    bfd: (key) => bfd.view(key),
     timers: (key) => timers.running(key),
     wallClock: createWallClock(options.clock, Date.now),
   };

@@ -1,5 +1,6 @@
 /** What Prometheus is told of the speaker; read when scraped. */
 import { Gauge, type Registry } from 'prom-client';
+import { exposeBfd } from './bfd/metrics.ts';
 import type { Daemon } from './daemon.ts';
 import { peerStatuses } from './speaker/report.ts';
 
@@ -48,5 +49,6 @@ export function exposeMetrics(registry: Registry, daemon: Daemon): void {
       each.set({ what: 'stale' }, fib?.stale ?? 0);
     },
   );
+  exposeBfd(registry, daemon);
   gauge('inbox_events', 'Events waiting for the speaker.', [], (each) => each.set(daemon.depth()));
 }

@@ -2,6 +2,8 @@
 import { formatAddress, formatIpv4, type Millis } from '../src/lib/net.ts';
 import type { NotedStatus, OpenStatus, PeerDetail, PeerStatus } from '../src/model/status.ts';
 import type { Account, Noted } from './accounts.ts';
+import type { BfdView } from './bfd/problems.ts';
+import { bfdStatus } from './bfd/status.ts';
 import type { Neighbour } from './speaker/neighbour.ts';
 import { describeCapability } from './wire/describe-capability.ts';
 import { describeNotification } from './wire/describe-notification.ts';
@@ -11,12 +13,13 @@ export interface PeerFacts {
   readonly status: PeerStatus;
   readonly neighbour: Neighbour;
   readonly account: Account;
+  readonly bfd: BfdView | undefined;
   /** Milliseconds each of its timers has still to run. */
   readonly timers: readonly { readonly name: string; readonly ms: number }[];
   readonly wallClock: (moment: Millis) => Date;
 }
 
-export function peerDetail({ status, neighbour, account, timers, wallClock }: PeerFacts): PeerDetail {
+export function peerDetail({ status, neighbour, account, bfd, timers, wallClock }: PeerFacts): PeerDetail {
   const { config, session } = neighbour;
   const noted = (what: Noted | undefined): NotedStatus | undefined =>
     what && { at: wallClock(what.at).toISOString(), what: describeNotification(what.notification) };
@@ -40,6 +43,7 @@ export function peerDetail({ status, neighbour, account, timers, wallClock }: Pe
     openReceived: account.openReceived && openOf(account.openReceived),
     notificationSent: noted(account.notificationSent),
     notificationReceived: noted(account.notificationReceived),
+    bfd: bfd && bfdStatus(bfd, config.bfd?.isStrict ?? false, wallClock),
   });
 }
 

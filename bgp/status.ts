@@ -8,6 +8,7 @@ import { formatIpv4, type Millis } from '../src/lib/net.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { BgpStatus, PeerStatus, ServicesStatus } from '../src/model/status.ts';
 import type { Account } from './accounts.ts';
+import type { BfdView } from './bfd/problems.ts';
 import type { Drops } from './drops.ts';
 import { historyAnswer } from './history.ts';
 import type { Journal } from './journal.ts';
@@ -40,6 +41,8 @@ export interface StatusSources extends ResetDoors {
   /** Of the kernel, for the reasons of sessions that are down; to be looked at every few seconds. */
   readonly drops: Pick<Drops, 'look'>;
   readonly account: (key: string) => Account;
+  /** Undefined: it has none. */
+  readonly bfd: (key: string) => BfdView | undefined;
   /** Milliseconds that the timers of this peer have still to run. */
   readonly timers: (key: string) => readonly { readonly name: string; readonly ms: number }[];
   /** A moment of the monotonic clock as wall-clock time. */
@@ -93,13 +96,22 @@ function routesAnswer(speaker: Speaker, query: URLSearchParams): Answer {
 }
 
 function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
-  const { speaker, account, timers, wallClock } = sources;
+  const { speaker, account, bfd, timers, wallClock } = sources;
   const details = peerStatuses(speaker).flatMap((report) => {
     const key = `${report.address} ${report.port}`;
     const neighbour = speaker.neighbours.get(key);
     if (neighbour === undefined) return [];
     const status = peerStatus(sources, report);
-    return [peerDetail({ status, neighbour, account: account(key), timers: timers(key), wallClock })];
+    return [
+      peerDetail({
+        status,
+        neighbour,
+        account: account(key),
+        bfd: bfd(key),
+        timers: timers(key),
+        wallClock,
+      }),
+    ];
   });
   const asked = query.get('name');
   if (asked === null) return { status: 200, body: details };

@@ -1,5 +1,5 @@
 /** `tortiectl bgp peer NAME`: all that is known of one neighbour. */
-import type { MessageCounts, NotedStatus, OpenStatus, PeerDetail } from '../model/status.ts';
+import type { BfdTimes, MessageCounts, NotedStatus, OpenStatus, PeerDetail } from '../model/status.ts';
 import type { PeerOptions } from './options.ts';
 import { ask, complain, print } from './output.ts';
 import { addressOf, isUp } from './peers.ts';
@@ -24,6 +24,7 @@ export function peerText(peer: PeerDetail, paint: Paint = plain): string {
     ...why,
     ...block('Configured', configured(peer)),
     ...block('Agreed', agreed(peer)),
+    ...block('BFD', bfdLines(peer)),
     ...block(
       'Timers, seconds left',
       peer.timers.map(({ name, seconds }) => [name, String(seconds)]),
@@ -71,6 +72,29 @@ const agreed = (peer: PeerDetail): readonly Line[] =>
         ['repaired', peer.repaired === 0 ? undefined : `${peer.repaired} UPDATEs (RFC 7606)`],
       ]
     : [['routes kept', peer.keptRoutes === undefined ? undefined : `${peer.keptRoutes} of its last session`]];
+
+const timesText = ({ minTxMs, minRxMs, multiplier }: BfdTimes): string =>
+  `send every ${minTxMs} ms, receive every ${minRxMs} ms, multiplier ${multiplier}`;
+
+function bfdLines({ bfd }: PeerDetail): readonly Line[] {
+  if (bfd === undefined) return [];
+  const { neighbour, packets, transmitMs, detectionMs, lastDown } = bfd;
+  const isAgreed = bfd.state === 'Up' && transmitMs !== undefined && detectionMs !== undefined;
+  return [
+    ['state', `${bfd.state} since ${bfd.since}, ${bfd.kind}${bfd.strict ? ', strict' : ''}`],
+    ['why not up', bfd.hint],
+    ['we ask', timesText(bfd.configured)],
+    ['it asks', neighbour && timesText(neighbour)],
+    ['it says', neighbour && `${neighbour.state}, ${neighbour.diagnostic}`],
+    ['we say', bfd.diagnostic],
+    [
+      'agreed',
+      isAgreed ? `a packet every ${transmitMs} ms, failed after ${detectionMs} ms of silence` : undefined,
+    ],
+    ['packets', `${packets.sent} sent, ${packets.received} received, ${packets.discarded} discarded`],
+    ['went down', `${bfd.downs} times${lastDown === undefined ? '' : `, last: ${notedText(lastDown)}`}`],
+  ];
+}
 
 /** Row by row, what the last OPEN of each side said; a capability that only one has stands alone in its row. */
 function opens({ openSent, openReceived }: PeerDetail): string {

@@ -75,6 +75,41 @@ export interface PeerDetail extends PeerStatus {
   readonly openReceived?: OpenStatus;
   readonly notificationSent?: NotedStatus;
   readonly notificationReceived?: NotedStatus;
+  /** Absent: it has none. */
+  readonly bfd?: BfdStatus;
+}
+
+/** The BFD session (RFC 5880) of a neighbour; several neighbours can share one. Times in ms. */
+export interface BfdStatus {
+  readonly state: BfdStateName;
+  /** ISO 8601. */
+  readonly since: string;
+  readonly kind: 'single hop' | 'multihop';
+  /** BGP does not come up before it. */
+  readonly strict: boolean;
+  /** Why it was last taken out of Up, as it is told to the neighbour. */
+  readonly diagnostic: string;
+  readonly configured: BfdTimes;
+  /** What it said last; absent: nothing was heard of it, or not for its detection time. */
+  readonly neighbour?: BfdTimes & { readonly state: BfdStateName; readonly diagnostic: string };
+  /** Agreed: at most so much between two packets of ours; absent: none are wanted. */
+  readonly transmitMs?: number;
+  /** Agreed: so long a silence is a failure. */
+  readonly detectionMs?: number;
+  readonly packets: { readonly sent: number; readonly received: number; readonly discarded: number };
+  /** Times it was taken out of Up. */
+  readonly downs: number;
+  readonly lastDown?: NotedStatus;
+  /** Why it is not up, a sentence without a full stop. */
+  readonly hint?: string;
+}
+
+export type BfdStateName = 'AdminDown' | 'Down' | 'Init' | 'Up';
+
+export interface BfdTimes {
+  readonly minTxMs: number;
+  readonly minRxMs: number;
+  readonly multiplier: number;
 }
 
 export type MessageCounts = Readonly<
