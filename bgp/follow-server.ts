@@ -2,7 +2,7 @@
 import { type Address, compareAddresses } from '../src/lib/net.ts';
 import { keyOf, refOf } from '../src/model/resource.ts';
 import type { EndpointSlice } from '../src/model/service.ts';
-import type { Batch, Store } from '../src/store/store.ts';
+import type { Store } from '../src/store/store.ts';
 
 const isOfServer = ({ meta, service }: EndpointSlice): boolean =>
   meta.namespace === 'default' && service === 'kubernetes';
@@ -11,24 +11,39 @@ const isOfServer = ({ meta, service }: EndpointSlice): boolean =>
 const kinds = [{ kind: 'EndpointSlice', fields: { 'metadata.name': 'kubernetes' } }] as const;
 
 /**
- * Calls back when the list changes, not before something is known besides `known`. Call the result to stop.
+ * Calls back with the whole list whenever something of it is learned. Call the result to stop.
  * @param known  as the kubeconfig or the environment has it
  */
 export function followServer(
   store: Pick<Store, 'watch'>,
-  known: readonly Address[],
+  known: () => Promise<readonly Address[]>,
   onAddresses: (addresses: readonly Address[]) => void,
 ): () => void {
   const slices = new Map<string, EndpointSlice>();
-  return store.watch(kinds, ({ changes }: Batch) => {
+  let configured: readonly Address[] = [];
+  let isStopped = false;
+
+  function tell(): void {
+    const found = [...slices.values()].flatMap(({ endpoints }) =>
+      endpoints.flatMap(({ addresses }) => addresses),
+    );
+    if (!isStopped) onAddresses([...new Set([...configured, ...found])].sort(compareAddresses));
+  }
+
+  void known().then((addresses) => {
+    configured = addresses;
+    tell();
+  });
+  const unwatch = store.watch(kinds, ({ changes }) => {
     for (const change of changes) {
       if (change.kind === 'delete') slices.delete(keyOf(change.ref));
       else if (change.resource.kind === 'EndpointSlice' && isOfServer(change.resource))
         slices.set(keyOf(refOf(change.resource)), change.resource);
     }
-    const found = [...slices.values()].flatMap(({ endpoints }) =>
-      endpoints.flatMap(({ addresses }) => addresses),
-    );
-    onAddresses([...new Set([...known, ...found])].sort(compareAddresses));
+    tell();
   });
+  return () => {
+    isStopped = true;
+    unwatch();
+  };
 }

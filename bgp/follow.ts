@@ -33,7 +33,7 @@ export interface FollowOptions {
   readonly log: Logger;
   readonly secrets: Secrets;
   /** Addresses of the API server as the kubeconfig or the environment has them; absent: there is none. */
-  readonly apiServer?: readonly Address[];
+  readonly apiServer?: () => Promise<readonly Address[]>;
   /** Our routes of an earlier life, found in the kernel before anything is said; resolves undefined without kernel routes. */
   readonly inherited: () => Promise<SpeakerConfig['forwarding']>;
   /** Called when it says something new; undefined: this node cannot speak. The keys are for the kernel alone. */
@@ -115,6 +115,7 @@ export function follow(options: FollowOptions): Following {
       unwatch = [
         store.watch(watchedKinds(node, ipam), onBatch),
         ...watchAround(options, cluster, read, settle),
+        ...[drain, discovery, keyring].map((one) => () => one.stop()),
       ];
     },
     dialled: (address, ifindex) => discovery.dialled(address, ifindex),
@@ -133,9 +134,6 @@ export function follow(options: FollowOptions): Following {
       isStopped = true;
       for (const one of unwatch) one();
       services.attend(false);
-      drain.stop();
-      discovery.stop();
-      keyring.stop();
     },
   };
 }
@@ -198,12 +196,12 @@ function watchServer(
   onChange: () => void,
 ): (() => void)[] {
   if (apiServer === undefined) return [];
-  cluster.guard(apiServer);
-  const unwatch = followServer(store, apiServer, (addresses) => {
-    cluster.guard(addresses);
-    onChange();
-  });
-  return [unwatch];
+  return [
+    followServer(store, apiServer, (addresses) => {
+      cluster.guard(addresses);
+      onChange();
+    }),
+  ];
 }
 
 /** What of the kernel the configuration is made of; `read` says what has been looked at once. Returns what ends it. */

@@ -12,7 +12,7 @@ import { ok, type Result } from '../src/lib/result.ts';
 import { clusterMark } from '../src/store/kubernetes/cluster.ts';
 import type { Meter } from '../src/store/meter.ts';
 import type { Objects } from '../src/store/objects.ts';
-import { openObjects, openSecrets, openStore } from '../src/store/open.ts';
+import { openObjects, openSecrets, openStore, serverOf } from '../src/store/open.ts';
 import { remembered } from '../src/store/remembered.ts';
 import type { Store } from '../src/store/store.ts';
 import { createDaemon, type DaemonOptions } from './daemon.ts';
@@ -45,6 +45,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     listen: options.listen ?? {},
     withFib: options.fib,
     netstat: readNetstat,
+    ...serverPart(options),
+    onLogLevel: (level) => {
+      if (options.isLevelGiven !== true) log.setLevel(level ?? options.logLevel);
+    },
     ...monitoringOf(options),
     reporter: openReporter({
       store,
@@ -79,6 +83,11 @@ export async function main(argv: readonly string[]): Promise<number> {
   log.info('stopped; routes stay in the kernel');
   return isUp ? 0 : 1;
 }
+
+const serverPart = ({ datastore }: BgpOptions): Pick<DaemonOptions, 'apiServer'> => {
+  const apiServer = serverOf(datastore);
+  return apiServer === undefined ? {} : { apiServer };
+};
 
 const monitoringOf = ({
   bmp,

@@ -23,6 +23,8 @@ export interface BgpOptions {
   /** ADDR:PORT. */
   readonly metrics: string;
   readonly logLevel: LogLevel;
+  /** --log-level was given: it counts, whatever BGPConfiguration says. */
+  readonly isLevelGiven?: true;
   readonly bmp?: BmpTarget;
   readonly bmpLocRib?: boolean;
   /** A directory. */
@@ -115,7 +117,9 @@ export function parseOptions(argv: readonly string[]): BgpOptions | number {
     .addOption(new Option('--log-level <level>', 'what is logged').choices(logLevels).default('info'))
     .exitOverride();
   try {
-    return command.parse([...argv], { from: 'user' }).opts<BgpOptions>();
+    const parsed = command.parse([...argv], { from: 'user' });
+    const isGiven = parsed.getOptionValueSource('logLevel') === 'cli';
+    return { ...parsed.opts<BgpOptions>(), ...(isGiven ? { isLevelGiven: true } : {}) };
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     throw error;

@@ -12,8 +12,13 @@ export interface Logger {
 
 export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
+export interface LeveledLogger extends Logger {
+  /** From now on. */
+  readonly setLevel: (level: LogLevel) => void;
+}
+
 /** @param name  the process, e.g. "bgp"; @param node  the node it speaks for. Written synchronously: a crash loses no line. */
-export function createLogger(name: string, node: string, level: LogLevel): Logger {
+export function createLogger(name: string, node: string, level: LogLevel): LeveledLogger {
   const sink = pino(
     {
       level,
@@ -28,5 +33,13 @@ export function createLogger(name: string, node: string, level: LogLevel): Logge
     (method: LogLevel) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void =>
       sink[method](fields, message);
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    setLevel: (next) => {
+      sink.level = next;
+    },
+  };
 }

@@ -1,6 +1,7 @@
 /** `--datastore`: a text to a store. */
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../host/clock.ts';
+import type { Address } from '../lib/net.ts';
 import type { Random } from '../lib/random.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { openDirStore } from './dir.ts';
@@ -54,6 +55,12 @@ export function openSecrets(text: string, objects: Objects, namespace: string | 
     everyMs: 2_000,
     read: async (name) => (await import('./dir/secrets.ts')).readDirSecret(path, name, namespace),
   };
+}
+
+/** Where the API server is; undefined for a datastore that has none. */
+export function serverOf(text: string): (() => Promise<readonly Address[]>) | undefined {
+  if (pathIn(text) !== undefined) return undefined;
+  return async () => (await import('./kubernetes/server.ts')).serverAddresses();
 }
 
 const accountNamespace = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
