@@ -11,6 +11,10 @@ interface Main {
 
 const mains: Readonly<Record<string, { readonly what: string; readonly load: () => Promise<Main> }>> = {
   bgp: { what: 'the BGP speaker of this node', load: () => import('../bgp/main.ts') },
+  'bgp-decode': {
+    what: 'BGP messages from standard input, judged: tortiectl bgp decode',
+    load: () => import('../bgp/decode/main.ts'),
+  },
   felix: { what: 'the node agent: policy, pod routes, CNI', load: () => import('../felix/main.ts') },
   controller: {
     what: 'what a cluster needs once: conditions, leaks, service addresses',

@@ -103,7 +103,7 @@ class Codes {
 type Outcome = Result<Flaw, WireError> | undefined;
 
 /** As IANA calls it, or "Path attribute 254". */
-export const attributeName = (code: number): string => rows[code]?.name ?? `Path attribute ${code}`;
+const attributeName = (code: number): string => rows[code]?.name ?? `Path attribute ${code}`;
 
 /** The field's lengths end before the attribute's do (RFC 7606 §4). */
 function cutShort(code: number, isHeader: boolean): Result<Flaw, WireError> {
@@ -199,4 +199,29 @@ export function closeAttribute(writer: Writer, start: number): void {
     .widen(start + 3)
     .patchU8(start, (writer.peek()[start] ?? 0) | EXTENDED_LENGTH)
     .patchU16(start + 2, length);
+}
+
+/** What the attributes of an UPDATE say of themselves, for people; nothing of their values. */
+export interface AttributeHeader {
+  readonly code: number;
+  readonly name: string;
+  readonly flags: number;
+  /** Octets of the value. */
+  readonly length: number;
+  /** We know what it is, and what to do if it is malformed. */
+  readonly isKnown: boolean;
+}
+
+/** Those that `reader` has left, up to the first that runs past the end. */
+export function attributeHeaders(reader: Reader): readonly AttributeHeader[] {
+  const headers: AttributeHeader[] = [];
+  while (reader.left > 0) {
+    const flags = reader.u8();
+    const code = reader.u8();
+    const length = (flags & EXTENDED_LENGTH) === 0 ? reader.u8() : reader.u16();
+    reader.bytes(length);
+    if (reader.failed) break;
+    headers.push({ code, name: attributeName(code), flags, length, isKnown: rows[code] !== undefined });
+  }
+  return headers;
 }

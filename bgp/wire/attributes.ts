@@ -118,7 +118,7 @@ const med: AttributeRow = {
 };
 
 const localPref: AttributeRow = {
-  code: 5,
+  code: attributeCodes.localPref,
   name: 'LOCAL_PREF',
   flags: WELL_KNOWN,
   malformed: 'treat-as-withdraw',

@@ -39,7 +39,7 @@ export const PARTIAL = 0x20;
 export const EXTENDED_LENGTH = 0x10;
 
 /** Path attribute type codes that something other than their own table row names. */
-export const attributeCodes = { asPath: 2, nextHop: 3, mpReach: 14, mpUnreach: 15 } as const;
+export const attributeCodes = { asPath: 2, nextHop: 3, localPref: 5, mpReach: 14, mpUnreach: 15 } as const;
 
 /** NOTIFICATION error codes (RFC 4271 §4.5, RFC 7313 §5, RFC 9687 §4). */
 export const errorCodes = {

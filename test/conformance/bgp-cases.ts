@@ -1,10 +1,10 @@
 /** The BGP cases of other projects: where they are, their shape, and which of them differ from us on purpose. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { CodecContext } from '../../bgp/wire/message.ts';
+import type { CodecContext, Family } from '../../bgp/wire/message.ts';
 import { context } from '../support/wire.ts';
 
 const root = new URL('../../', import.meta.url);
-const directory = new URL('../shared/conformance/bgp/', root);
+export const directory = new URL('../shared/conformance/bgp/', root);
 
 export interface Vector {
   readonly id: string;
@@ -46,29 +46,21 @@ export function vectorsOf(file: string): readonly Vector[] {
 
 const firstOf = (value: unknown): string => String(Array.isArray(value) ? value[0] : value);
 
-/** eBGP between members of one organisation (a draft) is eBGP to us. */
+/** eBGP between members of one organisation (a draft) is eBGP to us. What a case leaves open, it has not agreed on. */
 export function contextOf({ options }: Vector): CodecContext {
   const sameAs =
     firstOf(options['local-as'] ?? options['localAs']) === firstOf(options['peer-as'] ?? options['peerAs']);
   const ibgp = options['peerType'] === undefined ? sameAs : options['peerType'] === 'ibgp';
-  return context({ fourOctetAs: options['asn4'] === true, peerType: ibgp ? 'ibgp' : 'ebgp' });
+  const { families } = context();
+  const addPath = options['addPath'] === true ? families : new Set<Family>();
+  return context({
+    fourOctetAs: options['asn4'] === true,
+    peerType: ibgp ? 'ibgp' : 'ebgp',
+    addPathReceive: addPath,
+    addPathSend: addPath,
+    extendedNextHop: options['extendedNextHop'] === true ? families : new Set(),
+  });
 }
-
-/** Cases about what this speaker does not negotiate; each rule is reported with its count. */
-export const exclusions: readonly {
-  readonly rule: string;
-  readonly excludes: (vector: Vector) => boolean;
-}[] = [
-  {
-    rule: 'ADD-PATH (RFC 7911)',
-    excludes: ({ type, options }) =>
-      type === 'UPDATE' && options['addPath'] !== undefined && options['addPath'] !== false,
-  },
-  {
-    rule: 'IPv4 over IPv6 next hops (RFC 8950)',
-    excludes: ({ options }) => options['extendedNextHop'] === true,
-  },
-];
 
 /** The patterns of docs/RFC-DIFFERENCES.md, `*` standing for any text. */
 export function documentedDifferences(): readonly string[] {

@@ -1,6 +1,6 @@
 /** Our UPDATE in the form of ExaBGP's JSON, every number as text, so that the two can be compared whole. */
 import type { AsPathSegment, PathAttributes, UpdateMessage } from '../../bgp/wire/message.ts';
-import { formatAddress, formatIpv4, formatPrefix, type Prefix, versionOf } from '../../src/lib/net.ts';
+import { formatAddress, formatIpv4, formatPrefix, ipv4, type Prefix, versionOf } from '../../src/lib/net.ts';
 import type { ExaBody } from './bgp-cases.ts';
 
 const familyNames = { 4: 'ipv4 unicast', 6: 'ipv6 unicast' } as const;
@@ -10,7 +10,12 @@ const elements: Record<AsPathSegment['kind'], string> = {
   confedSequence: 'confed-sequence',
   confedSet: 'confed-set',
 };
-const nlri = (prefix: Prefix) => ({ nlri: formatPrefix(prefix) });
+/** ExaBGP writes a Path Identifier as an address. */
+const nlri = (prefix: Prefix, id: number | undefined) =>
+  present({
+    nlri: formatPrefix(prefix),
+    'path-information': id === undefined ? undefined : formatIpv4(ipv4(id)),
+  });
 const texts = (values: readonly (number | bigint)[]): string[] => values.map(String);
 
 /** Leaves out what is absent. */
@@ -58,8 +63,12 @@ function grouped<T, R>(
 }
 
 export function formOf(update: UpdateMessage): Form {
-  const announced = update.announced.flatMap(({ attributes, prefixes }) =>
-    prefixes.map((prefix) => ({ prefix, hop: formatAddress(attributes.nextHop) })),
+  const announced = update.announced.flatMap(({ attributes, prefixes, pathIds }) =>
+    prefixes.map((prefix, index) => ({
+      prefix,
+      id: pathIds?.[index],
+      hop: formatAddress(attributes.nextHop),
+    })),
   );
   const announce = grouped(
     announced,
@@ -68,10 +77,15 @@ export function formOf(update: UpdateMessage): Form {
       grouped(
         family,
         ({ hop }) => hop,
-        (list) => list.map(({ prefix }) => nlri(prefix)),
+        (list) => list.map(({ prefix, id }) => nlri(prefix, id)),
       ),
   );
-  const withdraw = grouped(update.withdrawn, nameOf, (list) => list.map(nlri));
+  const gone = update.withdrawn.map((prefix, index) => ({ prefix, id: update.withdrawnIds?.[index] }));
+  const withdraw = grouped(
+    gone,
+    ({ prefix }) => nameOf(prefix),
+    (list) => list.map(({ prefix, id }) => nlri(prefix, id)),
+  );
   const [first] = update.announced;
   return { attribute: first === undefined ? {} : attributeForm(first.attributes), announce, withdraw };
 }

@@ -74,6 +74,20 @@ export const nodeCommands: readonly Command[] = [
     exits: usual,
     run: async ([prefix], options) => (await import('../routes.ts')).bgpRoutes(prefix, options),
   }),
+  command({
+    name: 'bgp decode',
+    what: 'BGP messages from standard input, one a line: sound or not, what RFC 7606 does with each, and what it says',
+    examples: [
+      'echo ffffffffffffffffffffffffffffffff001304 | tortiectl bgp decode',
+      'tortiectl bgp decode < messages.jsonl',
+    ],
+    exits: [
+      [0, 'every line held a message, sound or not'],
+      [1, 'a line held none: neither JSON nor hexadecimal'],
+      [2, 'asked for wrongly'],
+    ],
+    run: async () => (await import('../decode.ts')).bgpDecode(),
+  }),
   command<ServicesOptions>({
     name: 'bgp services',
     words: '[service]',
