@@ -13,7 +13,7 @@
 import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
 import type { Guard } from '../src/kernel/tcp.ts';
-import { type Address, formatAddress, type Ipv6, type Millis } from '../src/lib/net.ts';
+import { type Address, formatAddress, type Ipv6, type Millis, scopeOf } from '../src/lib/net.ts';
 import { unreachable } from '../src/lib/result.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
@@ -23,6 +23,7 @@ import { type Connection, createConnection } from './connection.ts';
 import type { Side } from './session/event.ts';
 import type { SpeakerEvent } from './speaker/event.ts';
 import type { Ends } from './transport/link.ts';
+import { scopeTo } from './transport/scope.ts';
 import { type SocketEvent, Sockets } from './transport/sockets.ts';
 import type { CodecContext, Message } from './wire/message.ts';
 
@@ -56,6 +57,8 @@ interface Channel {
   readonly peer: string;
   readonly side: Side;
   readonly connection: Connection;
+  /** Puts what comes in on the link it came over. */
+  readonly place: (message: Message) => Message;
   /** The socket has not failed and was not closed. */
   isOpen: boolean;
   /** The speaker gave it up: nothing more is said of it. */
@@ -83,6 +86,8 @@ export class Transport {
   readonly #accounts = new Accounts();
   /** By peer: why its connection was turned away last, and when. */
   readonly #rejected = new Map<string, { readonly why: string; readonly at: Millis }>();
+  /** Addresses of those from ranges, by peer. */
+  readonly #guests = new Map<string, Address>();
   #peers: ReadonlyMap<string, PeerConfig> = new Map();
   #listening = '';
   #isPressed = false;
@@ -238,6 +243,7 @@ export class Transport {
       peer,
       side,
       connection: createConnection(side),
+      place: this.#placing(peer),
       isOpen: true,
       isClosed: false,
       isFull: false,
@@ -247,10 +253,18 @@ export class Transport {
     return channel;
   }
 
+  #placing(peer: string): (message: Message) => Message {
+    const address = this.#peers.get(peer)?.address ?? this.#guests.get(peer);
+    const ifindex = address === undefined ? undefined : scopeOf(address);
+    return ifindex === undefined ? (message) => message : scopeTo(ifindex);
+  }
+
   #forget(channel: Channel): void {
     const name = nameOf(channel.peer, channel.side);
     channel.isClosed = true;
     for (const names of [this.#heard, this.#arriving]) if (names.get(name) === channel) names.delete(name);
+    if (!sides.some((side) => this.#arriving.has(nameOf(channel.peer, side))))
+      this.#guests.delete(channel.peer);
   }
 
   #say(channel: Channel, event: TransportSays): void {
@@ -317,6 +331,7 @@ export class Transport {
 
   /** Of the connection that the speaker will hear of next; taken or dropped with it. */
   #arrivedFrom(dynamic: string, peer: string, address: Address): void {
+    this.#guests.set(peer, address);
     this.#options.onEvent({ kind: 'arrived', dynamic, peer, address });
   }
 
@@ -363,7 +378,8 @@ export class Transport {
     if (event.kind === 'Message') this.#accounts.received(peer, event.message, this.#options.clock.now());
     else if (event.kind === 'WireError') this.#accounts.refused(peer, event.error.notification);
     else this.#accounts.connection(peer, 'lost');
-    const said: TransportSays = { kind: 'transport', peer, event };
+    const placed = event.kind === 'Message' ? { ...event, message: channel.place(event.message) } : event;
+    const said: TransportSays = { kind: 'transport', peer, event: placed };
     const { frame } = channel.connection;
     if (this.#options.keepFrames === true && frame !== undefined) this.#frames.set(said, frame.slice());
     this.#say(channel, said);
@@ -383,5 +399,7 @@ function guardOf(
     ...(ttlSecurity === undefined ? {} : { hops: ttlSecurity }),
   };
 }
+
+const sides: readonly Side[] = ['outgoing', 'incoming'];
 
 const nameOf = (peer: string, side: Side): string => `${side} ${peer}`;

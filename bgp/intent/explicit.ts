@@ -31,7 +31,10 @@ import { cannotMeet } from './mesh.ts';
 import { nameOf, sessionOf, templateOf } from './session.ts';
 
 /** The routers found on links, by the link's name. */
-export type LinkNeighbours = ReadonlyMap<string, { readonly ifindex: number; readonly address: Ipv6 }>;
+export type LinkNeighbours = ReadonlyMap<
+  string,
+  { readonly ifindex: number; readonly address: Ipv6; readonly own?: Ipv6 }
+>;
 
 export interface ExplicitRequest {
   readonly own: Router;
@@ -122,6 +125,7 @@ function configOf(
       ...(isClient(own, claim, to.kind === 'link' ? undefined : to.node) ? { isClient: true } : {}),
       options,
     }),
+    ...('own' in place && place.own !== undefined ? { localAddress: place.own } : {}),
     ...(bfd === undefined ? {} : { bfd }),
   };
 }
@@ -131,7 +135,12 @@ const bgpPort = 179;
 function onLink(link: string, { linkNeighbours }: ExplicitRequest) {
   const found = linkNeighbours.get(link);
   return (
-    found && { address: scoped(found.address, found.ifindex) as Address, port: bgpPort, isConnected: true }
+    found && {
+      address: scoped(found.address, found.ifindex) as Address,
+      ...(found.own === undefined ? {} : { own: scoped(found.own, found.ifindex) }),
+      port: bgpPort,
+      isConnected: true,
+    }
   );
 }
 

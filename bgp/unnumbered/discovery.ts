@@ -8,9 +8,9 @@
 import type { Clock } from '../../src/host/clock.ts';
 import type { Logger } from '../../src/host/log.ts';
 import { type RouterHears, type RouterSocket, routerSocket } from '../../src/kernel/advertise.ts';
-import type { Kernel, Link } from '../../src/kernel/kernel.ts';
+import type { Kernel, Link, LinkAddress } from '../../src/kernel/kernel.ts';
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
-import { formatAddress, type Ipv6, millis } from '../../src/lib/net.ts';
+import { formatAddress, type Ipv6, isIpv4, isLinkLocal6, millis, scoped } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { type Heard, hear } from './heard.ts';
 
@@ -18,10 +18,12 @@ export interface LinkNeighbour {
   readonly ifindex: number;
   /** Link-local, scoped. */
   readonly address: Ipv6;
+  /** Our own link-local address there, scoped. */
+  readonly own: Ipv6;
 }
 
 export interface DiscoveryOptions {
-  readonly kernel: Pick<Kernel, 'links' | 'watch'>;
+  readonly kernel: Pick<Kernel, 'links' | 'addresses' | 'watch'>;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'info'>;
   /** Neighbours or problems are others now. */
@@ -41,6 +43,19 @@ export interface Discovery {
   stop(): void;
 }
 
+/** Up, with a carrier and a link-local address of ours. */
+interface Usable extends Link {
+  readonly own: Ipv6;
+}
+
+function usableOf(links: readonly Link[], addresses: readonly LinkAddress[]): readonly Usable[] {
+  return links.flatMap((link) => {
+    const own = addresses.find(({ ifindex, address }) => ifindex === link.ifindex && isLinkLocal6(address));
+    if (!link.up || !link.carrier || own === undefined || isIpv4(own.address)) return [];
+    return [{ ...link, own: scoped(own.address, link.ifindex) }];
+  });
+}
+
 const everyMs = 10_000;
 /** So often at first, while nobody was heard on some link, and so many times. */
 const eagerMs = 1_000;
@@ -51,8 +66,8 @@ export const createDiscovery = (options: DiscoveryOptions): Discovery => new Sea
 class Searching implements Discovery {
   readonly #options: DiscoveryOptions;
   #wanted: ReadonlySet<string> = new Set();
-  /** Those that are wanted and up, by name. */
-  #links = new Map<string, Link>();
+  /** Those that are wanted and usable, by name. */
+  #links = new Map<string, Usable>();
   #heard = new Map<string, Heard>();
   #socket: RouterSocket | undefined;
   #problem: Problem | undefined;
@@ -67,8 +82,8 @@ class Searching implements Discovery {
 
   get neighbours(): ReadonlyMap<string, LinkNeighbour> {
     const found = [...this.#heard].flatMap(([name, { address }]) => {
-      const ifindex = this.#links.get(name)?.ifindex;
-      return ifindex === undefined ? [] : [[name, { ifindex, address }] as const];
+      const link = this.#links.get(name);
+      return link === undefined ? [] : [[name, { ifindex: link.ifindex, address, own: link.own }] as const];
     });
     return new Map(found);
   }
@@ -86,7 +101,7 @@ class Searching implements Discovery {
       return;
     }
     this.#unwatch ??= this.#options.kernel.watch((event) => {
-      if (event.kind === 'link' || event.kind === 'overrun') this.#look();
+      if (event.kind === 'link' || event.kind === 'address' || event.kind === 'overrun') this.#look();
     });
     this.#look();
   }
@@ -113,24 +128,25 @@ class Searching implements Discovery {
 
   /** Which of the wanted links there are. What was heard on one that went, or is another now, is forgotten. */
   #look(): void {
-    this.#options.kernel.links().then(
-      (all) => this.#follow(all),
+    const { kernel } = this.#options;
+    Promise.all([kernel.links(), kernel.addresses()]).then(
+      ([links, addresses]) => this.#follow(usableOf(links, addresses)),
       () => this.#tick(eagerMs),
     );
   }
 
-  #follow(all: readonly Link[]): void {
+  #follow(all: readonly Usable[]): void {
     if (this.#isStopped || this.#wanted.size === 0) return;
     const before = this.#links;
-    const usable = all.filter(({ name, up, carrier }) => up && carrier && this.#wanted.has(name));
+    const usable = all.filter(({ name }) => this.#wanted.has(name));
     this.#links = new Map(usable.map((link) => [link.name, link]));
     let isChanged = false;
     for (const name of this.#heard.keys()) {
-      if (this.#links.get(name)?.ifindex === before.get(name)?.ifindex && this.#links.has(name)) continue;
-      this.#heard.delete(name);
-      isChanged = true;
+      const [link, last] = [this.#links.get(name), before.get(name)];
+      if (link?.ifindex !== last?.ifindex || link === undefined) this.#heard.delete(name);
+      isChanged ||= link?.ifindex !== last?.ifindex || link?.own !== last?.own;
     }
-    const isNew = usable.some(({ name, ifindex }) => before.get(name)?.ifindex !== ifindex);
+    const isNew = usable.some(({ name, own }) => before.get(name)?.own !== own);
     if (isNew) this.#greet();
     if (isChanged) this.#options.onChange();
   }

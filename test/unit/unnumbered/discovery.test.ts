@@ -4,7 +4,7 @@ import { createDiscovery, type Discovery } from '../../../bgp/unnumbered/discove
 import { hear, silentAfterMs } from '../../../bgp/unnumbered/heard.ts';
 import type { RouterHears } from '../../../src/kernel/advertise.ts';
 import { kernelError } from '../../../src/kernel/kernel-error.ts';
-import { type Ipv6, ipv6, millis, scoped } from '../../../src/lib/net.ts';
+import { type Ipv6, ipv6, millis, scoped, unscoped } from '../../../src/lib/net.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createFakeKernel } from '../../support/fake-kernel.ts';
@@ -28,6 +28,7 @@ async function bench({ refuses = false } = {}): Promise<Bench> {
   const kernel = createFakeKernel();
   const { ifindex } = kernel.addLink({ name: 'eth1' });
   await kernel.setLink('eth1', { up: true });
+  await kernel.addAddress('eth1', { address: unscoped(router(1, ifindex)), length: 64, scope: 'link' });
   const asked: string[] = [];
   let hears: RouterHears | undefined;
   let changes = 0;
@@ -77,7 +78,9 @@ test('the router that is heard on a link is its neighbour, and is told of us at 
   const { discovery, asked, hears, ifindex, changes } = await bench();
   asked.length = 0;
   hears().onAdvertisement(router(7, ifindex), ifindex);
-  expect([...discovery.neighbours]).toEqual([['eth1', { ifindex, address: router(7, ifindex) }]]);
+  expect([...discovery.neighbours]).toEqual([
+    ['eth1', { ifindex, address: router(7, ifindex), own: router(1, ifindex) }],
+  ]);
   expect(asked).toEqual([`advertise ${ifindex}`]);
   hears().onAdvertisement(router(7, ifindex), ifindex);
   expect(changes()).toBe(1);
@@ -104,6 +107,24 @@ test('a link that goes takes its neighbour with it', async () => {
   hears().onAdvertisement(router(7, ifindex), ifindex);
   await kernel.setLink('eth1', { up: false });
   await eventually(() => expect(discovery.neighbours.size).toBe(0), { within: 15_000 });
+});
+
+test('a link is looked at once it has a link-local address of our own, and its neighbours know of another one', async () => {
+  const { discovery, kernel, hears, ifindex, changes } = await bench();
+  hears().onAdvertisement(router(7, ifindex), ifindex);
+  const before = changes();
+  await kernel.deleteAddress('eth1', unscoped(router(1, ifindex)), 64);
+  await eventually(() => expect(discovery.neighbours.size).toBe(0), { within: 15_000 });
+  await kernel.addAddress('eth1', { address: unscoped(router(2, ifindex)), length: 64, scope: 'link' });
+  hears().onAdvertisement(router(7, ifindex), ifindex);
+  await eventually(
+    () => {
+      hears().onAdvertisement(router(7, ifindex), ifindex);
+      expect(discovery.neighbours.get('eth1')?.own).toBe(router(2, ifindex));
+    },
+    { within: 15_000 },
+  );
+  expect(changes()).toBeGreaterThan(before);
 });
 
 test('without the right to raw sockets it says so, and finds who dials all the same', async () => {
