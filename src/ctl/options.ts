@@ -87,6 +87,31 @@ export interface BgpRoutesOptions {
   readonly advertised?: string;
 }
 
+export interface HistoryOptions {
+  readonly socket: string;
+  readonly output?: 'json';
+  readonly peer?: string;
+  readonly prefix?: string;
+  readonly since?: string;
+  readonly follow?: boolean;
+}
+
+export interface ResetOptions {
+  readonly socket: string;
+  readonly soft?: 'in' | 'out';
+  readonly all?: boolean;
+}
+
+export interface MrtOptions {
+  readonly socket: string;
+}
+
+export interface TorOptions {
+  readonly vendor: 'frr' | 'bird' | 'eos' | 'nxos' | 'junos';
+  readonly peer?: string;
+  readonly range?: string;
+}
+
 export interface PolicyOptions {
   readonly socket: string;
   readonly namespace: string;

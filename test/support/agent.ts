@@ -81,6 +81,7 @@ export function live(network: Network, { stateDir, openLedger }: LifeOptions) {
     const endpoint = agent.endpoints[path];
     if (endpoint === undefined) throw new Error(path);
     const answer = await endpoint({ query: new URLSearchParams(), headers, body });
+    if ('chunks' in answer) throw new Error(`${path} is streamed`);
     return { status: answer.status, ...(answer.body as object), body: answer.body };
   };
   return {

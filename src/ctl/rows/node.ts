@@ -3,11 +3,15 @@
 import { type Command, command, namespace, output, socket, usual } from '../command.ts';
 import type {
   BgpRoutesOptions,
+  HistoryOptions,
+  MrtOptions,
   NodeStatusOptions,
   PeerOptions,
   PeersOptions,
   PolicyOptions,
+  ResetOptions,
   ServicesOptions,
+  TorOptions,
 } from '../options.ts';
 
 export const nodeCommands: readonly Command[] = [
@@ -87,6 +91,89 @@ export const nodeCommands: readonly Command[] = [
       [2, 'asked for wrongly'],
     ],
     run: async () => (await import('../decode.ts')).bgpDecode(),
+  }),
+  command<ResetOptions>({
+    name: 'bgp reset',
+    words: '[peer]',
+    what: 'end a session and start it anew; with --soft only have routes told again',
+    options: [
+      socket('bgp'),
+      {
+        flags: '--soft <direction>',
+        what: 'in: the neighbour tells its routes again; out: we tell ours',
+        choices: ['in', 'out'],
+      },
+      { flags: '--all', what: 'every neighbour of this node' },
+    ],
+    examples: [
+      'tortiectl bgp reset tor --soft in',
+      'tortiectl bgp reset 172.30.0.1',
+      'tortiectl bgp reset --all',
+    ],
+    exits: [
+      [0, 'the speaker has been told'],
+      [1, 'there is no such neighbour'],
+      [2, 'no answer, asked for wrongly, or the neighbour may not be started'],
+    ],
+    run: async ([peer], options) => (await import('../reset.ts')).bgpReset(peer, options),
+  }),
+  command<HistoryOptions>({
+    name: 'bgp history',
+    what: 'what happened on this node, oldest first: sessions, best paths, configuration; who did it, and why',
+    options: [
+      socket('bgp'),
+      { ...output('json'), what: 'one JSON object a line' },
+      { flags: '--peer <peer>', what: 'only of this neighbour, by name, BGPPeer, node or address' },
+      { flags: '--prefix <prefix>', what: 'only of this prefix and those within it' },
+      { flags: '--since <time>', what: 'not older than: 90s, 10m, 2h, 1d' },
+      { flags: '-f, --follow', what: 'go on with what happens, until Ctrl-C' },
+    ],
+    examples: [
+      'tortiectl bgp history --since 10m',
+      'tortiectl bgp history --peer tor --follow',
+      'tortiectl bgp history --prefix 10.65.0.0/16 -o json',
+    ],
+    exits: [
+      [0, 'answered'],
+      [2, 'no answer, or asked for wrongly'],
+    ],
+    run: async (_, options) => (await import('../history.ts')).bgpHistory(options),
+  }),
+  command<MrtOptions>({
+    name: 'bgp mrt',
+    words: '<file>',
+    what: 'write the routes this node knows to a file in MRT format (RFC 6396), for bgpdump and the like; "-" is standard output',
+    options: [socket('bgp')],
+    examples: ['tortiectl bgp mrt rib.mrt', 'tortiectl bgp mrt - | bgpdump -m -'],
+    exits: [
+      [0, 'written, and whole'],
+      [2, 'no answer, or the file cannot be written'],
+    ],
+    run: async ([file = '-'], options) => (await import('../mrt.ts')).bgpMrt(file, options),
+  }),
+  command<TorOptions>({
+    name: 'bgp tor-config',
+    what: "a router's side of our sessions with it, from BGPPeer, BGPConfiguration, IPPool and Node objects, ready to paste",
+    options: [
+      {
+        flags: '--vendor <vendor>',
+        what: 'in whose words',
+        choices: ['frr', 'bird', 'eos', 'nxos', 'junos'],
+        fallback: 'frr',
+      },
+      { flags: '--peer <peer>', what: 'which router, by address or BGPPeer; not needed where there is one' },
+      { flags: '--range <prefix>', what: 'instead of a neighbour for each node, whoever dials from there' },
+    ],
+    examples: [
+      'tortiectl bgp tor-config --vendor frr',
+      'tortiectl bgp tor-config --vendor eos --peer 172.30.0.1 --range 172.30.0.0/24',
+    ],
+    exits: [
+      [0, 'printed'],
+      [1, 'there is no such router'],
+      [2, 'the cluster does not answer or does not let you look, or asked for wrongly'],
+    ],
+    run: async (_, options) => (await import('../tor/command.ts')).torConfig(options),
   }),
   command<ServicesOptions>({
     name: 'bgp services',
