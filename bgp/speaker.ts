@@ -11,6 +11,9 @@
 import { type Millis, millis } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import { unreachable } from '../src/lib/result.ts';
+import { AdjRibIn } from './rib/adj-rib-in.ts';
+import { Counted } from './rib/counted.ts';
+import { criteriaOf } from './rib/decide.ts';
 import { LocRib } from './rib/loc-rib.ts';
 import { PathTable } from './rib/path.ts';
 import { AttributeTable } from './rib/paths.ts';
@@ -20,9 +23,11 @@ import { dismiss } from './speaker/dismiss.ts';
 import { welcome } from './speaker/dynamic.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
 import type { Session } from './speaker/neighbour.ts';
-import { askToWrite, drain, propagate } from './speaker/routes.ts';
+import { hearNextHops, trackNextHops } from './speaker/next-hops.ts';
+import { Reach } from './speaker/reach.ts';
+import { askToWrite, drain, goOn, proceed, propagate } from './speaker/routes.ts';
 import { drive, localOf } from './speaker/sessions.ts';
-import { drop } from './speaker/stale.ts';
+import { expire } from './speaker/stale.ts';
 import { amend, localSource, log, type OnBest, type Speaker, type Turn } from './speaker/turn.ts';
 import { ceaseReasons } from './wire/iana.ts';
 
@@ -30,40 +35,61 @@ import { ceaseReasons } from './wire/iana.ts';
 const settleTime = millis(30_000);
 const settleTimer: SpeakerTimer = { owner: 'speaker', name: 'settle' };
 
-/** @param random  jitter of timers; the only chance in the whole speaker */
-export const createSpeaker = ({
-  random,
-  onBest,
-}: {
+interface SpeakerOptions {
+  /** Jitter of timers; the only chance in the whole speaker. */
   readonly random: Random;
   readonly onBest?: OnBest;
-}): Speaker => ({
-  random,
-  onBest,
-  attributes: new AttributeTable(),
-  locRib: new LocRib(),
-  origins: new PathTable(localSource),
-  neighbours: new Map(),
-  bfd: new Map(),
-  life: {
-    phase: 'fresh',
-    isDeferring: false,
-    config: undefined,
-    guard: () => undefined,
-  },
-});
+  /** Absent: what takes a few milliseconds. */
+  readonly rowsPerTurn?: number;
+  /** The effect `track` is answered: paths whose next hop is unreachable are not used. Absent: all are reachable. */
+  readonly tracksNextHops?: boolean;
+}
+
+export function createSpeaker(options: SpeakerOptions): Speaker {
+  const { random, onBest, rowsPerTurn = 4000, tracksNextHops = false } = options;
+  const attributes = new AttributeTable();
+  const locRib = new LocRib();
+  const reach = tracksNextHops ? new Reach() : undefined;
+  if (reach !== undefined) locRib.criteria = criteriaOf({}, reach.metric);
+  return {
+    random,
+    onBest,
+    attributes,
+    locRib,
+    origins: new PathTable(localSource),
+    locals: new AdjRibIn(locRib, attributes),
+    told: new Counted(),
+    jobs: new Set(),
+    rowsPerTurn,
+    reach,
+    neighbours: new Map(),
+    bfd: new Map(),
+    life: {
+      phase: 'fresh',
+      isContinuing: false,
+      hasWaited: false,
+      isDeferring: false,
+      config: undefined,
+      guard: () => undefined,
+    },
+  };
+}
 
 /** @param now  of the doer's monotonic clock; never decreasing */
 export function step(speaker: Speaker, event: SpeakerEvent, now: Millis): readonly SpeakerEffect[] {
   if (speaker.life.phase === 'stopped') return [];
-  const turn: Turn = { speaker, now, effects: [], due: new Set(), shown: new Set() };
+  const changesAt = speaker.locRib.changes.end;
+  const turn: Turn = { speaker, changesAt, now, effects: [], due: new Set(), shown: new Set() };
   if (event.kind === 'stop') {
     stop(turn, event.why, event.isRestart ?? false);
   } else {
     happen(turn, event);
+    proceed(turn);
     propagate(turn);
+    trackNextHops(turn);
     settle(turn, event.kind === 'timer' && event.timer.owner === 'speaker');
     askToWrite(turn);
+    goOn(turn);
   }
   for (const peer of turn.shown) turn.effects.push({ kind: 'statusChanged', peer });
   if (event.kind === 'stop') turn.effects.push({ kind: 'stopped' });
@@ -82,7 +108,7 @@ function happen(turn: Turn, event: Exclude<SpeakerEvent, { readonly kind: 'stop'
       if (event.timer.owner === 'peer')
         drive(turn, event.timer.peer, { kind: 'TimerExpires', timer: event.timer.name });
       else if (event.timer.owner === 'stale') {
-        drop(turn, event.timer.peer);
+        expire(turn, event.timer.peer);
         dismiss(turn, event.timer.peer);
       }
       break;
@@ -94,6 +120,12 @@ function happen(turn: Turn, event: Exclude<SpeakerEvent, { readonly kind: 'stop'
       break;
     case 'bfd':
       hearBfd(turn, event.peer, event.state, event.why);
+      break;
+    case 'nextHops':
+      hearNextHops(turn, event.changes);
+      break;
+    case 'continue':
+      turn.speaker.life.isContinuing = false;
       break;
     case 'writable': {
       const session = turn.speaker.neighbours.get(event.peer)?.session;
@@ -120,18 +152,23 @@ function stop(turn: Turn, why: string, isRestart: boolean): void {
 
 /** RFC 4724 §4.1 in spirit: what an earlier life left in the kernel is judged only once the neighbours have spoken. */
 function settle(turn: Turn, isOver: boolean): void {
-  const { life, neighbours } = turn.speaker;
+  const { life, neighbours, locRib, reach } = turn.speaker;
   if (life.phase === 'fresh' && life.config !== undefined) {
     life.phase = 'waiting';
     life.isDeferring = life.config.forwarding === 'preserved';
     turn.effects.push({ kind: 'startTimer', timer: settleTimer, after: settleTime });
   }
   if (life.phase !== 'waiting') return;
+  life.hasWaited ||= isOver;
+  // What is not decided yet is not in the kernel, where it may stand from an earlier life.
+  if (!locRib.isSettled) return;
+  // What a neighbour told may wait to be judged by its next hop, and until then has not come.
+  if (reach?.isWaiting === true && !life.hasWaited) return;
   const silent = [...neighbours.values()].filter(
     ({ session }) => session === undefined || !session.adjRibIn.isComplete(session.negotiated.families),
   );
-  if (isOver || !silent.some(({ session }) => isAwaited(session))) release(turn);
-  if (silent.length > 0 && !isOver) return;
+  if (life.hasWaited || !silent.some(({ session }) => isAwaited(session))) release(turn);
+  if (silent.length > 0 && !life.hasWaited) return;
   life.phase = 'settled';
   settleLocals(turn);
   turn.effects.push({ kind: 'stopTimer', timer: settleTimer }, { kind: 'settled' });

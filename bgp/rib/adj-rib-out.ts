@@ -1,30 +1,99 @@
 /**
- * Adj-RIB-Out: what one neighbour should know of us, what it was told, and so what is left to tell (RFC 4271 §9.2).
+ * Adj-RIB-Out: what one neighbour was told, and so what is left to tell (RFC 4271 §9.2).
  *
- * A Delta drained on demand: nothing is queued, so a slow neighbour gets the newest state of each prefix once, however
- * often it changed meanwhile. A prefix is due at most once in a drain, so no order of messages can get it wrong.
+ * Nothing is queued: the neighbour is a reader of the changes, and export policy is asked when the connection takes
+ * bytes. So a slow neighbour gets the newest state of each prefix once, however often it changed meanwhile, and no order
+ * of messages can get it wrong. A new session, a Route Refresh and another policy are walks over all nets.
  * Born with a session, when the neighbour knows nothing; dies with it.
+ *
+ * A neighbour that is told one path of a prefix is told by the number of the net, one that is told several (RFC 7911) by
+ * the numbers of the routes, which are also the path identifiers it sees: a route keeps its number while it is known.
  */
-import { Delta, type Op } from '../../src/lib/delta.ts';
-import { ipv4, type Prefix, versionOf } from '../../src/lib/net.ts';
-import type { Family, PathAttributes, UpdateMessage } from '../wire/message.ts';
-import { familyOf } from './path.ts';
+import type { Prefix } from '../../src/lib/net.ts';
+import type { ExportRule } from '../policy/export.ts';
+import type { Family, PathAttributes, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
+import { Batch, endOfRib } from './batch.ts';
+import type { Reader } from './changes.ts';
+import type { Counted } from './counted.ts';
+import { ranked } from './decide.ts';
+import type { LocRib } from './loc-rib.ts';
+import { Lowest } from './lowest.ts';
+import { Paged } from './paged.ts';
+import type { Path } from './path.ts';
 
-/** Stands for "told something, tell it again"; like no interned object, so any wish differs from it. */
-const toldAgain: PathAttributes = { origin: 'incomplete', asPath: [], nextHop: ipv4(0) };
+export interface OutOptions {
+  /** Negotiated; each is owed an End-of-RIB after the initial dump (RFC 4724 §2). */
+  readonly families: readonly Family[];
+  readonly rule: ExportRule;
+  /** The End-of-RIB waits for `release`: we do not know all routes ourselves yet (RFC 4724 §4.1). */
+  readonly isEndHeld?: boolean;
+  /** Families of which several paths of a prefix are told, and how many at most (RFC 7911). */
+  readonly several?: ReadonlyMap<Family, number>;
+  /** Families of which at most so many prefixes are told, the lowest. */
+  readonly limits?: ReadonlyMap<Family, number>;
+  /** A refresh is told where it begins and where it ends (RFC 7313). */
+  readonly isRefreshMarked?: boolean;
+}
+
+/** All nets of some families are looked at, `at` being the next. */
+interface Walk {
+  readonly families: readonly Family[];
+  /** What was told already is told again. */
+  readonly isAgain: boolean;
+  at: number;
+}
+
+type Says = UpdateMessage | RouteRefreshMessage;
+
+/** Nets looked at for one prefix of a drain; of most there may be nothing to say. */
+const looksPerPrefix = 8;
+/** So many changes are looked at to find out whether there is anything to say. */
+const glance = 64;
+const noneTold: readonly never[] = [];
 
 export class AdjRibOut {
-  readonly #routes = new Delta<Prefix, PathAttributes>();
+  readonly #rib: LocRib;
+  readonly #attributes: Counted<PathAttributes>;
+  #several: ReadonlyMap<Family, number>;
+  readonly #limits = new Map<Family, Lowest>();
+  readonly #isRefreshMarked: boolean;
+  readonly #reader: Reader;
+  /** By net: a number of `#attributes`, which holds a reference. */
+  readonly #told = new Paged();
+  /** The same by route. */
+  readonly #toldPaths = new Paged();
+  readonly #sizes: Record<Family, number> = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 };
+  readonly #walks: Walk[];
+  #rule: ExportRule;
   #endOfRibDue: readonly Family[];
   #isEndHeld: boolean;
+  #isClosed = false;
+  /** Of the drain under way. */
+  #batch = new Batch();
+  #says: Says[] = [];
+  /** Prefixes named in all that was flushed. */
+  #named = 0;
 
-  /**
-   * @param families   negotiated; each is owed an End-of-RIB after the initial dump (RFC 4724 §2)
-   * @param isEndHeld  it waits for `release`: we do not know all routes ourselves yet (§4.1)
-   */
-  constructor(families: readonly Family[], isEndHeld = false) {
+  constructor(rib: LocRib, attributes: Counted<PathAttributes>, options: OutOptions) {
+    const {
+      families,
+      rule,
+      isEndHeld = false,
+      several = new Map(),
+      limits,
+      isRefreshMarked = false,
+    } = options;
+    this.#rib = rib;
+    this.#attributes = attributes;
+    this.#rule = rule;
     this.#endOfRibDue = families;
     this.#isEndHeld = isEndHeld;
+    this.#several = several;
+    this.#isRefreshMarked = isRefreshMarked;
+    for (const [family, most] of limits ?? []) this.#limits.set(family, new Lowest(most));
+    this.#walks = [{ families, isAgain: false, at: 1 }];
+    this.#reader = rib.changes.open();
+    if (several.size > 0) rib.readersOfAll += 1;
   }
 
   /** The End-of-RIB may go out. */
@@ -32,28 +101,43 @@ export class AdjRibOut {
     this.#isEndHeld = false;
   }
 
-  /** Prefixes the neighbour has been told and not untold. */
+  /** Prefixes, or paths of them, that the neighbour has been told and not untold. */
   get size(): number {
-    return this.#routes.actualCount;
+    return this.#sizes['ipv4-unicast'] + this.#sizes['ipv6-unicast'];
   }
 
-  /** There is something to drain. */
+  /** Pages of the tables of what was told; a metric of memory. */
+  get pages(): number {
+    return this.#told.pages + this.#toldPaths.pages;
+  }
+
+  /** Prefixes that are not told because of the limit. */
+  withheldOf(family: Family): number {
+    return this.#limits.get(family)?.excess ?? 0;
+  }
+
+  /** There is something to drain, as far as a glance can tell. */
   get isDue(): boolean {
-    return this.#routes.pendingCount > 0 || (this.#endOfRibDue.length > 0 && !this.#isEndHeld);
-  }
-
-  /** What the neighbour should have for this prefix, interned; undefined: nothing. */
-  want(prefix: Prefix, attributes: PathAttributes | undefined): void {
-    if (attributes === undefined) this.#routes.unwant(prefix);
-    else this.#routes.want(prefix, attributes);
-  }
-
-  /** What the neighbour was told last. */
-  *told(): Generator<readonly [Prefix, PathAttributes]> {
-    for (const [prefix, attributes] of this.#routes.actualEntries()) {
-      const real = attributes === toldAgain ? this.#routes.desired(prefix) : attributes;
-      if (real !== undefined) yield [prefix, real];
+    const walk = this.#walks[0];
+    if (this.#endOfRibDue.length > 0 && !this.#isEndHeld) return true;
+    if (walk !== undefined && !this.#waitsForEnd(walk)) return true;
+    const { changes } = this.#rib;
+    for (let looks = 0; looks < glance; looks += 1) {
+      const net = changes.peek(this.#reader);
+      if (net === 0) return false;
+      if (this.#differs(net)) return true;
+      changes.next(this.#reader);
     }
+    return changes.peek(this.#reader) !== 0;
+  }
+
+  /** Export policy is another, or how much is told; of which families several paths are told stays for the session. */
+  renew(rule: ExportRule, several: ReadonlyMap<Family, number>, limits: ReadonlyMap<Family, number>): void {
+    this.#rule = rule;
+    this.#several = several;
+    this.#dropLimits();
+    for (const [family, most] of limits) this.#limits.set(family, new Lowest(most));
+    this.#walks.push({ families: ['ipv4-unicast', 'ipv6-unicast'], isAgain: false, at: 1 });
   }
 
   /**
@@ -61,55 +145,247 @@ export class AdjRibOut {
    * The neighbour keeps what it has, so a prefix we want no more must still be withdrawn: nothing is forgotten here.
    */
   resend(family: Family): void {
-    for (const [prefix] of [...this.#routes.actualEntries()]) {
-      if (familyOf(prefix) === family) this.#routes.observeOne(prefix, toldAgain);
-    }
+    const waiting = this.#walks.findIndex((walk) => walk.isAgain && walk.families.includes(family));
+    if (waiting >= 0) this.#walks.splice(waiting, 1);
+    this.#walks.push({ families: [family], isAgain: true, at: 0 });
   }
 
-  /** Up to `limit` prefixes as UPDATEs: withdrawals by family, then one for each attribute set; they count as told. */
-  drain(limit: number): readonly UpdateMessage[] {
-    const withdrawn = new Map<Family, Prefix[]>();
-    const announced = new Map<PathAttributes, Prefix[]>();
-    for (const op of this.#take(limit)) {
-      if (op.kind === 'delete') bucketOf(withdrawn, familyOf(op.key)).push(op.key);
-      else bucketOf(announced, op.value).push(op.key);
+  /** What the neighbour was told last, path by path. */
+  *told(): Generator<readonly [Prefix, PathAttributes]> {
+    const { routes } = this.#rib;
+    for (let net = this.#told.seek(1); net > 0; net = this.#told.seek(net + 1))
+      yield [routes.nets.prefix(net), this.#attributes.get(this.#told.get(net))];
+    for (let route = this.#toldPaths.seek(1); route > 0; route = this.#toldPaths.seek(route + 1))
+      yield [routes.nets.prefix(routes.net(route)), this.#attributes.get(this.#toldPaths.get(route))];
+  }
+
+  /** Up to `most` prefixes, and a few more where one has several paths; they count as told. */
+  drain(most: number): readonly Says[] {
+    const { changes } = this.#rib;
+    const end = this.#named + most;
+    for (let looks = most * looksPerPrefix; looks > 0 && this.#named + this.#batch.size < end; looks -= 1) {
+      const net = changes.peek(this.#reader);
+      if (net > 0) {
+        changes.next(this.#reader);
+        this.#visit(net, false);
+        continue;
+      }
+      const walk = this.#walks[0];
+      if (walk === undefined || this.#waitsForEnd(walk)) break;
+      const mark = this.#step(walk);
+      if (mark !== undefined) this.#flush(mark);
     }
-    const messages = [...withdrawn.values()].map((prefixes) => updateOf({ withdrawn: prefixes }));
-    for (const [attributes, prefixes] of announced) {
-      // Export gives a prefix a next hop of its own family, so one attribute set means one family.
-      const family = versionOf(attributes.nextHop) === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
-      messages.push(updateOf({ announced: [{ family, attributes, prefixes }] }));
-    }
-    if (this.#routes.pendingCount > 0 || this.#isEndHeld) return messages;
-    messages.push(...this.#endOfRibDue.map((family) => updateOf({ endOfRib: family })));
+    this.#flush(...this.#ends());
+    const says = this.#says;
+    this.#says = [];
+    return says;
+  }
+
+  /** The session is over; `work` gives back what it held. */
+  close(): void {
+    this.#isClosed = true;
+    this.#walks.length = 0;
+    this.#rib.changes.close(this.#reader);
+    this.#dropLimits();
+    if (this.#several.size > 0) this.#rib.readersOfAll -= 1;
+  }
+
+  /** Closed, and some is still held. */
+  get isBusy(): boolean {
+    return this.#isClosed && this.size > 0;
+  }
+
+  /** @returns  how many of `most` are left */
+  work(most: number): number {
+    let left = most;
+    let net = this.#told.seek(1);
+    for (; net > 0 && left > 0; net = this.#told.seek(net + 1), left -= 1) this.#forget(net);
+    let route = net > 0 ? 0 : this.#toldPaths.seek(1);
+    for (; route > 0 && left > 0; route = this.#toldPaths.seek(route + 1), left -= 1) this.#forgetPath(route);
+    return left;
+  }
+
+  /** The End-of-RIB goes before the first refresh (RFC 7313 §4). */
+  #waitsForEnd(walk: Walk): boolean {
+    return walk.isAgain && walk.at === 0 && this.#endOfRibDue.length > 0;
+  }
+
+  /** What was collected is said, then this. */
+  #flush(...more: readonly Says[]): void {
+    this.#named += this.#batch.size;
+    this.#says.push(...this.#batch.messages(), ...more);
+    this.#batch = new Batch();
+  }
+
+  #dropLimits(): void {
+    for (const limit of this.#limits.values())
+      for (const prefix of limit.all) this.#rib.untell(this.#rib.routes.nets.find(prefix));
+    this.#limits.clear();
+  }
+
+  #ends(): readonly UpdateMessage[] {
+    const walk = this.#walks[0];
+    const isBehind = (walk !== undefined && !walk.isAgain) || this.#rib.changes.peek(this.#reader) > 0;
+    if (isBehind || this.#isEndHeld || this.#endOfRibDue.length === 0) return noneTold;
+    const ends = this.#endOfRibDue.map(endOfRib);
     this.#endOfRibDue = [];
-    return messages;
+    return ends;
   }
 
-  /** The next ops due, marked as done. */
-  #take(limit: number): readonly Op<Prefix, PathAttributes>[] {
-    const ops: Op<Prefix, PathAttributes>[] = [];
-    for (const op of this.#routes.pending()) {
-      if (ops.length === limit) break;
-      ops.push(op);
+  /** One net further. @returns  what marks the begin or the end of a refresh, where it is marked */
+  #step(walk: Walk): RouteRefreshMessage | undefined {
+    const { nets } = this.#rib.routes;
+    const [family] = walk.families;
+    const mark = (subtype: 'begin' | 'end'): RouteRefreshMessage | undefined =>
+      walk.isAgain && this.#isRefreshMarked ? { kind: 'routeRefresh', family, subtype } : undefined;
+    const net = walk.at;
+    walk.at += 1;
+    if (net === 0) return mark('begin');
+    if (net >= nets.limit) {
+      this.#walks.shift();
+      return mark('end');
     }
-    for (const op of ops) this.#routes.done(op);
-    return ops;
+    if (nets.has(net) && walk.families.includes(this.#familyOf(net))) this.#visit(net, walk.isAgain);
+    return undefined;
+  }
+
+  #familyOf(net: number): Family {
+    return this.#rib.routes.nets.isIpv6(net) ? 'ipv6-unicast' : 'ipv4-unicast';
+  }
+
+  /** What the neighbour should have of this net, if it is told the best path only. */
+  #wanted(net: number): PathAttributes | undefined {
+    const best = this.#rib.best(net);
+    if (best === undefined) return undefined;
+    const exported = this.#rule(this.#rib.routes.nets.prefix(net), best);
+    return exported.ok ? exported.value : undefined;
+  }
+
+  #differs(net: number): boolean {
+    const { nets } = this.#rib.routes;
+    if (!nets.has(net)) return false;
+    const family = this.#familyOf(net);
+    if (this.#several.has(family) || this.#limits.has(family)) return true;
+    return this.#wanted(net) !== this.#attributes.find(this.#told.get(net));
+  }
+
+  #visit(net: number, isAgain: boolean): void {
+    const { nets } = this.#rib.routes;
+    if (!nets.has(net)) return;
+    const family = this.#familyOf(net);
+    const most = this.#several.get(family);
+    if (most !== undefined) this.#visitPaths(net, family, most, isAgain);
+    else this.#visitBest(net, family, isAgain);
+  }
+
+  #visitBest(net: number, family: Family, isAgain: boolean): void {
+    const wanted = this.#wanted(net);
+    const limit = this.#limits.get(family);
+    if (limit === undefined) {
+      this.#say(net, family, wanted, isAgain);
+      return;
+    }
+    const { nets } = this.#rib.routes;
+    const prefix = nets.prefix(net);
+    // What is counted keeps its net, or nobody would hear that it is gone.
+    const wasCounted = limit.includes(prefix);
+    if (!wasCounted && wanted !== undefined) this.#rib.tell(net);
+    const other = wanted === undefined ? limit.remove(prefix) : limit.add(prefix);
+    const say = (which: Prefix, again: boolean): void => {
+      const at = nets.find(which);
+      if (at > 0) this.#say(at, family, limit.has(which) ? this.#wanted(at) : undefined, again);
+    };
+    if (other === undefined) say(prefix, isAgain);
+    else {
+      // Who leaves goes first, so that the limit holds at every moment. It may have been named in this batch already.
+      this.#flush();
+      const leaves = limit.has(other) ? prefix : other;
+      say(leaves, false);
+      this.#flush();
+      say(leaves === other ? prefix : other, isAgain);
+    }
+    if (wasCounted && wanted === undefined) this.#rib.untell(net);
+  }
+
+  #say(net: number, family: Family, wanted: PathAttributes | undefined, isAgain: boolean): void {
+    const before = this.#told.get(net);
+    const prefix = this.#rib.routes.nets.prefix(net);
+    if (wanted === undefined) {
+      if (before === 0) return;
+      this.#batch.withdraw(family, prefix, 0);
+      this.#forget(net);
+      return;
+    }
+    if (this.#attributes.find(before) === wanted) {
+      if (isAgain) this.#batch.announce(family, prefix, 0, wanted);
+      return;
+    }
+    this.#batch.announce(family, prefix, 0, wanted);
+    this.#told.set(net, this.#attributes.hold(wanted));
+    if (before > 0) this.#attributes.drop(before);
+    else {
+      this.#sizes[family] += 1;
+      this.#rib.tell(net);
+    }
+  }
+
+  #forget(net: number): void {
+    this.#attributes.drop(this.#told.get(net));
+    this.#told.set(net, 0);
+    this.#sizes[this.#familyOf(net)] -= 1;
+    this.#rib.untell(net);
+  }
+
+  #visitPaths(net: number, family: Family, most: number, isAgain: boolean): void {
+    const { routes } = this.#rib;
+    const prefix = routes.nets.prefix(net);
+    const wanted = this.#wantedPaths(net, prefix, most);
+    for (let route = routes.head(net), next = 0; route > 0; route = next) {
+      next = routes.next(route);
+      const before = this.#toldPaths.get(route);
+      const attributes = wanted.get(route);
+      if (attributes === undefined) {
+        if (before === 0) continue;
+        this.#batch.withdraw(family, prefix, route);
+        this.#forgetPath(route);
+      } else if (this.#attributes.find(before) !== attributes) {
+        this.#batch.announce(family, prefix, route, attributes);
+        this.#toldPaths.set(route, this.#attributes.hold(attributes));
+        if (before > 0) this.#attributes.drop(before);
+        else {
+          this.#sizes[family] += 1;
+          routes.tell(route);
+        }
+      } else if (isAgain) this.#batch.announce(family, prefix, route, attributes);
+    }
+    this.#rib.release(net);
+  }
+
+  /** By route, the best of those it may be told; of two alike in everything one is enough. */
+  #wantedPaths(net: number, prefix: Prefix, most: number): ReadonlyMap<number, PathAttributes> {
+    const { routes } = this.#rib;
+    const exported = new Map<Path, PathAttributes>();
+    for (const path of this.#rib.pathsOf(net)) {
+      const verdict = this.#rule(prefix, path);
+      if (verdict.ok) exported.set(path, verdict.value);
+    }
+    const told = new Set(ranked([...exported.keys()], this.#rib.criteria, most));
+    const wanted = new Map<number, PathAttributes>();
+    for (let route = routes.head(net); route > 0; route = routes.next(route)) {
+      const path = routes.paths.find(routes.usable(route));
+      const attributes = path && told.delete(path) ? exported.get(path) : undefined;
+      if (attributes !== undefined) wanted.set(route, attributes);
+    }
+    return wanted;
+  }
+
+  #forgetPath(route: number): void {
+    const { routes } = this.#rib;
+    const net = routes.net(route);
+    this.#attributes.drop(this.#toldPaths.get(route));
+    this.#toldPaths.set(route, 0);
+    this.#sizes[routes.family(route)] -= 1;
+    routes.untell(route);
+    this.#rib.release(net);
   }
 }
-
-function bucketOf<K>(buckets: Map<K, Prefix[]>, key: K): Prefix[] {
-  const known = buckets.get(key);
-  if (known !== undefined) return known;
-  const fresh: Prefix[] = [];
-  buckets.set(key, fresh);
-  return fresh;
-}
-
-const updateOf = (part: Partial<UpdateMessage>): UpdateMessage => ({
-  kind: 'update',
-  withdrawn: [],
-  announced: [],
-  flaws: [],
-  ...part,
-});

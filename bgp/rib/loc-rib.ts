@@ -1,99 +1,237 @@
 /**
- * Loc-RIB: for each prefix the acceptable paths of all sources and the choice among them (RFC 4271 §9.1).
+ * Loc-RIB: the acceptable paths of all sources and the choice among them, net by net (RFC 4271 §9.1).
  *
- * Owned by the speaker. Writes only note which prefixes to look at again; `settle` then decides each of them once, so
- * a burst of changes to one prefix costs one decision and the outcome never depends on their order.
+ * Owned by the speaker. Writes only note which nets to look at again; `settle` then decides each of them once, so a
+ * burst of changes to one prefix costs one decision and the outcome never depends on their order. Where there is but
+ * one path, the choice is its number and costs no object.
  */
-import type { Prefix } from '../../src/lib/net.ts';
-import { type Choice, choose } from './decide.ts';
+import type { Address, Prefix } from '../../src/lib/net.ts';
+import { Changes } from './changes.ts';
+import { grown8, grown16, grown32 } from './columns.ts';
+import { type Choice, type Criteria, choose, plainCriteria } from './decide.ts';
 import type { Path } from './path.ts';
+import { Routes } from './routes.ts';
 
 export type { Choice } from './decide.ts';
 
-export interface Change {
-  readonly prefix: Prefix;
-  /** Empty: there was none. */
-  readonly before: Choice;
-  /** Empty: there is none any more. */
-  readonly after: Choice;
-}
+/** Empty: there was none, or is none any more. */
+export type OnChange = (prefix: Prefix, before: Choice, after: Choice) => void;
 
 const nothing: Choice = [];
 
 export class LocRib {
-  /** Never empty. A lone path is both all paths and the choice, in one list for all prefixes that have just this path. */
-  readonly #paths = new Map<Prefix, readonly Path[]>();
+  readonly routes = new Routes();
+  /** Nets whose best path is another; with a reader of all paths, nets of which any path is. */
+  readonly changes = new Changes();
+  /** Neighbours that are told more than the best path of a prefix (RFC 7911). */
+  readersOfAll = 0;
+  #criteria: Criteria = plainCriteria;
+  /** By net, as of the last `settle`: a number of `routes.paths`, of which it holds one reference; negative: of `#several`; 0: none. */
+  #chosen = new Int32Array(256);
+  readonly #several: (Choice | undefined)[] = [undefined];
+  readonly #freeSeveral: number[] = [];
   readonly #lone = new WeakMap<Path, Choice>();
-  /** The choices among several. */
-  readonly #choices = new Map<Prefix, Choice>();
-  /** To be decided anew, with the choice as of the last `settle`. */
-  readonly #dirty = new Map<Prefix, Choice>();
-  readonly #counts = new Map<string, number>();
+  /** To be decided anew. */
+  #dirty = new Int32Array(1024);
+  #dirtyCount = 0;
+  /** So many of them are decided. */
+  #settledTo = 0;
+  #isDirty = new Uint8Array(256);
+  /** By net: how many neighbours have been told something by its number. */
+  #told = new Uint16Array(256);
+  #size = 0;
 
   /** Prefixes for which there is a choice, once settled. */
   get size(): number {
-    return this.#paths.size;
+    return this.#size;
   }
 
-  /** How many acceptable paths a source has here. */
-  countOf(source: string): number {
-    return this.#counts.get(source) ?? 0;
+  get criteria(): Criteria {
+    return this.#criteria;
   }
 
+  /** Other criteria from now on; what they may change is for the caller to `reconsider`. */
+  set criteria(criteria: Criteria) {
+    this.#criteria = criteria;
+  }
+
+  /** The acceptable paths, in no order that means anything; two that are alike in everything are one. */
   paths(prefix: Prefix): readonly Path[] {
-    return this.#paths.get(prefix) ?? nothing;
+    return this.pathsOf(this.routes.nets.find(prefix));
   }
 
   /** As of the last `settle`. */
   choice(prefix: Prefix): Choice {
-    return this.#dirty.get(prefix) ?? this.#choices.get(prefix) ?? this.paths(prefix);
+    const net = this.routes.nets.find(prefix);
+    return net === 0 ? nothing : this.#choiceOf(this.#chosen[net] ?? 0);
   }
 
-  prefixes(): IterableIterator<Prefix> {
-    return this.#paths.keys();
+  /** As of the last `settle`. */
+  best(net: number): Path | undefined {
+    const chosen = this.#chosen[net] ?? 0;
+    return chosen < 0 ? this.#several[-chosen]?.[0] : this.routes.paths.find(chosen);
   }
 
-  /** What `source` offers for `prefix` from now on; undefined: nothing. */
-  offer(prefix: Prefix, source: string, path: Path | undefined): void {
-    const before = this.paths(prefix);
-    const known = before.find((candidate) => candidate.source.key === source);
-    if (known === path) return;
-    if (!this.#dirty.has(prefix)) this.#dirty.set(prefix, this.#choices.get(prefix) ?? before);
-    const others = known === undefined ? before : before.filter((candidate) => candidate !== known);
-    this.#put(prefix, path === undefined ? others : [...others, path]);
-    const grown = (path === undefined ? 0 : 1) - (known === undefined ? 0 : 1);
-    this.#counts.set(source, this.countOf(source) + grown);
-    if (this.countOf(source) === 0) this.#counts.delete(source);
+  /** Prefixes with an acceptable path. */
+  *prefixes(): Generator<Prefix> {
+    const { nets } = this.routes;
+    for (let net = 1; net < nets.limit; net += 1)
+      if (nets.has(net) && this.#firstUsable(net) !== 0) yield nets.prefix(net);
   }
 
-  /** Decides anew where offers changed; tells only what came out differently. */
-  settle(): readonly Change[] {
-    const changes: Change[] = [];
-    for (const [prefix, before] of this.#dirty) {
-      const paths = this.paths(prefix);
-      const after = this.#shared(choose(paths));
-      if (after === paths) this.#choices.delete(prefix);
-      else this.#choices.set(prefix, after);
-      if (!sameChoice(before, after)) changes.push({ prefix, before, after });
+  pathsOf(net: number): readonly Path[] {
+    const { routes } = this;
+    const paths: Path[] = [];
+    for (let route = routes.head(net); route > 0; route = routes.next(route)) {
+      const path = routes.paths.find(routes.usable(route));
+      if (path !== undefined && !paths.includes(path)) paths.push(path);
     }
-    this.#dirty.clear();
-    return changes;
+    return paths;
   }
 
-  #put(prefix: Prefix, paths: readonly Path[]): void {
-    if (paths.length === 0) this.#paths.delete(prefix);
-    else this.#paths.set(prefix, this.#shared(paths));
+  /** To be decided anew, and forgotten if nothing is left of it. */
+  touch(net: number): void {
+    if (net >= this.#isDirty.length) this.#grow(net + 1);
+    if (this.#isDirty[net] === 1) return;
+    this.#isDirty[net] = 1;
+    if (this.#dirtyCount === this.#dirty.length) this.#dirty = grown32(this.#dirty);
+    this.#dirty[this.#dirtyCount] = net;
+    this.#dirtyCount += 1;
   }
 
-  /** The one list of its path, if it has just one. */
-  #shared(paths: readonly Path[]): readonly Path[] {
-    const [first, second] = paths;
-    if (first === undefined || second !== undefined) return paths;
-    const known = this.#lone.get(first);
-    if (known === undefined) this.#lone.set(first, paths);
-    return known ?? paths;
+  /** Criteria or next hops are judged otherwise: all nets with such a path are decided anew. */
+  reconsider(isConcerned: (path: Path) => boolean): void {
+    const { routes } = this;
+    const known = new Map<number, boolean>([[0, false]]);
+    for (let route = 1; route < routes.limit; route += 1) {
+      const accepted = routes.usable(route);
+      let concerned = known.get(accepted);
+      if (concerned === undefined) {
+        concerned = isConcerned(routes.paths.get(accepted));
+        known.set(accepted, concerned);
+      }
+      if (concerned) this.touch(routes.net(route));
+    }
+  }
+
+  /** Nothing waits to be decided anew. */
+  get isSettled(): boolean {
+    return this.#dirtyCount === 0;
+  }
+
+  /**
+   * Decides anew where something was touched, in that order; tells only what came out differently.
+   * @param most  nets; the others are decided at the next call
+   */
+  settle(onChange: OnChange, most: number = Number.POSITIVE_INFINITY): void {
+    const end = Math.min(this.#dirtyCount, this.#settledTo + most);
+    for (; this.#settledTo < end; this.#settledTo += 1)
+      this.#settleNet(this.#dirty[this.#settledTo] as number, onChange);
+    if (end < this.#dirtyCount) return;
+    this.#dirtyCount = 0;
+    this.#settledTo = 0;
+    if (this.#dirty.length > 65_536) this.#dirty = new Int32Array(1024);
+  }
+
+  /** One neighbour more has been told of the net: its number is not given to another before all were told otherwise. */
+  tell(net: number): void {
+    this.#told[net] = (this.#told[net] as number) + 1;
+  }
+
+  untell(net: number): void {
+    this.#told[net] = (this.#told[net] as number) - 1;
+    this.release(net);
+  }
+
+  /** Forgets the net if nothing is left of it. */
+  release(net: number): void {
+    if (this.routes.head(net) > 0 || this.#chosen[net] !== 0 || this.#told[net] !== 0) return;
+    if (this.#isDirty[net] === 0 && this.routes.nets.has(net)) this.routes.nets.remove(net);
+  }
+
+  #settleNet(net: number, onChange: OnChange): void {
+    this.#isDirty[net] = 0;
+    const before = this.#chosen[net] as number;
+    const had = this.#choiceOf(before);
+    const after = this.#choose(net);
+    if (had[0] !== after[0] || this.readersOfAll > 0) this.changes.add(net);
+    if (!sameChoice(had, after)) {
+      this.#put(net, before, after);
+      onChange(this.routes.nets.prefix(net), had, after);
+    }
+    if (after.length === 0) this.release(net);
+  }
+
+  #choose(net: number): Choice {
+    const first = this.#firstUsable(net);
+    if (first === 0) return nothing;
+    if (!this.#isLone(first)) return choose(this.pathsOf(net), this.#criteria);
+    const path = this.routes.paths.get(this.routes.usable(first));
+    return this.#isEligible(path) ? this.#loneOf(path) : nothing;
+  }
+
+  #put(net: number, before: number, after: Choice): void {
+    const { paths } = this.routes;
+    const [best, second] = after;
+    let chosen = 0;
+    if (second !== undefined) {
+      const place = this.#freeSeveral.pop() ?? this.#several.length;
+      this.#several[place] = after;
+      chosen = -place;
+    } else if (best !== undefined) chosen = paths.hold(best);
+    this.#chosen[net] = chosen;
+    this.#size += (chosen === 0 ? 0 : 1) - (before === 0 ? 0 : 1);
+    if (before > 0) paths.drop(before);
+    else if (before < 0) {
+      this.#several[-before] = undefined;
+      this.#freeSeveral.push(-before);
+    }
+  }
+
+  #choiceOf(chosen: number): Choice {
+    if (chosen === 0) return nothing;
+    return chosen > 0 ? this.#loneOf(this.routes.paths.get(chosen)) : (this.#several[-chosen] ?? nothing);
+  }
+
+  /** The one list for all prefixes that have just this path. */
+  #loneOf(path: Path): Choice {
+    const known = this.#lone.get(path);
+    if (known !== undefined) return known;
+    const lone: Choice = [path];
+    this.#lone.set(path, lone);
+    return lone;
+  }
+
+  #isEligible({ source, attributes }: Path): boolean {
+    return source.type === 'local' || this.#criteria.metric(attributes.nextHop) !== undefined;
+  }
+
+  #firstUsable(net: number): number {
+    const { routes } = this;
+    let route = routes.head(net);
+    while (route !== 0 && routes.usable(route) === 0) route = routes.next(route);
+    return route;
+  }
+
+  #isLone(first: number): boolean {
+    const { routes } = this;
+    for (let route = routes.next(first); route > 0; route = routes.next(route))
+      if (routes.usable(route) !== 0) return false;
+    return true;
+  }
+
+  #grow(least: number): void {
+    this.#isDirty = grown8(this.#isDirty, least);
+    this.#chosen = grown32(this.#chosen, least);
+    this.#told = grown16(this.#told, least);
   }
 }
 
 const sameChoice = (a: Choice, b: Choice): boolean =>
-  a.length === b.length && a.every((path, index) => path === b[index]);
+  a === b || (a.length === b.length && a.every((path, index) => path === b[index]));
+
+/** Asked of all paths: does it lead by one of these next hops? */
+export const leadsBy =
+  (nextHops: ReadonlySet<Address>) =>
+  ({ source, attributes }: Path): boolean =>
+    source.type !== 'local' && nextHops.has(attributes.nextHop);

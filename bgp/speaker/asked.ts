@@ -3,7 +3,7 @@ import type { BfdState } from '../session/event.ts';
 import { ceaseReasons } from '../wire/iana.ts';
 import type { SpeakerEvent } from './event.ts';
 import type { Session } from './neighbour.ts';
-import { refresh, reimport } from './routes.ts';
+import { refresh } from './routes.ts';
 import { drive } from './sessions.ts';
 import { log, type Turn } from './turn.ts';
 
@@ -30,8 +30,10 @@ const words: Readonly<Record<How, string>> = {
 const soft: Readonly<Record<Exclude<How, 'hard'>, (turn: Turn, session: Session) => void>> = {
   softIn: (turn, session) => {
     const { source, side, negotiated, accept, adjRibIn } = session;
-    if (!negotiated.routeRefresh) reimport(turn, source, accept, adjRibIn.entries());
-    else
+    if (!negotiated.routeRefresh) {
+      adjRibIn.reimport(accept);
+      turn.speaker.jobs.add(adjRibIn);
+    } else
       for (const family of negotiated.families)
         turn.effects.push({
           kind: 'send',

@@ -5,16 +5,20 @@
  * (a hold time counts from the next OPEN on). Policies are asked again of what the RIBs hold, without any reset.
  */
 import { type IpVersion, versionOf } from '../../src/lib/net.ts';
+import { ok } from '../../src/lib/result.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import { compileExport } from '../policy/export.ts';
-import { compileGuard, compileImport } from '../policy/import.ts';
+import { compileGuard, compileImport, type ImportRule } from '../policy/import.ts';
 import type { Path } from '../rib/path.ts';
 import { ceaseReasons } from '../wire/iana.ts';
 import { expectedPeers } from './dynamic.ts';
-import { reexport, reimport } from './routes.ts';
+import type { Neighbour } from './neighbour.ts';
+import { decideBy } from './next-hops.ts';
+import { reexport } from './routes.ts';
 import { sameData } from './same.ts';
 import { drive, endPeer, startPeer } from './sessions.ts';
-import { amend, amendSession, localKey, type Turn } from './turn.ts';
+import { staleRule } from './stale.ts';
+import { amend, amendSession, type Turn } from './turn.ts';
 
 export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
   const { life } = turn.speaker;
@@ -23,6 +27,7 @@ export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
   life.config = next;
   if (next !== undefined && !sameData(before && guardParts(before), guardParts(next)))
     life.guard = compileGuard(next);
+  decideBy(turn, next?.decision);
   endPeers(turn, before, next);
   originate(turn, before, next);
   if (next === undefined) return;
@@ -48,7 +53,8 @@ function endPeers(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerCo
 /** What cannot change under a living session: it is in the OPEN, or in the connection itself. */
 const sessionParts = (peer: PeerConfig) => {
   const { address, port, peerAsn, localAsn, localAddress, families, password, ttlSecurity, blocked } = peer;
-  const { role, addPath, longLivedMs, notificationRestart, extendedNextHop, connect, peerAsns } = peer;
+  const { role, addPath, longLivedMs, notificationRestart, extendedNextHop, connect, peerAsns, isClient } =
+    peer;
   const connection = [
     address,
     port,
@@ -59,6 +65,7 @@ const sessionParts = (peer: PeerConfig) => {
     ttlSecurity,
     blocked,
     connect,
+    isClient,
   ];
   const isOneAddPath = [addPath?.receive, addPath?.send !== undefined]; // how many are sent is no part of the OPEN
   const open = [families, role, isOneAddPath, longLivedMs, notificationRestart, extendedNextHop, peerAsns];
@@ -83,13 +90,20 @@ function followPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
 function originate(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig | undefined): void {
   const isPathSame = sameData(before?.ownAddress, next?.ownAddress);
   if (isPathSame && sameData(before?.origins, next?.origins)) return;
-  const { locRib } = turn.speaker;
+  const { locals } = turn.speaker;
   const [had, wanted] = [new Set(before?.origins), new Set(next?.origins)];
-  const paths = { 4: localPath(turn, 4), 6: localPath(turn, 6) };
-  for (const prefix of had) if (!wanted.has(prefix)) locRib.offer(prefix, localKey, undefined);
-  for (const prefix of wanted)
-    if (!isPathSame || !had.has(prefix)) locRib.offer(prefix, localKey, paths[versionOf(prefix)]);
+  for (const prefix of had) if (!wanted.has(prefix)) locals.withdraw(prefix, 0);
+  const fresh = [...wanted].filter((prefix) => !isPathSame || !had.has(prefix));
+  for (const version of [4, 6] as const) {
+    const path = localPath(turn, version);
+    const prefixes = fresh.filter((prefix) => versionOf(prefix) === version);
+    if (path === undefined) for (const prefix of prefixes) locals.withdraw(prefix, 0);
+    else locals.announce(families[version], prefixes, undefined, path, acceptAll, Number.POSITIVE_INFINITY);
+  }
 }
+
+const families = { 4: 'ipv4-unicast', 6: 'ipv6-unicast' } as const;
+const acceptAll: ImportRule = (_prefix, path) => ok(path);
 
 function localPath(turn: Turn, version: IpVersion): Path | undefined {
   const { life, origins, attributes } = turn.speaker;
@@ -136,25 +150,35 @@ function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: Spea
   const isAllImportOther = !sameData(importParts(before), importParts(next));
   const isAllExportOther = !sameData(exportParts(before), exportParts(next));
   const wanted = new Map(expectedPeers(turn, next).map((peer) => [peer.key, peer]));
-  const { guard } = turn.speaker.life;
-  for (const [key, { config: was, session, stale }] of turn.speaker.neighbours) {
+  for (const [key, neighbour] of turn.speaker.neighbours) {
+    const { config: was } = neighbour;
     const config = wanted.get(key) ?? was;
-    const isImportOther = isAllImportOther || !sameData(importPeerParts(was), importPeerParts(config));
-    const isExportOther = isAllExportOther || !sameData(exportPeerParts(was), exportPeerParts(config));
-    if (stale !== undefined && isImportOther)
-      reimport(turn, stale.source, compileImport(next, config, guard, turn.speaker.attributes), stale.routes);
-    if (session === undefined) continue;
-    if (isImportOther) {
-      const accept = compileImport(next, config, guard, turn.speaker.attributes);
-      const renewed = { ...session, accept };
-      amendSession(turn, key, { accept: renewed.accept });
-      reimport(turn, renewed.source, renewed.accept, renewed.adjRibIn.entries());
-      turn.shown.add(key);
-    }
-    if (isExportOther) {
-      const rule = compileExport(next, config, session.negotiated, turn.speaker.attributes);
-      amendSession(turn, key, { export: rule });
-      reexport(turn, { ...session, export: rule });
-    }
+    if (isAllImportOther || !sameData(importPeerParts(was), importPeerParts(config)))
+      renewImport(turn, neighbour, next, config);
+    if (isAllExportOther || !sameData(exportPeerParts(was), exportPeerParts(config)))
+      renewExport(turn, neighbour, next, config);
   }
+}
+
+function renewImport(
+  turn: Turn,
+  { adjRibIn, session, stale }: Neighbour,
+  next: SpeakerConfig,
+  config: PeerConfig,
+): void {
+  if (session === undefined && stale === undefined) return;
+  const { attributes, life, jobs } = turn.speaker;
+  const accept = compileImport(next, config, life.guard, attributes);
+  if (session !== undefined) amendSession(turn, config.key, { accept });
+  if (stale !== undefined) amend(turn, config.key, { stale: { ...stale, accept } });
+  adjRibIn.reimport(accept, stale && staleRule({ ...stale, accept }, attributes));
+  jobs.add(adjRibIn);
+  turn.shown.add(config.key);
+}
+
+function renewExport(turn: Turn, { session }: Neighbour, next: SpeakerConfig, config: PeerConfig): void {
+  if (session === undefined) return;
+  const rule = compileExport(next, config, session.negotiated, turn.speaker.attributes);
+  amendSession(turn, config.key, { export: rule });
+  reexport(turn, { ...session, export: rule }, config);
 }

@@ -1,6 +1,7 @@
 /** The end of a neighbour that came by itself: see dynamic.ts. */
 import type { BgpState } from '../../src/model/status.ts';
 import type { Neighbour } from './neighbour.ts';
+import { retire } from './routes.ts';
 import { drop } from './stale.ts';
 import { log, type Turn } from './turn.ts';
 
@@ -10,6 +11,7 @@ export function dismiss(turn: Turn, key: string): void {
   if (neighbour?.config.dynamic === undefined || !isOver(neighbour)) return;
   log(turn, 'info', 'the neighbour has gone', neighbour.config);
   drop(turn, key);
+  retire(turn, neighbour);
   for (const name of neighbour.peer.timers)
     turn.effects.push({ kind: 'stopTimer', timer: { owner: 'peer', peer: key, name } });
   turn.speaker.neighbours.delete(key);

@@ -8,6 +8,7 @@ import type { Address, Millis, Prefix } from '../../src/lib/net.ts';
 import type { SpeakerConfig } from '../config.ts';
 import type { BfdState, PeerEvent, PeerTimer, Side } from '../session/event.ts';
 import type { CodecContext, Message } from '../wire/message.ts';
+import type { KernelRoute } from './kernel-route.ts';
 
 /** Timers are named by owner and name; starting one replaces the running one of that name. */
 export type SpeakerTimer =
@@ -46,6 +47,10 @@ export type SpeakerEvent =
     }
   /** BFD's state of the path to this neighbour changed; `why` in words. Heard of a peer that is not there yet, too. */
   | { readonly kind: 'bfd'; readonly peer: string; readonly state: BfdState; readonly why: string }
+  /** How tracked next hops are reached from now on: metric of the route that leads there; undefined: they are unreachable. */
+  | { readonly kind: 'nextHops'; readonly changes: readonly (readonly [Address, number | undefined])[] }
+  /** Answers the effect of that name. */
+  | { readonly kind: 'continue' }
   /** Answers `wantWrite`: the connection can take bytes now. */
   | { readonly kind: 'writable'; readonly peer: string; readonly side: Side }
   /**
@@ -70,15 +75,17 @@ export type SpeakerEffect =
    * (RFC 9687 §3.2). Ends with the connection.
    */
   | { readonly kind: 'watchSend'; readonly peer: string; readonly side: Side; readonly after: Millis }
+  /** Answer `nextHops` once for each of these, and again whenever it is reached otherwise, until it is untracked. */
+  | { readonly kind: 'track'; readonly nextHops: readonly Address[] }
+  | { readonly kind: 'untrack'; readonly nextHops: readonly Address[] }
+  /** Large tables are being worked on: answer `continue` once, after what waits already. */
+  | { readonly kind: 'continue' }
   /** There are routes to send: answer `writable` once, when the connection can take bytes. */
   | { readonly kind: 'wantWrite'; readonly peer: string; readonly side: Side }
   | { readonly kind: 'startTimer'; readonly timer: SpeakerTimer; readonly after: Millis }
   | { readonly kind: 'stopTimer'; readonly timer: SpeakerTimer }
-  /**
-   * The learned route the kernel should have: next hops of the best path and of those equal to it, ascending, each
-   * once; undefined: none of ours. What we originate ourselves is never one.
-   */
-  | { readonly kind: 'fib'; readonly prefix: Prefix; readonly nextHops: readonly Address[] | undefined }
+  /** The learned route the kernel should have. What we originate ourselves is never one. */
+  | { readonly kind: 'fib'; readonly prefix: Prefix; readonly nextHops: KernelRoute }
   /**
    * Once per life: every configured peer has told all it knows (End-of-RIB), or the wait for them is over. Before it,
    * routes of ours that an earlier life left in the kernel must not be swept.

@@ -3,15 +3,16 @@
  *
  * Records are replaced, never changed; the RIBs inside are changed in place. Owner: the speaker's table of neighbours.
  */
-import type { Millis, Prefix } from '../../src/lib/net.ts';
+import type { Millis } from '../../src/lib/net.ts';
 import type { PeerConfig } from '../config.ts';
 import type { ExportRule } from '../policy/export.ts';
 import type { ImportRule } from '../policy/import.ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
 import type { AdjRibOut } from '../rib/adj-rib-out.ts';
-import type { Path, Source } from '../rib/path.ts';
+import type { Source } from '../rib/path.ts';
 import type { DownReason, Negotiated, Side } from '../session/event.ts';
 import type { PeerState } from '../session/transition.ts';
+import type { Family } from '../wire/message.ts';
 
 export interface Neighbour {
   readonly config: PeerConfig;
@@ -22,15 +23,22 @@ export interface Neighbour {
   readonly lastError: string | undefined;
   /** The same as data; undefined: it never was, or is only `lastError` (PeerConfig.blocked). */
   readonly lastDown: DownReason | undefined;
+  /** What it told us, in this session and, as far as it is kept, in earlier ones. */
+  readonly adjRibIn: AdjRibIn;
   /** Defined exactly while Established. */
   readonly session: Session | undefined;
-  /** Routes of its last session, kept while it restarts; what it tells again leaves here (RFC 4724 §4.2). */
+  /** Defined while routes of its last session are kept and not all are told again (RFC 4724 §4.2). */
   readonly stale: Stale | undefined;
 }
 
 export interface Stale {
-  readonly source: Source;
-  readonly routes: Map<Prefix, Path>;
+  /** By family: when those that are still stale go, or become long-lived. */
+  readonly until: ReadonlyMap<Family, Millis>;
+  /** Those that outlive the restart time, each for so long, in ms (RFC 9494). */
+  readonly longLived: ReadonlyMap<Family, number>;
+  /** Of these, the ones that do so by now: their routes carry LLGR_STALE. */
+  readonly marked: ReadonlySet<Family>;
+  readonly accept: ImportRule;
 }
 
 /** One Established session: born and dead with it, so nothing of an earlier one can leak into the next. */
@@ -44,6 +52,10 @@ export interface Session {
   readonly export: ExportRule;
   /** `wantWrite` was asked and not yet answered. */
   readonly isWriteWanted: boolean;
+  /** Families the neighbour is telling again, from its BoRR to its EoRR (RFC 7313). */
+  readonly refreshing: ReadonlySet<Family>;
+  /** Of which limits it was said in this session that the neighbour is near or above them. */
+  readonly warned: ReadonlySet<string>;
   /** UPDATEs of this session that RFC 7606 had us repair. */
   readonly flawed: number;
 }

@@ -25,10 +25,10 @@ export const peerStatuses = (speaker: Speaker): readonly PeerReport[] =>
     ...[...speaker.neighbours.values()].filter(({ config }) => config.dynamic !== undefined),
   ]
     .filter((neighbour) => neighbour !== undefined)
-    .map((neighbour) => peerReport(speaker, neighbour));
+    .map(peerReport);
 
-function peerReport(speaker: Speaker, neighbour: Neighbour): PeerReport {
-  const { config, peer, since, lastError, session, stale } = neighbour;
+function peerReport(neighbour: Neighbour): PeerReport {
+  const { config, peer, since, lastError, session, stale, adjRibIn } = neighbour;
   return {
     name: config.name,
     address: formatAddress(config.address),
@@ -41,8 +41,9 @@ function peerReport(speaker: Speaker, neighbour: Neighbour): PeerReport {
     localAsn: config.localAsn,
     peerAsn: config.peerAsn,
     families: session?.negotiated.families ?? config.families,
-    prefixesReceived: session?.adjRibIn.size ?? 0,
-    prefixesAccepted: session === undefined ? 0 : speaker.locRib.countOf(config.key),
+    prefixesReceived:
+      session === undefined ? 0 : adjRibIn.size + (stale === undefined ? adjRibIn.staleSize : 0),
+    prefixesAccepted: session === undefined ? 0 : adjRibIn.acceptedSize,
     prefixesAdvertised: session?.adjRibOut.size ?? 0,
     ...(session === undefined
       ? {}
@@ -50,7 +51,7 @@ function peerReport(speaker: Speaker, neighbour: Neighbour): PeerReport {
           peerId: formatIpv4(session.negotiated.peerId),
           holdTimeSeconds: session.negotiated.holdTimeMs / 1000,
         }),
-    ...(stale === undefined ? {} : { keptRoutes: stale.routes.size }),
+    ...(stale === undefined ? {} : { keptRoutes: adjRibIn.staleSize }),
     ...(lastError === undefined ? {} : { lastError }),
   };
 }
@@ -113,7 +114,7 @@ function standing(
   shown: PathAttributes = path.attributes,
 ): RouteStatus {
   const { locRib } = speaker;
-  const reasons = explain(locRib.paths(prefix), locRib.choice(prefix));
+  const reasons = explain(locRib.paths(prefix), locRib.choice(prefix), locRib.criteria);
   return describe(speaker, prefix, path, shown, reasons.get(path) ?? 'not yet decided');
 }
 

@@ -2,39 +2,34 @@
  * The flow of routes: Adj-RIB-In, import policy, Loc-RIB, export policy, Adj-RIB-Out and kernel.
  *
  * Each function moves one step of it; `propagate` runs once at the end of a turn, over what changed and nothing else.
+ * What takes longer than a turn may last, however large the tables are, is a job: see `proceed`.
  */
-import { type Address, compareAddresses, type Prefix } from '../../src/lib/net.ts';
-import type { ImportRule } from '../policy/import.ts';
+import type { PeerConfig } from '../config.ts';
 import type { Choice } from '../rib/loc-rib.ts';
-import { familyOf, type Path, type Source } from '../rib/path.ts';
-import type { Family, PathAttributes, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
-import type { Session } from './neighbour.ts';
-import { refreshStale } from './stale.ts';
+import type { Family, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
+import { type KernelRoute, kernelRoute, sameKernelRoute } from './kernel-route.ts';
+import { limitsOf, roomOf, severalOf } from './limits.ts';
+import type { Neighbour, Session } from './neighbour.ts';
+import { retold } from './stale.ts';
 import { amendSession, log, type Turn } from './turn.ts';
 
 /** Withdrawals first: a prefix both withdrawn and announced in one UPDATE is announced (RFC 4271 §4.3). */
 export function learn(turn: Turn, session: Session, update: UpdateMessage): void {
-  const { adjRibIn, source, negotiated } = session;
-  for (const prefix of update.withdrawn) {
-    if (adjRibIn.delete(prefix)) turn.speaker.locRib.offer(prefix, source.key, undefined);
-  }
-  for (const { family, attributes, prefixes } of update.announced) {
+  const { adjRibIn, source, negotiated, accept } = session;
+  const { withdrawn, withdrawnIds } = update;
+  for (const [index, prefix] of withdrawn.entries()) adjRibIn.withdraw(prefix, withdrawnIds?.[index] ?? 0);
+  const config = turn.speaker.neighbours.get(source.key)?.config;
+  for (const { family, attributes, prefixes, pathIds } of update.announced) {
     if (!negotiated.families.includes(family)) continue;
     const path = adjRibIn.path(attributes);
-    for (const prefix of prefixes) {
-      adjRibIn.set(prefix, path);
-      offer(turn, session, prefix, path);
-    }
+    adjRibIn.announce(family, prefixes, pathIds, path, accept, roomOf(config, family));
   }
-  refreshStale(turn, source.key, update);
-  if (update.endOfRib !== undefined) adjRibIn.completed(update.endOfRib);
+  if (update.endOfRib !== undefined) {
+    adjRibIn.completed(update.endOfRib);
+    retold(turn, source.key, update.endOfRib);
+  }
   turn.shown.add(source.key);
   if (update.flaws.length > 0) noteFlaws(turn, session, update);
-}
-
-function offer(turn: Turn, session: Pick<Session, 'source' | 'accept'>, prefix: Prefix, path: Path): void {
-  const accepted = session.accept(prefix, path);
-  turn.speaker.locRib.offer(prefix, session.source.key, accepted.ok ? accepted.value : undefined);
 }
 
 /** A neighbour's faults are told at the 1st, 2nd, 4th, 8th… UPDATE of a session, so that it cannot flood the log. */
@@ -47,77 +42,77 @@ function noteFlaws(turn: Turn, session: Session, update: UpdateMessage): void {
   log(turn, 'warn', `malformed UPDATE, number ${flawed} of this session: ${why}`, peer);
 }
 
-/** The session is gone, and every route it taught us with it (RFC 4271 §8.2.2), but for those of families that are kept. */
-export function forget(turn: Turn, session: Session, kept: readonly Family[]): void {
-  for (const [prefix] of session.adjRibIn.entries()) {
-    if (!kept.includes(familyOf(prefix))) turn.speaker.locRib.offer(prefix, session.source.key, undefined);
-  }
-}
-
-/** Import policy changed: asks it again of everything the neighbour told us. */
-export function reimport(
-  turn: Turn,
-  source: Source,
-  accept: ImportRule,
-  routes: Iterable<readonly [Prefix, Path]>,
-): void {
-  for (const [prefix, path] of routes) offer(turn, { source, accept }, prefix, path);
-}
-
-/** Export policy changed, or the session is new: asks it of everything we have chosen. */
-export function reexport(turn: Turn, session: Session): void {
-  const { locRib } = turn.speaker;
-  for (const prefix of locRib.prefixes()) tell(session, prefix, locRib.choice(prefix));
+/** Export policy changed: asks it of everything we have chosen. */
+export function reexport(turn: Turn, session: Session, config: PeerConfig): void {
+  const { adjRibOut, negotiated } = session;
+  adjRibOut.renew(session.export, severalOf(config, negotiated), limitsOf(config));
   turn.due.add(session.source.key);
 }
 
 export function refresh(turn: Turn, session: Session, message: RouteRefreshMessage): void {
-  if (message.family === undefined || !session.negotiated.families.includes(message.family)) return;
-  session.adjRibOut.resend(message.family);
-  turn.due.add(session.source.key);
+  const { family } = message;
+  if (family === undefined || !session.negotiated.families.includes(family)) return;
+  if (message.subtype === 'begin') beginAgain(turn, session, family);
+  else if (message.subtype === 'end') endAgain(turn, session, family);
+  else {
+    session.adjRibOut.resend(family);
+    turn.due.add(session.source.key);
+  }
 }
 
-function tell(session: Session, prefix: Prefix, choice: Choice): void {
-  session.adjRibOut.want(prefix, exportOf(session, prefix, choice));
+/**
+ * BoRR: what the neighbour does not say again before EoRR is gone (RFC 7313 §4.2). One that restarted owes its End-of-RIB
+ * first; until then what it says has that meaning, and this is ignored.
+ */
+function beginAgain(turn: Turn, { adjRibIn, source, refreshing }: Session, family: Family): void {
+  if (turn.speaker.neighbours.get(source.key)?.stale?.until.has(family) === true) return;
+  adjRibIn.grow(family);
+  amendSession(turn, source.key, { refreshing: new Set([...refreshing, family]) });
 }
 
-function exportOf(session: Session, prefix: Prefix, [best]: Choice): PathAttributes | undefined {
-  if (best === undefined) return undefined;
-  const exported = session.export(prefix, best);
-  return exported.ok ? exported.value : undefined;
+function endAgain(turn: Turn, { adjRibIn, source, refreshing }: Session, family: Family): void {
+  if (!refreshing.has(family)) return;
+  amendSession(turn, source.key, { refreshing: new Set([...refreshing].filter((one) => one !== family)) });
+  adjRibIn.void(family);
+  turn.speaker.jobs.add(adjRibIn);
 }
 
-/** Decides what has to be decided anew; the outcome goes to the kernel and to every neighbour. */
+/** Goes on with what large tables need, some rows a turn. */
+export function proceed(turn: Turn): void {
+  const { jobs, life, rowsPerTurn } = turn.speaker;
+  if (life.isContinuing) return;
+  let left = rowsPerTurn;
+  for (const job of jobs) {
+    left = job.work(left);
+    if (!job.isBusy) jobs.delete(job);
+    if (left <= 0) break;
+  }
+}
+
+/** There is more than one turn may take: whoever carries out our effects sees to it that there is a next. */
+export function goOn(turn: Turn): void {
+  const { jobs, life, locRib } = turn.speaker;
+  if (life.isContinuing || (jobs.size === 0 && locRib.isSettled)) return;
+  life.isContinuing = true;
+  turn.effects.push({ kind: 'continue' });
+}
+
+/** Decides what has to be decided anew; the outcome goes to the kernel and, in time, to every neighbour. */
 export function propagate(turn: Turn): void {
-  const { locRib, neighbours } = turn.speaker;
-  const changes = locRib.settle();
-  if (changes.length === 0) return;
-  const known = new Map<Choice, readonly Address[] | undefined>(); // of one path is one choice, so they are few
-  const nextHopsOf = (choice: Choice): readonly Address[] | undefined => {
-    if (!known.has(choice)) known.set(choice, kernelNextHops(choice));
+  const { locRib, neighbours, onBest, rowsPerTurn } = turn.speaker;
+  const known = new Map<Choice, KernelRoute>(); // of one path is one choice, so they are few
+  const routeOf = (choice: Choice): KernelRoute => {
+    if (!known.has(choice)) known.set(choice, kernelRoute(choice));
     return known.get(choice);
   };
-  for (const { prefix, before, after } of changes) {
-    const nextHops = nextHopsOf(after);
-    if (!sameNextHops(nextHopsOf(before), nextHops)) turn.effects.push({ kind: 'fib', prefix, nextHops });
-  }
-  for (const [key, { session }] of neighbours) {
-    if (session === undefined) continue;
-    for (const { prefix, after } of changes) tell(session, prefix, after);
-    turn.due.add(key);
-  }
+  locRib.settle((prefix, before, after) => {
+    if (onBest !== undefined && before[0] !== after[0]) onBest(prefix, before[0], after[0]);
+    const nextHops = routeOf(after);
+    if (!sameKernelRoute(routeOf(before), nextHops)) turn.effects.push({ kind: 'fib', prefix, nextHops });
+  }, rowsPerTurn);
+  if (locRib.changes.end === turn.changesAt) return;
+  for (const [key, { session }] of neighbours) if (session !== undefined) turn.due.add(key);
 }
-
-/** What the kernel should have; undefined for a prefix that is ours or nobody's. */
-function kernelNextHops(choice: Choice): readonly Address[] | undefined {
-  const [best] = choice;
-  return best === undefined || best.source.type === 'local'
-    ? undefined
-    : choice.map((path) => path.attributes.nextHop).sort(compareAddresses);
-}
-
-const sameNextHops = (a: readonly Address[] | undefined, b: readonly Address[] | undefined): boolean =>
-  a === b || (a?.length === b?.length && (a ?? []).every((nextHop, index) => nextHop === b?.[index]));
 
 /** Prefixes told in one go; then others get their turn, and what changed meanwhile goes out in its newest form. */
 const batchPrefixes = 4000;
@@ -140,4 +135,10 @@ export function askToWrite(turn: Turn): void {
     amendSession(turn, key, { isWriteWanted: true });
     turn.effects.push({ kind: 'wantWrite', peer: key, side: session.side });
   }
+}
+
+/** The neighbour is none any more: what it told us goes, and its place in the tables with it. */
+export function retire(turn: Turn, { adjRibIn }: Neighbour): void {
+  adjRibIn.close();
+  if (adjRibIn.isBusy) turn.speaker.jobs.add(adjRibIn);
 }

@@ -14,8 +14,9 @@ import type { Local } from '../session/open.ts';
 import { bgpStateOf, createPeer, stepPeer } from '../session/peer.ts';
 import type { Message } from '../wire/message.ts';
 import { dismiss } from './dismiss.ts';
+import { heed, limitsOf, severalOf } from './limits.ts';
 import type { Session } from './neighbour.ts';
-import { forget, learn, reexport, refresh } from './routes.ts';
+import { learn, refresh, retire } from './routes.ts';
 import { drop, greet, keep } from './stale.ts';
 import { amend, log, type Turn } from './turn.ts';
 
@@ -26,6 +27,7 @@ export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): 
     since: turn.now,
     lastError: peer.blocked,
     lastDown: undefined,
+    adjRibIn: new AdjRibIn(turn.speaker.locRib, turn.speaker.attributes),
     session: undefined,
     stale: undefined,
   });
@@ -44,8 +46,10 @@ export function localOf(turn: Turn, { asn, routerId, forwarding }: SpeakerConfig
 /** Cease with this subcode (RFC 4486); the record is gone afterwards. */
 export function endPeer(turn: Turn, key: string, subcode: number, why: string): void {
   drive(turn, key, { kind: 'ManualStop', subcode, why });
-  if (!turn.speaker.neighbours.has(key)) return; // a dynamic one is gone already
+  const neighbour = turn.speaker.neighbours.get(key);
+  if (neighbour === undefined) return; // a dynamic one is gone already
   drop(turn, key);
+  retire(turn, neighbour);
   turn.speaker.neighbours.delete(key);
   turn.shown.add(key);
 }
@@ -110,15 +114,29 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
     port: peer.port,
     ...(peer.isClient === true ? { isClient: true as const } : {}),
   };
+  const { speaker } = turn;
+  const adjRibIn = speaker.neighbours.get(peer.key)?.adjRibIn;
+  if (adjRibIn === undefined) return;
+  adjRibIn.open(source);
+  const rule = compileExport(config, peer, negotiated, speaker.attributes);
   const session: Session = {
     side,
     negotiated,
     source,
-    adjRibIn: new AdjRibIn(source, turn.speaker.attributes),
-    adjRibOut: new AdjRibOut(negotiated.families, turn.speaker.life.isDeferring),
-    accept: compileImport(config, peer, guard, turn.speaker.attributes),
-    export: compileExport(config, peer, negotiated, turn.speaker.attributes),
+    adjRibIn,
+    adjRibOut: new AdjRibOut(speaker.locRib, speaker.told, {
+      families: negotiated.families,
+      rule,
+      isEndHeld: speaker.life.isDeferring,
+      several: severalOf(peer, negotiated),
+      limits: limitsOf(peer),
+      isRefreshMarked: canMarkRefresh(negotiated),
+    }),
+    accept: compileImport(config, peer, guard, speaker.attributes),
+    export: rule,
     isWriteWanted: false,
+    refreshing: new Set(),
+    warned: new Set(),
     flawed: 0,
   };
   amend(turn, peer.key, { session });
@@ -127,8 +145,14 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
   if (sendHold > 0) turn.effects.push({ kind: 'watchSend', peer: peer.key, side, after: millis(sendHold) });
   log(turn, 'info', `session is up for ${negotiated.families.join(', ')}`, peer);
   greet(turn, peer.key, negotiated);
-  reexport(turn, session);
+  turn.due.add(peer.key);
 }
+
+/** RFC 7313 §3: both sides said so. */
+const canMarkRefresh = ({ sent, received }: Negotiated): boolean =>
+  [sent, received].every(({ capabilities }) =>
+    capabilities.some(({ kind }) => kind === 'enhancedRouteRefresh'),
+  );
 
 /** Of a neighbour whose AS was to be learned it is known now. */
 function withPeerAsn(turn: Turn, peer: PeerConfig, { peerAsn }: Negotiated): PeerConfig {
@@ -142,7 +166,10 @@ function sessionDown(turn: Turn, peer: PeerConfig, reason: DownReason): void {
   const session = turn.speaker.neighbours.get(peer.key)?.session;
   amend(turn, peer.key, { session: undefined });
   noteError(turn, peer, reason, 'session is down');
-  if (session !== undefined) forget(turn, session, keep(turn, session, reason));
+  if (session === undefined) return;
+  session.adjRibOut.close();
+  turn.speaker.jobs.add(session.adjRibOut);
+  keep(turn, session, reason);
 }
 
 function noteError(turn: Turn, peer: PeerConfig, reason: DownReason, what: string): void {
@@ -153,8 +180,13 @@ function noteError(turn: Turn, peer: PeerConfig, reason: DownReason, what: strin
 }
 
 function deliver(turn: Turn, key: string, message: Message): void {
-  const session = turn.speaker.neighbours.get(key)?.session;
-  if (session === undefined) return;
-  if (message.kind === 'update') learn(turn, session, message);
-  else if (message.kind === 'routeRefresh') refresh(turn, session, message);
+  const neighbour = turn.speaker.neighbours.get(key);
+  if (neighbour?.session === undefined) return;
+  const { session, config } = neighbour;
+  if (message.kind === 'routeRefresh') refresh(turn, session, message);
+  else if (message.kind === 'update') {
+    learn(turn, session, message);
+    const stop = config.maxPrefix === undefined ? undefined : heed(turn, session, config);
+    if (stop !== undefined) drive(turn, key, stop);
+  }
 }

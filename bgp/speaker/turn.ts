@@ -3,12 +3,16 @@ import { ipv4, type Millis, type Prefix } from '../../src/lib/net.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import type { PrefixGuard } from '../policy/import.ts';
+import type { AdjRibIn } from '../rib/adj-rib-in.ts';
+import type { Counted } from '../rib/counted.ts';
 import type { LocRib } from '../rib/loc-rib.ts';
 import type { Path, PathTable, Source } from '../rib/path.ts';
 import type { AttributeTable } from '../rib/paths.ts';
 import type { BfdState } from '../session/event.ts';
+import type { PathAttributes } from '../wire/message.ts';
 import type { LogLevel, SpeakerEffect } from './event.ts';
 import type { Neighbour, Session } from './neighbour.ts';
+import type { Reach } from './reach.ts';
 
 /**
  * fresh: never configured; waiting: neighbours have not yet told all; settled: they have, or were waited for long
@@ -23,6 +27,16 @@ export interface Speaker {
   readonly locRib: LocRib;
   /** Paths of what we originate ourselves. */
   readonly origins: PathTable;
+  /** Their routes. */
+  readonly locals: AdjRibIn;
+  /** What neighbours were told, by the numbers their Adj-RIBs-Out hold. */
+  readonly told: Counted<PathAttributes>;
+  /** What takes more than one turn, however large the tables are. */
+  readonly jobs: Set<Job>;
+  /** Rows of a table that the jobs go through in one turn. */
+  readonly rowsPerTurn: number;
+  /** Absent: nobody tells of next hops, and all are reachable. */
+  readonly reach: Reach | undefined;
   /** By `PeerConfig.key`. */
   readonly neighbours: Map<string, Neighbour>;
   /** What BFD said last, by `PeerConfig.key`; kept for a peer that is made anew. */
@@ -37,8 +51,19 @@ export interface Speaker {
  */
 export type OnBest = (prefix: Prefix, before: Path | undefined, after: Path | undefined) => void;
 
+/** Work on tables that is done some rows at a time; its outcome does not depend on what happens in between. */
+export interface Job {
+  readonly isBusy: boolean;
+  /** @returns  how many of the `most` rows are left for others */
+  work(most: number): number;
+}
+
 interface Life {
   phase: Phase;
+  /** The wait for neighbours is over. */
+  hasWaited: boolean;
+  /** `continue` was asked for and has not come. */
+  isContinuing: boolean;
   config: SpeakerConfig | undefined;
   /** We know that not all routes are known yet, and so tell nobody that we have told all (RFC 4724 §4.1). */
   isDeferring: boolean;
@@ -48,6 +73,8 @@ interface Life {
 
 export interface Turn {
   readonly speaker: Speaker;
+  /** Where the changes of the Loc-RIB ended when it began. */
+  readonly changesAt: number;
   readonly now: Millis;
   readonly effects: SpeakerEffect[];
   /** Neighbours whose Adj-RIB-Out may have become due. */

@@ -179,8 +179,11 @@ export class BgpNetwork {
         host.timers.get(JSON.stringify(effect.timer))?.();
         host.timers.delete(JSON.stringify(effect.timer));
         break;
+      case 'continue':
+        this.clock.after(millis(1), () => this.#tell(host, { kind: 'continue' }));
+        break;
       case 'fib':
-        this.#program(host, effect.prefix, effect.nextHops);
+        this.#program(host, effect.prefix, effect.nextHops === 'blackhole' ? [] : effect.nextHops);
         break;
       case 'settled':
         host.settled = true;

@@ -26,13 +26,19 @@ export const announce = (attributes: PathAttributes, ...prefixes: Prefix[]): Upd
   });
 
 export class OneSpeaker {
-  readonly speaker: Speaker = createSpeaker({ random: () => 0.5 });
+  readonly speaker: Speaker;
   config: SpeakerConfig = configOf();
   now = 0;
 
+  constructor(more: { readonly tracksNextHops?: boolean } = {}) {
+    this.speaker = createSpeaker({ random: () => 0.5, ...more });
+  }
+
   tell(event: SpeakerEvent): readonly SpeakerEffect[] {
     this.now += 1;
-    return step(this.speaker, event, millis(this.now));
+    const effects = step(this.speaker, event, millis(this.now));
+    const isGoingOn = effects.some(({ kind }) => kind === 'continue');
+    return isGoingOn ? [...effects, ...this.tell({ kind: 'continue' })] : effects;
   }
 
   configure(part: Partial<SpeakerConfig>): readonly SpeakerEffect[] {
@@ -104,11 +110,11 @@ const linesOf = ({ withdrawn, announced, endOfRib }: UpdateMessage): readonly st
   ...(endOfRib === undefined ? [] : [`end of ${endOfRib}`]),
 ];
 
-/** "10.0.0.0/24 via 192.0.2.1 192.0.2.2", or "10.0.0.0/24 gone". */
+/** "10.0.0.0/24 via 192.0.2.1 192.0.2.2", "10.0.0.0/24 blackhole" or "10.0.0.0/24 gone". */
 export const fibOf = (effects: readonly SpeakerEffect[]): readonly string[] =>
   of(effects, 'fib').map(
     ({ prefix, nextHops }) =>
-      `${formatPrefix(prefix)} ${nextHops === undefined ? 'gone' : `via ${nextHops.map(formatAddress).join(' ')}`}`,
+      `${formatPrefix(prefix)} ${typeof nextHops === 'object' ? `via ${nextHops.map(formatAddress).join(' ')}` : (nextHops ?? 'gone')}`,
   );
 
 /** NOTIFICATIONs sent, as "key: code/subcode". */

@@ -1,60 +1,192 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { ImportRule } from '../../../bgp/policy/import.ts';
+import { AdjRibIn } from '../../../bgp/rib/adj-rib-in.ts';
+import { choose } from '../../../bgp/rib/decide.ts';
 import { type Choice, LocRib } from '../../../bgp/rib/loc-rib.ts';
-import { type Path, pathOf } from '../../../bgp/rib/path.ts';
+import { familyOf, type Path, pathOf, type Source } from '../../../bgp/rib/path.ts';
+import { AttributeTable } from '../../../bgp/rib/paths.ts';
+import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import type { Prefix } from '../../../src/lib/net.ts';
+import { err, ok } from '../../../src/lib/result.ts';
 import { arbitraryAttributes, sourceOf } from '../../support/routes.ts';
 import { address, prefix, v4 } from '../../support/wire.ts';
 
 const prefixes = ['10.0.0.0/24', '10.0.1.0/24', 'fd00::/64'].map(prefix);
+const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast'];
 const sources = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((text, index) =>
   sourceOf({ key: text, address: address(text), bgpId: v4(text), type: index === 0 ? 'ibgp' : 'ebgp' }),
 );
 
-const offers = fc.array(
-  fc.record({
-    prefix: fc.constantFrom(...prefixes),
-    source: fc.constantFrom(...sources),
-    attributes: fc.option(arbitraryAttributes, { nil: undefined }),
-    settles: fc.boolean(),
-  }),
-  { maxLength: 40 },
+const source = fc.nat(sources.length - 1);
+const family = fc.constantFrom(...families);
+const acts = fc.array(
+  fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        kind: fc.constant('announce'),
+        source,
+        prefix: fc.constantFrom(...prefixes),
+        pathId: fc.nat(2),
+        attributes: arbitraryAttributes,
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant('withdraw'),
+        source,
+        prefix: fc.constantFrom(...prefixes),
+        pathId: fc.nat(2),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('grow'), source, family }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('void'), source, family }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('reimport'), source, rejects: fc.nat(2) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant('work'), source, rows: fc.integer({ min: 1, max: 3 }) }),
+    },
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('settle') }) },
+  ),
+  { maxLength: 60 },
 );
 
-test('after any history the Loc-RIB is what the last offers alone would give, and its changes tell it all', () => {
-  fc.assert(
-    fc.property(offers, (history) => {
-      const rib = new LocRib();
-      const last = new Map<string, readonly [Prefix, string, Path | undefined]>();
-      const heard = new Map<Prefix, Choice>();
-      const listen = (): void => {
-        for (const { prefix: at, before, after } of rib.settle()) {
-          expect(before).toEqual(heard.get(at) ?? []);
-          if (after.length === 0) heard.delete(at);
-          else heard.set(at, after);
-        }
-      };
-      for (const { prefix: at, source, attributes, settles } of history) {
-        const path = attributes && pathOf(source, attributes);
-        rib.offer(at, source.key, path);
-        last.set(`${at} ${source.key}`, [at, source.key, path]);
-        if (settles) listen();
-      }
-      listen();
+/** What one source has told, in the plainest words: by prefix and path identifier. */
+interface Told {
+  readonly prefix: Prefix;
+  readonly attributes: PathAttributes;
+  readonly isOld: boolean;
+}
 
-      const fresh = new LocRib();
-      for (const offer of last.values()) fresh.offer(...offer);
-      fresh.settle();
-      expect(new Set(rib.prefixes())).toEqual(new Set(fresh.prefixes()));
-      for (const at of prefixes) {
-        expect(rib.choice(at)).toEqual(fresh.choice(at));
-        expect(heard.get(at) ?? []).toEqual(fresh.choice(at));
+const origins = ['igp', 'egp', 'incomplete'] as const;
+const accept =
+  (rejects: PathAttributes['origin'] | undefined): ImportRule =>
+  (_prefix, path) =>
+    path.attributes.origin === rejects ? err('not wanted') : ok(path);
+
+/** One source beside the plainest model of it. */
+class Both {
+  readonly #told = new Map<string, Told>();
+  readonly #source: Source;
+  readonly adjRibIn: AdjRibIn;
+  #rejects: PathAttributes['origin'] | undefined;
+
+  constructor(rib: LocRib, from: Source, table: AttributeTable) {
+    this.#source = from;
+    this.adjRibIn = new AdjRibIn(rib, table);
+    this.adjRibIn.open(from);
+  }
+
+  accepted(at: Prefix): readonly Path[] {
+    return [...this.#told.values()]
+      .filter((one) => one.prefix === at && one.attributes.origin !== this.#rejects)
+      .map(({ attributes }) => pathOf(this.#source, attributes));
+  }
+
+  announce(at: Prefix, pathId: number, attributes: PathAttributes): void {
+    const path = this.adjRibIn.path(attributes);
+    this.adjRibIn.announce(familyOf(at), [at], [pathId], path, accept(this.#rejects), 100);
+    this.#told.set(`${at} ${pathId}`, { prefix: at, attributes, isOld: false });
+  }
+
+  withdraw(at: Prefix, pathId: number): void {
+    const was = this.adjRibIn.withdraw(at, pathId);
+    // What is void may still be there, waiting to be swept.
+    if (this.#told.delete(`${at} ${pathId}`)) expect(was).toBe(true);
+  }
+
+  grow(of: Family): void {
+    this.void(of);
+    this.adjRibIn.grow(of);
+    for (const [key, one] of this.#told)
+      if (familyOf(one.prefix) === of) this.#told.set(key, { ...one, isOld: true });
+  }
+
+  void(of: Family): void {
+    this.adjRibIn.void(of);
+    for (const [key, one] of this.#told) if (familyOf(one.prefix) === of && one.isOld) this.#told.delete(key);
+  }
+
+  reimport(rejects: PathAttributes['origin'] | undefined): void {
+    this.#rejects = rejects;
+    this.adjRibIn.reimport(accept(rejects));
+  }
+
+  expectCounts(): void {
+    const told = [...this.#told.values()];
+    const { size, staleSize, acceptedSize } = this.adjRibIn;
+    expect([size, staleSize]).toEqual([
+      told.filter((one) => !one.isOld).length,
+      told.filter((one) => one.isOld).length,
+    ]);
+    expect(acceptedSize).toBe(told.filter((one) => one.attributes.origin !== this.#rejects).length);
+  }
+}
+
+type Act = typeof acts extends fc.Arbitrary<readonly (infer A)[]> ? A : never;
+type Row = {
+  readonly [K in Act['kind']]: (
+    act: Extract<Act, { readonly kind: K }>,
+    at: Both,
+    settle: () => void,
+  ) => void;
+};
+const rows: Row = {
+  announce: ({ prefix: at, pathId, attributes }, one) => one.announce(at, pathId, attributes),
+  withdraw: ({ prefix: at, pathId }, one) => one.withdraw(at, pathId),
+  grow: (act, one) => one.grow(act.family),
+  void: (act, one) => one.void(act.family),
+  reimport: ({ rejects }, one) => one.reimport(origins[rejects]),
+  work: (act, one) => void one.adjRibIn.work(act.rows),
+  settle: (_act, _one, settle) => settle(),
+};
+const perform = <A extends Act>(act: A, at: Both, settle: () => void): void =>
+  (rows[act.kind] as (act: A, at: Both, settle: () => void) => void)(act, at, settle);
+
+const alike = ({ source: from, attributes }: Path): unknown => [from.key, attributes];
+
+function follow(rib: LocRib, heard: Map<Prefix, Choice>, most?: number): void {
+  rib.settle((at, before, after) => {
+    expect(before).toEqual(heard.get(at) ?? []);
+    if (after.length === 0) heard.delete(at);
+    else heard.set(at, after);
+  }, most);
+}
+
+function expectSame(rib: LocRib, ends: readonly Both[], heard: ReadonlyMap<Prefix, Choice>): void {
+  for (const at of prefixes) {
+    const expected = choose(ends.flatMap((end) => end.accepted(at))).map(alike);
+    expect(rib.choice(at).map(alike)).toEqual(expected);
+    expect((heard.get(at) ?? []).map(alike)).toEqual(expected);
+  }
+  for (const end of ends) end.expectCounts();
+}
+
+test('after any history the Loc-RIB is what is left of it would give alone, and its changes tell it all', () => {
+  fc.assert(
+    fc.property(acts, (history) => {
+      const rib = new LocRib();
+      const table = new AttributeTable();
+      const ends = sources.map((one) => new Both(rib, one, table));
+      const heard = new Map<Prefix, Choice>();
+      for (const act of history) {
+        const end = ends[act.kind === 'settle' ? 0 : act.source];
+        if (end !== undefined) perform(act, end, () => follow(rib, heard, 2));
       }
-      for (const { key } of sources) {
-        const live = [...last.values()].filter(([, source, path]) => source === key && path !== undefined);
-        expect(rib.countOf(key)).toBe(live.length);
+      for (const { adjRibIn } of ends) adjRibIn.work(Number.POSITIVE_INFINITY);
+      follow(rib, heard);
+
+      expectSame(rib, ends, heard);
+
+      for (const { adjRibIn } of ends) {
+        adjRibIn.close();
+        adjRibIn.work(Number.POSITIVE_INFINITY);
       }
+      follow(rib, heard);
+      expect([rib.size, rib.routes.size, rib.routes.nets.size, rib.routes.paths.size]).toEqual([0, 0, 0, 0]);
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   );
 });

@@ -85,6 +85,7 @@ describe('a session that goes down', () => {
 describe('kernel routes', () => {
   test('lead over every equal path, ascending, each next hop once', () => {
     const one = running();
+    one.configure({ decision: { relaxAsPath: true } });
     one.hear(tor2, announce(via2, at));
     expect(fibOf(one.hear(tor1, announce(via1, at)))).toEqual(['10.2.0.0/24 via 192.0.2.1 192.0.2.2']);
     expect(fibOf(one.hear(tor1, updateOf({ withdrawn: [at] })))).toEqual(['10.2.0.0/24 via 192.0.2.2']);
@@ -122,7 +123,8 @@ describe('telling a neighbour', () => {
       (_, index): Prefix => prefix4((v4('10.128.0.0') + index * 256) as Ipv4, 24),
     );
     const asked = of(one.hear(tor1, announce(via1, ...many)), 'wantWrite');
-    expect(asked.map(({ peer }) => peer).sort()).toEqual(['node', 'tor2']);
+    // Whether there is anything to say to the one that told them is seen when it is asked.
+    expect(asked.map(({ peer }) => peer)).toEqual(expect.arrayContaining(['node', 'tor2']));
     expect(of(one.hear(tor1, updateOf({ withdrawn: many.slice(0, 1) })), 'wantWrite')).toEqual([]);
     const first = one.tell({ kind: 'writable', peer: 'node', side: 'outgoing' });
     expect(of(first, 'wantWrite').map(({ peer }) => peer)).toEqual(['node']);
@@ -239,10 +241,7 @@ describe('what is shown', () => {
   test('each path with why it is best or not, each rejected route with why', () => {
     const one = running();
     one.hear(tor1, announce({ ...via1, communities: [0xfde8_0064] }, at, prefix('192.168.0.0/24')));
-    one.hear(
-      tor2,
-      announce({ ...via2, asPath: [...sequence(64998), { kind: 'set', asns: [asn(1), asn(2)] }] }, at),
-    );
+    one.hear(tor2, announce({ ...via2, asPath: sequence(64998, 1) }, at));
     expect(
       routes(one.speaker).map((route) => `${route.prefix} ${route.from} ${route.best} ${route.reason}`),
     ).toEqual([
@@ -270,7 +269,7 @@ describe('what is shown', () => {
         reason: "not accepted: not inside any IP pool or node's pod CIDR",
       }),
     ]);
-    expect(routes(one.speaker)[2]?.asPath).toBe('64998 {1 2}');
+    expect(routes(one.speaker)[2]?.asPath).toBe('64998 1');
     one.drain(tor1);
     expect(advertisedRoutes(one.speaker, found)).toMatchObject([
       {
@@ -288,6 +287,7 @@ describe('what is shown', () => {
 
   test('equal paths as multipath', () => {
     const one = running();
+    one.configure({ decision: { relaxAsPath: true } });
     one.hear(tor1, announce(via1, at));
     one.hear(tor2, announce(via2, at));
     expect(routes(one.speaker).slice(1)).toMatchObject([

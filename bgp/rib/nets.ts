@@ -1,0 +1,168 @@
+/**
+ * The prefixes that anything is known of, each with a small number that tables are indexed by.
+ *
+ * One open-addressing hash over typed arrays for both families: a net is found by a 32-bit word (the IPv4 address, or a
+ * hash of the IPv6 prefix) and its kind (the length, shifted for IPv6). A million nets cost some 20 MB, and no object.
+ * Numbers are given again once a net is removed; 0 is none.
+ */
+import {
+  type Ipv4,
+  isPrefix4,
+  lengthOf,
+  networkOf,
+  type Prefix,
+  type Prefix6,
+  prefix4,
+} from '../../src/lib/net.ts';
+import { grown8, grownWords } from './columns.ts';
+
+/** Kinds above are those of IPv6. */
+const shift6 = 64;
+const unused = 255;
+/** 2^32 over the golden ratio: neighbouring words go far apart. */
+const factor = 0x9e37_79b1;
+
+export class Nets {
+  /** By net: the address, or the hash; of a removed net the next one that is free. */
+  #words = new Uint32Array(256);
+  #kinds = new Uint8Array(256).fill(unused);
+  /** By net, of IPv6 only. */
+  readonly #sixes: (Prefix6 | undefined)[] = [];
+  /** Nets by hash; at most half of it is taken. */
+  #slots = new Int32Array(512);
+  /** So many bits of the hash are not used. */
+  #shift = 23;
+  #free = 0;
+  #limit = 1;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Greater than every number in use; tables by net are this long. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  has(net: number): boolean {
+    return this.#kinds[net] !== unused;
+  }
+
+  isIpv6(net: number): boolean {
+    return (this.#kinds[net] as number) >= shift6;
+  }
+
+  prefix(net: number): Prefix {
+    const kind = this.#kinds[net] as number;
+    return kind < shift6 ? prefix4(this.#words[net] as Ipv4, kind) : (this.#sixes[net] as Prefix6);
+  }
+
+  /** 0: there is none. */
+  find(prefix: Prefix): number {
+    return this.#slots[this.#slotOf(prefix, wordOf(prefix), kindOf(prefix))] as number;
+  }
+
+  /** The net of this prefix, a new one if need be. */
+  add(prefix: Prefix): number {
+    const word = wordOf(prefix);
+    const kind = kindOf(prefix);
+    const slot = this.#slotOf(prefix, word, kind);
+    const known = this.#slots[slot] as number;
+    if (known !== 0) return known;
+    const net = this.#take();
+    this.#words[net] = word;
+    this.#kinds[net] = kind;
+    if (!isPrefix4(prefix)) this.#sixes[net] = prefix;
+    this.#slots[slot] = net;
+    this.#size += 1;
+    if (this.#size * 2 > this.#slots.length) this.#rehash();
+    return net;
+  }
+
+  remove(net: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = this.#home(net);
+    while (this.#slots[slot] !== net) slot = (slot + 1) & mask;
+    this.#closeGap(slot, mask);
+    this.#kinds[net] = unused;
+    this.#sixes[net] = undefined;
+    this.#words[net] = this.#free;
+    this.#free = net;
+    this.#size -= 1;
+  }
+
+  #take(): number {
+    const net = this.#free;
+    if (net !== 0) {
+      this.#free = this.#words[net] as number;
+      return net;
+    }
+    const fresh = this.#limit;
+    this.#limit += 1;
+    if (fresh === this.#words.length) {
+      this.#words = grownWords(this.#words);
+      const before = this.#kinds.length;
+      this.#kinds = grown8(this.#kinds).fill(unused, before);
+    }
+    // Not an array with holes: those are slow.
+    this.#sixes[fresh] = undefined;
+    return fresh;
+  }
+
+  #home(net: number): number {
+    return hash(this.#words[net] as number, this.#kinds[net] as number) >>> this.#shift;
+  }
+
+  /** Where the prefix is, or belongs. */
+  #slotOf(prefix: Prefix, word: number, kind: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash(word, kind) >>> this.#shift;
+    for (let net = slots[slot] as number; net !== 0; net = slots[slot] as number) {
+      if (
+        this.#words[net] === word &&
+        this.#kinds[net] === kind &&
+        (kind < shift6 || this.#sixes[net] === prefix)
+      )
+        return slot;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  /** Linear probing without tombstones: whoever could not be found past the gap moves into it. */
+  #closeGap(from: number, mask: number): void {
+    const slots = this.#slots;
+    let gap = from;
+    let slot = (gap + 1) & mask;
+    for (let net = slots[slot] as number; net !== 0; net = slots[slot] as number) {
+      if (((slot - this.#home(net)) & mask) >= ((slot - gap) & mask)) {
+        slots[gap] = net;
+        gap = slot;
+      }
+      slot = (slot + 1) & mask;
+    }
+    slots[gap] = 0;
+  }
+
+  #rehash(): void {
+    const slots = new Int32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    this.#shift -= 1;
+    for (const net of this.#slots) {
+      if (net === 0) continue;
+      let slot = this.#home(net);
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = net;
+    }
+    this.#slots = slots;
+  }
+}
+
+const wordOf = (prefix: Prefix): number =>
+  isPrefix4(prefix) ? networkOf(prefix) : Number(BigInt.asUintN(32, prefix));
+
+const kindOf = (prefix: Prefix): number => (isPrefix4(prefix) ? lengthOf(prefix) : shift6 + lengthOf(prefix));
+
+const hash = (word: number, kind: number): number => Math.imul(word ^ (kind << 24) ^ kind, factor);
