@@ -3,7 +3,14 @@
  * say of the two must fit together.
  */
 import { formatIpv4 } from '../../src/lib/net.ts';
-import { amongNodes, type Claim, claimsBetween, type Neighbourhood } from '../../src/model/peering.ts';
+import { same } from '../../src/lib/same.ts';
+import {
+  amongNodes,
+  type Claim,
+  claimsBetween,
+  type Neighbourhood,
+  otherRole,
+} from '../../src/model/peering.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { BgpPeer } from '../../src/model/resource.ts';
 import { meetingAddress, type Router, sourceFor } from '../../src/model/router.ts';
@@ -28,11 +35,17 @@ export function endsOf(
   const among = amongNodes(peers, around);
   for (const claim of claims) {
     const { to } = claim;
-    if (to.kind !== 'address' || to.node === undefined) continue;
+    if (to.kind !== 'address') continue;
+    if (to.node === undefined) {
+      problems.push(...wrongPort(claim, own, around));
+      continue;
+    }
     const theirs = claimsBetween(to.node, own, among, around).find((one) => meets(one, own, claim));
     if (theirs !== undefined) settled.add(to.node.name);
     const problem =
-      theirs === undefined ? alone(claim, own, to.node, isMeshEnabled) : mismatch(claim, theirs, own);
+      theirs === undefined
+        ? alone(claim, own, to.node, isMeshEnabled)
+        : mismatch(claim, theirs, own, to.node);
     if (problem !== undefined) problems.push(problem);
   }
   return { settled, problems: [...problems, ...splitClusters(own, claims, among, around)] };
@@ -41,6 +54,19 @@ export function endsOf(
 /** It is the session that `claim` is about: with the address we come from. */
 const meets = ({ to }: Claim, own: Router, claim: Claim): boolean =>
   to.kind === 'address' && claim.to.kind === 'address' && to.address === sourceFor(own, claim.to.address);
+
+/** It is an address of a node, and nobody of this cluster listens on that port of it. */
+function wrongPort({ peer, to }: Claim, own: Router, { byAddress }: Neighbourhood): readonly Problem[] {
+  const other = to.kind === 'address' ? byAddress.get(to.address) : undefined;
+  if (other === undefined || to.kind !== 'address') return [];
+  return [
+    {
+      where: `BGPPeer/${peer.meta.name} spec.peerIP`,
+      what: `It gives Node/${own.name} a session with port ${to.port} of Node/${other.name}, which listens on port ${other.port}; with that address there is no other session, not even the mesh’s.`,
+      fix: `Leave the port out, or write ${other.port}.`,
+    },
+  ];
+}
 
 /** No BGPPeer gives the other node its end. The mesh may. */
 function alone(claim: Claim, own: Router, other: Router, isMeshEnabled: boolean): Problem | undefined {
@@ -61,14 +87,48 @@ function alone(claim: Claim, own: Router, other: Router, isMeshEnabled: boolean)
   };
 }
 
-/** Both ends have a BGPPeer of their own, and they do not fit. Told by the end whose name is first. */
-function mismatch(mine: Claim, theirs: Claim, own: Router): Problem | undefined {
-  if (mine.peerAsn === theirs.localAsn && mine.localAsn === theirs.peerAsn) return undefined;
-  const other = mine.to.kind === 'address' ? mine.to.node?.name : undefined;
+/** Both ends have a BGPPeer of their own: what of the two does not fit, as a clause about this end, and what to do. */
+const mismatches: readonly {
+  readonly isIn: (mine: Claim, theirs: Claim) => boolean;
+  readonly what: (mine: Claim, theirs: Claim) => string;
+  readonly fix: string;
+}[] = [
+  {
+    isIn: (mine, theirs) => mine.peerAsn !== theirs.localAsn || mine.localAsn !== theirs.peerAsn,
+    what: (mine, theirs) =>
+      `one speaks for AS ${mine.localAsn} and expects AS ${mine.peerAsn}, the other speaks for AS ${theirs.localAsn} and expects AS ${theirs.peerAsn}`,
+    fix: 'Make asNumber and localASNumber of the two agree.',
+  },
+  {
+    isIn: ({ options: a }, { options: b }) => a.connectMode !== undefined && a.connectMode === b.connectMode,
+    what: ({ options }) =>
+      options.connectMode === 'Passive' ? 'both wait to be dialled' : 'both dial and let nobody in',
+    fix: 'Leave connectMode out of one of the two.',
+  },
+  {
+    isIn: ({ options: a }, { options: b }) => !same(a.password, b.password),
+    what: () => 'they do not take their password from the same Secret and key',
+    fix: 'Make password of the two agree.',
+  },
+  {
+    isIn: (mine, { options: b }) =>
+      mine.localAsn !== mine.peerAsn &&
+      mine.options.role !== undefined &&
+      b.role !== undefined &&
+      otherRole[mine.options.role.own] !== b.role.own,
+    what: ({ options: a }, { options: b }) =>
+      `one says that it is ${a.role?.own} and the other that it is ${b.role?.own} (RFC 9234)`,
+    fix: 'Write provider and customer, rs and rs-client, or peer twice.',
+  },
+];
+
+function mismatch(mine: Claim, theirs: Claim, own: Router, other: Router): Problem | undefined {
+  const found = mismatches.find(({ isIn }) => isIn(mine, theirs));
+  if (found === undefined) return undefined;
   return {
     where: `BGPPeer/${mine.peer.meta.name}`,
-    what: `By it Node/${own.name} speaks for AS ${mine.localAsn} and expects AS ${mine.peerAsn} of Node/${other}, which by BGPPeer/${theirs.peer.meta.name} speaks for AS ${theirs.localAsn} and expects AS ${theirs.peerAsn}.`,
-    fix: 'Make asNumber and localASNumber of the two agree.',
+    what: `By it Node/${own.name}, and by BGPPeer/${theirs.peer.meta.name} Node/${other.name}, have a session with each other that does not come up: ${found.what(mine, theirs)}.`,
+    fix: found.fix,
   };
 }
 

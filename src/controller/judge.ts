@@ -1,8 +1,9 @@
 /** The conditions and Events of every object that can be right or wrong, as the cluster is at this moment. */
-import { type Kind, keyOf, type Resource, type ResourceRef, refOf } from '../model/resource.ts';
+import { type Kind, keyOf, type Node, type Resource, type ResourceRef, refOf } from '../model/resource.ts';
 import { acceptedOf, describe, invalidReason } from './decide/accepted.ts';
 import type { Verdict } from './decide/condition.ts';
 import { statusIn } from './decide/condition.ts';
+import { conflictsOf, filterMissing, nodeMissing } from './decide/conflict.ts';
 import type { Notice, Subject } from './decide/notice.ts';
 import { readyOf } from './decide/peer.ts';
 import { allocatableOf } from './decide/pool.ts';
@@ -37,9 +38,10 @@ export function judge(world: World, now: number): ReadonlyMap<string, Shown> {
       refs.set(keyOf(ref), { ref, resource });
     }
 
+  const beside = besideOthers(world, nodes);
   const verdictsOf = (key: string, ref: ResourceRef, resource: Resource | undefined): readonly Verdict[] => {
     const problems = flaws.get(key)?.problems ?? [];
-    const accepted = acceptedOf(problems);
+    const accepted = problems.length === 0 ? (beside(resource) ?? acceptedOf([])) : acceptedOf(problems);
     if (ref.kind === 'BGPPeer') {
       const peer = resource?.kind === 'BGPPeer' ? resource : undefined;
       return [accepted, readyOf(peer, problems.length === 0, nodes, reports, now)];
@@ -51,6 +53,24 @@ export function judge(world: World, now: number): ReadonlyMap<string, Shown> {
   return new Map(
     [...refs].map(([key, { ref, resource }]) => [key, { ref, verdicts: verdictsOf(key, ref, resource) }]),
   );
+}
+
+/** What is to be said of an object that is right by itself; undefined: that it is. */
+function besideOthers(
+  world: World,
+  nodes: ReadonlyMap<string, Node>,
+): (resource: Resource | undefined) => Verdict | undefined {
+  const filters = new Set(world.all('BGPFilter').map(({ meta }) => meta.name));
+  const conflicts = conflictsOf({
+    peers: world.all('BGPPeer'),
+    nodes: [...nodes.values()],
+    configurations: world.all('BGPConfiguration'),
+  });
+  return (resource) => {
+    if (resource?.kind === 'BGPConfiguration') return nodeMissing(resource, nodes);
+    if (resource?.kind !== 'BGPPeer') return undefined;
+    return filterMissing(resource, filters) ?? conflicts.get(resource.meta.name);
+  };
 }
 
 /** The Events of a status that changed. @param before  status.conditions as it was */
@@ -67,7 +87,9 @@ function eventOf(
   was: unknown,
 ): Pick<Notice, 'type' | 'reason'> | undefined {
   if (type === 'Accepted')
-    return status === 'False' ? { type: 'Warning', reason: invalidReason(kind) } : undefined;
+    return status === 'False'
+      ? { type: 'Warning', reason: reason === 'Invalid' ? invalidReason(kind) : reason }
+      : undefined;
   if (type !== 'Ready' || was === status) return undefined;
   if (status === 'True') return { type: 'Normal', reason: 'PeerUp' };
   if (reason === 'NoNodes') return { type: 'Warning', reason };

@@ -210,7 +210,8 @@ const optionsOf = (peer: BgpPeer): SessionOptions => {
   return options;
 };
 
-const otherRole: Readonly<Record<PeerRole, PeerRole>> = {
+/** RFC 9234 §4.2: what the other end must be. */
+export const otherRole: Readonly<Record<PeerRole, PeerRole>> = {
   provider: 'customer',
   customer: 'provider',
   rs: 'rs-client',

@@ -132,8 +132,8 @@ describe('definitions', () => {
     [peer({ asNumber: 4294967296 }), 'spec.asNumber'],
     [peer({ keepaliveTime: '10' }), 'spec.keepaliveTime'],
     [peer({ peerIP: 5 }), 'spec.peerIP'],
-    [calico('BGPPeer', { peerIP: '10.0.0.1' }), 'spec.asNumber'],
-    [calico('BGPPeer', {}), 'spec.peerIP'],
+    [calico('BGPPeer', { peerIP: '10.0.0.1' }), 'asNumber is missing'],
+    [calico('BGPPeer', {}), 'exactly one of peerIP'],
     [calico('BGPConfiguration', { listenPort: 65536 }), 'spec.listenPort'],
     [calico('BGPConfiguration', { nodeToNodeMeshEnabled: 'yes' }), 'spec.nodeToNodeMeshEnabled'],
     [calico('IPPool', { cidr: '10.244.0.0' }), 'spec.cidr'],
@@ -226,14 +226,14 @@ describe('definitions', () => {
   });
 
   test('a field that this version lacks is kept by the API server and refused by us, in words', async () => {
-    await objects.put(peer({ reachableBy: '10.0.0.2' }));
+    await objects.put(peer({ localWorkloadSelector: 'all()' }));
     const seen = watch('admin', ['BGPPeer']);
     await eventually(() => expect(seen.inSync).toBe(true), soon);
     expect(seen.keys()).toEqual([]);
     expect(seen.problems).toEqual([
       {
-        where: 'BGPPeer/default spec.reachableBy',
-        what: 'is not supported in this version: routes to peers are not set.',
+        where: 'BGPPeer/default spec.localWorkloadSelector',
+        what: 'is not supported in this version: a pod reaches the speaker by the address of its node, so give that pod’s address as peerIP, or peerRange.',
         fix: 'Remove the field.',
         ref: { kind: 'BGPPeer', name: 'default' },
       },

@@ -19,23 +19,37 @@ export function readyOf(
 ): Verdict {
   if (peer === undefined || !accepted)
     return verdict('False', 'NotAccepted', 'The object is wrong: see the condition Accepted.');
-  const selected = selectedBy(peer, nodes);
+  const selected = withSomebody(peer, selectedBy(peer, nodes), nodes);
   if (selected.length === 0) return verdict('False', 'NoNodes', noNodes(peer));
   const states = selected.map((node) => stateOn(peer, node, reports.get(node), now));
   const of = (state: State['state']): readonly State[] => states.filter((one) => one.state === state);
-  const [up, down, unknown] = [of('up'), of('down'), of('unknown')];
+  const [up, down, unknown, idle] = [of('up'), of('down'), of('unknown'), of('idle')];
   const parts = [
-    ...(up.length > 0 || down.length === 0
+    ...(up.length > 0 || (down.length === 0 && idle.length === 0)
       ? [`Established on ${up.length} of ${states.length} ${states.length === 1 ? 'node' : 'nodes'}`]
       : []),
     ...group(down, 'down on'),
     ...group(unknown, 'no report from'),
+    ...group(idle, 'nobody has dialled yet on'),
   ];
   const message = parts.join('; ');
   if (down.length > 0) return verdict('False', 'SessionsDown', message);
   return unknown.length > 0
     ? verdict('Unknown', 'NoReport', message)
-    : verdict('True', 'Established', message);
+    : verdict('True', up.length === 0 && idle.length > 0 ? 'Waiting' : 'Established', message);
+}
+
+/** Of a peer that is nodes: those that have another node to peer with. */
+function withSomebody(
+  { remote }: BgpPeer,
+  selected: readonly string[],
+  nodes: ReadonlyMap<string, Node>,
+): readonly string[] {
+  if (remote.kind !== 'nodes') return selected;
+  const others = [...nodes.values()].filter(({ meta }) => matchesSelector(remote.selector, meta.labels));
+  const [only] = others;
+  if (only === undefined) return [];
+  return others.length > 1 ? selected : selected.filter((name) => name !== only.meta.name);
 }
 
 const verdict = (status: Verdict['status'], reason: string, message: string): Verdict => ({
@@ -54,7 +68,9 @@ function selectedBy({ node, nodeSelector }: BgpPeer, nodes: ReadonlyMap<string, 
     .map(({ meta }) => meta.name);
 }
 
-function noNodes({ node, nodeSelector }: BgpPeer): string {
+function noNodes({ node, nodeSelector, remote }: BgpPeer): string {
+  if (remote.kind === 'nodes')
+    return 'There are no two nodes of which spec.nodeSelector or spec.node names one and spec.peerSelector the other. Correct them, or label the nodes.';
   if (node !== undefined) return `There is no Node ${node}. Correct spec.node, or add the node.`;
   return nodeSelector === undefined
     ? 'There are no nodes yet.'
@@ -63,7 +79,8 @@ function noNodes({ node, nodeSelector }: BgpPeer): string {
 
 interface State {
   readonly node: string;
-  readonly state: 'up' | 'down' | 'unknown';
+  /** idle: nobody of a range has dialled. */
+  readonly state: 'up' | 'down' | 'unknown' | 'idle';
   readonly why: string;
 }
 
@@ -74,6 +91,7 @@ function stateOn(peer: BgpPeer, node: string, status: CalicoNodeStatus | undefin
   const own = report.peers.filter(
     ({ name, type }) => name === peer.meta.name && type !== 'node-to-node mesh',
   );
+  if (own.length === 0 && peer.remote.kind === 'range') return { node, state: 'idle', why: '' };
   if (own.length === 0) {
     // The list is cut at its end, so only a whole one proves that there is no session.
     const isWhole = report.peers.length < 50;

@@ -53,7 +53,8 @@ const statusOf = (type: Condition['type']): string => fieldOf(type, 'status');
 const definitions: Readonly<Record<CustomKind, Definition>> = {
   BGPConfiguration: {
     schema: bgpConfigurationSchema,
-    about: 'How every node speaks BGP. Only the object named default is read.',
+    about:
+      'How the nodes speak BGP: default for all of them, node.NAME for what is different at the node NAME.',
     shortNames: ['bgpconfig'],
     category: 'bgp',
     health: 'Accepted',
@@ -73,6 +74,11 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
       { name: 'ASN', type: 'string', jsonPath: '.spec.asNumber' },
       { name: 'Node', type: 'string', jsonPath: '.spec.node' },
       { name: 'Selector', type: 'string', jsonPath: '.spec.nodeSelector' },
+      { name: 'PeerSelector', type: 'string', jsonPath: '.spec.peerSelector', priority: 1 },
+      { name: 'PeerRange', type: 'string', jsonPath: '.spec.peerRange', priority: 1 },
+      { name: 'Interface', type: 'string', jsonPath: '.spec.interface', priority: 1 },
+      { name: 'LocalASN', type: 'string', jsonPath: '.spec.localASNumber', priority: 1 },
+      { name: 'Accepted', type: 'string', jsonPath: statusOf('Accepted'), priority: 1 },
     ],
   },
   BGPFilter: {

@@ -176,7 +176,8 @@ const misplaced = (field: string, what: string, fix: string): Misplaced => ({
 const flaws: readonly {
   readonly isIn: (given: Given) => boolean;
   readonly flaw: Misplaced;
-  readonly rule: Rule;
+  /** Absent: its schema says so. */
+  readonly rule?: Rule;
 }[] = [
   {
     isIn: ({ holdTime = 0 }) => holdTime > 0 && holdTime < 3000,
@@ -205,7 +206,6 @@ const flaws: readonly {
   {
     isIn: ({ families }) => families?.length === 0,
     flaw: misplaced('families', 'names no IP version.', 'Write [IPv4], [IPv6] or [IPv4, IPv6].'),
-    rule: { rule: '!has(self.families) || self.families.size() > 0', message: 'families must not be empty' },
   },
   {
     isIn: ({ longLivedStaleTime, restartMode }) =>
@@ -249,7 +249,7 @@ const flaws: readonly {
 
 export const sessionFlaw = (given: Given): Misplaced | undefined =>
   flaws.find(({ isIn }) => isIn(given))?.flaw;
-export const sessionRules: readonly Rule[] = flaws.map(({ rule }) => rule);
+export const sessionRules: readonly Rule[] = flaws.flatMap(({ rule }) => rule ?? []);
 
 /** What Calico Enterprise and others start with. */
 const usualIntervalMs = 300;
