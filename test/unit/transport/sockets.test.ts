@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
+import { guestKey, type Range, type Target } from '../../../bgp/transport/sockets.ts';
+import { prefixOf } from '../../../src/lib/net.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { address, type Station, station } from '../../support/sockets.ts';
@@ -262,4 +264,75 @@ test('stop closes everything and says nothing more', async () => {
   late.sockets.connect('them', { address: address('127.0.0.1'), port });
   expect((await late.hears('failed')).why).toContain('ECONNREFUSED');
   expect(listener.count('failed')).toBe(0);
+});
+
+describe('who dials from a range', () => {
+  const range = (more: Partial<Range> = {}): Range => ({
+    dynamic: 'racks',
+    range: prefixOf(address('127.0.0.0'), 8),
+    limit: 2,
+    guard: {},
+    ...more,
+  });
+  const dialFrom = (source: string, { address: to, port }: Target): Station => {
+    const dialler = made();
+    dialler.sockets.setNeighbours({ keys: new Map([[to, 'them']]) });
+    dialler.sockets.connect('them', { address: to, port, localAddress: address(source) });
+    return dialler;
+  };
+
+  test('is accepted under a key of its own, and said to have arrived first', async () => {
+    const listener = made();
+    listener.sockets.setNeighbours({ keys: new Map(), ranges: [range()] });
+    const target = await listener.listens('127.0.0.1');
+    dialFrom('127.0.0.9', target);
+    const arrived = await listener.hears('arrived');
+    expect(arrived).toEqual({
+      kind: 'arrived',
+      dynamic: 'racks',
+      key: guestKey(address('127.0.0.9')),
+      address: address('127.0.0.9'),
+    });
+    expect(await listener.hears('connected')).toMatchObject({ key: arrived.key, side: 'incoming' });
+  });
+
+  test('is taken by the longest range, and by none where it is configured and must not come in', async () => {
+    const listener = made();
+    const narrow = range({ dynamic: 'one rack', range: prefixOf(address('127.0.0.8'), 29) });
+    listener.sockets.setNeighbours({
+      keys: new Map(),
+      ranges: [range(), narrow],
+      barred: new Set([address('127.0.0.10')]),
+    });
+    const target = await listener.listens('127.0.0.1');
+    dialFrom('127.0.0.9', target);
+    expect((await listener.hears('arrived')).dynamic).toBe('one rack');
+    dialFrom('127.0.0.10', target);
+    expect((await listener.hears('rejected')).why).toContain('127.0.0.10 dialled us but is not a configured');
+  });
+
+  test('is turned away beyond the limit, until one of the others has gone', async () => {
+    const listener = made();
+    listener.sockets.setNeighbours({ keys: new Map(), ranges: [range({ limit: 1 })] });
+    const target = await listener.listens('127.0.0.1');
+    const first = dialFrom('127.0.0.9', target);
+    await listener.hears('connected');
+    dialFrom('127.0.0.10', target);
+    expect((await listener.hears('rejected')).why).toBe(
+      'racks takes 1 neighbours from 127.0.0.0/8, and has them',
+    );
+    first.sockets.close('them', 'outgoing');
+    await listener.hears('failed');
+    dialFrom('127.0.0.11', target);
+    await eventually(() => expect(listener.count('connected')).toBe(2), { within: 15_000 });
+  });
+});
+
+test('with addresses to listen on, nobody listens on the others', async () => {
+  const listener = made();
+  listener.sockets.setNeighbours({ keys: new Map([[address('127.0.0.1'), 'them']]) });
+  const { port } = await listener.listens('127.0.0.2');
+  const dialler = made();
+  dialler.sockets.connect('us', { address: address('127.0.0.3'), port });
+  expect(await dialler.hears('failed')).toMatchObject({ errno: 'ECONNREFUSED' });
 });

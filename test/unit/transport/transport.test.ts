@@ -1,10 +1,11 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { PeerConfig } from '../../../bgp/config.ts';
 import { createTransport, type Transport, type TransportSays } from '../../../bgp/transport.ts';
 import { encodeMessage } from '../../../bgp/wire/codec.ts';
 import type { CodecContext, Message } from '../../../bgp/wire/message.ts';
 import { realClock } from '../../../src/host/clock.ts';
+import { millis } from '../../../src/lib/net.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openMessage, peerConfig } from '../../support/peer.ts';
 import { address } from '../../support/sockets.ts';
@@ -218,6 +219,29 @@ test('wantWrite is answered at once while the socket takes bytes, and after the 
   expect(inbox).toEqual([]);
   socket.resume();
   await soon(() => expect(turn()).toEqual(['outgoing writable']));
+});
+
+describe('RFC 9687 §3.2: a neighbour that stops reading', () => {
+  const many: Message = { kind: 'notification', code: 6, subcode: 2, data: new Uint8Array(4000) };
+  const flooded = async () => {
+    const made = await dialled();
+    made.socket.pause();
+    made.transport.setCodec('n', 'outgoing', codec);
+    for (let sent = 0; sent < 3000; sent += 1) made.transport.send('n', 'outgoing', many);
+    return made;
+  };
+  test('is noticed once the send hold time has passed', async () => {
+    const { transport, turn } = await flooded();
+    transport.watchSend('n', 'outgoing', millis(800));
+    await soon(() => expect(turn()).toEqual(['outgoing SendStalled']));
+  });
+  test('and reads on in time is left alone', async () => {
+    const { transport, turn, socket } = await flooded();
+    transport.watchSend('n', 'outgoing', millis(60_000));
+    socket.resume();
+    transport.wantWrite('n', 'outgoing');
+    await soon(() => expect(turn()).toEqual(['outgoing writable']));
+  });
 });
 
 test('a port in use shows among the problems until it is ours', async () => {
