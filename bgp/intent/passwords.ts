@@ -10,16 +10,24 @@ export type Known =
   | { readonly kind: 'unusable'; readonly what: string; readonly fix: string }
   | { readonly kind: 'unread' };
 
-/** "name/key" of each Secret's key that a peer needs. */
-export const secretKeysOf = ({ config }: Intent): readonly SecretKey[] =>
-  (config?.peers ?? []).flatMap(({ password }) => password ?? []);
+/** What has a password: a peer, or the template of those from a range. */
+type Signed = Pick<PeerConfig, 'origin' | 'resource' | 'password' | 'blocked'>;
 
-/** A peer whose password is not known is blocked and says why; it is never started without. */
+const signedIn = ({ config }: Intent): readonly Signed[] => [
+  ...(config?.peers ?? []),
+  ...(config?.dynamic ?? []).map(({ template }) => template),
+];
+
+/** "name/key" of each Secret's key that a peer needs. */
+export const secretKeysOf = (intent: Intent): readonly SecretKey[] =>
+  signedIn(intent).flatMap(({ password }) => password ?? []);
+
+/** A peer whose password is not known is blocked and says why; it is never started without. Nobody comes in from a range then. */
 export function withPasswords(intent: Intent, known: (key: SecretKey) => Known): Intent {
   const { config } = intent;
-  if (config === undefined || config.peers.every(({ password }) => password === undefined)) return intent;
+  if (config === undefined || secretKeysOf(intent).length === 0) return intent;
   const problems = new Map<string, Problem>();
-  const peers = config.peers.map((peer): PeerConfig => {
+  const signed = <P extends Signed>(peer: P): P => {
     if (peer.password === undefined) return peer;
     const { name, key } = peer.password;
     const answer = known({ name, key });
@@ -31,16 +39,22 @@ export function withPasswords(intent: Intent, known: (key: SecretKey) => Known):
       ...peer,
       blocked: `${answer.what.replace(/\.$/, '')}, and it is not started without its password`,
     };
-  });
-  return { config: { ...config, peers }, problems: [...intent.problems, ...problems.values()] };
+  };
+  const dynamic = config.dynamic?.map((range) => ({ ...range, template: signed(range.template) }));
+  const peers = config.peers.map(signed);
+  return {
+    ...intent,
+    config: { ...config, peers, ...(dynamic === undefined ? {} : { dynamic }) },
+    problems: [...intent.problems, ...problems.values()],
+  };
 }
 
-const whereOf = ({ origin, resource }: PeerConfig): string =>
+const whereOf = ({ origin, resource }: Signed): string =>
   origin === 'node-to-node mesh'
     ? 'BGPConfiguration/default spec.nodeMeshPassword'
     : `BGPPeer/${resource} spec.password`;
 
-const consequence = ({ origin }: PeerConfig): string =>
+const consequence = ({ origin }: Signed): string =>
   origin === 'node-to-node mesh'
     ? 'No session with another node is started without it.'
     : 'Its session is not started without it.';
