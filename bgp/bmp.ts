@@ -71,6 +71,7 @@ export class Bmp implements Monitor {
     | { readonly key: string; readonly of: Monitored; readonly rest: Iterator<readonly Uint8Array[]> }
     | undefined;
   #resyncs = 0;
+  #isLocRibAsked = false;
   #cancelStatistics = (): void => {};
 
   constructor(options: BmpOptions) {
@@ -126,6 +127,8 @@ export class Bmp implements Monitor {
   }
 
   best(prefix: Prefix, path: Path | undefined, at: number): void {
+    if (!this.isConnected || !this.#options.withLocRib) return;
+    if (!this.#isLocRibAsked) setImmediate(() => this.#askLocRib());
     const of = this.#begun.has(locRibKey) ? locRibOf(this.#options.speaker()) : undefined;
     if (of === undefined) return;
     const family = familyOf(prefix);
@@ -138,14 +141,22 @@ export class Bmp implements Monitor {
   }
 
   #greet(): void {
-    const { sessions, node, version, withLocRib, log, host, port } = this.#options;
+    const { sessions, node, version, log, host, port } = this.#options;
     const up = sessions();
     log.info(`the BMP station ${host}:${port} is told of ${up.length} sessions`);
     this.#station.write(initiation(node, `Tortie ${version}`));
     this.#todo = up.map((seen) => this.#jobOf(seen));
-    const locRib = withLocRib ? this.#locRibJob() : undefined;
-    if (locRib !== undefined) this.#todo.push(locRib);
     this.#repeatStatistics();
+    this.#askLocRib();
+  }
+
+  /** Once a connection, when it is known who we are. */
+  #askLocRib(): void {
+    const job = this.#options.withLocRib && !this.#isLocRibAsked ? this.#locRibJob() : undefined;
+    if (job !== undefined) {
+      this.#isLocRibAsked = true;
+      this.#todo.push(job);
+    }
     this.#tellMore();
   }
 
@@ -154,6 +165,7 @@ export class Bmp implements Monitor {
     this.#resyncs += 1;
     this.#todo = [];
     this.#now = undefined;
+    this.#isLocRibAsked = false;
     this.#begun.clear();
   }
 

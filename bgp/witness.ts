@@ -197,7 +197,8 @@ function routeChange(
   const why =
     after === undefined
       ? 'nobody tells it any more'
-      : (explain(locRib.paths(prefix), locRib.choice(prefix)).get(after) ?? 'not yet decided');
+      : (explain(locRib.paths(prefix), locRib.choice(prefix), locRib.criteria).get(after) ??
+        'not yet decided');
   return { prefix: text, what: `${text}: ${via(before)} → ${via(after)}`, why };
 }
 

@@ -6,6 +6,8 @@ import { type OwnKind, ownRouter } from '../support/own-router.ts';
 import { bgpConfiguration, bgpPeer, createRack, ipPool, isUp, type Rack } from '../support/rack.ts';
 
 const soon = 60_000;
+/** Of the namespace the speakers are told. */
+const secretMeta: { readonly name: string } = Object.assign({ name: 'passwords' }, { namespace: 'tortie' });
 const script = new URL('../../src/tortie.sh', import.meta.url).pathname;
 
 describe.each<OwnKind>(['frr', 'bird'])('a %s router', (kind) => {
@@ -22,7 +24,7 @@ describe.each<OwnKind>(['frr', 'bird'])('a %s router', (kind) => {
         password: { secretKeyRef: { name: 'passwords', key: 'tor' } },
       }),
       {
-        ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'passwords', namespace: 'tortie' } },
+        ...{ apiVersion: 'v1', kind: 'Secret', metadata: secretMeta },
         ...{ data: { tor: Buffer.from('s3cret').toString('base64') } },
       },
     );
