@@ -93,12 +93,16 @@ export class AdjRibIn {
     return this.#paths.of(this.#attributes.intern(attributes));
   }
 
-  /** As received, path by path, in no order; what is kept of an earlier session too. */
-  *entries(): Generator<[Prefix, Path]> {
+  /** As received, path by path with its Path Identifier, in no order; what is kept of an earlier session too. */
+  *entries(): Generator<[Prefix, Path, number]> {
     const routes = this.#routes;
     for (let route = 1; route < routes.limit; route += 1)
       if (routes.source(route) === this.#source && routes.standing(route) !== 'void')
-        yield [routes.nets.prefix(routes.net(route)), routes.paths.get(routes.received(route))];
+        yield [
+          routes.nets.prefix(routes.net(route)),
+          routes.paths.get(routes.received(route)),
+          routes.pathId(route),
+        ];
   }
 
   /**

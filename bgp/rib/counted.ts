@@ -9,6 +9,7 @@ export class Counted<T extends object> {
   readonly #items: (T | undefined)[] = [undefined];
   #counts = new Int32Array(64);
   readonly #free: number[] = [];
+  #last = 0;
 
   /** Objects referred to. */
   get size(): number {
@@ -32,8 +33,10 @@ export class Counted<T extends object> {
 
   /** Its number; one reference more. */
   hold(item: T): number {
-    const known = this.#ids.get(item);
+    // Many in a row are mostly the same.
+    const known = this.#items[this.#last] === item ? this.#last : this.#ids.get(item);
     if (known !== undefined) {
+      this.#last = known;
       this.keep(known);
       return known;
     }

@@ -40,6 +40,12 @@ export class LocRib {
   /** By net: how many neighbours have been told something by its number. */
   #told = new Uint16Array(256);
   #size = 0;
+  /** The net that was decided last: numbers of its paths, in the order of its routes, and the choice among them. */
+  readonly #alike: { ids: number[]; count: number; choice: Choice | undefined } = {
+    ids: [],
+    count: 0,
+    choice: undefined,
+  };
 
   /** Prefixes for which there is a choice, once settled. */
   get size(): number {
@@ -125,6 +131,7 @@ export class LocRib {
    */
   settle(onChange: OnChange, most: number = Number.POSITIVE_INFINITY): void {
     const end = Math.min(this.#dirtyCount, this.#settledTo + most);
+    this.#alike.choice = undefined; // numbers may stand for other paths by now, and next hops may cost something else
     for (; this.#settledTo < end; this.#settledTo += 1)
       this.#settleNet(this.#dirty[this.#settledTo] as number, onChange);
     if (end < this.#dirtyCount) return;
@@ -162,12 +169,31 @@ export class LocRib {
     if (after.length === 0) this.release(net);
   }
 
+  /** Nets that came in one message have the same paths, and their choices are one, worked out once. */
   #choose(net: number): Choice {
-    const first = this.#firstUsable(net);
-    if (first === 0) return nothing;
-    if (!this.#isLone(first)) return choose(this.pathsOf(net), this.#criteria);
-    const path = this.routes.paths.get(this.routes.usable(first));
-    return this.#isEligible(path) ? this.#loneOf(path) : nothing;
+    const { routes } = this;
+    const alike = this.#alike;
+    let count = 0;
+    let isSame = alike.choice !== undefined;
+    for (let route = routes.head(net); route !== 0; route = routes.next(route)) {
+      const id = routes.usable(route);
+      if (id === 0) continue;
+      isSame &&= alike.ids[count] === id;
+      alike.ids[count] = id;
+      count += 1;
+    }
+    if (!isSame || alike.count !== count) {
+      alike.count = count;
+      alike.choice = this.#chooseAmong(alike.ids.slice(0, count));
+    }
+    return alike.choice ?? nothing;
+  }
+
+  #chooseAmong(ids: readonly number[]): Choice {
+    const paths = [...new Set(ids)].map((id) => this.routes.paths.get(id));
+    const chosen = choose(paths, this.#criteria);
+    const [best, second] = chosen;
+    return best !== undefined && second === undefined ? this.#loneOf(best) : chosen;
   }
 
   #put(net: number, before: number, after: Choice): void {
@@ -202,22 +228,11 @@ export class LocRib {
     return lone;
   }
 
-  #isEligible({ source, attributes }: Path): boolean {
-    return source.type === 'local' || this.#criteria.metric(attributes.nextHop) !== undefined;
-  }
-
   #firstUsable(net: number): number {
     const { routes } = this;
     let route = routes.head(net);
     while (route !== 0 && routes.usable(route) === 0) route = routes.next(route);
     return route;
-  }
-
-  #isLone(first: number): boolean {
-    const { routes } = this;
-    for (let route = routes.next(first); route > 0; route = routes.next(route))
-      if (routes.usable(route) !== 0) return false;
-    return true;
   }
 
   #grow(least: number): void {

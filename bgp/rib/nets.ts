@@ -6,13 +6,12 @@
  * Numbers are given again once a net is removed; 0 is none.
  */
 import {
-  type Ipv4,
   isPrefix4,
   lengthOf,
   networkOf,
   type Prefix,
+  type Prefix4,
   type Prefix6,
-  prefix4,
 } from '../../src/lib/net.ts';
 import { grown8, grownWords } from './columns.ts';
 
@@ -55,7 +54,9 @@ export class Nets {
 
   prefix(net: number): Prefix {
     const kind = this.#kinds[net] as number;
-    return kind < shift6 ? prefix4(this.#words[net] as Ipv4, kind) : (this.#sixes[net] as Prefix6);
+    return kind < shift6
+      ? (((this.#words[net] as number) * 64 + kind) as Prefix4)
+      : (this.#sixes[net] as Prefix6);
   }
 
   /** 0: there is none. */
