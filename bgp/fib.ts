@@ -25,7 +25,7 @@ import type { KernelRoute } from './speaker/kernel-route.ts';
 export const bgpProtocol = 80;
 const mainTable = 254;
 /** Prefixes of a group whose next hops changed that are looked at in one go. */
-const slice = 2000;
+const slice = 1000;
 
 export interface Fib {
   /** What becomes of a learned prefix, best given as one list for all prefixes that share it; undefined: no longer learned. */

@@ -7,6 +7,8 @@ export interface Reason {
   readonly code: string;
   /** Of the clause as the policies give it. */
   readonly begins: string;
+  /** And further on. */
+  readonly has?: string;
   readonly meaning: string;
   readonly remedy: string;
 }
@@ -97,7 +99,15 @@ export const importReasons: readonly Reason[] = [
   {
     code: 'services',
     begins: 'lies inside ',
-    meaning: 'Addresses of Services, which every node answers for itself, or a network of this node.',
+    has: 'addresses of Services',
+    meaning: 'Every node answers for them itself.',
+    remedy: 'Nothing, as a rule; a rule with a cidr inside that range lets it in.',
+  },
+  {
+    code: 'own-network',
+    begins: 'lies inside ',
+    has: 'a network of this node itself',
+    meaning: 'The node is on that network with an interface, and it is closer than any pool.',
     remedy: 'Nothing, as a rule; a rule with a cidr inside that network lets it in.',
   },
   {
@@ -198,4 +208,4 @@ export const exportReasons: readonly Reason[] = [
 
 /** The reason behind a clause of a policy. */
 export const reasonOf = (clause: string, reasons: readonly Reason[]): Reason | undefined =>
-  reasons.find(({ begins }) => clause.startsWith(begins));
+  reasons.find(({ begins, has = '' }) => clause.startsWith(begins) && clause.includes(has));

@@ -45,9 +45,10 @@ export interface OwnedRoutesOptions {
   readonly onRound?: (status: OwnedRoutesStatus) => void;
 }
 
-const batchSize = 2000;
+/** Changes written in one go; then others get their turn. */
+const batchSize = 500;
 /** Routes of a listing that are compared in one go. */
-const compareSlice = 5000;
+const compareSlice = 2000;
 const settleMs = 20;
 /** Listing the routes takes at most one part in so many of our time while links come and go all the time. */
 const dumpShare = 5;
@@ -300,6 +301,7 @@ export class OwnedRoutes {
       if (ops.length < batchSize) continue;
       await this.#apply(ops);
       ops = [];
+      await setImmediate();
     }
     await this.#apply(ops);
   }

@@ -320,3 +320,28 @@ test("a network of this node that lies in a pool is the node's own, but pods tha
   );
   expect(verdict(prefix('10.7.0.64/26'), sound, flat('10.7.0.64/26'))).toBe('accepted');
 });
+
+test('every reason is told apart by how it reads', () => {
+  const flat = configOf({
+    connected: [prefix('10.7.0.0/24')],
+    importPolicy: {
+      within: [prefix('10.0.0.0/8')],
+      never: [prefix('10.1.0.0/24')],
+      blocks: [prefix('10.9.0.0/26')],
+      services: [prefix('10.96.0.0/16')],
+      protected: [prefix('10.5.0.1/32')],
+    },
+  });
+  const codeOf = (where: string, attributes: Partial<PathAttributes> = sound): string | undefined =>
+    reasonOf(verdict(prefix(where), attributes, flat), importReasons)?.code;
+  expect(codeOf('10.7.0.0/25')).toBe('own-network');
+  expect(codeOf('10.96.0.0/24')).toBe('services');
+  expect(codeOf('10.1.0.0/25')).toBe('own-pods');
+  expect(codeOf('10.9.0.0/27')).toBe('own-block');
+  expect(codeOf('10.5.0.1/32')).toBe('api-server');
+  expect(codeOf('0.0.0.0/0')).toBe('default-route');
+  expect(codeOf('203.0.113.0/24')).toBe('not-ours');
+  expect(codeOf('10.2.0.0/24', { asPath: sequence(64512) })).toBe('as-loop');
+  expect(codeOf('10.2.0.0/24', { nextHop: v4('127.0.0.1') })).toBe('next-hop');
+  expect(codeOf('10.2.0.0/24', { communities: [0xffff_029a] })).toBe('blackhole');
+});
