@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
-    exclude: ['test/cluster/**', 'test/deploy/**'],
+    exclude: ['test/cluster/**', 'test/deploy/**', 'test/interop/**'],
     pool: 'forks',
     maxWorkers: 2,
     // Against what hangs only: a machine may stand still for seconds, and `eventually` says more than a timeout.

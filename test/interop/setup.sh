@@ -8,3 +8,5 @@ SCRIPT=test/interop
 PATH="$PATH:/usr/sbin:/sbin:/usr/lib/frr"
 install_packages "$(missing_packages 'birdc=bird2 vtysh=frr gobgpd=gobgpd bgpctl=openbgpd exabgp=exabgp tshark=tshark')" \
   'bird frr gobgpd openbgpd exabgp'
+# Where bgpd locks itself into; systemd would make it.
+[ -d /run/openbgpd ] || [ "$(id -u)" != 0 ] || mkdir -m 755 /run/openbgpd

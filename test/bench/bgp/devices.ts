@@ -5,6 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { formatAddress, ipv4, parseAddress } from '../../../src/lib/net.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Playground, Running } from '../../support/namespaces.ts';
 import type { SessionSpec } from './talk.ts';
@@ -194,6 +195,9 @@ const startFrr: Start = async (ground, directory, spec) => {
   return { running };
 };
 
+/** As GoBGP writes it: it knows a neighbour by the text of its address. */
+const shortest = (address: string): string => formatAddress(parseAddress(address) ?? ipv4(0));
+
 const gobgpConf = ({ neighbours, isReflector }: DeviceSpec): string => `[global.config]
   as = ${ownAsn}
   router-id = "10.0.0.1"
@@ -204,11 +208,12 @@ const gobgpConf = ({ neighbours, isReflector }: DeviceSpec): string => `[global.
   neighbor-set-name = "told"
   neighbor-info-list = [${neighbours
     .filter(({ isTold }) => isTold)
-    .map(({ session }) => `"${session.from}"`)
+    .map(({ session }) => `"${shortest(session.from)}"`)
     .join(', ')}]
 [[policy-definitions]]
   name = "told"
   [[policy-definitions.statements]]
+    name = "told"
     [policy-definitions.statements.conditions.match-neighbor-set]
       neighbor-set = "told"
     [policy-definitions.statements.actions]
@@ -217,7 +222,7 @@ ${neighbours
   .map(
     ({ session: { from, asn, family } }) => `[[neighbors]]
   [neighbors.config]
-    neighbor-address = "${from}"
+    neighbor-address = "${shortest(from)}"
     peer-as = ${asn}
   [neighbors.transport.config]
     passive-mode = true

@@ -15,6 +15,8 @@ export interface StageSpec {
   readonly plan: Plan;
   readonly monitors: number;
   readonly withKernel?: true;
+  /** Hold time 0: after a burst not a byte follows. */
+  readonly isSilent?: true;
   /** One more session with a keepalive of 1 s and a hold time of 3 s. */
   readonly withFastSession?: true;
 }
@@ -67,7 +69,7 @@ export async function openStage(
     to: ownAddress[family],
     asn: isInternal ? ownAsn : 65_000 + kinds[kind] * 100 + index,
     family,
-    holdTime: kind === 'fast' ? 3 : 90,
+    holdTime: kind === 'fast' ? 3 : spec.isSilent ? 0 : 90,
   });
   const list = (kind: keyof typeof kinds, count: number): readonly SessionSpec[] =>
     Array.from({ length: count }, (_, index) => session(kind, index));

@@ -9,7 +9,7 @@ export interface SessionSpec {
   readonly to: string;
   readonly asn: number;
   readonly family: 4 | 6;
-  /** In seconds; a KEEPALIVE is sent every third of it. */
+  /** In seconds; a KEEPALIVE is sent every third of it. 0: there are none. */
   readonly holdTime: number;
 }
 
@@ -99,9 +99,11 @@ function talk(
   return new Promise((resolve) => {
     let why: string | undefined;
     let timer: NodeJS.Timeout | undefined;
+    let isUp = false;
     const up = (): void => {
-      if (timer !== undefined) return;
-      timer = setInterval(() => socket.write(keepalive), (spec.holdTime * 1000) / 3);
+      if (isUp) return;
+      isUp = true;
+      if (spec.holdTime > 0) timer = setInterval(() => socket.write(keepalive), (spec.holdTime * 1000) / 3);
       resolve(sessionOver(spec, socket, () => why));
     };
     const open = (): void => {
