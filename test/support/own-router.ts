@@ -15,13 +15,16 @@ export interface OwnRouter {
 
 export type OwnKind = 'bird' | 'frr';
 
-/** @param text  bird.conf or bgpd.conf */
+/** @param text  bird.conf or bgpd.conf; FRR's BFD daemon is started too where it says bfd */
 export async function ownRouter(rack: Rack, kind: OwnKind, host: string, text: string): Promise<OwnRouter> {
   const dir = join(rack.directory, `${kind}-${host}`);
   mkdirSync(dir);
   const file = join(dir, kind === 'bird' ? 'bird.conf' : 'bgpd.conf');
   writeFileSync(file, kind === 'bird' ? text : `log stdout informational\n${text}`);
-  if (kind === 'frr') writeFileSync(join(dir, 'zebra.conf'), 'log stdout informational\n');
+  const withBfd = kind === 'frr' && / bfd\b/.test(text);
+  if (kind === 'frr')
+    for (const name of ['zebra', 'bfdd'])
+      writeFileSync(join(dir, `${name}.conf`), 'log stdout informational\n');
   const frr = (name: string): readonly string[] => [
     `/usr/lib/frr/${name}`,
     ...['-u', 'root', '-g', 'frrvty', '--vty_socket', dir, '-z', `${dir}/zserv.api`],
@@ -30,7 +33,13 @@ export async function ownRouter(rack: Rack, kind: OwnKind, host: string, text: s
   const commands =
     kind === 'bird'
       ? [[['bird', '-f', '-c', file, '-s', `${dir}/bird.ctl`], `${dir}/bird.ctl`] as const]
-      : [[frr('zebra'), `${dir}/zserv.api`] as const, [frr('bgpd'), `${dir}/bgpd.vty`] as const];
+      : [
+          [frr('zebra'), `${dir}/zserv.api`] as const,
+          ...(withBfd
+            ? [[[...frr('bfdd'), '--bfdctl', `${dir}/bfdd.sock`], `${dir}/bfdd.vty`] as const]
+            : []),
+          [frr('bgpd'), `${dir}/bgpd.vty`] as const,
+        ];
   const running: Running[] = [];
   for (const [command, ready] of commands) {
     const one = rack.ground.start(host, command);
