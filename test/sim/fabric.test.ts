@@ -104,9 +104,15 @@ const lines = (all: readonly string[]): readonly string[] => [...new Set(all)].s
 const hopsLine = (prefix: Prefix, hops: readonly Address[]): string =>
   `${formatPrefix(prefix)} via ${hops.map(formatAddress).join(' ')}`;
 
+/** As a report has them. */
+const named = new Map([
+  [0xffff_0000, 'GRACEFUL_SHUTDOWN'],
+  [0xffff_ff01, 'NO_EXPORT'],
+]);
+
 const line = (prefix: Prefix, { nextHop, asPath, communities }: Omit<Way, 'from'>): string =>
   `${formatPrefix(prefix)} via ${formatAddress(nextHop)} path ${asPath.join(' ')} marked ${communities
-    .map((one) => `${Math.floor(one / 65536)}:${one % 65536}`)
+    .map((one) => named.get(one) ?? `${Math.floor(one / 65536)}:${one % 65536}`)
     .sort()
     .join(' ')}`;
 
