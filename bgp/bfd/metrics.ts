@@ -74,7 +74,7 @@ export function exposeBfd(registry: Registry, { bfd, speaker }: Sources): void {
         if (value !== undefined) one.set({ peer }, value);
       }),
     );
-  gauge('packets', 'BFD packets of a neighbour.', ['peer', 'what'], (one) =>
+  gauge('packets', 'BFD packets of a neighbour: sent, received, discarded.', ['peer', 'what'], (one) =>
     each((peer, { report }) => {
       for (const what of packets) one.set({ peer, what }, report?.[what] ?? 0);
     }),

@@ -14,7 +14,7 @@ import type { BgpStatus, FelixStatus } from '../../src/model/status.ts';
 import { eventually } from '../support/eventually.ts';
 import { namespaceObject, podObject } from '../support/felix.ts';
 import type { Running } from '../support/namespaces.ts';
-import { bgpConfiguration, createRack, isUp, type Manifest } from '../support/rack.ts';
+import { bgpConfiguration, bgpPeer, createRack, isUp, type Manifest } from '../support/rack.ts';
 import { contain, rootfs, type Spec } from './contain.ts';
 import { containersOf, objectsOf } from './tools.ts';
 
@@ -205,6 +205,15 @@ test('no capability of the speaker can be spared', async () => {
   }, soon);
   expect(await rack.node(1).kernel()).not.toContain('10.244.2.0/24 via 172.30.0.12');
   await powerless.end();
+  const bfd = { minimumSendInterval: '50ms', minimumRecvInterval: '50ms' };
+  rack.put(bgpPeer('fast', '172.30.0.99', 65000, { bfd }));
+  const patient = contain(place, without(fromChart('bgp'), 'SYS_NICE'));
+  await eventually(async () => {
+    const { problems } = await ask<BgpStatus>('bgp', patient);
+    expect(JSON.stringify(problems)).toMatch(/no real-time scheduling/);
+  }, soon);
+  await patient.end();
+  rack.drop('BGPPeer', 'fast');
 });
 
 test('no capability of the node agent can be spared', async () => {
