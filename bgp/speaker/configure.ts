@@ -45,32 +45,41 @@ function endPeers(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerCo
       endPeer(turn, key, ceaseReasons.peerDeconfigured, 'the neighbour is no longer configured');
     else if (isOther)
       endPeer(turn, key, ceaseReasons.otherConfigurationChange, 'our own AS or BGP Identifier changed');
-    else if (!sameData(sessionParts(config), sessionParts(peer)))
-      endPeer(turn, key, ceaseReasons.otherConfigurationChange, 'the configuration of the session changed');
+    else {
+      const changed = partsChanged(config, peer);
+      if (changed !== '')
+        endPeer(turn, key, ceaseReasons.otherConfigurationChange, `its configuration changed: ${changed}`);
+    }
   }
 }
 
-/** What cannot change under a living session: it is in the OPEN, or in the connection itself. */
-const sessionParts = (peer: PeerConfig) => {
-  const { address, port, peerAsn, localAsn, localAddress, families, password, ttlSecurity, blocked } = peer;
-  const { role, addPath, longLivedMs, notificationRestart, extendedNextHop, connect, peerAsns, isClient } =
-    peer;
-  const connection = [
-    address,
-    port,
-    peerAsn,
-    localAsn,
-    localAddress,
-    password,
-    ttlSecurity,
-    blocked,
-    connect,
-    isClient,
-  ];
-  const isOneAddPath = [addPath?.receive, addPath?.send !== undefined]; // how many are sent is no part of the OPEN
-  const open = [families, role, isOneAddPath, longLivedMs, notificationRestart, extendedNextHop, peerAsns];
-  return [connection, open];
+/**
+ * What cannot change under a living session, by the name of what a person sets: it is in the OPEN, or in the connection
+ * itself. How many paths are sent of a prefix is no part of the OPEN.
+ */
+const sessionParts: Readonly<Record<string, (peer: PeerConfig) => unknown>> = {
+  peerIP: ({ address, port }) => [address, port],
+  asNumber: ({ peerAsn, peerAsns }) => [peerAsn, peerAsns],
+  localASNumber: ({ localAsn }) => localAsn,
+  'the source address': ({ localAddress }) => localAddress,
+  password: ({ password }) => password,
+  'whether it may start': ({ blocked }) => blocked,
+  ttlSecurity: ({ ttlSecurity }) => ttlSecurity,
+  connectMode: ({ connect }) => connect,
+  'whether it is a client of this reflector': ({ isClient }) => isClient,
+  families: ({ families }) => families,
+  role: ({ role }) => role,
+  addPath: ({ addPath }) => [addPath?.receive, addPath?.send !== undefined],
+  longLivedStaleTime: ({ longLivedMs }) => longLivedMs,
+  'the capabilities': ({ notificationRestart, extendedNextHop }) => [notificationRestart, extendedNextHop],
 };
+
+/** In words; empty: nothing that a living session cannot follow. */
+const partsChanged = (before: PeerConfig, next: PeerConfig): string =>
+  Object.entries(sessionParts)
+    .filter(([, of]) => !sameData(of(before), of(next)))
+    .map(([name]) => name)
+    .join(', ');
 
 function followPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
   const known = turn.speaker.neighbours.get(peer.key);
