@@ -78,7 +78,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 /** @param now  of the doer's monotonic clock; never decreasing */
 export function step(speaker: Speaker, event: SpeakerEvent, now: Millis): readonly SpeakerEffect[] {
   if (speaker.life.phase === 'stopped') return [];
-  const changesAt = speaker.locRib.changes.end;
+  const changesAt = speaker.locRib.changes.count;
   const turn: Turn = { speaker, changesAt, now, effects: [], due: new Set(), shown: new Set() };
   if (event.kind === 'stop') {
     stop(turn, event.why, event.isRestart ?? false);

@@ -153,15 +153,15 @@ export class AdjRibIn {
     return true;
   }
 
-  /** All of the family is stale from here on; what was stale before is void. */
-  grow(family: Family): void {
-    this.void(family);
+  /** All of the family is stale from here on; what was stale before is void, unless that is kept too. */
+  grow(family: Family, keepsStale = false): void {
+    if (!keepsStale) this.void(family);
     this.#agesSinceSweep += 1;
     if (this.#agesSinceSweep > mostAges) this.work(Number.POSITIVE_INFINITY);
     this.#routes.grow(this.#source, family);
     const counts = this.#counts[family];
-    counts.stale = counts.fresh;
-    counts.staleAccepted = counts.freshAccepted;
+    counts.stale += counts.fresh;
+    counts.staleAccepted += counts.freshAccepted;
     counts.fresh = 0;
     counts.freshAccepted = 0;
   }
@@ -169,10 +169,10 @@ export class AdjRibIn {
   /** What is stale of the family is gone: nobody chooses it any more, and `work` takes it away. */
   void(family: Family): void {
     const counts = this.#counts[family];
+    this.#routes.void(this.#source, family);
     if (counts.stale === 0) return;
     counts.stale = 0;
     counts.staleAccepted = 0;
-    this.#routes.void(this.#source, family);
     this.#at = 1;
   }
 

@@ -14,14 +14,16 @@ export interface Reader {
 export class Changes {
   #nets = new Int32Array(1024);
   #end = 0;
+  #count = 0;
   /** By net: the place of its last entry, and one; 0: it has none. */
   #places = new Int32Array(256);
   readonly #readers = new Set<Reader>();
   /** No reader is past it. */
   #furthest = 0;
 
-  get end(): number {
-    return this.#end;
+  /** How many there have been; greater exactly if there was one since. */
+  get count(): number {
+    return this.#count;
   }
 
   /** A reader of what changes from now on. */
@@ -44,6 +46,7 @@ export class Changes {
     if (this.#end === this.#nets.length) this.#tidy();
     this.#nets[this.#end] = net;
     this.#end += 1;
+    this.#count += 1;
     this.#places[net] = this.#end;
   }
 

@@ -11,6 +11,7 @@ import type { PeerStatus, RouteStatus } from '../../src/model/status.ts';
 import { explain } from '../rib/explain.ts';
 import type { Path } from '../rib/path.ts';
 import { bgpStateOf } from '../session/peer.ts';
+import { formatCommunity, formatExtendedCommunity } from '../wire/communities.ts';
 import type { AsPath, PathAttributes } from '../wire/message.ts';
 import type { Neighbour } from './neighbour.ts';
 import type { Speaker } from './turn.ts';
@@ -103,11 +104,11 @@ export const withheldRoutes = (speaker: Speaker, { session }: Neighbour): readon
         return [describe(speaker, prefix, best, best.attributes, `not advertised: ${exported.error}`)];
       });
 
-const inOrder = <V>(entries: Iterable<readonly [Prefix, V]>): readonly (readonly [Prefix, V])[] =>
+const inOrder = <Row extends readonly [Prefix, ...unknown[]]>(entries: Iterable<Row>): readonly Row[] =>
   [...entries].sort(([a], [b]) => comparePrefixes(a, b));
 
 /** @param shown  as received, where a filter changed it on its way in */
-function standing(
+export function standing(
   speaker: Speaker,
   prefix: Prefix,
   path: Path,
@@ -118,7 +119,7 @@ function standing(
   return describe(speaker, prefix, path, shown, reasons.get(path) ?? 'not yet decided');
 }
 
-function describe(
+export function describe(
   speaker: Speaker,
   prefix: Prefix,
   path: Path | undefined,
@@ -139,6 +140,28 @@ function describe(
     ...(attributes.med === undefined ? {} : { med: attributes.med }),
     communities: formatCommunities(attributes),
     reason,
+    ...rareParts(attributes),
+  };
+}
+
+/** What few routes have. */
+function rareParts(attributes: PathAttributes): Partial<RouteStatus> {
+  const { extendedCommunities, originatorId, clusterList, otc, aggregator, atomicAggregate, unknown } =
+    attributes;
+  return {
+    ...(extendedCommunities === undefined
+      ? {}
+      : { extendedCommunities: extendedCommunities.map(formatExtendedCommunity) }),
+    ...(originatorId === undefined ? {} : { originatorId: formatIpv4(originatorId) }),
+    ...(clusterList === undefined ? {} : { clusterList: clusterList.map(formatIpv4) }),
+    ...(otc === undefined ? {} : { otc }),
+    ...(aggregator === undefined
+      ? {}
+      : { aggregator: `${aggregator.asn} ${formatIpv4(aggregator.address)}` }),
+    ...(atomicAggregate === undefined ? {} : { atomicAggregate }),
+    ...(unknown === undefined || unknown.length === 0
+      ? {}
+      : { unknownAttributes: unknown.map(({ code }) => code) }),
   };
 }
 
@@ -149,6 +172,6 @@ function formatAsPath(asPath: AsPath): string {
 }
 
 const formatCommunities = ({ communities, largeCommunities }: PathAttributes): readonly string[] => [
-  ...(communities ?? []).map((community) => `${Math.floor(community / 65536)}:${community % 65536}`),
+  ...(communities ?? []).map(formatCommunity),
   ...(largeCommunities ?? []).map((parts) => parts.join(':')),
 ];

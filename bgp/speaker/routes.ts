@@ -66,7 +66,7 @@ export function refresh(turn: Turn, session: Session, message: RouteRefreshMessa
  */
 function beginAgain(turn: Turn, { adjRibIn, source, refreshing }: Session, family: Family): void {
   if (turn.speaker.neighbours.get(source.key)?.stale?.until.has(family) === true) return;
-  adjRibIn.grow(family);
+  adjRibIn.grow(family, refreshing.has(family));
   amendSession(turn, source.key, { refreshing: new Set([...refreshing, family]) });
 }
 
@@ -110,7 +110,7 @@ export function propagate(turn: Turn): void {
     const nextHops = routeOf(after);
     if (!sameKernelRoute(routeOf(before), nextHops)) turn.effects.push({ kind: 'fib', prefix, nextHops });
   }, rowsPerTurn);
-  if (locRib.changes.end === turn.changesAt) return;
+  if (locRib.changes.count === turn.changesAt) return;
   for (const [key, { session }] of neighbours) if (session !== undefined) turn.due.add(key);
 }
 

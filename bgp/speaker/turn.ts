@@ -73,7 +73,7 @@ interface Life {
 
 export interface Turn {
   readonly speaker: Speaker;
-  /** Where the changes of the Loc-RIB ended when it began. */
+  /** How many changes of the Loc-RIB there had been when it began. */
   readonly changesAt: number;
   readonly now: Millis;
   readonly effects: SpeakerEffect[];

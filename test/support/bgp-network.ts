@@ -51,6 +51,8 @@ export class BgpNetwork {
   /** Longest time a frame is under way, in ms, and a connection keeps its writer waiting. */
   latency = 20;
   writeDelay = 20;
+  /** What takes more rows than this is gone through in several turns. */
+  rowsPerTurn = 2;
 
   constructor(seed: number, onFib: (host: Host, prefix: Prefix, nextHops: readonly Address[]) => void) {
     this.random = seededRandom(seed);
@@ -76,7 +78,8 @@ export class BgpNetwork {
 
   start(host: Host): void {
     if (host.speaker !== undefined) return;
-    host.speaker = createSpeaker({ random: seededRandom(Math.floor(this.random() * 2 ** 32)) });
+    const random = seededRandom(Math.floor(this.random() * 2 ** 32));
+    host.speaker = createSpeaker({ random, rowsPerTurn: this.rowsPerTurn });
     host.settled = false;
     this.configure(host, { ...host.config, forwarding: host.kernel.size > 0 ? 'preserved' : 'fresh' });
   }
@@ -84,6 +87,11 @@ export class BgpNetwork {
   configure(host: Host, config: SpeakerConfig): void {
     host.config = config;
     this.#tell(host, { kind: 'configure', config });
+  }
+
+  /** It runs on with nothing to do: no neighbours, nothing to originate. */
+  idle(host: Host): void {
+    this.#tell(host, { kind: 'configure', config: undefined });
   }
 
   /** Says goodbye, then is gone; its kernel routes stay. */

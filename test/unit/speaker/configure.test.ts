@@ -58,6 +58,13 @@ describe('a session ends only if what it was made of has changed', () => {
     ['keepalive time', { keepaliveTimeMs: 1000 }],
     ['connect retry time', { connectRetryMs: 1000 }],
     ['kind', { origin: 'node specific' }],
+    ['restart time', { restartTimeMs: 60_000 }],
+    [
+      'limit of what it may tell',
+      { maxPrefix: { 'ipv4-unicast': { most: 9, warnPercent: 80, action: 'cease' } } },
+    ],
+    ['BFD', { bfd: { minTxMs: 300, minRxMs: 300, multiplier: 3 } }],
+    ['gateway', { reachableBy: address('192.0.2.7') }],
   ];
   test.each(gentle)('not with its %s', (_what, part) => {
     const one = running();
@@ -80,6 +87,10 @@ describe('a session ends only if what it was made of has changed', () => {
     ['source address', { localAddress: v4('192.0.2.100') }],
     ['address', { address: address('192.0.2.99') }],
     ['port', { port: 1790 }],
+    ['TTL security', { ttlSecurity: 1 }],
+    ['role', { role: { own: 'customer' } }],
+    ['add-path', { addPath: { receive: true } }],
+    ['long-lived restart', { longLivedMs: 60_000 }],
   ];
   test.each(harsh)('RFC 4486 §4: with its %s (6/6), and is dialled anew', (_what, part) => {
     const one = running();
