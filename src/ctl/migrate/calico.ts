@@ -27,7 +27,6 @@ const advice: Readonly<Record<string, string>> = {
     'Set it to Never once every node and ToR has routes to the pods: all nodes on one network, or BGPPeers with the ToR routers.',
   'spec.natOutgoing':
     'Set it to false and translate at the edge of the network, or keep an nftables masquerade rule of your own for what leaves the pools.',
-  'spec.password': 'Run this session without a password, or wait: it must not be moved before.',
 };
 
 /** A kind of ours: the daemons' own schema decides, field by field. */
@@ -245,10 +244,9 @@ export function calicoNode(node: Manifest): readonly Verdict[] {
     ...(own('RouteReflectorClusterID') === ''
       ? []
       : [
-          unsupported(
+          works(
             name,
-            `is a route reflector (cluster id ${own('RouteReflectorClusterID')}); nodes cannot reflect routes yet.`,
-            'Peer the nodes with the ToR routers, or with route reflectors outside.',
+            `is a route reflector (cluster id ${own('RouteReflectorClusterID')}), and is one here by the same annotation.`,
           ),
         ]),
     ...(own('WireguardPublicKey') === ''

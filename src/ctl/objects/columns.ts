@@ -28,6 +28,13 @@ const NAME: Show = nameOf;
 /** calicoctl: the node, else the selector, else "(global)". */
 const peerNode: Show = (peer) => spec('node')(peer) || spec('nodeSelector')(peer) || '(global)';
 
+/** calicoctl: the address; where there is none, what stands in its place. */
+const peerOf: Show = (peer) => {
+  const range = spec('peerRange')(peer);
+  const link = spec('interface')(peer);
+  return spec('peerIP')(peer) || spec('peerSelector')(peer) || range || (link === '' ? '' : `on ${link}`);
+};
+
 const addressOf =
   (type: 4 | 6): Show =>
   (node) =>
@@ -103,7 +110,7 @@ const columnsOf: Readonly<Record<Kind, Columns>> & Readonly<Record<string, Colum
       ASNUMBER: spec('asNumber', '-'),
     },
   },
-  BGPPeer: { ps: { NAME, PEERIP: spec('peerIP'), NODE: peerNode, ASN: spec('asNumber', '0') } },
+  BGPPeer: { ps: { NAME, PEERIP: peerOf, NODE: peerNode, ASN: spec('asNumber', '0') } },
   BGPFilter: {
     ps: {
       NAME,

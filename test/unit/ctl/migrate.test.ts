@@ -140,7 +140,7 @@ describe('of Calico', () => {
     );
     const all = await verdicts(node, pod);
     expect(all.map(({ fate, object }) => `${object}: ${fate}`)).toEqual([
-      'Node/node1: not supported',
+      'Node/node1: works',
       'Node/node1: works differently',
       'Pod/shop/web cni.projectcalico.org/ipv4pools: works',
       'Pod/shop/web cni.projectcalico.org/floatingIPs: not supported',
@@ -193,7 +193,7 @@ test('what runs now is named, the worst is first, and what may not be read is sa
   expect(migrationText(await migrate(guarded))).toBe(`Runs now: Calico (DaemonSet kube-system/calico-node).
 
 VERDICT        OBJECT                                  HOW, AND WHAT TO DO
-not supported  BGPFilter/f spec.exportV4[0].interface  is not supported in this version: routes of interfaces are never read, so a route has none. Remove the field.
+not supported  BGPFilter/f spec.exportV4[0].interface  is not supported in this version: which link a route leaves by is the kernel’s to say, and may change after the route was judged. Remove the field.
 works          BGPPeer/tor
 
 Not read: You may not read configmaps.
