@@ -40,7 +40,7 @@ export function problemsOf(thread: ThreadView, views: readonly BfdView[]): reado
   const isSlow = thread.scheduling !== undefined && !thread.isRealtime && hasty.length > 0;
   const slow = {
     where: 'BFD',
-    what: `The thread has ${thread.scheduling ?? ''}: on a busy node the session with ${hasty.map(({ wanted }) => formatAddress(wanted.address)).join(', ')} can go down without a fault of the path.`,
+    what: `The BFD thread has ${thread.scheduling ?? ''}. On a busy node the session with ${hasty.map(({ wanted }) => formatAddress(wanted.address)).join(', ')} can go down without a fault of the path.`,
     fix: 'Give the container bgp the capability SYS_NICE, or let intervals times multiplier be 300 ms or more.',
   };
   const dead = {

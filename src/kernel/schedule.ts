@@ -19,9 +19,9 @@ export interface Scheduling {
 export function hurry(): Scheduling {
   const refused = native().schedule(SCHED_RR | SCHED_RESET_ON_FORK, priority);
   if (refused >= 0) return { kind: 'realtime', what: `SCHED_RR, priority ${priority}` };
-  const why = `no real-time scheduling (${errnoName(-refused)}; it needs CAP_SYS_NICE)`;
+  const why = `the kernel refuses real-time scheduling (${errnoName(-refused)}, it needs CAP_SYS_NICE)`;
   const unkind = native().renice(nicest);
   return unkind >= 0
-    ? { kind: 'nice', what: `nice ${nicest}: ${why}` }
-    : { kind: 'normal', what: `no priority: ${why}` };
+    ? { kind: 'nice', what: `nice ${nicest}; ${why}` }
+    : { kind: 'normal', what: `ordinary priority; ${why}` };
 }

@@ -210,7 +210,7 @@ test('no capability of the speaker can be spared', async () => {
   const patient = contain(place, without(fromChart('bgp'), 'SYS_NICE'));
   await eventually(async () => {
     const { problems } = await ask<BgpStatus>('bgp', patient);
-    expect(JSON.stringify(problems)).toMatch(/no real-time scheduling/);
+    expect(JSON.stringify(problems)).toMatch(/refuses real-time scheduling/);
   }, soon);
   await patient.end();
   rack.drop('BGPPeer', 'fast');
