@@ -15,6 +15,7 @@ import type { Journal } from './journal.ts';
 import { tableDump } from './monitor/dump.ts';
 import { peerDetail } from './peer-detail.ts';
 import { type ResetDoors, resetAnswer } from './reset.ts';
+import { ribAnswer } from './rib-view.ts';
 import {
   advertisedRoutes,
   findNeighbour,
@@ -134,6 +135,7 @@ export const endpoints = (sources: StatusSources): Endpoints => ({
   'GET /peers': ({ query }) => peersAnswer(sources, query),
   'GET /services': () => ({ status: 200, body: sources.services() }),
   'GET /routes': ({ query }) => routesAnswer(sources.speaker, query),
+  'GET /rib': ({ query }) => ribAnswer(sources.speaker, query),
   'GET /history': ({ query }) => historyAnswer(sources.journal, sources.speaker, query),
   'GET /mrt': () => ({ status: 200, type: 'application/octet-stream', chunks: mrtOf(sources) }),
   'POST /reset': ({ query }) => resetAnswer(sources, query),

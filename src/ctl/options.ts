@@ -82,9 +82,12 @@ export interface ServicesOptions {
 
 export interface BgpRoutesOptions {
   readonly socket: string;
-  readonly output?: Form;
+  readonly output?: Form | 'jsonl';
   readonly received?: string;
   readonly advertised?: string;
+  readonly longer?: boolean;
+  readonly rejected?: boolean;
+  readonly limit?: string;
 }
 
 export interface HistoryOptions {

@@ -181,6 +181,9 @@ async function readBody(incoming: IncomingMessage, most = bodyLimit): Promise<st
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** A connection that is kept may have been closed by the daemon just now. */
+const oneTime = false;
+
 /**
  * Asks a daemon. Fails: with a sentence naming the socket, if nobody answers within `timeoutMs` or not with JSON.
  * @param path  of the request, query included, e.g. "/routes?received=Mesh_10_0_0_2"
@@ -192,12 +195,15 @@ export function askSocket(
 ): Promise<Result<Answer>> {
   const { method = 'GET', timeoutMs = 5000 } = options;
   return new Promise((resolve) => {
-    const asking = http.request({ socketPath, path, method, timeout: timeoutMs }, (incoming) => {
-      readBody(incoming, answerLimit).then(
-        (body) => resolve(parseAnswer(socketPath, incoming.statusCode ?? 0, body)),
-        (error: unknown) => resolve(err(`${socketPath} stopped answering: ${String(error)}.`)),
-      );
-    });
+    const asking = http.request(
+      { agent: oneTime, socketPath, path, method, timeout: timeoutMs },
+      (incoming) => {
+        readBody(incoming, answerLimit).then(
+          (body) => resolve(parseAnswer(socketPath, incoming.statusCode ?? 0, body)),
+          (error: unknown) => resolve(err(`${socketPath} stopped answering: ${String(error)}.`)),
+        );
+      },
+    );
     asking.once('timeout', () => asking.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     asking.once('error', (error) => resolve(err(`${socketPath} does not answer: ${error.message}.`)));
     asking.end();
@@ -223,17 +229,20 @@ export function readSocket(
   timeoutMs = 15_000,
 ): Promise<Result<Answer>> {
   return new Promise((resolve) => {
-    const asking = http.request({ socketPath, path, method: 'GET', timeout: timeoutMs }, (incoming) => {
-      const { statusCode = 0 } = incoming;
-      const take = async (): Promise<Result<Answer>> => {
-        if (statusCode !== 200) return parseAnswer(socketPath, statusCode, await readBody(incoming));
-        for await (const bytes of incoming as AsyncIterable<Buffer>) await onBytes(bytes);
-        return ok({ status: statusCode, body: undefined });
-      };
-      take().then(resolve, (error: unknown) =>
-        resolve(err(`${socketPath} stopped answering: ${String(error)}.`)),
-      );
-    });
+    const asking = http.request(
+      { agent: oneTime, socketPath, path, method: 'GET', timeout: timeoutMs },
+      (incoming) => {
+        const { statusCode = 0 } = incoming;
+        const take = async (): Promise<Result<Answer>> => {
+          if (statusCode !== 200) return parseAnswer(socketPath, statusCode, await readBody(incoming));
+          for await (const bytes of incoming as AsyncIterable<Buffer>) await onBytes(bytes);
+          return ok({ status: statusCode, body: undefined });
+        };
+        take().then(resolve, (error: unknown) =>
+          resolve(err(`${socketPath} stopped answering: ${String(error)}.`)),
+        );
+      },
+    );
     asking.once('timeout', () => asking.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     asking.once('error', (error) => resolve(err(`${socketPath} does not answer: ${error.message}.`)));
     asking.end();

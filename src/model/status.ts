@@ -146,7 +146,24 @@ export interface RouteStatus {
   readonly communities: readonly string[];
   /** Why it is best or not, or why it was not accepted. */
   readonly reason: string;
+  /** Extended communities (RFC 4360). */
+  readonly extendedCommunities?: readonly string[];
+  /** RFC 4456. */
+  readonly originatorId?: string;
+  readonly clusterList?: readonly string[];
+  /** Only to customer (RFC 9234): who said so first. */
+  readonly otc?: number;
+  /** "AS ADDRESS" (RFC 4271 §5.1.7). */
+  readonly aggregator?: string;
+  readonly atomicAggregate?: true;
+  /** As the neighbour numbers its paths (RFC 7911); absent: 0, or it does not. */
+  readonly pathId?: number;
+  /** Codes of attributes that we do not know and pass on. */
+  readonly unknownAttributes?: readonly number[];
 }
+
+/** One line of GET /rib of bgp.sock: a route, or that there are more than were asked for. */
+export type RibLine = RouteStatus | { readonly more: true };
 
 /** GET /services of bgp.sock: what of the Services' addresses this node announces, and why or why not. */
 export interface ServicesStatus {

@@ -103,6 +103,38 @@ test('RFC 6396 §4.4: --mrt-updates records what came, also what was rejected, a
   );
 });
 
+test('routes are picked by prefix, by address and by what became of them, each with its reason', () => {
+  const json = (
+    ...words: readonly string[]
+  ): readonly { readonly prefix: string; readonly reason: string }[] =>
+    JSON.parse(ctl('routes', '-o', 'json', ...words).stdout);
+  expect(json('10.244.7.9')).toMatchObject([{ prefix: '10.244.7.0/24', reason: 'the only path' }]);
+  expect(json('10.244.0.0/16', '--longer').map(({ prefix }) => prefix)).toEqual([
+    '10.244.1.0/24',
+    '10.244.7.0/24',
+  ]);
+  expect(json('--received', 'tor', '--rejected')).toMatchObject([
+    { prefix: '192.0.2.0/24', reason: expect.stringMatching(/^not accepted: not inside any IP pool/) },
+  ]);
+  expect(json('--rejected').map(({ prefix }) => prefix)).toEqual(['192.0.2.0/24']);
+  expect(json('--advertised', 'tor').map(({ prefix }) => prefix)).toEqual(['10.244.1.0/24']);
+  expect(json('--advertised', 'tor', '--rejected').map(({ reason }) => reason)).toEqual([
+    'not advertised: learned from this neighbour',
+    'not advertised: its address family is not negotiated',
+  ]);
+  expect(ctl('routes', '--limit', '1').stdout).toContain('There are more: name a prefix, or say --limit 0.');
+  expect(ctl('routes', '-o', 'jsonl').stdout.trim().split('\n')).toHaveLength(3);
+  expect(ctl('routes', '10.244.0.0/16')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('--longer shows those within it'),
+  });
+  expect(ctl('routes', 'nonsense')).toMatchObject({ status: 2 });
+  expect(ctl('routes', '--received', 'nobody')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('There is no neighbour "nobody". There is: Global_'),
+  });
+});
+
 /** Of the BMP messages that came: the wanted fields, one line each; tshark reads them as one TCP stream. */
 function dissect(...fields: readonly string[]): readonly string[] {
   const bytes = readFileSync(heard);

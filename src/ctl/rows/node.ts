@@ -62,19 +62,33 @@ export const nodeCommands: readonly Command[] = [
   }),
   command<BgpRoutesOptions>({
     name: 'bgp routes',
-    words: '[prefix]',
-    what: 'the routes this node knows, the best first; with a prefix, only those within it',
+    words: '[prefix-or-address]',
+    what: 'the routes this node knows, the best first, and why; of one prefix, or the one a packet to an address follows',
     options: [
       socket('bgp'),
-      output('wide', 'json', 'yaml'),
+      {
+        ...output('wide', 'json', 'jsonl', 'yaml'),
+        what: 'instead of a table; jsonl: a line each, as they come, in no order',
+      },
+      { flags: '--longer', what: 'of the prefix and all within it' },
       {
         flags: '--received <peer>',
-        what: 'only what this neighbour (name or address) sent',
+        what: 'what this neighbour (name or address) sent, before policy',
         conflicts: ['advertised'],
       },
       { flags: '--advertised <peer>', what: 'what this neighbour was sent' },
+      {
+        flags: '--rejected',
+        what: 'only what was not taken, and why; with --advertised, what the neighbour is not sent',
+      },
+      { flags: '--limit <prefixes>', what: 'so many prefixes at most; a table has 1000, 0 is all' },
     ],
-    examples: ['tortiectl bgp routes 10.65.0.0/16', 'tortiectl bgp routes --received 172.30.0.1'],
+    examples: [
+      'tortiectl bgp routes 10.65.0.0/16 --longer',
+      'tortiectl bgp routes 10.65.1.7',
+      'tortiectl bgp routes --received 172.30.0.1 --rejected',
+      'tortiectl bgp routes -o jsonl',
+    ],
     exits: usual,
     run: async ([prefix], options) => (await import('../routes.ts')).bgpRoutes(prefix, options),
   }),

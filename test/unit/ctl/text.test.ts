@@ -60,7 +60,7 @@ test('routes are marked best or used beside it, with the reason of each choice',
 
 test('-o wide shows the other attributes too', () => {
   expect(routesText([route], true)).toMatch(
-    /ORIGIN +LOCAL PREF +MED +COMMUNITIES +WHY\n.* IGP +100 +the only path/,
+    /ORIGIN +LOCAL PREF +MED +COMMUNITIES +MORE +WHY\n.* IGP +100 +the only path/,
   );
 });
 
