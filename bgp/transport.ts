@@ -395,7 +395,7 @@ function guardOf(
   const key = password === undefined ? undefined : keyOf(password);
   if (blocked !== undefined || (password !== undefined && key === undefined)) return undefined;
   return {
-    ...(key === undefined ? {} : { key }),
+    ...(key === undefined ? {} : { signature: { kind: 'md5', key } }),
     ...(ttlSecurity === undefined ? {} : { hops: ttlSecurity }),
   };
 }

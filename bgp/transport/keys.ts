@@ -1,6 +1,6 @@
 /** The keys that stand on one listening socket (RFC 2385), kept as those that are wanted. */
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
-import { sign, signRange } from '../../src/kernel/tcp.ts';
+import { type Signature, sign, signRange } from '../../src/kernel/tcp.ts';
 import { type Address, formatAddress, formatPrefix, type Prefix, versionOf } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 
@@ -18,9 +18,9 @@ const keyProblem = (errno: string, where: string, neighbour: string): Problem =>
 
 /** Who must sign, and with what. */
 export interface Keys {
-  readonly neighbours: ReadonlyMap<Address, Uint8Array>;
+  readonly neighbours: ReadonlyMap<Address, Signature>;
   /** Whoever is inside, if it is none of `neighbours`. */
-  readonly ranges: ReadonlyMap<Prefix, Uint8Array>;
+  readonly ranges: ReadonlyMap<Prefix, Signature>;
 }
 
 export const noKeys: Keys = { neighbours: new Map(), ranges: new Map() };
@@ -56,16 +56,16 @@ export function standingKeys(listening: Address, onProblem: (problem: Problem) =
 /** Those of one kind, by whom they are of. */
 function standing<Of extends Address | Prefix>(
   listening: Address,
-  put: (fd: number, of: Of, key: Uint8Array | undefined) => void,
+  put: (fd: number, of: Of, signature: Signature | undefined) => void,
   format: (of: Of) => string,
   onFailed: (what: string, errno: string) => void,
 ) {
-  let known = new Map<Of, Uint8Array>();
+  let known = new Map<Of, Signature>();
 
   /** True if it stands there now. */
-  function set(fd: number, of: Of, key: Uint8Array | undefined): boolean {
+  function set(fd: number, of: Of, signature: Signature | undefined): boolean {
     try {
-      put(fd, of, key);
+      put(fd, of, signature);
       return true;
     } catch (error) {
       if (!isKernelError(error)) throw error;
@@ -75,15 +75,15 @@ function standing<Of extends Address | Prefix>(
   }
 
   return {
-    renew(fd: number, wanted: ReadonlyMap<Of, Uint8Array>): void {
+    renew(fd: number, wanted: ReadonlyMap<Of, Signature>): void {
       const before = known;
       known = new Map();
       for (const of of before.keys()) if (!wanted.has(of)) set(fd, of, undefined);
-      for (const [of, key] of wanted) {
+      for (const [of, signature] of wanted) {
         if (versionOf(of) !== versionOf(listening)) continue;
         const last = before.get(of);
-        const isSame = last !== undefined && Buffer.compare(last, key) === 0;
-        if (isSame || set(fd, of, key)) known.set(of, key);
+        const isSame = last !== undefined && Buffer.compare(last.key, signature.key) === 0;
+        if (isSame || set(fd, of, signature)) known.set(of, signature);
       }
     },
     forget: (): void => {

@@ -18,6 +18,7 @@ import {
   guardAccepted,
   leastTtl,
   linkOf,
+  type Signature,
   ttlOfSyn,
 } from '../../src/kernel/tcp.ts';
 import {
@@ -171,14 +172,8 @@ export class Sockets {
     this.#barred = barred;
     this.#ranges = [...ranges].sort((a, b) => lengthOf(b.range) - lengthOf(a.range));
     this.#keys = {
-      neighbours: new Map(
-        [...guards].flatMap(([address, { key }]) => (key === undefined ? [] : [[address, key] as const])),
-      ),
-      ranges: new Map(
-        this.#ranges.flatMap(({ range, guard: { key } }) =>
-          key === undefined ? [] : [[range, key] as const],
-        ),
-      ),
+      neighbours: new Map([...guards].flatMap(([address, guard]) => signed(address, guard))),
+      ranges: new Map(this.#ranges.flatMap(({ range, guard }) => signed(range, guard))),
     };
     for (const listener of this.#listeners) listener.renewKeys();
   }
@@ -358,6 +353,9 @@ function remoteOf(socket: Socket): Address | undefined {
   const ifindex = fd === undefined ? undefined : linkOf(fd);
   return ifindex === undefined ? address : scoped(address, ifindex);
 }
+
+const signed = <Of>(of: Of, { signature }: Guard): readonly (readonly [Of, Signature])[] =>
+  signature === undefined ? [] : [[of, signature]];
 
 /** Where an accepted connection may go. */
 const accepting: readonly Side[] = ['incoming', 'outgoing'];

@@ -101,6 +101,7 @@ class Searching implements Discovery {
       return;
     }
     this.#unwatch ??= this.#options.kernel.watch((event) => {
+      if (event.kind === 'link') this.#interrupt(event.link, event.change === 'delete');
       if (event.kind === 'link' || event.kind === 'address' || event.kind === 'overrun') this.#look();
     });
     this.#look();
@@ -124,6 +125,13 @@ class Searching implements Discovery {
     this.#socket = undefined;
     this.#links.clear();
     this.#heard.clear();
+  }
+
+  /** A cable that was out, however shortly, may lead to somebody else now. */
+  #interrupt({ name, ifindex, up, carrier }: Link, isGone: boolean): void {
+    if (this.#links.get(name)?.ifindex !== ifindex || (up && carrier && !isGone)) return;
+    this.#links.delete(name); // it is greeted anew when it is back
+    if (this.#heard.delete(name)) this.#options.onChange();
   }
 
   /** Which of the wanted links there are. What was heard on one that went, or is another now, is forgotten. */

@@ -44,10 +44,19 @@ const greatestTtl = 255;
 /** TCP_MD5SIG_MAXKEYLEN. */
 export const longestKey = 80;
 
+/**
+ * How both sides sign. TCP-AO (RFC 5925) will be a second kind beside this one, with key ids and an algorithm, where the kernel
+ * has it (Linux 6.7, CONFIG_TCP_AO); everything up to here passes a Signature on without looking into it.
+ */
+export interface Signature {
+  readonly kind: 'md5';
+  /** 1 to 80 octets. */
+  readonly key: Uint8Array;
+}
+
 /** What a neighbour's segments must be like. */
 export interface Guard {
-  /** The key both sides sign with, 1 to 80 octets. */
-  readonly key?: Uint8Array;
+  readonly signature?: Signature;
   /** It is at most so many hops away, 1 to 255. */
   readonly hops?: number;
 }
@@ -75,7 +84,8 @@ function md5sigOf(prefix: Prefix, key: Uint8Array): Uint8Array {
 }
 
 /** The same as `sign` for whoever is inside `range`. */
-export function signRange(fd: number, range: Prefix, key: Uint8Array | undefined): void {
+export function signRange(fd: number, range: Prefix, signature: Signature | undefined): void {
+  const key = signature?.key;
   const asked = `${key === undefined ? 'forget' : 'set'} the TCP key of ${formatPrefix(range)}`;
   const value = md5sigOf(range, key ?? new Uint8Array(0));
   const result = native().setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, value);
@@ -103,9 +113,10 @@ export function linkOf(fd: number): number | undefined {
   return index === 0 ? undefined : index;
 }
 
-/** Signs what goes to and must come from `address`; without a key no longer. */
-export function sign(fd: number, address: Address, key: Uint8Array | undefined): void {
+/** Signs what goes to and must come from `address`; without a signature no longer. */
+export function sign(fd: number, address: Address, signature: Signature | undefined): void {
   const text = formatAddress(address);
+  const key = signature?.key;
   const asked = key === undefined ? `forget the TCP key of ${text}` : `set the TCP key of ${text}`;
   const result = native().setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, md5sig(address, key ?? new Uint8Array(0)));
   if (key === undefined && result === -ENOENT) return;
@@ -176,7 +187,7 @@ export function dialTcp({ address, port, source, guard = {}, interface: link }: 
   const asked = `connect to tcp ${at(address, port)}`;
   try {
     const fd = prepared(address, asked, (made) => {
-      if (guard.key !== undefined) sign(made, address, guard.key);
+      if (guard.signature !== undefined) sign(made, address, guard.signature);
       if (guard.hops !== undefined) keepNear(made, address, guard.hops);
       if (source !== undefined) check(asked, native().bind(made, sockaddrOf(source, 0)));
     });
@@ -205,7 +216,7 @@ export function fdOf(socket: Socket | Server): number | undefined {
 }
 
 /** What an accepted connection must be like from now on; true to its word also if it came before its key was set. */
-export function guardAccepted(fd: number, address: Address, { key, hops }: Guard): void {
-  if (key !== undefined) sign(fd, address, key);
+export function guardAccepted(fd: number, address: Address, { signature, hops }: Guard): void {
+  if (signature !== undefined) sign(fd, address, signature);
   if (hops !== undefined) keepNear(fd, address, hops);
 }

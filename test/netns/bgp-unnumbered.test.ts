@@ -48,6 +48,13 @@ protocol bgp node {
 }
 `;
 
+const secret = (key: string, value: string) => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'passwords', namespace: 'tortie' },
+  data: { [key]: Buffer.from(value).toString('base64') },
+});
+
 const peerOf = (rack: Rack, resource: string, check: (peer: PeerStatus) => boolean): Promise<PeerStatus> =>
   eventually(
     async () => {
@@ -71,6 +78,7 @@ const linkLocal = async (rack: Rack, host: string, link: string): Promise<string
 describe('beside FRR and BIRD', () => {
   let rack: Rack;
   let spine: OwnRouter;
+  let leaf: OwnRouter;
 
   beforeAll(async () => {
     rack = createRack('unnum', 1);
@@ -82,7 +90,7 @@ describe('beside FRR and BIRD', () => {
       await rack.ground.exec(host, 'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1');
     rack.put(ipPool('outside', '10.9.0.0/16'), ipPool('outside6', 'fd09::/48'));
     rack.put(onLink('spine', 'eth1', 65000));
-    await rack.node(1).start();
+    await rack.node(1).start('--namespace', 'tortie');
   });
   afterAll(() => rack.close());
 
@@ -145,7 +153,7 @@ describe('beside FRR and BIRD', () => {
   test('BIRD, which advertises nothing and dials our link-local address, is found by that', async () => {
     rack.put(onLink('leaf', 'eth2', 65001));
     const here = await linkLocal(rack, 'node1', 'eth2');
-    const leaf = await ownRouter(rack, 'bird', 'leaf', bird(here));
+    leaf = await ownRouter(rack, 'bird', 'leaf', bird(here));
     const peer = await peerOf(rack, 'leaf', isUp);
     const there = await linkLocal(rack, 'leaf', 'eth2');
     expect(peer.address).toContain(there);
@@ -156,5 +164,19 @@ describe('beside FRR and BIRD', () => {
       },
       { within: soon },
     );
+  });
+
+  test('RFC 2385 and RFC 5082: signed and near, over link-local addresses too', async () => {
+    rack.put(secret('leaf', 'one-key'));
+    const guarded = { password: { secretKeyRef: { name: 'passwords', key: 'leaf' } }, ttlSecurity: 1 };
+    rack.put(onLink('leaf', 'eth2', 65001, guarded));
+    const here = await linkLocal(rack, 'node1', 'eth2');
+    await peerOf(rack, 'leaf', (peer) => !isUp(peer));
+    await leaf.configure(bird(here, 'password "one-key"; ttl security on;'));
+    await peerOf(rack, 'leaf', isUp);
+    await leaf.configure(bird(here, 'password "another"; ttl security on;'));
+    await peerOf(rack, 'leaf', (peer) => !isUp(peer));
+    await leaf.configure(bird(here, 'password "one-key"; ttl security on;'));
+    await peerOf(rack, 'leaf', isUp);
   });
 });

@@ -109,6 +109,19 @@ test('a link that goes takes its neighbour with it', async () => {
   await eventually(() => expect(discovery.neighbours.size).toBe(0), { within: 15_000 });
 });
 
+test('a link that was down for a moment has a new neighbour at once, not only when the old one has been silent', async () => {
+  const { discovery, kernel, hears, ifindex } = await bench();
+  hears().onAdvertisement(router(7, ifindex), ifindex);
+  await Promise.all([kernel.setLink('eth1', { up: false }), kernel.setLink('eth1', { up: true })]);
+  await eventually(
+    () => {
+      hears().onAdvertisement(router(8, ifindex), ifindex);
+      expect(discovery.neighbours.get('eth1')?.address).toBe(router(8, ifindex));
+    },
+    { within: 15_000 },
+  );
+});
+
 test('a link is looked at once it has a link-local address of our own, and its neighbours know of another one', async () => {
   const { discovery, kernel, hears, ifindex, changes } = await bench();
   hears().onAdvertisement(router(7, ifindex), ifindex);
