@@ -46,6 +46,6 @@ test('after a burst of more than 10,000 UPDATEs and then silence, all of them ar
 
 test('after ten neighbours have told the same prefixes at full speed, each prefix has its best path, also after a withdrawal and a second telling', () =>
   everyPathArrives('ld2', {
-    plan: { family: 4, count: 30_000, form: 'table', injectors: 10, isShared: true },
+    plan: { family: 4, count: 15_000, form: 'table', injectors: 10, isShared: true },
     monitors: 1,
   }));

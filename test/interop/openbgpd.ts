@@ -6,6 +6,7 @@ import type { Running } from '../support/namespaces.ts';
 import {
   type Announced,
   isInternal,
+  isV6,
   type Learned,
   type NeighbourWish,
   ownAddressTo,
@@ -46,6 +47,10 @@ ${announces.map(announceLine).join('\n')}
 ${wish.neighbours.map((one) => neighbour(wish, one)).join('\n')}
 allow from any
 allow to any
+${wish.neighbours
+  .filter(({ address, families }) => !isV6(address) && families.includes(6))
+  .map(({ address }) => `match to ${address} prefix ::/0 or-longer set nexthop ${wish.own.v6}`)
+  .join('\n')}
 `;
 
 const strings = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);

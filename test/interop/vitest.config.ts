@@ -8,7 +8,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     // Against what hangs only: `eventually` says more than a timeout.
-    testTimeout: 240_000,
+    testTimeout: 400_000,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,
   },

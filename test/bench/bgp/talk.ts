@@ -38,12 +38,16 @@ function openMessage({ asn, holdTime, from, family }: SessionSpec): Buffer {
     ...[2, 0],
     ...[65, 4, (asn >>> 24) & 255, (asn >>> 16) & 255, (asn >>> 8) & 255, asn & 255],
   ]);
-  const last = Number.parseInt(from.split(/[.:]/).at(-1) ?? '1', from.includes(':') ? 16 : 10);
+  // Of its own for each tester: some tell nothing to who has the identifier of who said it.
+  const [kind, index] = from
+    .split(/[.:]/)
+    .slice(-2)
+    .map((part) => Number.parseInt(part, from.includes(':') ? 16 : 10)) as [number, number];
   const [asHigh, asLow] = asn > 65_535 ? [0x5b, 0xa0] : [asn >> 8, asn & 255];
   return message(
     1,
     Buffer.concat([
-      Buffer.from([4, asHigh, asLow, holdTime >> 8, holdTime & 255, 10, 9, last >> 8, last & 255]),
+      Buffer.from([4, asHigh, asLow, holdTime >> 8, holdTime & 255, 10, 9, kind, index]),
       Buffer.from([capabilities.length + 2, 2, capabilities.length]),
       capabilities,
     ]),
