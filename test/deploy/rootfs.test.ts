@@ -214,6 +214,16 @@ test('no capability of the speaker can be spared', async () => {
   }, soon);
   await patient.end();
   rack.drop('BGPPeer', 'fast');
+  const onLink = { apiVersion: 'projectcalico.org/v3', kind: 'BGPPeer', metadata: { name: 'near' } };
+  const near = { ...onLink, spec: { interface: 'eth0', asNumber: 65000 } };
+  rack.put(near);
+  const deaf = contain(place, without(fromChart('bgp'), 'NET_RAW'));
+  await eventually(async () => {
+    const { problems } = await ask<BgpStatus>('bgp', deaf);
+    expect(JSON.stringify(problems)).toMatch(/Router Advertisements can be neither sent nor heard/);
+  }, soon);
+  await deaf.end();
+  rack.drop('BGPPeer', 'near');
 });
 
 test('no capability of the node agent can be spared', async () => {
