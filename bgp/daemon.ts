@@ -158,6 +158,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   });
   const doers = doersOf(options, {
     post: loop.post,
+    postUrgent: loop.postUrgent,
     keepFrames: observers.keepFrames,
     onStranger: (address, ifindex) => following.dialled(address, ifindex),
     onStopped: stopped.resolve,
@@ -214,12 +215,17 @@ async function end({ timers, fib, transport }: Doers): Promise<void> {
 
 interface Wires {
   readonly post: (event: SpeakerEvent) => void;
+  /** For what a full table that is being read must not hold up. */
+  readonly postUrgent: (event: SpeakerEvent) => void;
   readonly keepFrames: boolean;
   readonly onStranger: NonNullable<TransportOptions['onStranger']>;
   readonly onStopped: () => void;
 }
 
-function doersOf(options: DaemonOptions, { post, keepFrames, onStranger, onStopped }: Wires): Doers {
+function doersOf(
+  options: DaemonOptions,
+  { post, postUrgent, keepFrames, onStranger, onStopped }: Wires,
+): Doers {
   const { clock, log } = options;
   return {
     transport: createTransport({
@@ -229,11 +235,13 @@ function doersOf(options: DaemonOptions, { post, keepFrames, onStranger, onStopp
       onEvent: post,
       keepFrames,
     }),
-    timers: createTimers(clock, behindSockets(post)),
+    timers: createTimers(clock, (timer) =>
+      (isOwed(timer) ? postUrgent : behindSockets(post))({ kind: 'timer', timer }),
+    ),
     fib: options.withFib
-      ? createFib({ ...options, onNextHops: (changes) => post({ kind: 'nextHops', changes }) })
+      ? createFib({ ...options, onNextHops: (changes) => postUrgent({ kind: 'nextHops', changes }) })
       : undefined,
-    bfd: createBfd({ clock, random: options.random, log, onEvent: post }),
+    bfd: createBfd({ clock, random: options.random, log, onEvent: postUrgent }),
     log,
     onContinue: () => post({ kind: 'continue' }),
     onStopped,
@@ -254,8 +262,11 @@ function followBfd({ neighbours, life }: Speaker, bfd: Bfd): void {
  * Behind what the sockets hold by now: after a stall, a KEEPALIVE that arrived in time must be heard before the hold timer's
  * expiry, which it undoes.
  */
-const behindSockets = (post: (event: SpeakerEvent) => void) => (timer: SpeakerTimer) =>
-  setImmediate(() => post({ kind: 'timer', timer }));
+const behindSockets = (post: (event: SpeakerEvent) => void) => (event: SpeakerEvent) =>
+  void setImmediate(() => post(event));
+
+/** A KEEPALIVE is owed to the neighbour whatever it has sent that still waits. */
+const isOwed = (timer: SpeakerTimer): boolean => timer.owner === 'peer' && timer.name.startsWith('keepalive');
 
 const sightOf = (transport: () => Transport, { take }: Touched): Sight => ({
   ends: (peer, side) => transport().ends(peer, side),

@@ -2,7 +2,7 @@
  * The loop shape of every process: an inbox drained in slices, so that timers and sockets get their turn.
  *
  * A slice ends after `sliceEvents` events or `sliceMs` milliseconds and yields with `setImmediate`. The inbox never drops:
- * its owner stops the sources while `pressed` is true and is told when it may go on.
+ * its owner stops the sources while `pressed` is true and is told when it may go on. What is urgent goes before all that waits.
  */
 export interface LoopOptions<E> {
   readonly step: (event: E) => void;
@@ -17,6 +17,8 @@ export interface LoopOptions<E> {
 
 export interface Loop<E> {
   post(event: E): void;
+  /** For what must not wait behind an inbox of seconds, and depends on nothing in it. */
+  postUrgent(event: E): void;
   /** Events waiting; a metric. */
   readonly depth: number;
 }
@@ -24,6 +26,7 @@ export interface Loop<E> {
 export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
   const { step, afterSlice, highWater = 10_000, onPressure, sliceEvents = 1000, sliceMs = 5 } = options;
   let inbox: E[] = [];
+  let urgent: E[] = [];
   let next = 0;
   let scheduled = false;
   let pressed = false;
@@ -42,8 +45,21 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
     onPressure?.(now);
   }
 
+  function hurry(): void {
+    const first = urgent;
+    urgent = [];
+    for (const event of first) step(event);
+  }
+
+  function forgetDone(): void {
+    if (depth() > 0 && next <= 4096) return;
+    inbox = inbox.slice(next);
+    next = 0;
+  }
+
   function slice(): void {
     scheduled = false;
+    hurry();
     const end = performance.now() + sliceMs;
     for (let count = 0; count < sliceEvents && depth() > 0; count += 1) {
       const event = inbox[next] as E;
@@ -51,16 +67,8 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
       step(event);
       if (performance.now() > end) break;
     }
-    if (depth() === 0) {
-      inbox = [];
-      next = 0;
-    } else {
-      if (next > 4096) {
-        inbox = inbox.slice(next);
-        next = 0;
-      }
-      schedule();
-    }
+    forgetDone();
+    if (depth() > 0 || urgent.length > 0) schedule();
     afterSlice?.();
     if (depth() <= highWater / 2) press(false);
   }
@@ -69,6 +77,10 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
     post: (event) => {
       inbox.push(event);
       if (depth() >= highWater) press(true);
+      schedule();
+    },
+    postUrgent: (event) => {
+      urgent.push(event);
       schedule();
     },
     get depth() {

@@ -28,7 +28,7 @@ test('the tables of reasons are those of the code; UPDATE_GOLDEN=1 writes them',
     'export reasons',
     exportReasons,
   );
-  if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, expected);
+  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(file, expected);
   else expect(text).toBe(expected);
   expect(expected).toContain('| as-loop | `loop: our own AS` |');
 });

@@ -56,3 +56,15 @@ test('work left pending by the steps is flushed once after each slice', async ()
   for (const event of [1, 2, 3]) loop.post(event);
   await eventually(() => expect(flushed).toEqual([2, 1]), { within: 15_000 });
 });
+
+test('what is urgent goes before all that waits, in its own order', async () => {
+  const done: string[] = [];
+  const loop = createLoop<string>({ step: (event) => done.push(event), sliceEvents: 2 });
+  for (const event of ['a', 'b', 'c', 'd']) loop.post(event);
+  loop.postUrgent('1');
+  loop.postUrgent('2');
+  await new Promise((resolve) => setImmediate(resolve));
+  loop.postUrgent('3');
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(done).toEqual(['1', '2', 'a', 'b', '3', 'c', 'd']);
+});
