@@ -62,7 +62,7 @@ export type PeerEvent =
   | { readonly kind: 'ManualStop'; readonly subcode: number; readonly why: string }
   /**
    * The session ends with this NOTIFICATION, and is tried again after `pauseMs`; never: not before a ManualStop and
-   * ManualStart; absent: as after any failure. Nothing happens without a connection.
+   * ManualStart, or another `maxPrefix`; absent: as after any failure. Nothing happens without a connection.
    */
   | {
       readonly kind: 'AutomaticStop';

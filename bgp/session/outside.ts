@@ -58,8 +58,11 @@ export function hearBfd(work: Work, state: BfdState): void {
 
 /** What runs already follows: the next dial, and KEEPALIVEs. The hold time was agreed on and stays (RFC 4271 §4.2). */
 export function reconfigure(work: Work, config: PeerConfig): void {
-  const { connectRetryMs } = work.peer.config;
+  const { connectRetryMs, maxPrefix } = work.peer.config;
+  const isForgiven =
+    isHeldForGood(work.peer) && JSON.stringify(maxPrefix) !== JSON.stringify(config.maxPrefix);
   change(work, { config });
+  if (isForgiven) release(work);
   if (work.peer.timers.has('connectRetry') && config.connectRetryMs !== connectRetryMs)
     startTimer(
       work,
@@ -67,6 +70,14 @@ export function reconfigure(work: Work, config: PeerConfig): void {
       connectRetryDelay(config.connectRetryMs, work.peer.connectRetryCounter, work.random),
     );
   for (const side of sides) repace(work, side);
+}
+
+/** No timer ends it: a limit was passed, and nobody set another since. */
+const isHeldForGood = ({ held, timers }: PeerState): boolean => held && !timers.has('idleHold');
+
+function release(work: Work): void {
+  change(work, { held: false });
+  if (dials(work.peer)) raise(work, 'outgoing', { event: 'AutomaticStart' });
 }
 
 function repace(work: Work, side: Side): void {

@@ -15,6 +15,13 @@ export type Withheld = 'all' | ReadonlySet<number>;
 
 export const noneWithheld: Withheld = new Set();
 
+/** ", without …" to put behind a sentence; empty if nothing is left out. */
+export function describeWithheld(withheld: Withheld): string {
+  if (withheld === 'all') return ', without any capability, which the neighbour refuses';
+  const codes = [...withheld].sort((a, b) => a - b).join(', ');
+  return codes === '' ? '' : `, without what the neighbour refuses: capability ${codes}`;
+}
+
 const essential: ReadonlySet<Capability['kind']> = new Set(['multiprotocol', 'fourOctetAs']);
 
 const codeOf = (capability: Capability): number => {

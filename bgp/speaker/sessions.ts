@@ -12,6 +12,7 @@ import { describeDown } from '../session/describe.ts';
 import type { DownReason, Negotiated, PeerEffect, PeerEvent, Side } from '../session/event.ts';
 import type { Local } from '../session/open.ts';
 import { bgpStateOf, createPeer, stepPeer } from '../session/peer.ts';
+import { describeWithheld, noneWithheld } from '../session/withhold.ts';
 import type { Message } from '../wire/message.ts';
 import { dismiss } from './dismiss.ts';
 import { heed, limitsOf, severalOf } from './limits.ts';
@@ -143,7 +144,8 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
   turn.effects.push({ kind: 'codec', peer: peer.key, side, context: negotiated.codec });
   const sendHold = sendHoldTime(peer, negotiated);
   if (sendHold > 0) turn.effects.push({ kind: 'watchSend', peer: peer.key, side, after: millis(sendHold) });
-  log(turn, 'info', `session is up for ${negotiated.families.join(', ')}`, peer);
+  const withheld = speaker.neighbours.get(peer.key)?.peer.withheld ?? noneWithheld;
+  log(turn, 'info', `session is up for ${negotiated.families.join(', ')}${describeWithheld(withheld)}`, peer);
   greet(turn, peer.key, negotiated);
   turn.due.add(peer.key);
 }

@@ -106,6 +106,7 @@ export function amendSession(turn: Turn, key: string, part: Partial<Session>): v
 }
 
 export function log(turn: Turn, level: LogLevel, message: string, peer?: PeerConfig): void {
-  const fields = peer === undefined ? {} : { peer: peer.name, address: peer.key, as: peer.peerAsn };
+  const as = peer === undefined || peer.peerAsn === 0 ? {} : { as: peer.peerAsn };
+  const fields = peer === undefined ? {} : { peer: peer.name, address: peer.key, ...as };
   turn.effects.push({ kind: 'log', level, message, fields });
 }

@@ -138,6 +138,13 @@ describe('RFC 4486 §3: an AutomaticStop', () => {
     peer.step({ kind: 'ManualStop', subcode: 4, why: 'reset' });
     expect(kinds(peer.step({ kind: 'ManualStart' }))).toContain('connect');
   });
+  test('for good is over when the limit is another one, and not when something else is', () => {
+    const peer = up();
+    peer.step({ kind: 'AutomaticStop', notification: full, why, pauseMs: 'never' });
+    expect(peer.step({ kind: 'Configured', config: peerConfig({ name: 'other' }) })).toEqual([]);
+    const maxPrefix = { 'ipv4-unicast': { most: 2000, warnPercent: 80, action: 'cease' } } as const;
+    expect(kinds(peer.step({ kind: 'Configured', config: peerConfig({ maxPrefix }) }))).toContain('connect');
+  });
 });
 
 describe('RFC 9687: the send hold timer', () => {

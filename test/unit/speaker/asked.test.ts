@@ -104,3 +104,14 @@ test('RFC 9687 §3.2: a session that is up has its sends watched, for eight minu
   expect(watched({ sendHoldMs: 3000 })).toEqual([3000]);
   expect(watched({ holdTimeMs: 0 })).toEqual([]);
 });
+
+test('RFC 5492 §3: a session that came up without what the neighbour refused says so', () => {
+  const speaker = new OneSpeaker();
+  speaker.configure({ peers: [peer] });
+  speaker.tell({ kind: 'transport', peer: peer.key, event: { kind: 'TcpConnected', side: 'outgoing' } });
+  speaker.hear(peer, { kind: 'notification', code: 2, subcode: 7, data: Uint8Array.of(6, 0, 70, 0) });
+  const messages = of(speaker.establish(peer), 'log').map(({ message }) => message);
+  expect(messages).toContain(
+    `session is up for ${peer.families.join(', ')}, without what the neighbour refuses: capability 6, 70`,
+  );
+});
