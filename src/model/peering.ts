@@ -61,7 +61,7 @@ export function neighbourhoodOf(routers: readonly Router[]): Neighbourhood {
 export const isGlobal = (peer: BgpPeer): boolean =>
   peer.node === undefined && peer.nodeSelector === undefined;
 
-export const appliesTo = (peer: BgpPeer, node: Pick<Router, 'name' | 'labels'>): boolean =>
+const appliesTo = (peer: BgpPeer, node: Pick<Router, 'name' | 'labels'>): boolean =>
   isGlobal(peer) ||
   peer.node === node.name ||
   (peer.nodeSelector !== undefined && matchesSelector(peer.nodeSelector, node.labels));
@@ -240,7 +240,7 @@ function mirrored(options: SessionOptions): SessionOptions {
 }
 
 /** See the top of this file. */
-export function byPrecedence(a: BgpPeer, b: BgpPeer): number {
+function byPrecedence(a: BgpPeer, b: BgpPeer): number {
   const ages = [a.created ?? '', b.created ?? ''] as const;
   return (
     Number(isGlobal(b)) - Number(isGlobal(a)) ||
