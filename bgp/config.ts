@@ -15,7 +15,10 @@ export interface SpeakerConfig {
   /** BGP Identifier (RFC 6286: any non-zero number, unique within the AS). */
   readonly routerId: Ipv4;
   readonly listenPort: number;
-  /** Next hop of what we originate, per family; a family without one is not originated. */
+  /**
+   * Next hop of what we originate, per family. Without an IPv4 one IPv4 prefixes have the IPv6 one, for neighbours that can
+   * read that (RFC 8950); without an IPv6 one IPv6 prefixes are not originated.
+   */
   readonly ownAddress: { readonly ipv4?: Ipv4; readonly ipv6?: Ipv6 };
   /** Prefixes this node originates: its pod CIDRs or blocks, borrowed pod addresses, addresses of Services. */
   readonly origins: readonly Prefix[];

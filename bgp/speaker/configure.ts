@@ -116,7 +116,8 @@ const acceptAll: ImportRule = (_prefix, path) => ok(path);
 
 function localPath(turn: Turn, version: IpVersion): Path | undefined {
   const { life, origins, attributes } = turn.speaker;
-  const nextHop = version === 4 ? life.config?.ownAddress.ipv4 : life.config?.ownAddress.ipv6;
+  const { ipv4, ipv6 } = life.config?.ownAddress ?? {};
+  const nextHop = version === 4 ? (ipv4 ?? ipv6) : ipv6;
   return nextHop === undefined
     ? undefined
     : origins.of(attributes.intern({ origin: 'igp', asPath: [], nextHop }));
