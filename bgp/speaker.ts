@@ -30,6 +30,7 @@ import { drive, localOf } from './speaker/sessions.ts';
 import { expire } from './speaker/stale.ts';
 import { amend, localSource, log, type OnBest, type Speaker, type Turn } from './speaker/turn.ts';
 import { ceaseReasons } from './wire/iana.ts';
+import type { PathAttributes } from './wire/message.ts';
 
 /** The longest a fresh speaker waits for its neighbours to tell all they know. */
 const settleTime = millis(30_000);
@@ -47,8 +48,9 @@ interface SpeakerOptions {
 
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { random, onBest, rowsPerTurn = 4000, tracksNextHops = false } = options;
-  const attributes = new AttributeTable();
   const locRib = new LocRib();
+  const told = new Counted<PathAttributes>();
+  const attributes = new AttributeTable(() => usedAttributes(locRib, told));
   const reach = tracksNextHops ? new Reach() : undefined;
   if (reach !== undefined) locRib.criteria = criteriaOf({}, reach.metric);
   return {
@@ -58,7 +60,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     locRib,
     origins: new PathTable(localSource),
     locals: new AdjRibIn(locRib, attributes),
-    told: new Counted(),
+    told,
     jobs: new Set(),
     rowsPerTurn,
     reach,
@@ -73,6 +75,11 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       guard: () => undefined,
     },
   };
+}
+
+function* usedAttributes(locRib: LocRib, told: Counted<PathAttributes>): Generator<PathAttributes> {
+  for (const { attributes } of locRib.routes.paths.items()) yield attributes;
+  yield* told.items();
 }
 
 /** @param now  of the doer's monotonic clock; never decreasing */

@@ -52,7 +52,7 @@ export class AdjRibIn {
 
   /** A session begins: what is told from now on is this source's. */
   open(source: Source): void {
-    this.#paths = new PathTable(source);
+    this.#paths = new PathTable(source, (path) => this.#routes.paths.has(path));
     this.#complete.clear();
   }
 

@@ -21,6 +21,15 @@ export class Counted<T extends object> {
     return this.#items.length;
   }
 
+  has(item: T): boolean {
+    return this.#ids.has(item);
+  }
+
+  /** All that is referred to. */
+  items(): Iterable<T> {
+    return this.#ids.keys();
+  }
+
   /** Of a number that is in use. */
   get(id: number): T {
     return this.#items[id] as T;

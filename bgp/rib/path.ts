@@ -35,20 +35,30 @@ export interface Path {
 }
 
 export class PathTable {
-  readonly #paths = new WeakMap<PathAttributes, Path>();
+  readonly #paths = new Map<PathAttributes, Path>();
   readonly #source: Source;
+  readonly #isUsed: (path: Path) => boolean;
+  #sweepAt = 64;
 
-  constructor(source: Source) {
+  /** @param isUsed  some table refers to it; what is not is forgotten in time */
+  constructor(source: Source, isUsed: (path: Path) => boolean = () => true) {
     this.#source = source;
+    this.#isUsed = isUsed;
   }
 
   /** The source's one Path with these attributes, which must be interned. */
   of(attributes: PathAttributes): Path {
     const known = this.#paths.get(attributes);
     if (known !== undefined) return known;
+    if (this.#paths.size >= this.#sweepAt) this.#sweep();
     const path = pathOf(this.#source, attributes);
     this.#paths.set(attributes, path);
     return path;
+  }
+
+  #sweep(): void {
+    for (const [attributes, path] of this.#paths) if (!this.#isUsed(path)) this.#paths.delete(attributes);
+    this.#sweepAt = Math.max(64, this.#paths.size * 2);
   }
 }
 

@@ -1,36 +1,127 @@
 /**
  * Hash-consed path attributes: the same content is the same object, so equality is `===` everywhere behind this door.
  *
- * A table of weak references: an entry lives as long as some RIB holds the object, and no count can be forgotten.
- * Dead entries are swept whenever the table has doubled, so memory follows what is alive at constant cost a call.
+ * What no table refers to any more is forgotten whenever this one has doubled, so memory follows what is alive at
+ * constant cost a call. Neither weak references nor text keys: with a hundred thousand sets, the collector of garbage
+ * spent more on them than the speaker on everything else.
  */
-import type { AsPathSegment, PathAttributes, RawAttribute } from '../wire/message.ts';
+import type { AsPath, AsPathSegment, PathAttributes, RawAttribute } from '../wire/message.ts';
+
+/** By hash, or the next number that is free. */
+type Buckets = Map<number, PathAttributes>;
+
+const leastSweep = 1024;
 
 export class AttributeTable {
-  readonly #byKey = new Map<string, WeakRef<PathAttributes>>();
-  #sweepAt = 1024;
+  #byHash: Buckets = new Map();
+  #sweepAt = leastSweep;
+  readonly #used: (() => Iterable<PathAttributes>) | undefined;
 
-  /** Entries held, dead ones not yet swept included. */
+  /** @param used  all that some table refers to; absent: nothing is ever forgotten */
+  constructor(used?: () => Iterable<PathAttributes>) {
+    this.#used = used;
+  }
+
+  /** Entries held, those that nothing refers to and that are not yet swept included. */
   get size(): number {
-    return this.#byKey.size;
+    return this.#byHash.size;
   }
 
   /** The one object with this content; `attributes` itself if it is the first. It must not be changed after. */
   intern(attributes: PathAttributes): PathAttributes {
-    const key = attributesKey(attributes);
-    const known = this.#byKey.get(key)?.deref();
-    if (known !== undefined) return known;
-    this.#byKey.set(key, new WeakRef(attributes));
-    if (this.#byKey.size >= this.#sweepAt) this.#sweep();
-    return attributes;
+    if (this.#byHash.size >= this.#sweepAt) this.#sweep();
+    return placed(this.#byHash, attributes);
   }
 
+  /** What is forgotten and yet held somewhere, in a cache say, may come to be beside another of the same content: no harm. */
   #sweep(): void {
-    for (const [key, reference] of this.#byKey) {
-      if (reference.deref() === undefined) this.#byKey.delete(key);
-    }
-    this.#sweepAt = Math.max(1024, this.#byKey.size * 2);
+    if (this.#used === undefined) return;
+    const kept: Buckets = new Map();
+    for (const attributes of this.#used()) placed(kept, attributes);
+    this.#byHash = kept;
+    this.#sweepAt = Math.max(leastSweep, kept.size * 2);
   }
+}
+
+function placed(buckets: Buckets, attributes: PathAttributes): PathAttributes {
+  let place = hashOf(attributes);
+  for (let known = buckets.get(place); known !== undefined; known = buckets.get(place)) {
+    if (known === attributes || sameAttributes(known, attributes)) return known;
+    place = (place + 1) | 0;
+  }
+  buckets.set(place, attributes);
+  return attributes;
+}
+
+const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x9e37_79b1) ^ (hash >>> 15);
+
+/** Of what differs most; a Smi, so that a Map holds it without an object. */
+function hashOf({
+  asPath,
+  nextHop,
+  med,
+  localPref,
+  communities,
+  largeCommunities,
+  clusterList,
+}: PathAttributes): number {
+  let hash = typeof nextHop === 'number' ? nextHop : Number(BigInt.asUintN(32, nextHop));
+  for (const { asns } of asPath) for (const asn of asns) hash = mix(hash, asn);
+  hash = mix(mix(hash, med ?? -1), localPref ?? -1);
+  if (communities !== undefined) for (const community of communities) hash = mix(hash, community);
+  if (largeCommunities !== undefined)
+    for (const [, second, third] of largeCommunities) hash = mix(mix(hash, second), third);
+  if (clusterList !== undefined) for (const cluster of clusterList) hash = mix(hash, cluster);
+  return hash >> 2;
+}
+
+type Field = keyof Required<PathAttributes>;
+type Same<K extends Field> = (
+  a: NonNullable<PathAttributes[K]>,
+  b: NonNullable<PathAttributes[K]>,
+) => boolean;
+
+const sameList = <T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean = Object.is): boolean =>
+  a.length === b.length && a.every((one, index) => same(one, b[index] as T));
+const sameSegment = (a: AsPathSegment, b: AsPathSegment): boolean =>
+  a.kind === b.kind && sameList(a.asns, b.asns);
+const samePath = (a: AsPath, b: AsPath): boolean => a === b || sameList(a, b, sameSegment);
+const sameRaw = (a: RawAttribute, b: RawAttribute): boolean =>
+  a.code === b.code && a.flags === b.flags && sameList([...a.body], [...b.body]);
+
+/** Every field there is: a new one does not compile without its line. */
+const fields: { readonly [K in Field]: Same<K> } = {
+  origin: Object.is,
+  asPath: samePath,
+  nextHop: Object.is,
+  linkLocal: Object.is,
+  med: Object.is,
+  localPref: Object.is,
+  atomicAggregate: Object.is,
+  aggregator: (a, b) => a.asn === b.asn && a.address === b.address,
+  communities: sameList,
+  originatorId: Object.is,
+  clusterList: sameList,
+  extendedCommunities: sameList,
+  largeCommunities: (a, b) => sameList(a, b, sameList),
+  otc: Object.is,
+  unknown: (a, b) => sameList(a, b, sameRaw),
+};
+const names = Object.keys(fields) as readonly Field[];
+
+/** An absent field differs from any present one. */
+export function sameAttributes(a: PathAttributes, b: PathAttributes): boolean {
+  return names.every((name) => sameField(name, a, b));
+}
+
+function sameField<K extends Field>(name: K, a: PathAttributes, b: PathAttributes): boolean {
+  const [left, right] = [a[name], b[name]];
+  if (left === right) return true;
+  return (
+    left !== undefined &&
+    right !== undefined &&
+    (fields[name] as (a: unknown, b: unknown) => boolean)(left, right)
+  );
 }
 
 /** Text equal exactly when all attributes are. Fields are parted by "|", so an absent one differs from any present. */
@@ -51,6 +142,7 @@ export function attributesKey(attributes: PathAttributes): string {
     listKey(attributes.clusterList),
     listKey(attributes.extendedCommunities),
     listKey(attributes.largeCommunities),
+    attributes.otc,
     attributes.unknown && `[${attributes.unknown.map(rawKey).join(' ')}]`,
   ].join('|');
 }
