@@ -25,6 +25,8 @@ export interface Noted {
 }
 
 const none: Counts = { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 };
+/** Of NOTIFICATIONs that are told apart. */
+const mostCodes = 100;
 const emptyAccount: Account = {
   sent: none,
   received: none,
@@ -34,6 +36,12 @@ const emptyAccount: Account = {
 
 export class Accounts {
   readonly #accounts = new Map<string, Account>();
+  readonly #notifications = new Map<string, number>();
+
+  /** How many, over all neighbours there ever were, by "sent 6/2" and "received 4/0". */
+  get notifications(): ReadonlyMap<string, number> {
+    return this.#notifications;
+  }
 
   of(peer: string): Account {
     return this.#accounts.get(peer) ?? emptyAccount;
@@ -46,6 +54,7 @@ export class Accounts {
 
   /** @param frames  how many messages it took on the wire */
   sent(peer: string, message: Message, frames: number, at: Millis): void {
+    this.#note('sent', message);
     const account = this.of(peer);
     this.#accounts.set(peer, {
       ...account,
@@ -56,6 +65,7 @@ export class Accounts {
   }
 
   received(peer: string, message: Message, at: Millis): void {
+    this.#note('received', message);
     const account = this.of(peer);
     this.#accounts.set(peer, {
       ...account,
@@ -63,6 +73,15 @@ export class Accounts {
       ...(message.kind === 'open' ? { openReceived: message } : {}),
       ...(message.kind === 'notification' ? { notificationReceived: { notification: message, at } } : {}),
     });
+  }
+
+  #note(direction: 'sent' | 'received', message: Message): void {
+    if (message.kind !== 'notification') return;
+    const name = `${direction} ${message.code}/${message.subcode}`;
+    // The codes are a neighbour's to choose.
+    const key =
+      this.#notifications.has(name) || this.#notifications.size < mostCodes ? name : `${direction} other`;
+    this.#notifications.set(key, (this.#notifications.get(key) ?? 0) + 1);
   }
 
   refused(peer: string, { code, subcode }: NotificationMessage): void {

@@ -78,7 +78,7 @@ export interface Daemon {
   /** Events waiting for the speaker. */
   readonly depth: () => number;
   readonly observers: Observers;
-  readonly transport: Pick<Transport, 'account' | 'queued'>;
+  readonly transport: Pick<Transport, 'account' | 'queued' | 'notifications'>;
   readonly fib: Fib | undefined;
   readonly bfd: Bfd;
   /** A sentence if the speaker does not do its job yet. */
@@ -151,7 +151,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (event.kind === 'timer' && !doers.timers.take(event.timer)) return;
       const effects = step(speaker, event, clock.now());
       for (const effect of effects) carryOut(effect, doers);
-      if (concernsBfd(event, effects)) followBfd(speaker, doers.bfd);
+      followBfd(speaker, doers.bfd, event);
       observers.witness.after(event, effects);
     },
     onPressure: (isPressed) => doers.transport.pause(isPressed),
@@ -248,12 +248,12 @@ function doersOf(
   };
 }
 
-/** Neighbours come and go with the configuration, and those of a range by themselves. */
-const concernsBfd = (event: SpeakerEvent, effects: readonly SpeakerEffect[]): boolean =>
-  event.kind === 'configure' || effects.some(({ kind }) => kind === 'statusChanged');
-
-/** A drained node steps back from BFD too: what happens to it from here on is no failure of a path. */
-function followBfd({ neighbours, life }: Speaker, bfd: Bfd): void {
+/**
+ * Neighbours come and go with the configuration, and those of a range by themselves. A drained node steps back from BFD too:
+ * what happens to it from here on is no failure of a path.
+ */
+function followBfd({ neighbours, life }: Speaker, bfd: Bfd, { kind }: SpeakerEvent): void {
+  if (kind !== 'configure' && neighbours.size === bfd.followed) return;
   const peers = [...neighbours.values()].map(({ config }) => config);
   bfd.configure(peers, life.config?.drain === 'withdrawn');
 }
@@ -337,7 +337,14 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
       const neighbour = speaker.neighbours.get(key);
       if (neighbour === undefined) return undefined;
       const { config, lastError } = neighbour;
-      return whyDown({ config, lastError, rejected: transport.rejection(key), drops: drops.recent() });
+      const heard = speaker.bfd.get(key);
+      return whyDown({
+        config,
+        lastError,
+        rejected: transport.rejection(key),
+        drops: drops.recent(),
+        bfd: heard,
+      });
     },
     account: (key) => transport.account(key),
     bfd: (key) => bfd.view(key),

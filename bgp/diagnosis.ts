@@ -11,6 +11,8 @@ export interface Symptoms {
   readonly rejected: string | undefined;
   /** Of the last minute; of this node, not of this neighbour alone. */
   readonly drops: DropCounts;
+  /** What BFD says of the path; undefined: nothing yet. */
+  readonly bfd?: 'up' | 'down' | 'adminDown' | undefined;
 }
 
 type Hint = (symptoms: Symptoms) => string | undefined;
@@ -20,6 +22,10 @@ const segments = (count: number, what: string, counter: string): string =>
 
 /** The first that has something to say counts. */
 const hints: readonly Hint[] = [
+  ({ config, bfd }) =>
+    config.bfd?.isStrict === true && bfd !== 'up' && bfd !== 'adminDown'
+      ? `BFD is ${bfd ?? 'not up yet'}, and bfd.strict makes the session wait for it (RFC 9384)`
+      : undefined,
   ({ rejected }) => rejected,
   ({ config: { password }, drops: { wrongKey } }) =>
     password !== undefined && wrongKey > 0

@@ -4,10 +4,10 @@ import type { NotedStatus, OpenStatus, PeerDetail, PeerStatus } from '../src/mod
 import type { Account, Noted } from './accounts.ts';
 import type { BfdView } from './bfd/problems.ts';
 import { bfdStatus } from './bfd/status.ts';
-import type { Neighbour } from './speaker/neighbour.ts';
+import type { Neighbour, Session } from './speaker/neighbour.ts';
 import { describeCapability } from './wire/describe-capability.ts';
 import { describeNotification } from './wire/describe-notification.ts';
-import type { OpenMessage } from './wire/message.ts';
+import type { Family, OpenMessage } from './wire/message.ts';
 
 export interface PeerFacts {
   readonly status: PeerStatus;
@@ -38,6 +38,8 @@ export function peerDetail({ status, neighbour, account, bfd, timers, wallClock 
     messages: { sent: account.sent, received: account.received },
     refused: account.refused,
     repaired: session?.flawed ?? 0,
+    inForce: session === undefined ? undefined : inForce(session),
+    limits: config.maxPrefix === undefined ? undefined : limitsOf(neighbour),
     connections: account.connections,
     openSent: account.openSent && openOf(account.openSent),
     openReceived: account.openReceived && openOf(account.openReceived),
@@ -46,6 +48,39 @@ export function peerDetail({ status, neighbour, account, bfd, timers, wallClock 
     bfd: bfd && bfdStatus(bfd, config.bfd?.isStrict ?? false, wallClock),
   });
 }
+
+function inForce({ negotiated }: Session): readonly string[] {
+  const { codec, gracefulRestart, routeRefresh, fourOctetAs, longLived, role } = negotiated;
+  const of = (families: ReadonlySet<string> | undefined): string => [...(families ?? [])].join(', ');
+  const restart = gracefulRestart?.families.map(({ family }) => family).join(', ');
+  const all: readonly (readonly [isSo: boolean, phrase: string])[] = [
+    [fourOctetAs, 'four-octet AS numbers'],
+    [routeRefresh, 'route refresh'],
+    [(codec.addPathReceive?.size ?? 0) > 0, `takes several paths: ${of(codec.addPathReceive)}`],
+    [(codec.addPathSend?.size ?? 0) > 0, `sends several paths: ${of(codec.addPathSend)}`],
+    [codec.extendedMessages === true, 'messages up to 65535 octets'],
+    [(codec.extendedNextHop?.size ?? 0) > 0, `IPv6 next hops: ${of(codec.extendedNextHop)}`],
+    [
+      gracefulRestart !== undefined,
+      `graceful restart, its routes are kept for ${gracefulRestart?.restartTime ?? 0} s: ${restart === '' ? 'no family' : restart}`,
+    ],
+  ];
+  const more: readonly (readonly [isSo: boolean, phrase: string])[] = [
+    [negotiated.isNotificationRestart === true, 'routes are kept after a NOTIFICATION too (RFC 8538)'],
+    [
+      longLived !== undefined,
+      `long-lived graceful restart: ${(longLived ?? []).map(({ family, staleTimeMs }) => `${family} ${staleTimeMs / 1000} s`).join(', ')}`,
+    ],
+    [role !== undefined, `roles: we ${role?.own}, it ${role?.peer ?? 'says none'}`],
+  ];
+  return [...all, ...more].filter(([isSo]) => isSo).map(([, phrase]) => phrase);
+}
+
+const limitsOf = ({ config, adjRibIn }: Neighbour): readonly string[] =>
+  Object.entries(config.maxPrefix ?? {}).map(
+    ([family, { most, action }]) =>
+      `${adjRibIn.sizeOf(family as Family)} of ${most} in ${family}, then ${action}`,
+  );
 
 const openOf = (open: OpenMessage): OpenStatus => {
   const wide = open.capabilities.find((one) => one.kind === 'fourOctetAs');

@@ -14,8 +14,8 @@ import { historyAnswer } from './history.ts';
 import type { Journal } from './journal.ts';
 import { tableDump } from './monitor/dump.ts';
 import { peerDetail } from './peer-detail.ts';
+import { remedyOf } from './remedies.ts';
 import { type ResetDoors, resetAnswer } from './reset.ts';
-import { ribAnswer } from './rib-view.ts';
 import {
   advertisedRoutes,
   findNeighbour,
@@ -26,6 +26,7 @@ import {
   withheldRoutes,
 } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
+import { ribAnswer } from './table-view.ts';
 
 export interface StatusSources extends ResetDoors {
   readonly node: string;
@@ -66,12 +67,19 @@ export function bgpStatus(sources: StatusSources): BgpStatus {
 }
 
 /** While a session is down, its last error says all that is known of why. */
-function peerStatus({ whyDown, wallClock }: StatusSources, peer: PeerReport): PeerStatus {
-  const why = peer.state === 'Established' ? undefined : whyDown(`${peer.address} ${peer.port}`);
+function peerStatus({ whyDown, wallClock, speaker }: StatusSources, peer: PeerReport): PeerStatus {
+  const key = `${peer.address} ${peer.port}`;
+  const why = peer.state === 'Established' ? undefined : whyDown(key);
+  const neighbour = speaker.neighbours.get(key);
+  const remedy =
+    why === undefined || neighbour === undefined
+      ? undefined
+      : remedyOf({ config: neighbour.config, why, lastDown: neighbour.lastDown });
   return {
     ...peer,
     since: wallClock(peer.since).toISOString(),
     ...(why === undefined ? {} : { lastError: why }),
+    ...(remedy === undefined ? {} : { remedy }),
   };
 }
 

@@ -210,6 +210,11 @@ export class Transport {
     return this.#accounts.of(peer);
   }
 
+  /** NOTIFICATIONs over all neighbours there ever were, by "sent 6/2". */
+  get notifications(): ReadonlyMap<string, number> {
+    return this.#accounts.notifications;
+  }
+
   /** The octets of the message that this event tells, with `keepFrames`. */
   frame(event: TransportSays): Uint8Array | undefined {
     return this.#frames.get(event);
@@ -267,6 +272,13 @@ export class Transport {
       this.#guests.delete(channel.peer);
   }
 
+  /** Of one from a range nothing is left when its last connection is gone, or whoever knocks would fill the memory. */
+  #dismiss(peer: string): void {
+    if (!this.#guests.has(peer) || sides.some((side) => this.#arriving.has(nameOf(peer, side)))) return;
+    this.#guests.delete(peer);
+    if (!this.#peers.has(peer)) this.#accounts.keep((key) => key !== peer);
+  }
+
   #say(channel: Channel, event: TransportSays): void {
     this.#channelOf.set(event, channel);
     this.#options.onEvent(event);
@@ -300,7 +312,7 @@ export class Transport {
         break;
       case 'rejected':
         this.#options.log.warn(event.why, { address: event.address });
-        if (event.key !== undefined)
+        if (event.key !== undefined && this.#peers.has(event.key))
           this.#rejected.set(event.key, { why: event.why, at: this.#options.clock.now() });
         break;
       case 'listening':

@@ -5,6 +5,7 @@ import { isKernelError } from '../../src/kernel/kernel-error.ts';
 import { boundSocket } from '../../src/kernel/tcp.ts';
 import { type Address, formatAddress, millis } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
+import { portOwner } from '../port-owner.ts';
 import { errnoOf } from './errno.ts';
 import { type Keys, standingKeys } from './keys.ts';
 
@@ -36,7 +37,7 @@ const noSuchFamily: ReadonlySet<string> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAI
 
 const remedies: Readonly<Record<string, (where: string, port: number) => Omit<Problem, 'where'>>> = {
   EADDRINUSE: (where, port) => ({
-    what: `Port ${port} is owned by someone else, so neighbours cannot reach us at ${where}.`,
+    what: `Port ${port} is owned by ${portOwner(port) ?? 'someone else'}, so neighbours cannot reach us at ${where}.`,
     fix: `Stop the other BGP speaker ("ss -ltnp" names it) or set another listenPort; we try again.`,
   }),
   EACCES: (_where, port) => ({

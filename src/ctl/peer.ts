@@ -18,7 +18,12 @@ type Line = readonly [name: string, value: string | undefined];
 
 export function peerText(peer: PeerDetail, paint: Paint = plain): string {
   const head = `${peer.name}, ${addressOf(peer)}: ${paint(peer.state, isUp(peer) ? 'good' : 'warn')} since ${peer.since}`;
-  const why = isUp(peer) ? [] : [`Why: ${peer.lastError ?? 'nothing has gone wrong yet'}.`];
+  const why = isUp(peer)
+    ? []
+    : [
+        `Why: ${peer.lastError ?? 'nothing has gone wrong yet'}.`,
+        ...(peer.remedy === undefined ? [] : [`Do:  ${peer.remedy}`]),
+      ];
   return [
     head,
     ...why,
@@ -69,6 +74,8 @@ const agreed = (peer: PeerDetail): readonly Line[] =>
           'prefixes',
           `${peer.prefixesReceived} received, ${peer.prefixesAccepted} accepted, ${peer.prefixesAdvertised} sent`,
         ],
+        ...(peer.inForce ?? []).map((phrase, index): Line => [index === 0 ? 'in force' : '', phrase]),
+        ...(peer.limits ?? []).map((phrase, index): Line => [index === 0 ? 'limit' : '', phrase]),
         ['repaired', peer.repaired === 0 ? undefined : `${peer.repaired} UPDATEs (RFC 7606)`],
       ]
     : [['routes kept', peer.keptRoutes === undefined ? undefined : `${peer.keptRoutes} of its last session`]];

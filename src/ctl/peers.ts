@@ -62,7 +62,10 @@ export function peersText(peers: readonly PeerDetail[], { wide, now, paint = pla
   ];
   const table = columns(wide ? [...headers, ...more] : headers, peers.map(row), { paint });
   const down = peers.filter((peer) => !isUp(peer) && peer.lastError !== undefined);
-  const reasons = down.map((peer) => `\n${paint(addressOf(peer), 'bad')} is down: ${peer.lastError}.`);
+  const reasons = down.map(
+    (peer) =>
+      `\n${paint(addressOf(peer), 'bad')} is down: ${peer.lastError}.${peer.remedy === undefined ? '' : `\n  ${peer.remedy}`}`,
+  );
   return [table, ...reasons].join('\n');
 }
 

@@ -45,6 +45,8 @@ export interface PeerStatus {
   readonly keptRoutes?: number;
   /** One sentence; absent if there never was one. */
   readonly lastError?: string;
+  /** What to do about it, a sentence; only while the session is down. */
+  readonly remedy?: string;
 }
 
 /** GET /peers of bgp.sock, all of them; with ?name= one, by its name, its BGPPeer or Node, its address or "address port". */
@@ -69,6 +71,10 @@ export interface PeerDetail extends PeerStatus {
   readonly refused: Readonly<Record<string, number>>;
   /** UPDATEs of this session that RFC 7606 had us repair. */
   readonly repaired: number;
+  /** What both OPENs came to, each a phrase; only while the session is up. */
+  readonly inForce?: readonly string[];
+  /** How far each limit of prefixes is used, each a phrase; absent: there is none. */
+  readonly limits?: readonly string[];
   readonly connections: { readonly made: number; readonly lost: number };
   /** The last of each. */
   readonly openSent?: OpenStatus;
