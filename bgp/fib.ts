@@ -90,8 +90,12 @@ class KernelFib implements Fib {
         this.#reresolve(changed);
         this.#tell(changed);
       },
-      onKnown: (known) =>
-        this.#tell([...known].filter((nextHop) => this.#resolver.resolve(nextHop) === undefined)),
+      onKnown: (known) => {
+        const lost = [...known].filter((nextHop) => this.#resolver.resolve(nextHop) === undefined);
+        for (const nextHop of lost)
+          for (const group of this.#groups.by(nextHop)) if (group.hops.length === 0) this.#lookAgain(group);
+        this.#tell(lost);
+      },
     });
     this.#groups = new Groups({
       resolve: (nextHops) => this.#hopsOf(nextHops),
@@ -188,7 +192,12 @@ class KernelFib implements Fib {
     else if (gateway !== undefined) this.#want(prefix, 'unicast', this.#hopsOf([gateway]));
     else if (learned === undefined || this.#settings.leavesOut(prefix)) this.#routes.unwant(prefix);
     else if (learned === 'blackhole') this.#want(prefix, 'blackhole', none);
-    else this.#want(prefix, 'unicast', learned.hops);
+    else if (!this.#isOpen(learned)) this.#want(prefix, 'unicast', learned.hops);
+  }
+
+  /** Nobody knows yet where it leads, so what the prefix had before stands. */
+  #isOpen({ hops, nextHops }: Group): boolean {
+    return hops.length === 0 && nextHops.some((nextHop) => !this.#resolver.isKnown(nextHop));
   }
 
   #want(dst: Prefix, type: Route['type'], nextHops: readonly NextHop[]): void {
@@ -208,6 +217,10 @@ class KernelFib implements Fib {
     if (sameHops(hops, group.hops)) return;
     if (hops.length === 0 && group.nextHops.every((nextHop) => this.#tracked.has(nextHop))) return;
     group.hops = hops;
+    this.#lookAgain(group);
+  }
+
+  #lookAgain(group: Group): void {
     this.#redo.set(group, group.prefixes.values());
     this.#cancelRedo ??= this.#options.clock.after(millis(0), () => this.#redoSlice());
   }

@@ -1,6 +1,6 @@
 /** What was chosen, as kernel routes: over next hops that come, go and move. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createFib, type Fib } from '../../../bgp/fib.ts';
+import { createFib, type Fib, type NextHopChange } from '../../../bgp/fib.ts';
 import { Resolver } from '../../../bgp/resolve.ts';
 import type { Kernel, Route, RouteOp } from '../../../src/kernel/kernel.ts';
 import {
@@ -252,4 +252,95 @@ describe('next hops', () => {
     expect(told).toBe(3);
     resolver.stop();
   });
+});
+
+describe('what the configuration asks for', () => {
+  const at = prefix('10.2.0.0/24');
+  const metrics = async (): Promise<readonly number[]> =>
+    (await kernel.routes({ version: 4, protocol: 80 })).map(({ metric }) => metric);
+
+  test('another priority moves all routes, and none stays where it was', async () => {
+    const fib = fibOver();
+    fib.origins([prefix('10.1.0.0/24')]);
+    fib.learned(at, [near]);
+    fib.start();
+    fib.sweep();
+    await pass(100);
+    expect(await metrics()).toEqual([1024, 1024]);
+    fib.configure({ routePriority: { ipv4: 500 } });
+    await pass(200);
+    expect(await metrics()).toEqual([500, 500]);
+    expect(await lines()).toEqual(['10.1.0.0/24 unreachable', '10.2.0.0/24 unicast 172.30.0.11%2']);
+    fib.configure({});
+    await pass(200);
+    expect(await metrics()).toEqual([1024, 1024]);
+  });
+
+  test('what is not to be written leaves the kernel, but for what ends here, and comes back when it may', async () => {
+    const fib = fibOver();
+    fib.origins([prefix('10.1.0.0/24')]);
+    fib.learned(at, [near]);
+    fib.start();
+    await pass(100);
+    fib.configure({ unprogrammed: [prefix('0.0.0.0/0')] });
+    await pass(100);
+    expect(await lines()).toEqual(['10.1.0.0/24 unreachable']);
+    fib.configure({ unprogrammed: [prefix('10.3.0.0/16')] });
+    await pass(100);
+    expect(await lines()).toEqual(['10.1.0.0/24 unreachable', '10.2.0.0/24 unicast 172.30.0.11%2']);
+  });
+});
+
+describe('a prefix that becomes', () => {
+  const at = prefix('10.2.0.7/32');
+  test.each([
+    ['blackhole', 'blackhole', '10.2.0.7/32 blackhole'],
+    ['another next hop', [other], '10.2.0.7/32 unicast 172.30.0.12%2'],
+    ['multipath', [near, other], '10.2.0.7/32 unicast 172.30.0.11%2 172.30.0.12%2'],
+  ] as const)('%s is replaced in one step, never away', async (_what, next, line) => {
+    const fib = fibOver();
+    fib.learned(at, [near]);
+    fib.start();
+    await pass(100);
+    written = [];
+    fib.learned(at, next);
+    await pass(100);
+    expect(await lines()).toEqual([line]);
+    expect(written.map(({ kind }) => kind)).toEqual(['set']);
+  });
+});
+
+test('RFC 4271 §9.1.2.1: where the speaker tracks next hops, a lost one costs no gap: its route stands until the speaker has chosen', async () => {
+  const told: NextHopChange[] = [];
+  const fib = createFib({
+    kernel,
+    clock,
+    random: seededRandom(1),
+    onNextHops: (changes) => told.push(...changes),
+  });
+  const way = { ...ours('198.51.100.0/24', other), protocol: 4, metric: 7 };
+  kernel.foreignSetRoute(way);
+  fib.track([far, near]);
+  fib.start();
+  await pass(100);
+  expect(new Map(told)).toEqual(
+    new Map([
+      [far, 7],
+      [near, 0],
+    ]),
+  );
+  fib.learned(prefix('10.2.0.0/24'), [far]);
+  await pass(100);
+  written = [];
+  kernel.foreignDeleteRoute(way);
+  await pass(200);
+  expect(told.at(-1)).toEqual([far, undefined]);
+  expect(await lines()).toEqual(['10.2.0.0/24 unicast 172.30.0.12%2']);
+  fib.learned(prefix('10.2.0.0/24'), [near]);
+  await pass(100);
+  expect(written.map(({ kind }) => kind)).toEqual(['set']);
+  fib.untrack([far]);
+  fib.learned(prefix('10.2.0.0/24'), undefined);
+  await pass(100);
+  expect(await lines()).toEqual([]);
 });

@@ -196,3 +196,31 @@ test('nothing is written and no timer is left after stop', async () => {
   expect([await has(a), await has(b)]).toEqual([false, false]);
   expect(clock.pending).toBe(0);
 });
+
+test('answers that the kernel could not queue (ENOBUFS) are made up for by a listing: nothing is missing, nothing twice', async () => {
+  let isFull = true;
+  const full: Kernel = {
+    ...kernel,
+    applyRoutes: async (ops) => {
+      const failures = await kernel.applyRoutes(ops.slice(0, isFull ? 700 : ops.length));
+      if (isFull) throw new Error('change routes: ENOBUFS');
+      return failures;
+    },
+  };
+  const routes = await start(full);
+  const all = Array.from({ length: 1200 }, (_, index) =>
+    route(`10.${Math.floor(index / 250)}.${index % 250}.0/24`),
+  );
+  for (const one of all) routes.want(one);
+  await pass(100);
+  expect(routes.status().problems).toEqual([
+    expect.objectContaining({ what: 'Error: change routes: ENOBUFS.' }),
+  ]);
+  isFull = false;
+  for (let turn = 0; turn < 20; turn += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    await pass(1000);
+  }
+  expect(routes.status()).toMatchObject({ installed: 1200, pending: 0, problems: [] });
+  expect(await kernel.routes({ version: 4, protocol: 80 })).toHaveLength(1200);
+});
