@@ -268,8 +268,7 @@ export class Transport {
     const name = nameOf(channel.peer, channel.side);
     channel.isClosed = true;
     for (const names of [this.#heard, this.#arriving]) if (names.get(name) === channel) names.delete(name);
-    if (!sides.some((side) => this.#arriving.has(nameOf(channel.peer, side))))
-      this.#guests.delete(channel.peer);
+    this.#dismiss(channel.peer);
   }
 
   /** Of one from a range nothing is left when its last connection is gone, or whoever knocks would fill the memory. */

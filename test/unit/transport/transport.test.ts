@@ -5,7 +5,7 @@ import { createTransport, type Transport, type TransportSays } from '../../../bg
 import { encodeMessage } from '../../../bgp/wire/codec.ts';
 import type { CodecContext, Message } from '../../../bgp/wire/message.ts';
 import { realClock } from '../../../src/host/clock.ts';
-import { millis } from '../../../src/lib/net.ts';
+import { millis, prefixOf } from '../../../src/lib/net.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openMessage, peerConfig } from '../../support/peer.ts';
 import { address } from '../../support/sockets.ts';
@@ -297,4 +297,26 @@ test('a second connection that came while our own dial was being asked for is ne
   far.accepted[0]?.on('data', (bytes) => got.push(bytes));
   near.transport.send('n', 'outgoing', keepalive);
   await soon(() => expect(Buffer.concat(got)).toEqual(bytesOf(keepalive)));
+});
+
+test('of a neighbour from a range nothing is left when its last connection is gone', async () => {
+  const near = await bench([], 0);
+  const { key: _1, name: _2, address: _3, port: _4, peerAsn: _5, ...template } = neighbour(0);
+  near.transport.configure({
+    addresses: [address('127.0.0.1')],
+    port: near.port(),
+    peers: [],
+    dynamic: [{ key: 'racks', range: prefixOf(address('127.0.0.0'), 8), peerAsns: [], limit: 5, template }],
+  });
+  const guest = '127.0.0.1 179';
+  const socket = await dialler(near.port());
+  socket.write(bytesOf(openMessage()));
+  const heard: string[] = [];
+  await soon(() => expect(heard.push(...near.turn())).toBeGreaterThanOrEqual(3));
+  expect(heard).toEqual(['arrived racks', 'incoming TcpConnected', 'incoming open']);
+  expect(near.transport.account(guest).received.open).toBe(1);
+  socket.destroy();
+  await soon(() => expect(heard.push(...near.turn())).toBeGreaterThanOrEqual(4));
+  expect(heard.at(-1)).toBe('incoming TcpFails');
+  expect(near.transport.account(guest).received.open).toBe(0);
 });
