@@ -10,6 +10,8 @@ export interface AlertCase {
 const on = '{instance="10.0.0.1:9092", node="node1"}';
 const peer = (name: string): string =>
   `tortie_bgp_peer_up{instance="10.0.0.1:9092", node="node1", peer="${name}"}`;
+const sessions = (kind: string, state: string): string =>
+  `tortie_bgp_sessions{instance="10.0.0.1:9092", node="node1", kind="${kind}", state="${state}"}`;
 const prefixes = (what: string): string =>
   `tortie_bgp_peer_prefixes{instance="10.0.0.1:9092", node="node1", peer="tor", what="${what}"}`;
 const routes = (what: string): string =>
@@ -19,9 +21,19 @@ const bucket = (le: string): string =>
 
 export const alertCases: Readonly<Record<string, AlertCase>> = {
   TortieBgpNoSession: {
-    fires: { [peer('tor')]: '0x10', [peer('node2')]: '0x10' },
-    silent: { [peer('tor')]: '0x10', [peer('node2')]: '1x10' },
+    fires: { [sessions('peer', 'Active')]: '1x10', [sessions('mesh', 'Connect')]: '4x10' },
+    silent: { [sessions('peer', 'Active')]: '1x10', [sessions('mesh', 'Established')]: '4x10' },
     at: '5m',
+  },
+  TortieBgpMeshDegraded: {
+    fires: { [sessions('mesh', 'Connect')]: '12x20', [sessions('mesh', 'Established')]: '88x20' },
+    silent: { [sessions('mesh', 'Connect')]: '1x20', [sessions('mesh', 'Established')]: '99x20' },
+    at: '10m',
+  },
+  TortieBgpMonitoringBlind: {
+    fires: { [`tortie_bgp_bmp_connected${on}`]: '0x20' },
+    silent: { [`tortie_bgp_bmp_connected${on}`]: '-1x20' },
+    at: '15m',
   },
   TortieBgpPeerDown: {
     fires: { [peer('tor')]: '1 0x10', [peer('node2')]: '1x11' },
