@@ -42,6 +42,8 @@ export interface BfdOptions {
 export interface Bfd {
   /** @param isDisabled  this node steps back: all sessions are held in AdminDown */
   configure(peers: readonly PeerConfig[], isDisabled: boolean): void;
+  /** How many peers it was configured with, BFD or not. */
+  readonly followed: number;
   /** Of a neighbour, by its key; undefined: it has no BFD. */
   view(peer: string): BfdView | undefined;
   /** Of all sessions. */
@@ -83,12 +85,14 @@ class BfdMaster implements Bfd {
   #cancelRestart: (() => void) | undefined;
   #onStopped: (() => void) | undefined;
   #isStopped = false;
+  #followed = 0;
 
   constructor(options: BfdOptions) {
     this.#options = options;
   }
 
   configure(peers: readonly PeerConfig[], isDisabled: boolean): void {
+    this.#followed = peers.length;
     const wanted = wantedSessions(peers, isDisabled);
     if (this.#isStopped || sameData([...wanted.values()], this.#asked)) return;
     this.#asked = [...wanted.values()];
@@ -110,6 +114,10 @@ class BfdMaster implements Bfd {
       if (known === undefined) this.#sessions.set(one.key, this.#fresh(one));
       else known.wanted = one;
     }
+  }
+
+  get followed(): number {
+    return this.#followed;
   }
 
   view(peer: string): BfdView | undefined {

@@ -209,3 +209,28 @@ test('where another daemon has the BFD port a person is told, and BFD begins whe
     expect((await station.show()).problems).toEqual([]);
   }, soon);
 });
+
+test('a neighbour by its link-local address, as one found on a link has', async () => {
+  const lab = newLab('bfdu');
+  const linkOf = async (host: string) => {
+    // What the filter leaves out is an empty object.
+    const links = JSON.parse(
+      await lab.ground.exec(host, 'ip -j -6 address show dev eth0 scope link'),
+    ) as readonly {
+      readonly ifindex: number;
+      readonly addr_info?: readonly { readonly local?: string; readonly tentative?: boolean }[];
+    }[];
+    const link = links.find(({ addr_info }) => addr_info !== undefined);
+    const local = link?.addr_info?.find((one) => one.local !== undefined && one.tentative !== true)?.local;
+    if (link === undefined || local === undefined) throw new Error(JSON.stringify(links));
+    return { ifindex: link.ifindex, local };
+  };
+  const [here, there] = await eventually(() => Promise.all([linkOf('node'), linkOf('router')]), soon);
+  const station = lab.station();
+  station.peers({ address: `${there.local}%${here.ifindex}`, bfd: fast });
+  const bird = await bfdRouter(lab, 'bird', { ...birdAt50, node: here.local, own: there.local });
+  await station.is('up');
+  expect((await bird.session()).isUp).toBe(true);
+  lab.cut();
+  await station.is('down');
+});

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { createBfd } from '../../bgp/bfd.ts';
 import type { BfdConfig } from '../../bgp/config.ts';
 import { realClock } from '../../src/host/clock.ts';
-import { parseAddress } from '../../src/lib/net.ts';
+import { type Address, isIpv4, parseAddress, scoped } from '../../src/lib/net.ts';
 import { peerConfig } from './peer.ts';
 
 export type StationCommand =
@@ -32,10 +32,12 @@ const bfd = createBfd({
   onEvent: (event) => say({ at: Date.now(), ...event }),
 });
 
-const addressOf = (text: string) => {
-  const address = parseAddress(text);
+/** "10.0.0.1", "fe80::1%7". */
+const addressOf = (text: string): Address => {
+  const [plain = '', ifindex] = text.split('%');
+  const address = parseAddress(plain);
   if (address === undefined) throw new Error(`${text} is no address`);
-  return address;
+  return ifindex === undefined || isIpv4(address) ? address : scoped(address, Number(ifindex));
 };
 
 function obey(command: StationCommand): void {
