@@ -9,12 +9,8 @@ import type { PeerEvent, Side } from './session/event.ts';
 import { decodeMessage, encodeMessage, openingContext } from './wire/codec.ts';
 import { FrameReader } from './wire/frame.ts';
 import { messageTypes } from './wire/iana.ts';
-import { AttributeMemo } from './wire/memo.ts';
 import type { CodecContext, Message, WireError } from './wire/message.ts';
 import { encodeUpdates } from './wire/update-encode.ts';
-
-/** Of all connections, so that neighbours which say the same share one object for it. */
-const lately = new AttributeMemo(4096);
 
 /** Octet of the header that tells the kind of message. */
 const TYPE_AT = 18;
@@ -75,7 +71,7 @@ export function createConnection(side: Side): Connection {
     const frame = nextFrame();
     frameTold = frame?.ok ? frame.value : undefined;
     if (frame === undefined) return undefined;
-    const message = frame.ok ? decodeMessage(frame.value, codec ?? openingContext, lately) : frame;
+    const message = frame.ok ? decodeMessage(frame.value, codec ?? openingContext) : frame;
     if (message.ok) {
       isConfirmed ||= message.value.kind === 'keepalive';
       return { kind: 'Message', side, message: message.value };

@@ -5,7 +5,6 @@
 import { assert, err, ok, type Result } from '../../src/lib/result.ts';
 import { checkHeader, frameMessage } from './frame.ts';
 import { headerErrors } from './iana.ts';
-import type { AttributeMemo } from './memo.ts';
 import type { CodecContext, Message, WireError } from './message.ts';
 import { decodeNotification, encodeNotification } from './notification.ts';
 import { decodeOpen, encodeOpen } from './open.ts';
@@ -18,11 +17,7 @@ import { headerError } from './wire-error.ts';
 export const openingContext: CodecContext = { fourOctetAs: false, peerType: 'ebgp', families: new Set() };
 
 const decoders: {
-  readonly [K in Message['kind']]: (
-    frame: Uint8Array,
-    ctx: CodecContext,
-    memo?: AttributeMemo,
-  ) => Result<Message, WireError>;
+  readonly [K in Message['kind']]: (frame: Uint8Array, ctx: CodecContext) => Result<Message, WireError>;
 } = {
   open: decodeOpen,
   update: decodeUpdate,
@@ -33,19 +28,14 @@ const decoders: {
 
 /**
  * One whole message, header included, as `FrameReader.next` yields them.
- * @param memo  attributes that came lately need not be decoded again
  * Fails with the NOTIFICATION to send; never throws, whatever the bytes.
  */
-export function decodeMessage(
-  frame: Uint8Array,
-  ctx: CodecContext,
-  memo?: AttributeMemo,
-): Result<Message, WireError> {
+export function decodeMessage(frame: Uint8Array, ctx: CodecContext): Result<Message, WireError> {
   if (frame.byteLength < 19) return tooShort(frame.byteLength);
   const header = checkHeader(frame, 0, ctx.extendedReceive);
   if (!header.ok) return err(header.error);
   if (header.value.length !== frame.byteLength) return tooShort(header.value.length);
-  return decoders[header.value.kind](frame, ctx, memo);
+  return decoders[header.value.kind](frame, ctx);
 }
 
 const tooShort = (length: number): Result<never, WireError> =>

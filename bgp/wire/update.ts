@@ -9,7 +9,6 @@ import { type AttributeList, decodeAttributes } from './attribute-list.ts';
 import type { Found } from './attribute-row.ts';
 import { announcementOf, decodeNlri, type NextHops, type Nlri, noNlri } from './family.ts';
 import { AS_TRANS, HEADER_LENGTH, updateErrors } from './iana.ts';
-import type { AttributeMemo } from './memo.ts';
 import type {
   Announcement,
   AsPath,
@@ -30,14 +29,9 @@ interface Classic {
 
 /**
  * Reads a whole UPDATE message, header included and already checked.
- * @param memo  what attributes came lately; absent: they are read anew
  * Fails: 3/1, 3/2, 3/9 or 3/10 where RFC 7606 leaves no milder remedy.
  */
-export function decodeUpdate(
-  frame: Uint8Array,
-  ctx: CodecContext,
-  memo?: AttributeMemo,
-): Result<UpdateMessage, WireError> {
+export function decodeUpdate(frame: Uint8Array, ctx: CodecContext): Result<UpdateMessage, WireError> {
   const reader = new Reader(frame, HEADER_LENGTH);
   const hasIds = ctx.addPathReceive?.has('ipv4-unicast') === true;
   const withdrawnLength = reader.u16();
@@ -54,16 +48,12 @@ export function decodeUpdate(
   if (!announced.ok) return badNetwork('NLRI', announced.error);
   const classic: Classic = { withdrawn: withdrawn.value, announced: announced.value };
   const end = attributesAt + attributesLength;
-  const known = memo?.recall(frame, attributesAt, end, classic.announced, ctx);
-  if (known !== undefined) return ok(updateOf(spoken(classic, ctx).withdrawn, noNlri, [known], noFlaws));
   const list = decodeAttributes(new Reader(frame, attributesAt, end), frame, ctx);
   if (!list.ok) return list;
   const eor = endOfRibFamily(classic, attributesLength, list.value.found);
   if (eor !== undefined && ctx.families.has(eor))
     return ok({ kind: 'update', withdrawn: [], announced: [], endOfRib: eor, flaws: noFlaws });
-  const update = compose(classic, list.value, ctx);
-  if (update.ok && update.value.flaws.length === 0) memo?.remember(update.value.announced);
-  return update;
+  return compose(classic, list.value, ctx);
 }
 
 const noFlaws: readonly Flaw[] = [];

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeMessage, encodeMessage } from '../../../bgp/wire/codec.ts';
 import { FrameReader } from '../../../bgp/wire/frame.ts';
-import { AttributeMemo } from '../../../bgp/wire/memo.ts';
 import type {
   Capability,
   CodecContext,
@@ -361,25 +360,6 @@ test('no bytes make the decoder throw, and what lies around them changes nothing
   fc.assert(
     fc.property(arbitrary, ([frame, ctx]) => {
       expect(decodeMessage(embedded(frame), ctx)).toEqual(decodeMessage(frame, ctx));
-    }),
-    { numRuns: 3000 },
-  );
-});
-
-test('a memo of attributes changes nothing, sound messages or not, and gives equal octets one object', () => {
-  const places = new AttributeMemo(16);
-  fc.assert(
-    fc.property(fc.oneof(mutated, framed), ([frame, ctx]) => {
-      const plain = decodeMessage(frame, ctx);
-      expect(decodeMessage(embedded(frame), ctx, places)).toEqual(plain);
-      const again = decodeMessage(frame, ctx, places);
-      expect(again).toEqual(plain);
-      const once = decodeMessage(frame, ctx, places);
-      if (!again.ok || again.value.kind !== 'update' || !once.ok || once.value.kind !== 'update') return;
-      const isSimple =
-        again.value.flaws.length === 0 && again.value.announced.length === 1 && frame.byteLength < 400;
-      if (isSimple && again.value.withdrawn.length === 0)
-        expect(once.value.announced[0]?.attributes).toBe(again.value.announced[0]?.attributes);
     }),
     { numRuns: 3000 },
   );
