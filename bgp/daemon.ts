@@ -353,13 +353,14 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
   };
 }
 
-/** Sessions of the mesh come and go with nodes; those somebody asked for by a BGPPeer should be up. */
+/** Sessions of the mesh, and of ranges, come and go with others; those somebody asked for by name should be up. */
 function notReady(following: Following, { life, neighbours }: Speaker): string | undefined {
   if (!following.inSync()) return 'the datastore has not been read yet';
   if (life.config === undefined) return 'this node cannot speak BGP: see the problems in its status';
   if (life.phase === 'waiting') return 'neighbours have not told all their routes yet';
   const down = [...neighbours.values()].find(
-    ({ config, session }) => config.origin !== 'node-to-node mesh' && session === undefined,
+    ({ config, session }) =>
+      config.origin !== 'node-to-node mesh' && config.dynamic === undefined && session === undefined,
   );
   return (
     down &&
