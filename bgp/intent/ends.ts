@@ -6,14 +6,17 @@ import { formatIpv4 } from '../../src/lib/net.ts';
 import { same } from '../../src/lib/same.ts';
 import {
   amongNodes,
+  appliesTo,
   type Claim,
   claimsBetween,
+  claimsOf,
   type Neighbourhood,
   otherRole,
 } from '../../src/model/peering.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { BgpPeer } from '../../src/model/resource.ts';
-import { meetingAddress, type Router, sourceFor } from '../../src/model/router.ts';
+import { addressesOf, meetingAddress, type Router, sourceFor } from '../../src/model/router.ts';
+import { matchesSelector } from '../../src/model/selector.ts';
 import { areMeshed } from './mesh.ts';
 
 export interface Ends {
@@ -32,7 +35,9 @@ export function endsOf(
 ): Ends {
   const settled = new Set<string>();
   const problems: Problem[] = [];
+  const lonely: { readonly claim: Claim; readonly other: Router }[] = [];
   const among = amongNodes(peers, around);
+  const facing = among.filter((peer) => canBeWith(peer, own));
   for (const claim of claims) {
     const { to } = claim;
     if (to.kind !== 'address') continue;
@@ -40,16 +45,38 @@ export function endsOf(
       problems.push(...wrongPort(claim, own, around));
       continue;
     }
+    if (!isRivalled(claim, to.node, facing)) {
+      settled.add(to.node.name);
+      continue;
+    }
     const theirs = claimsBetween(to.node, own, among, around).find((one) => meets(one, own, claim));
-    if (theirs !== undefined) settled.add(to.node.name);
-    const problem =
-      theirs === undefined
-        ? alone(claim, own, to.node, isMeshEnabled)
-        : mismatch(claim, theirs, own, to.node);
-    if (problem !== undefined) problems.push(problem);
+    if (theirs === undefined) lonely.push({ claim, other: to.node });
+    else {
+      settled.add(to.node.name);
+      problems.push(...mismatch(claim, theirs, own, to.node));
+    }
   }
+  for (const { claim, other } of lonely)
+    problems.push(...alone(claim, own, other, isMeshEnabled && !settled.has(other.name)));
   return { settled, problems: [...problems, ...splitClusters(own, claims, among, around)] };
 }
+
+/**
+ * The other end may be anything but what this very BGPPeer makes of it, which fits: it is not made up, or another BGPPeer
+ * gives that node its own. Most sessions of a large cluster are of one BGPPeer, and need no second look.
+ * @param facing  those that may make another node a neighbour of ours
+ */
+const isRivalled = ({ peer, isReverse }: Claim, other: Router, facing: readonly BgpPeer[]): boolean =>
+  (!isReverse && (peer.reversePeering === 'Manual' || peer.remote.kind !== 'nodes')) ||
+  facing.some((one) => (one !== peer || isOneSided(one)) && appliesTo(one, other));
+
+/** Said of both ends, it does not fit itself. */
+const isOneSided = ({ localAsNumber, connectMode, role }: BgpPeer): boolean =>
+  localAsNumber !== undefined || connectMode !== undefined || role !== undefined;
+
+const canBeWith = ({ remote }: BgpPeer, own: Router): boolean =>
+  (remote.kind === 'nodes' && matchesSelector(remote.selector, own.labels)) ||
+  (remote.kind === 'address' && addressesOf(own).includes(remote.ip));
 
 /** It is the session that `claim` is about: with the address we come from. */
 const meets = ({ to }: Claim, own: Router, claim: Claim): boolean =>
@@ -68,23 +95,27 @@ function wrongPort({ peer, to }: Claim, own: Router, { byAddress }: Neighbourhoo
   ];
 }
 
-/** No BGPPeer gives the other node its end. The mesh may. */
-function alone(claim: Claim, own: Router, other: Router, isMeshEnabled: boolean): Problem | undefined {
-  if (claim.to.kind !== 'address') return undefined;
-  const byMesh = isMeshEnabled && areMeshed(own, other) && claim.to.address === meetingAddress(own, other);
-  if (byMesh && claim.localAsn === own.asn && claim.peerAsn === other.asn) return undefined;
+/** No BGPPeer gives the other node its end. The mesh may, where it is left to them. */
+function alone(claim: Claim, own: Router, other: Router, isMeshed: boolean): readonly Problem[] {
+  if (claim.to.kind !== 'address') return [];
+  const byMesh = isMeshed && areMeshed(own, other) && claim.to.address === meetingAddress(own, other);
+  if (byMesh && claim.localAsn === own.asn && claim.peerAsn === other.asn) return [];
   const where = `BGPPeer/${claim.peer.meta.name}`;
   if (claim.peerAsn !== other.asn)
-    return {
-      where: `${where} spec.asNumber`,
-      what: `It expects AS ${claim.peerAsn} of Node/${other.name}, which speaks for AS ${other.asn}, so there is no session between it and Node/${own.name}.`,
-      fix: `Write ${other.asn}, or give that node a BGPPeer with localASNumber ${claim.peerAsn}.`,
-    };
-  return {
-    where,
-    what: `It gives Node/${own.name} a session with Node/${other.name}, and no BGPPeer gives that node its end of it.`,
-    fix: 'Leave out reversePeering Manual, or add a BGPPeer for that node.',
-  };
+    return [
+      {
+        where: `${where} spec.asNumber`,
+        what: `It expects AS ${claim.peerAsn} of Node/${other.name}, which speaks for AS ${other.asn}, so there is no session between it and Node/${own.name}.`,
+        fix: `Write ${other.asn}, or give that node a BGPPeer with localASNumber ${claim.peerAsn}.`,
+      },
+    ];
+  return [
+    {
+      where,
+      what: `It gives Node/${own.name} a session with Node/${other.name}, and no BGPPeer gives that node its end of it.`,
+      fix: 'Leave out reversePeering Manual, or add a BGPPeer for that node.',
+    },
+  ];
 }
 
 /** Both ends have a BGPPeer of their own: what of the two does not fit, as a clause about this end, and what to do. */
@@ -122,14 +153,15 @@ const mismatches: readonly {
   },
 ];
 
-function mismatch(mine: Claim, theirs: Claim, own: Router, other: Router): Problem | undefined {
-  const found = mismatches.find(({ isIn }) => isIn(mine, theirs));
-  if (found === undefined) return undefined;
-  return {
-    where: `BGPPeer/${mine.peer.meta.name}`,
-    what: `By it Node/${own.name}, and by BGPPeer/${theirs.peer.meta.name} Node/${other.name}, have a session with each other that does not come up: ${found.what(mine, theirs)}.`,
-    fix: found.fix,
-  };
+function mismatch(mine: Claim, theirs: Claim, own: Router, other: Router): readonly Problem[] {
+  return mismatches
+    .filter(({ isIn }) => isIn(mine, theirs))
+    .slice(0, 1)
+    .map(({ what, fix }) => ({
+      where: `BGPPeer/${mine.peer.meta.name}`,
+      what: `By it Node/${own.name}, and by BGPPeer/${theirs.peer.meta.name} Node/${other.name}, have a session with each other that does not come up: ${what(mine, theirs)}.`,
+      fix,
+    }));
 }
 
 /**
@@ -148,9 +180,8 @@ function splitClusters(
   return around.routers
     .filter((other) => other.name !== own.name && other.clusterId === clusterId)
     .flatMap((other): readonly Problem[] => {
-      const stranger = [...ours].find(
-        (name) => !isClientOf(name, other, among, around) && name !== other.name,
-      );
+      const theirs = clientsOf(other, claimsOf(other, among, around).inForce);
+      const stranger = [...ours].find((name) => !theirs.has(name) && name !== other.name);
       if (stranger === undefined) return [];
       return [
         {
@@ -173,16 +204,3 @@ const clientsOf = (own: Router, claims: readonly Claim[]): ReadonlySet<string> =
         : [],
     ),
   );
-
-function isClientOf(
-  name: string,
-  reflector: Router,
-  among: readonly BgpPeer[],
-  around: Neighbourhood,
-): boolean {
-  const client = around.routers.find((one) => one.name === name);
-  return (
-    client !== undefined &&
-    claimsBetween(reflector, client, among, around).some(({ localAsn, peerAsn }) => localAsn === peerAsn)
-  );
-}

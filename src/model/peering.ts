@@ -61,7 +61,7 @@ export function neighbourhoodOf(routers: readonly Router[]): Neighbourhood {
 export const isGlobal = (peer: BgpPeer): boolean =>
   peer.node === undefined && peer.nodeSelector === undefined;
 
-const appliesTo = (peer: BgpPeer, node: Pick<Router, 'name' | 'labels'>): boolean =>
+export const appliesTo = (peer: BgpPeer, node: Pick<Router, 'name' | 'labels'>): boolean =>
   isGlobal(peer) ||
   peer.node === node.name ||
   (peer.nodeSelector !== undefined && matchesSelector(peer.nodeSelector, node.labels));
