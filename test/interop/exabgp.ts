@@ -31,7 +31,7 @@ const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.ad
   }
   ${one.addPath ? `add-path { ${one.families.map((family) => `ipv${family} unicast;`).join(' ')} }` : ''}
   ${one.extendedNextHop ? 'nexthop { ipv4 unicast ipv6; }' : ''}
-  api { processes [ door ]; neighbor-changes; receive { parsed; update; notification; open; refresh; } }
+  api { processes [ door ]; neighbor-changes; receive { parsed; update; } }
 }`;
 
 const configuration = (wish: Wish, directory: string): string => `process door {

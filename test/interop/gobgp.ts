@@ -81,10 +81,10 @@ export const startGobgp: StartForeign = async (place, wish) => {
       },
       { within: 30_000 },
     );
-    for (const { prefix, community, large, med } of announces)
+    for (const { prefix, community, large, med, nextHop } of announces)
       await ask(
         [
-          `global rib add ${prefix} nexthop ${isV6(prefix) ? wish.own.v6 : wish.own.v4}`,
+          `global rib add ${prefix} nexthop ${nextHop ?? (isV6(prefix) ? wish.own.v6 : wish.own.v4)}`,
           community === undefined ? '' : `community ${community}`,
           large === undefined ? '' : `large-community ${large}`,
           med === undefined ? '' : `med ${med}`,
@@ -109,7 +109,7 @@ export const startGobgp: StartForeign = async (place, wish) => {
       await ask(`neighbor ${address} softresetin`);
     },
     shutDown: async (address, text) => {
-      await ask(`neighbor ${address} shutdown "${text}"`);
+      await ask(`neighbor ${address} shutdown --reason "${text}"`);
     },
     says: async (address) => `${await ask(`neighbor ${address}`)}\n${output()}`,
     die: async () => {

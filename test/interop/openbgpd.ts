@@ -27,6 +27,7 @@ const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.ad
   remote-as ${one.asn}
   local-address ${ownAddressTo(wish, one)}
   holdtime 9
+  ${!isV6(one.address) && one.families.includes(6) ? 'multihop 2' : ''}
   announce IPv4 ${one.families.includes(4) ? 'unicast' : 'none'}
   announce IPv6 ${one.families.includes(6) ? 'unicast' : 'none'}
   ${one.isPassive ? 'passive' : ''}
@@ -49,7 +50,11 @@ allow from any
 allow to any
 ${wish.neighbours
   .filter(({ address, families }) => !isV6(address) && families.includes(6))
-  .map(({ address }) => `match to ${address} prefix ::/0 or-longer set nexthop ${wish.own.v6}`)
+  // By itself it would name ::1 to a neighbour of the other family.
+  .map(
+    ({ address }) => `match to ${address} prefix ::/0 or-longer set nexthop ${wish.own.v6}
+match to ${address} prefix ::/0 or-longer set nexthop no-modify`,
+  )
   .join('\n')}
 `;
 

@@ -185,6 +185,8 @@ const weRefresh: Row = {
   rfc: 'RFC 2918',
   cannot: {
     exabgp: 'it takes the request and tells nothing again: what to say is up to its process',
+    openbgpd:
+      '7.7 takes the request and tells nothing ("route refresh: AID IPv4 unicast not negotiated", which it was)',
   },
   run: (daemon) =>
     within(daemon, { announces: [theirs(4)] }, async (world) => {
@@ -564,6 +566,7 @@ const theyShutDown: Row = {
 const weShutDown: Row = {
   title: 'Shutdown communication: they show ours',
   rfc: 'RFC 9003',
+  cannot: { exabgp: '4.2.21 does not read a NOTIFICATION ("can not decode update message of type 3")' },
   run: (daemon) =>
     within(daemon, {}, async (world) => {
       await world.up();
