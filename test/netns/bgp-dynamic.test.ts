@@ -26,6 +26,7 @@ const us = '172.30.0.11';
 let rack: Rack;
 let bird: OwnRouter;
 let frr: OwnRouter;
+let late: OwnRouter;
 
 const peers = async (): Promise<readonly PeerStatus[]> => (await rack.node(1).status()).peers;
 const gone = (address: string): Promise<void> =>
@@ -74,7 +75,7 @@ test('BIRD and FRR from the range come up, each with its own AS, signed with the
 });
 
 test('one more than the limit is turned away, and the log says why', async () => {
-  await ownRouter(rack, 'bird', 'late', birdConf(us, '172.30.0.72', 'password "one-key";'));
+  late = await ownRouter(rack, 'bird', 'late', birdConf(us, '172.30.0.72', 'password "one-key";'));
   await logs(/racks takes 2 neighbours from 172\.30\.0\.64\/28, and has them/);
   expect((await peers()).map(({ address }) => address).sort()).toEqual(['172.30.0.70', '172.30.0.71']);
 });
@@ -109,6 +110,24 @@ test('RFC 9003 §2: the words of its shutdown are in our log, and ours are seen 
     async () => expect(await frr.ask('show bgp neighbors 172.30.0.11')).toMatch(/Peer De-?configured/i),
     { within: soon },
   );
+});
+
+test('RFC 2385: a range of IPv6 is signed as well, and who is in it has to sign', async () => {
+  rack.put(range('racks6', 'fd00:30::70/124', signed));
+  await late.configure(birdConf('fd00:30::11', 'fd00:30::72', ''));
+  await eventually(
+    async () => {
+      const counters = await rack.ground.exec('node1', 'nstat -asz TcpExtTCPMD5NotFound');
+      expect(Number(/NotFound\s+(\d+)/.exec(counters)?.[1])).toBeGreaterThan(0);
+    },
+    { within: soon },
+  );
+  expect(await peers()).toEqual([]);
+  await late.configure(birdConf('fd00:30::11', 'fd00:30::72', 'password "other-key";'));
+  const peer = await rack.node(1).peer('fd00:30::72', isUp, soon);
+  expect([peer.dynamic, peer.families]).toEqual(['racks6', ['ipv6-unicast']]);
+  rack.drop('BGPPeer', 'racks6');
+  await gone('fd00:30::72');
 });
 
 test('a peer that is passive is not dialled, and one that is active takes no connection, but both come up', async () => {
