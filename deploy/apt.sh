@@ -8,7 +8,7 @@ missing_packages() {
   done
 }
 
-# install_packages " package …" "unit …": installs and leaves the units disabled; as root only, otherwise it says what to do and exits.
+# install_packages " package …" "unit package=unit …": installs and leaves the units disabled; as root only, otherwise it says what to do and exits.
 install_packages() {
   [ -n "$1" ] || return 0
   if [ "$(id -u)" != 0 ]; then
@@ -33,7 +33,7 @@ install_packages() {
   trap - EXIT INT TERM
   if [ -d /run/systemd/system ]; then
     for unit in $2; do
-      case "$1" in *"$unit"*) systemctl disable -q "$unit" 2>/dev/null || true ;; esac
+      case "$1" in *"${unit%%=*}"*) systemctl disable -q "${unit#*=}" 2>/dev/null || true ;; esac
     done
   fi
 }

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 needs='
 nft=nftables ip=iproute2 gcc=gcc nsenter=util-linux
 birdc=bird2 vtysh=frr gobgpd=gobgpd gobgp=gobgpd
-tshark=tshark socat=socat bgpdump=bgpdump
+tshark=tshark socat=socat bgpdump=bgpdump pmbmpd=pmacct
 '
 PATH="$PATH:/usr/sbin:/sbin:/usr/lib/frr"
 SCRIPT=setup
@@ -18,7 +18,7 @@ packages=$(missing_packages "$needs")
 [ -e /etc/protocols ] || packages="$packages netbase"
 [ -e /usr/include/stdio.h ] || packages="$packages libc6-dev"
 # The routers are for the lab's own namespaces.
-install_packages "$packages" 'bird frr gobgpd'
+install_packages "$packages" 'bird frr gobgpd pmacct=pmacctd pmacct=nfacctd pmacct=sfacctd pmacct=uacctd'
 
 stamp=node_modules/.tortie-lock
 if ! cmp -s package-lock.json "$stamp" 2>/dev/null; then

@@ -26,7 +26,7 @@ const stateChangeAs4 = 5;
 const states: readonly BgpState[] = ['Idle', 'Connect', 'Active', 'OpenSent', 'OpenConfirm', 'Established'];
 
 /** Octets of a record before its body. */
-export const RECORD_HEADER = 12;
+const RECORD_HEADER = 12;
 
 /** RFC 6396 §2. */
 function record(at: number, type: number, subtype: number, body: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,0 +1,91 @@
+/** What the witness tells of a speaker whose neighbours are played by hand. */
+import { expect, test } from 'vitest';
+import { Journal } from '../../../bgp/journal.ts';
+import type { Ending } from '../../../bgp/monitor/bmp.ts';
+import type { SpeakerEvent } from '../../../bgp/speaker/event.ts';
+import { Witness } from '../../../bgp/witness.ts';
+import { OneSpeaker } from '../../support/one-speaker.ts';
+import { peerOf } from '../../support/routes.ts';
+
+const ebgp = peerOf();
+
+function watched() {
+  const one = new OneSpeaker();
+  const journal = new Journal();
+  const told: string[] = [];
+  const endings: Ending[] = [];
+  const witness = new Witness({
+    speaker: () => one.speaker,
+    journal,
+    now: () => 1_700_000_000_000 + one.now,
+    ends: () => ({ localAddress: '10.0.0.1', localPort: 179, remotePort: 4000 }),
+    frameOf: () => undefined,
+    touched: () => 'BGPPeer/tor',
+    monitors: [
+      {
+        up: ({ key }) => told.push(`up ${key}`),
+        down: ({ key }, ending) => {
+          told.push(`down ${key}`);
+          endings.push(ending);
+        },
+      },
+    ],
+  });
+  const original = one.tell.bind(one);
+  one.tell = (event: SpeakerEvent) => {
+    const effects = original(event);
+    witness.after(event, effects);
+    return effects;
+  };
+  return { one, journal, witness, told, endings };
+}
+
+test('a session that comes and goes is told once each, with how it ended', () => {
+  const { one, journal, witness, told, endings } = watched();
+  one.configure({ peers: [ebgp] });
+  one.establish(ebgp);
+  expect(told).toEqual([`up ${ebgp.key}`]);
+  expect(witness.sessions()).toMatchObject([{ key: ebgp.key, localPort: 179, remotePort: 4000 }]);
+  one.tell({
+    kind: 'transport',
+    peer: ebgp.key,
+    event: { kind: 'TcpFails', side: 'outgoing', why: 'it closed the connection' },
+  });
+  expect(told).toEqual([`up ${ebgp.key}`, `down ${ebgp.key}`]);
+  expect(endings).toEqual([{ kind: 'closedByPeer' }]);
+  expect(witness.flaps.get(ebgp.name)).toBe(1);
+  expect(witness.sessions()).toEqual([]);
+  const sessions = journal.read().entries.filter(({ kind }) => kind === 'session');
+  expect(sessions.map(({ what }) => what)).toEqual([
+    expect.stringMatching(/→ Established$/),
+    expect.stringMatching(/^Established → /),
+  ]);
+  expect(sessions[1]?.why).toBe('it closed the connection');
+});
+
+test('a change of configuration says by which object, what, and which sessions it ended', () => {
+  const { one, journal } = watched();
+  one.configure({ peers: [ebgp] });
+  one.establish(ebgp);
+  one.configure({ peers: [{ ...ebgp, connectRetryMs: 9000 }] });
+  one.configure({ peers: [] });
+  const changes = journal.read().entries.filter(({ kind }) => kind === 'config');
+  expect(changes).toHaveLength(3);
+  expect(changes[1]).toMatchObject({
+    who: 'BGPPeer/tor',
+    what: expect.stringContaining('→ 9000'),
+    why: 'no session was reset',
+  });
+  expect(changes[2]).toMatchObject({
+    what: expect.stringContaining('neighbour removed: '),
+    why: expect.stringContaining('sessions that ended: '),
+  });
+});
+
+test('the same configuration again is no event', () => {
+  const { one, journal } = watched();
+  one.configure({ peers: [ebgp] });
+  const { next } = journal.read();
+  one.configure({ peers: [{ ...ebgp }] });
+  expect(journal.read(next).entries).toEqual([]);
+});
