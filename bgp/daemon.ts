@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../src/host/clock.ts';
 import type { Logger } from '../src/host/log.ts';
-import { createLoop } from '../src/host/loop.ts';
+import { createLoop, type Loop } from '../src/host/loop.ts';
 import type { Reporter } from '../src/host/report.ts';
 import type { Endpoints } from '../src/host/socket.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
@@ -133,6 +133,9 @@ const carry: Carry = {
 const carryOut = <E extends SpeakerEffect>(effect: E, doers: Doers): void =>
   (carry[effect.kind] as (effect: E, doers: Doers) => void)(effect, doers);
 
+/** Events that may wait. A message of 4 kB is 8 kB of prefixes once decoded: what is more waits in the sockets, as octets. */
+const highWater = 500;
+
 export function createDaemon(options: DaemonOptions): Daemon {
   const { clock, random, withFib, listen } = options;
   const touched = touchedOf(options.store);
@@ -146,6 +149,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const stopped = Promise.withResolvers<void>();
   let isStarted = false;
   const loop = createLoop<SpeakerEvent>({
+    highWater,
     step: (event) => {
       if (isOfTransport(event) && !doers.transport.take(event)) return;
       if (event.kind === 'timer' && !doers.timers.take(event.timer)) return;
@@ -157,8 +161,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     onPressure: (isPressed) => doers.transport.pause(isPressed),
   });
   const doers = doersOf(options, {
-    post: loop.post,
-    postUrgent: loop.postUrgent,
+    loop,
     keepFrames: observers.keepFrames,
     onStranger: (address, ifindex) => following.dialled(address, ifindex),
     onStopped: stopped.resolve,
@@ -214,19 +217,15 @@ async function end({ timers, fib, transport }: Doers): Promise<void> {
 }
 
 interface Wires {
-  readonly post: (event: SpeakerEvent) => void;
-  /** For what a full table that is being read must not hold up. */
-  readonly postUrgent: (event: SpeakerEvent) => void;
+  readonly loop: Loop<SpeakerEvent>;
   readonly keepFrames: boolean;
   readonly onStranger: NonNullable<TransportOptions['onStranger']>;
   readonly onStopped: () => void;
 }
 
-function doersOf(
-  options: DaemonOptions,
-  { post, postUrgent, keepFrames, onStranger, onStopped }: Wires,
-): Doers {
+function doersOf(options: DaemonOptions, { loop, keepFrames, onStranger, onStopped }: Wires): Doers {
   const { clock, log } = options;
+  const { post, postUrgent } = loop;
   return {
     transport: createTransport({
       clock,
@@ -236,7 +235,7 @@ function doersOf(
       keepFrames,
     }),
     timers: createTimers(clock, (timer) =>
-      (isOwed(timer) ? postUrgent : behindSockets(post))({ kind: 'timer', timer }),
+      (isOwed(timer) ? postUrgent : behindSockets(loop))({ kind: 'timer', timer }),
     ),
     fib: options.withFib
       ? createFib({ ...options, onNextHops: (changes) => postUrgent({ kind: 'nextHops', changes }) })
@@ -260,10 +259,13 @@ function followBfd({ neighbours, life }: Speaker, bfd: Bfd, { kind }: SpeakerEve
 
 /**
  * Behind what the sockets hold by now: after a stall, a KEEPALIVE that arrived in time must be heard before the hold timer's
- * expiry, which it undoes.
+ * expiry, which it undoes. While the inbox is full sockets are not read, so it waits for that to end.
  */
-const behindSockets = (post: (event: SpeakerEvent) => void) => (event: SpeakerEvent) =>
-  void setImmediate(() => post(event));
+const behindSockets = (loop: Loop<SpeakerEvent>) => {
+  const wait = (event: SpeakerEvent): void =>
+    void setImmediate(() => (loop.isPressed ? wait(event) : setImmediate(() => loop.post(event))));
+  return wait;
+};
 
 /** A KEEPALIVE is owed to the neighbour whatever it has sent that still waits. */
 const isOwed = (timer: SpeakerTimer): boolean => timer.owner === 'peer' && timer.name.startsWith('keepalive');

@@ -40,6 +40,13 @@ export type Settled = Pick<Negotiated, 'families'> &
 /** What can differ between prefixes of one path: the rule that accepts them, or the communities of where they lie. */
 type Change = FilterRule | readonly Community[] | undefined;
 
+/** What a path becomes by one change, and then by others: of most there is but one, and of many paths a Map each is dear. */
+interface Told {
+  readonly change: Change;
+  readonly told: Export;
+  readonly next: Told | undefined;
+}
+
 /** The whole policy towards one neighbour. What depends on the path alone is worked out once for each. */
 export function compileExport(
   config: SpeakerConfig,
@@ -52,7 +59,7 @@ export function compileExport(
   const denied = trieOf(config.exportDeny);
   const communitiesAt = communityTrie(config.communities ?? []);
   const withheld = new WeakMap<Path, { readonly why: string | undefined }>();
-  const known: Readonly<Record<Family, WeakMap<Path, Map<Change, Export>>>> = {
+  const known: Readonly<Record<Family, WeakMap<Path, Told>>> = {
     'ipv4-unicast': new WeakMap(),
     'ipv6-unicast': new WeakMap(),
   };
@@ -66,13 +73,11 @@ export function compileExport(
   /** By change, apart for each family: with RFC 8950 one path may lead to prefixes of either. */
   const exportPath = (path: Path, family: Family, change: Change): Export => {
     const cache = known[family];
-    const byChange = cache.get(path) ?? new Map<Change, Export>();
-    cache.set(path, byChange);
-    const cached = byChange.get(change);
-    if (cached !== undefined) return cached;
+    const first = cache.get(path);
+    for (let one = first; one !== undefined; one = one.next) if (one.change === change) return one.told;
     const told = exported(path, family, change, { config, peer, settled });
     const fresh = told.ok ? ok(table.intern(told.value)) : told;
-    byChange.set(change, fresh);
+    cache.set(path, { change, told: fresh, next: first });
     return fresh;
   };
   const isStrict = config.requirePolicy === true && session === 'ebgp';

@@ -74,7 +74,7 @@ export class Nets {
     const net = this.#take();
     this.#words[net] = word;
     this.#kinds[net] = kind;
-    if (!isPrefix4(prefix)) this.#sixes[net] = prefix;
+    if (!isPrefix4(prefix)) this.#note(net, prefix);
     this.#slots[slot] = net;
     this.#size += 1;
     if (this.#size * 2 > this.#slots.length) this.#rehash();
@@ -87,7 +87,7 @@ export class Nets {
     while (this.#slots[slot] !== net) slot = (slot + 1) & mask;
     this.#closeGap(slot, mask);
     this.#kinds[net] = unused;
-    this.#sixes[net] = undefined;
+    if (net < this.#sixes.length) this.#sixes[net] = undefined;
     this.#words[net] = this.#free;
     this.#free = net;
     this.#size -= 1;
@@ -106,9 +106,13 @@ export class Nets {
       const before = this.#kinds.length;
       this.#kinds = grown8(this.#kinds).fill(unused, before);
     }
-    // Not an array with holes: those are slow.
-    this.#sixes[fresh] = undefined;
     return fresh;
+  }
+
+  /** Without IPv6 nothing is kept; with it no place is left out, as arrays with holes are slow. */
+  #note(net: number, prefix: Prefix6): void {
+    while (this.#sixes.length < net) this.#sixes.push(undefined);
+    this.#sixes[net] = prefix;
   }
 
   #home(net: number): number {

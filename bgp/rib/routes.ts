@@ -36,8 +36,8 @@ export class Routes {
   #received = new Int32Array(256);
   /** As import policy leaves it: a number of `paths`; 0: rejected. */
   #accepted = new Int32Array(256);
-  /** RFC 7911: what the source calls this path; 0 where it tells one path of a prefix only. */
-  #pathId = new Uint32Array(256);
+  /** RFC 7911: what the source calls this path; empty while all are 0, as where each tells one path of a prefix. */
+  #pathId = new Uint32Array(0);
   #age = new Uint8Array(256);
   /** How many neighbours were told of this path by the row's number (RFC 7911). */
   #told = new Uint16Array(256);
@@ -107,7 +107,7 @@ export class Routes {
   }
 
   pathId(route: number): number {
-    return this.#pathId[route] as number;
+    return this.#pathId[route] ?? 0;
   }
 
   received(route: number): number {
@@ -138,7 +138,7 @@ export class Routes {
   /** The source's row for this net and path; 0: it has none. */
   find(net: number, source: number, pathId: number): number {
     let route = this.#heads[net] as number;
-    while (route !== 0 && (this.#source[route] !== source || this.#pathId[route] !== pathId))
+    while (route !== 0 && (this.#source[route] !== source || (this.#pathId[route] ?? 0) !== pathId))
       route = this.#next[route] as number;
     return route;
   }
@@ -149,7 +149,9 @@ export class Routes {
     this.#net[route] = net;
     this.#next[route] = 0;
     this.#source[route] = source;
-    this.#pathId[route] = pathId;
+    if (pathId !== 0 && route >= this.#pathId.length)
+      this.#pathId = grownWords(this.#pathId, this.#net.length);
+    if (route < this.#pathId.length) this.#pathId[route] = pathId;
     this.#received[route] = 0;
     this.#accepted[route] = 0;
     this.#told[route] = 0;
@@ -244,7 +246,6 @@ export class Routes {
       this.#source = grown16(this.#source);
       this.#received = grown32(this.#received);
       this.#accepted = grown32(this.#accepted);
-      this.#pathId = grownWords(this.#pathId);
       this.#age = grown8(this.#age);
       this.#told = grown16(this.#told);
     }

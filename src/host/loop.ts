@@ -21,6 +21,8 @@ export interface Loop<E> {
   postUrgent(event: E): void;
   /** Events waiting; a metric. */
   readonly depth: number;
+  /** The sources should stop. */
+  readonly isPressed: boolean;
 }
 
 export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
@@ -52,7 +54,8 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
   }
 
   function forgetDone(): void {
-    if (depth() > 0 && next <= 4096) return;
+    // Events can be large: what is done is not held for long.
+    if (depth() > 0 && next <= 256) return;
     inbox = inbox.slice(next);
     next = 0;
   }
@@ -85,6 +88,9 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
     },
     get depth() {
       return depth();
+    },
+    get isPressed() {
+      return pressed;
     },
   };
 }
