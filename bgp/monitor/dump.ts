@@ -40,16 +40,30 @@ export function* tableDump(speaker: Speaker, { at, name, secondsOf }: DumpOption
   let sequence = 0;
   for (const prefix of speaker.locRib.prefixes()) {
     const family = familyOf(prefix);
-    const entries = speaker.locRib.paths(prefix).flatMap((path): RibEntry[] => {
+    const entries = routesOf(speaker, prefix).flatMap(([path, pathId]): RibEntry[] => {
       const from = numbers.get(path.source.key);
       const attributes = attributesOf(path, family, prefix);
-      return from === undefined || attributes === undefined ? [] : [{ ...from, attributes }];
+      return from === undefined || attributes === undefined ? [] : [{ ...from, attributes, pathId }];
     });
     if (entries.length === 0) continue;
-    yield ribRecord(at, family, sequence, prefix, entries);
+    yield ribRecord(at, family, sequence, prefix, withoutZeros(entries));
     sequence += 1;
   }
 }
+
+/** The acceptable paths, each with the identifier its neighbour gave it (RFC 7911; 0 where it gives none). */
+function routesOf({ locRib: { routes } }: Speaker, prefix: Prefix): readonly (readonly [Path, number])[] {
+  const found: (readonly [Path, number])[] = [];
+  for (let route = routes.head(routes.nets.find(prefix)); route > 0; route = routes.next(route)) {
+    const path = routes.paths.find(routes.usable(route));
+    if (path !== undefined) found.push([path, routes.pathId(route)]);
+  }
+  return found;
+}
+
+/** Where nobody gave an identifier, the record has none (RFC 8050 §4). */
+const withoutZeros = (entries: readonly RibEntry[]): readonly RibEntry[] =>
+  entries.some(({ pathId }) => pathId !== 0) ? entries : entries.map(({ pathId: _, ...entry }) => entry);
 
 /** Thousands of prefixes share their attributes. */
 function attributeCache(): (path: Path, family: Family, prefix: Prefix) => Uint8Array | undefined {
