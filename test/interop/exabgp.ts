@@ -13,6 +13,10 @@ import {
   type Wish,
 } from './foreign.ts';
 
+/** An IPv6 next hop is only allowed where there is IPv6. */
+const familiesOf = ({ families, extendedNextHop }: NeighbourWish): readonly (4 | 6)[] =>
+  extendedNextHop ? [4, 6] : families;
+
 const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.address} {
   router-id ${wish.own.v4};
   local-address ${ownAddressTo(wish, one)};
@@ -22,7 +26,9 @@ const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.ad
   ${one.isPassive ? 'passive true;' : ''}
   ${one.password === undefined ? '' : `md5-password "${one.password}";`}
   ${one.ttlSecurity ? 'outgoing-ttl 255; incoming-ttl 255;' : ''}
-  family { ${one.families.map((family) => `ipv${family} unicast;`).join(' ')} }
+  family { ${familiesOf(one)
+    .map((family) => `ipv${family} unicast;`)
+    .join(' ')} }
   capability {
     route-refresh enable;
     ${one.restartTime === undefined ? '' : `graceful-restart ${one.restartTime};`}

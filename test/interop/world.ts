@@ -53,7 +53,7 @@ export const addresses = {
 export const ownPrefix = { 4: '10.244.1.0/24', 6: 'fd00:244:1::/64' } as const;
 
 /** A machine of CI is slow. */
-export const soon = 30_000;
+export const soon = 60_000;
 
 export interface Scene {
   /** Address family of the session; IPv4 by default. */
