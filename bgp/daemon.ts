@@ -182,7 +182,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   const drops = watchDrops(clock, options.netstat ?? (() => undefined));
   const sources = sourcesOf({ options, speaker, following, doers, drops, observers, post: loop.post });
-  const reporting = repeat(clock, reportEveryMs, () => report(options, following, sources, doers));
+  const reporting = repeat(clock, reportEveryMs, () => report(options, following, sources, doers, observers));
 
   return {
     speaker,
@@ -375,8 +375,10 @@ function report(
   { inSync, cluster }: Following,
   sources: StatusSources,
   { fib }: Doers,
+  observers: Observers,
 ): void {
   sources.drops.look();
+  observers.kernel.look(Date.now(), fib?.status().problems ?? []);
   if (reporter === undefined || !inSync()) return;
   const status = bgpStatus(sources);
   const forwards = (prefix: Prefix): boolean => fib?.forwards(prefix) ?? false;

@@ -4,6 +4,7 @@ import type { Logger } from '../src/host/log.ts';
 import type { Random } from '../src/lib/random.ts';
 import { Bmp } from './bmp.ts';
 import { Journal } from './journal.ts';
+import { type KernelWatch, watchKernel } from './kernel-watch.ts';
 import { MrtLog } from './mrt-log.ts';
 import type { BmpTarget } from './options.ts';
 import type { Speaker } from './speaker/turn.ts';
@@ -22,6 +23,7 @@ export interface ObserverOptions {
 
 export interface Observers {
   readonly journal: Journal;
+  readonly kernel: KernelWatch;
   readonly witness: Witness;
   readonly bmp: Bmp | undefined;
   readonly mrt: MrtLog | undefined;
@@ -46,9 +48,10 @@ export function createObservers(options: ObserverOptions, speaker: () => Speaker
       ? undefined
       : new Bmp({ ...options, ...options.bmp, speaker, now, sessions: () => witness.sessions() });
   const monitors = [bmp, mrt].filter((one) => one !== undefined);
-  const witness: Witness = new Witness({ ...sight, speaker, journal, now, monitors });
+  const witness: Witness = new Witness({ ...sight, speaker, journal, now, monitors, log: options.log });
   return {
     journal,
+    kernel: watchKernel(journal),
     witness,
     bmp,
     mrt,

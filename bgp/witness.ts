@@ -2,6 +2,7 @@
  * Looks at the speaker after each step, and tells what has changed: to the journal, and to whoever monitors. It changes
  * nothing, and costs as much as the step's effects are many.
  */
+import type { Logger } from '../src/host/log.ts';
 import { formatAddress, formatPrefix, type Prefix, parseAddress } from '../src/lib/net.ts';
 import type { BgpState } from '../src/model/bgp-state.ts';
 import { configChanges } from './changes.ts';
@@ -30,6 +31,7 @@ export interface WitnessOptions {
   readonly monitors: readonly Monitor[];
   /** Objects of the datastore that the last configuration came from. */
   readonly touched: () => string;
+  readonly log?: Pick<Logger, 'info'>;
 }
 
 interface Known {
@@ -93,7 +95,9 @@ export class Witness {
       ended.length === 0
         ? 'no session was reset'
         : `sessions that ended: ${ended.slice(0, 5).join(', ')}${ended.length > 5 ? ` and ${ended.length - 5} more` : ''}`;
-    journal.add(now(), { kind: 'config', who, what: changes.join('; '), why });
+    const what = changes.join('; ');
+    journal.add(now(), { kind: 'config', who, what, why });
+    this.#options.log?.info(`configuration changed: ${what}`, { by: who, sessions: why });
   }
 
   #look(peer: string, event: SpeakerEvent, effects: readonly SpeakerEffect[]): void {
