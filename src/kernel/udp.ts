@@ -11,6 +11,7 @@ import {
   type IpVersion,
   ipv4,
   ipv6,
+  isIpv4,
   isLinkLocal6,
   scoped,
   scopeOf,
@@ -50,7 +51,7 @@ const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 export interface Datagram {
   /** Only valid during the call. */
   readonly bytes: Uint8Array;
-  /** A link-local one is scoped. */
+  /** Link-local ones are scoped. */
   readonly from: Address;
   readonly to: Address | undefined;
   readonly ifindex: number | undefined;
@@ -117,11 +118,14 @@ export function receiveUdp(
       const sender = addressOfSockaddr(from)?.address;
       if (sender === undefined) continue;
       const facts = factsIn(control.subarray(0, length[0]));
-      const address =
-        typeof sender === 'bigint' && isLinkLocal6(sender)
-          ? scoped(unscoped(sender), facts.ifindex ?? 0)
-          : sender;
-      onDatagram({ bytes: bytes.subarray(0, got), from: address, ...facts });
+      const onLink = (one: Address): Address =>
+        !isIpv4(one) && isLinkLocal6(one) ? scoped(one, facts.ifindex ?? 0) : one;
+      onDatagram({
+        bytes: bytes.subarray(0, got),
+        ...facts,
+        from: onLink(sender),
+        to: facts.to === undefined ? undefined : onLink(facts.to),
+      });
     }
   };
   const stop = onReadable(fd, drain);

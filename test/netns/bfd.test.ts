@@ -227,7 +227,11 @@ test('a neighbour by its link-local address, as one found on a link has', async 
   };
   const [here, there] = await eventually(() => Promise.all([linkOf('node'), linkOf('router')]), soon);
   const station = lab.station();
-  station.peers({ address: `${there.local}%${here.ifindex}`, bfd: fast });
+  station.peers({
+    address: `${there.local}%${here.ifindex}`,
+    localAddress: `${here.local}%${here.ifindex}`,
+    bfd: fast,
+  });
   const bird = await bfdRouter(lab, 'bird', { ...birdAt50, node: here.local, own: there.local });
   await station.is('up');
   expect((await bird.session()).isUp).toBe(true);

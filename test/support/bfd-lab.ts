@@ -2,7 +2,7 @@
  * A node with BFD and a router beside it, each in a namespace, and between them one that can be cut without either end's
  * link going down: a bridge in single hop, a router in multihop.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import type { BfdSays } from '../../bgp/bfd.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { StationCommand, StationPeer } from './bfd-station.ts';
 import { eventually } from './eventually.ts';
-import { createPlayground, type Playground, type Running } from './namespaces.ts';
+import { createPlayground, hurry, type Playground, type Running } from './namespaces.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 export const soon = { within: 30_000, every: 20 };
@@ -228,8 +228,7 @@ async function started(lab: BfdLab, command: readonly string[], ready: string): 
   await eventually(() => {
     if (one.process.exitCode !== null || !existsSync(ready)) throw new Error(one.output());
   }, soon);
-  // A router that waits for its turn on a busy machine is a path that fails: it gets what our own thread gets.
-  spawnSync('chrt', ['--all-tasks', '--rr', '--pid', '10', String(one.process.pid)]);
+  hurry(one);
   return one;
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
-import type { Running } from './namespaces.ts';
+import { hurry, type Running } from './namespaces.ts';
 import type { Rack } from './rack.ts';
 
 export interface OwnRouter {
@@ -21,7 +21,7 @@ export async function ownRouter(rack: Rack, kind: OwnKind, host: string, text: s
   mkdirSync(dir);
   const file = join(dir, kind === 'bird' ? 'bird.conf' : 'bgpd.conf');
   writeFileSync(file, kind === 'bird' ? text : `log stdout informational\n${text}`);
-  const withBfd = kind === 'frr' && / bfd\b/.test(text);
+  const withBfd = / bfd\b/.test(text);
   if (kind === 'frr')
     for (const name of ['zebra', 'bfdd'])
       writeFileSync(join(dir, `${name}.conf`), 'log stdout informational\n');
@@ -50,6 +50,7 @@ export async function ownRouter(rack: Rack, kind: OwnKind, host: string, text: s
       },
       { within: 30_000 },
     );
+    if (withBfd) hurry(one);
   }
   const output = (): string => running.map((one) => one.output()).join('');
   const vtysh = (words: readonly string[]): Promise<string> =>

@@ -140,7 +140,7 @@ test('RFC 5880 §6.8.4: a cut is seen by who hears nothing within its detection 
   );
 });
 
-test('RFC 5882 §3.2: AdminDown is no failure at either end, with any loss, and what follows it is none either', () => {
+test('RFC 5882 §3.2: AdminDown is no failure at either end, and the silence that follows it is none either', () => {
   fc.assert(
     fc.property(pairs, (options) => {
       const pair = new BfdPair(options).start();
