@@ -136,7 +136,8 @@ function choicesOf(own: Router, settings: Settings): Partial<SpeakerConfig> {
 const decisionOf = ({ multipath = {}, bestPath = {} }: Settings): DecisionOptions => ({
   ...(bestPath.alwaysCompareMed === undefined ? {} : { alwaysCompareMed: bestPath.alwaysCompareMed }),
   ...(bestPath.missingMedWorst === undefined ? {} : { missingMedWorst: bestPath.missingMedWorst }),
-  ...(multipath.relaxAsPath === undefined ? {} : { relaxAsPath: multipath.relaxAsPath }),
+  // As Calico's own speaker merges paths: two ToRs of two ASes are used side by side.
+  ...(multipath.relaxAsPath === false ? {} : { relaxAsPath: true }),
   ...(multipath.ebgp === undefined ? {} : { ebgpPaths: multipath.ebgp }),
   ...(multipath.ibgp === undefined ? {} : { ibgpPaths: multipath.ibgp }),
 });

@@ -44,7 +44,7 @@ export interface NodeBgpSettings {
   /** Metric of our routes in the kernel. */
   readonly ipv4RoutePriority?: number;
   readonly ipv6RoutePriority?: number;
-  readonly multipath?: { readonly ebgp?: number; readonly ibgp?: number; readonly relaxAsPath?: true };
+  readonly multipath?: { readonly ebgp?: number; readonly ibgp?: number; readonly relaxAsPath?: boolean };
   readonly bestPath?: { readonly alwaysCompareMed?: true; readonly missingMedWorst?: true };
   /** RFC 8212. */
   readonly requireEbgpPolicy?: boolean;

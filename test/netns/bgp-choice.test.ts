@@ -32,7 +32,9 @@ beforeAll(async () => {
 });
 afterAll(() => rack.close());
 
-test('equally long paths by two ASes are not used beside each other, and are with relaxASPath', async () => {
+test('equally long paths by two ASes are used beside each other, and are not with relaxASPath: false', async () => {
+  await node.forwards(both);
+  rack.put(bgpConfiguration({ multipath: { relaxASPath: false } }));
   await node.forwards(first);
   expect(await reasonOf('172.30.0.2')).toMatch(
     /^as good as the best, but not used beside it, as its AS path/,

@@ -119,7 +119,9 @@ const paths = wholeNumber('a number of paths', 1, mostPaths);
 const multipath = strict({
   ebgp: maybe(paths.describe('So many equal paths of other ASes are used at once; 64 if absent.')),
   ibgp: maybe(paths.describe('So many equal paths of our own AS are used at once; 64 if absent.')),
-  relaxASPath: maybe(flag.describe('AS paths of one length count as equal, whatever ASes are in them.')),
+  relaxASPath: maybe(
+    flag.describe('AS paths of one length count as equal, whatever ASes are in them; default true.'),
+  ),
 });
 
 const bestPath = strict({
@@ -317,7 +319,7 @@ function choicesOf({
           multipath: {
             ...(some.ebgp === undefined ? {} : { ebgp: some.ebgp }),
             ...(some.ibgp === undefined ? {} : { ibgp: some.ibgp }),
-            ...(some.relaxASPath === true ? { relaxAsPath: true } : {}),
+            ...(some.relaxASPath === undefined ? {} : { relaxAsPath: some.relaxASPath }),
           },
         }),
     ...(best === undefined

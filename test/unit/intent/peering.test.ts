@@ -444,10 +444,15 @@ describe('what BGPConfiguration says of a node', () => {
       requirePolicy: true,
       routePriority: { ipv4: 20 },
     });
-    for (const field of ['bind', 'decision', 'requirePolicy', 'routePriority', 'unprogrammed', 'connected'])
+    for (const field of ['bind', 'requirePolicy', 'routePriority', 'unprogrammed', 'connected'])
       expect(
         with_({ bindMode: 'None', requireEbgpPolicy: false, programClusterRoutes: true }),
       ).not.toHaveProperty(field);
+  });
+
+  test('paths through different ASes share the load as with Calico, unless it says otherwise', () => {
+    expect(with_({})).toMatchObject({ decision: { relaxAsPath: true } });
+    expect(with_({ multipath: { relaxAsPath: false } })).not.toHaveProperty('decision');
   });
 
   test('an object for one node counts there, field by field, and nowhere else', () => {
