@@ -166,7 +166,7 @@ describe.each(scenes)('beside $kind $how', ({ kind, isGraceful }) => {
     });
 });
 
-test('RFC 5882 §3.2: a neighbour that switches BFD off keeps its BGP session; one that is strict comes up without it too', async () => {
+test('RFC 5882 §3.2: a neighbour that switches BFD off keeps its BGP session; with strict one that says nothing is waited for', async () => {
   const rack = createRack('bbadm', 1);
   try {
     rack.host('edge', 3);
@@ -190,6 +190,12 @@ test('RFC 5882 §3.2: a neighbour that switches BFD off keeps its BGP session; o
       hint: 'the neighbour has switched BFD off for this session',
     });
     expect((await rack.node(1).peer(edge, isUp)).since).toBe(since);
+    // FRR says AdminDown a few times and is silent from then on: to a new life of ours it has no BFD at all.
+    await rack.node(1).stop('SIGINT');
+    await rack.node(1).start();
+    await rack.node(1).peer(edge, (peer) => /strict makes the session wait/.test(peer.lastError ?? ''));
+    await router.configure(`bfd\npeer ${node}\nno shutdown`);
+    await rack.node(1).peer(edge, isUp);
   } finally {
     await rack.close();
   }
