@@ -144,7 +144,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const speaker: Speaker = createSpeaker({
     random,
     tracksNextHops: withFib,
-    onBest: (...change) => observers.witness.best(...change),
+    onBest: (prefix, before, after) => observers.witness.best(prefix, before, after),
   });
   const stopped = Promise.withResolvers<void>();
   let isStarted = false;

@@ -22,12 +22,16 @@ export interface JournalLimits {
 
 const defaultLimits: JournalLimits = { entries: 4096, octets: 1024 * 1024, burst: 256, perSecond: 32 };
 
+interface Count {
+  routes: number;
+}
+
 interface Kept extends Omit<HistoryEntry, 'at' | 'until' | 'times'> {
   readonly at: number;
   until?: number;
   times?: number;
   /** Of a burst: how many routes by whom. */
-  readonly counts?: Map<string, number>;
+  readonly counts?: Map<string, Count>;
 }
 
 /** Octets of an entry but for its text. */
@@ -124,19 +128,25 @@ export class Journal {
     this.#lastOf.delete(who);
   }
 
-  /** A best path changed. `tell` is only asked where the change is listed. */
-  route(at: number, who: string, tell: () => Omit<Happening, 'kind' | 'who'>): void {
+  /** A best path changed. True: it was counted in a burst, and that is all; false: tell it with `route`. */
+  counts(at: number, who: string): boolean {
     if (this.#isListed(at)) {
       this.#burst = undefined;
-      this.add(at, { kind: 'route', who, ...tell() });
-      return;
+      return false;
     }
     if (this.#burst === undefined || at - this.#burst.at > longestBurstMs) this.#burst = this.#startBurst(at);
     const { counts } = this.#burst;
     this.#burst.until = at;
     this.#burst.times = (this.#burst.times ?? 0) + 1;
-    const name = counts === undefined || counts.has(who) || counts.size < namesInBurst ? who : 'others';
-    counts?.set(name, (counts.get(name) ?? 0) + 1);
+    const count = counts?.get(who) ?? (counts?.size === namesInBurst ? counts.get('others') : undefined);
+    if (count !== undefined) count.routes += 1;
+    else counts?.set(counts.size === namesInBurst - 1 ? 'others' : who, { routes: 1 });
+    return true;
+  }
+
+  /** One that is listed. */
+  route(at: number, who: string, change: Omit<Happening, 'kind' | 'who'>): void {
+    this.add(at, { kind: 'route', who, ...change });
   }
 
   /** Ascending by number. @param after  only what has a higher one */
@@ -168,7 +178,7 @@ export class Journal {
   }
 
   #startBurst(at: number): Kept {
-    const counts = new Map<string, number>();
+    const counts = new Map<string, Count>();
     const entry: Kept = {
       ...this.#numbered(at, { kind: 'route', who: 'many', what: 'more best paths changed than are listed' }),
       counts,
@@ -186,6 +196,6 @@ function shown({ at, until, times, counts, ...entry }: Kept): HistoryEntry {
     ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
     ...(counts === undefined
       ? {}
-      : { why: [...counts].map(([who, count]) => `${count} by ${who}`).join(', ') }),
+      : { why: [...counts].map(([who, { routes }]) => `${routes} by ${who}`).join(', ') }),
   };
 }

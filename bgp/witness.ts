@@ -48,6 +48,10 @@ export class Witness {
   readonly #known = new Map<string, Known>();
   readonly #flaps = new Map<string, number>();
   #config: SpeakerConfig | undefined;
+  /** Of the turn that runs. */
+  #turnAt: number | undefined;
+  #lastSource: Path['source'] | undefined;
+  #lastName = '';
 
   constructor(options: WitnessOptions) {
     this.#options = options;
@@ -60,6 +64,8 @@ export class Witness {
 
   /** To be called after each step, with what it was and what it asked for. */
   after(event: SpeakerEvent, effects: readonly SpeakerEffect[]): void {
+    this.#turnAt = undefined;
+    this.#lastSource = undefined;
     const before = event.kind === 'configure' ? this.sessions() : [];
     for (const effect of effects)
       if (effect.kind === 'statusChanged') this.#look(effect.peer, event, effects);
@@ -67,13 +73,18 @@ export class Witness {
     if (this.#options.monitors.length > 0 && event.kind === 'transport') this.#message(event);
   }
 
-  /** As `OnBest` of the speaker. */
+  /** As `OnBest` of the speaker. A turn may have thousands: the time and the name are looked up where they may differ. */
   best(prefix: Prefix, before: Path | undefined, after: Path | undefined): void {
     const { speaker, journal, now, monitors } = this.#options;
-    const at = now();
-    const who = nameOf(speaker(), (after ?? before)?.source.key);
-    journal.route(at, who, () => routeChange(speaker(), prefix, before, after));
-    for (const monitor of monitors) monitor.best?.(prefix, after, at);
+    this.#turnAt ??= now();
+    const source = (after ?? before)?.source;
+    if (source !== this.#lastSource) {
+      this.#lastSource = source;
+      this.#lastName = nameOf(speaker(), source?.key);
+    }
+    if (!journal.counts(this.#turnAt, this.#lastName))
+      journal.route(this.#turnAt, this.#lastName, routeChange(speaker(), prefix, before, after));
+    for (const monitor of monitors) monitor.best?.(prefix, after, this.#turnAt);
   }
 
   /** Those that are up now. */
