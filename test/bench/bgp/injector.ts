@@ -28,7 +28,7 @@ answer({
       ),
     );
   },
-  /** Encodes; the sessions beyond the plan's only stay up. */
+  /** Encodes all there is to say. */
   plan: (plan: Plan) => {
     const made = universeOf(plan);
     universe = made;

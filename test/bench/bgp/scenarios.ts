@@ -60,11 +60,15 @@ function faultsOf(seen: Seen, plan: Plan, what: string): readonly string[] {
   ];
 }
 
-async function closedOf(stage: Stage, seen: Seen): Promise<readonly string[]> {
-  const injectors = await stage.injector.ask<readonly (string | undefined)[]>('closed');
-  return [...seen.closed, ...injectors.filter((why) => why !== undefined)].map(
-    (why) => `session lost: ${why}`,
+async function closedOf({ injector, fast }: Stage, seen: Seen): Promise<readonly string[]> {
+  const asked = await Promise.all(
+    [injector, fast].map((helper) => helper?.ask<readonly (string | undefined)[]>('closed')),
   );
+  const [told = [], quick = []] = asked;
+  return [
+    ...[...seen.closed, ...told].filter((why) => why !== undefined).map((why) => `session lost: ${why}`),
+    ...quick.filter((why) => why !== undefined).map((why) => `session of 1 s / 3 s lost: ${why}`),
+  ];
 }
 
 /** A figure counts only where nothing was wrong. */

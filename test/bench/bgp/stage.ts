@@ -34,6 +34,8 @@ export interface Seen {
 export interface Stage {
   readonly injector: Helper;
   readonly monitor: Helper;
+  /** A process of its own for the fast session: one that is busy with telling routes might miss its turn. */
+  readonly fast?: Helper;
   /** Absent: nobody stands between the two. */
   readonly device?: Device;
   /** Resident memory now and at its most, in MB. */
@@ -87,6 +89,7 @@ export async function openStage(
   const netns = `/run/netns/${ground.netns('testers')}`;
   const injector = startHelper(netns, injectorFile);
   const monitor = startHelper(netns, monitorFile);
+  const bystander = name === undefined || fast.length === 0 ? undefined : startHelper(netns, injectorFile);
   let device: Device | undefined;
   if (name === undefined) {
     const [first] = watching;
@@ -107,22 +110,30 @@ export async function openStage(
       withKernel: spec.withKernel === true,
       isReflector: isInternal,
     });
-    await Promise.all([injector.ask('open', [...injectors, ...fast]), monitor.ask('open', watching)]);
+    await Promise.all([
+      injector.ask('open', injectors),
+      monitor.ask('open', watching),
+      bystander?.ask('open', fast),
+    ]);
   }
   await Promise.all([injector.ask('plan', plan), monitor.ask('plan', plan)]);
   // Not in the middle of what a start brings with it.
   await pause(500);
-  return stageOf(injector, monitor, device, directory);
+  return stageOf({ injector, monitor, ...(bystander && { fast: bystander }) }, device, directory);
 }
 
-function stageOf(injector: Helper, monitor: Helper, device: Device | undefined, directory: string): Stage {
+function stageOf(
+  helpers: Pick<Stage, 'injector' | 'monitor' | 'fast'>,
+  device: Device | undefined,
+  directory: string,
+): Stage {
+  const { injector, monitor, fast } = helpers;
   const pid = device?.running.process.pid ?? injector.pid;
   const proc = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
   const megabytes = (what: string): number =>
     Number(new RegExp(`${what}:\\s+(\\d+) kB`).exec(proc('status'))?.[1]) / 1024;
   return {
-    injector,
-    monitor,
+    ...helpers,
     ...(device && { device }),
     memory: () => ({ rss: megabytes('VmRSS'), peak: megabytes('VmHWM') }),
     cpu: () => {
@@ -131,7 +142,7 @@ function stageOf(injector: Helper, monitor: Helper, device: Device | undefined, 
     },
     kernelRoutes: () => Number(/Prefixes:\s+(\d+)/.exec(proc('net/fib_triestat'))?.[1] ?? 0),
     close: async () => {
-      await Promise.all([injector.end(), monitor.end()]);
+      await Promise.all([injector.end(), monitor.end(), fast?.end()]);
       await device?.running.end('SIGKILL');
       rmSync(directory, { recursive: true, force: true });
     },
