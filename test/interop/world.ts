@@ -98,7 +98,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-export const accepting = {
+const accepting = {
   importV4: [{ action: 'Accept' }],
   importV6: [{ action: 'Accept' }],
   exportV4: [{ action: 'Accept' }],
