@@ -116,14 +116,14 @@ export class Nets {
   }
 
   #home(net: number): number {
-    return hash(this.#words[net] as number, this.#kinds[net] as number) >>> this.#shift;
+    return hash(this.#words[net] as number, this.#kinds[net] as number, this.#shift);
   }
 
   /** Where the prefix is, or belongs. */
   #slotOf(prefix: Prefix, word: number, kind: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let slot = hash(word, kind) >>> this.#shift;
+    let slot = hash(word, kind, this.#shift);
     for (let net = slots[slot] as number; net !== 0; net = slots[slot] as number) {
       if (
         this.#words[net] === word &&
@@ -170,4 +170,12 @@ const wordOf = (prefix: Prefix): number =>
 
 const kindOf = (prefix: Prefix): number => (isPrefix4(prefix) ? lengthOf(prefix) : shift6 + lengthOf(prefix));
 
-const hash = (word: number, kind: number): number => Math.imul(word ^ (kind << 24) ^ kind, factor);
+/**
+ * Sixteen IPv4 neighbours of one length share a line of the cache: tables come nearly in order, and the hash is the one
+ * thing that is not read in order.
+ */
+function hash(word: number, kind: number, shift: number): number {
+  if (kind > 32 || kind < 4) return Math.imul(word ^ kind, factor) >>> shift;
+  const line = Math.imul(((word >>> (32 - kind)) >>> 4) ^ (kind << 27), factor) >>> shift;
+  return (line & ~15) | ((word >>> (32 - kind)) & 15);
+}
