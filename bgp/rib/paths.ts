@@ -110,7 +110,7 @@ const fields: { readonly [K in Field]: Same<K> } = {
 const names = Object.keys(fields) as readonly Field[];
 
 /** An absent field differs from any present one. */
-export function sameAttributes(a: PathAttributes, b: PathAttributes): boolean {
+function sameAttributes(a: PathAttributes, b: PathAttributes): boolean {
   return names.every((name) => sameField(name, a, b));
 }
 
