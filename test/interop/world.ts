@@ -184,7 +184,7 @@ export async function createWorld(daemon: DaemonName, scene: Scene): Promise<Wor
       received,
       up: async () => {
         await node.peer(them, isUp, soon).catch((error) => {
-          throw new Error(`${error}\n${foreign.output()}`);
+          throw new Error(`${error}\n${node.log()}\n${foreign.output()}`);
         });
         await eventually(
           async () => {
