@@ -108,6 +108,16 @@ const loaded = (plan: Partial<Plan>, more: Partial<StageSpec> = {}): StageSpec =
   ...more,
 });
 
+/** When each change was told; waits for the last of them, but not for ever. */
+async function allArrived({ monitor }: Stage): Promise<Float64Array> {
+  const until = performance.now() + 30_000;
+  for (;;) {
+    const arrived = await monitor.ask<Float64Array>('arrivals');
+    if (arrived.every((at) => at > 0) || performance.now() > until) return arrived;
+    await pause(500);
+  }
+}
+
 /** `seconds` of so many updates a second over a table that stands. */
 const churning =
   (rate: number, seconds: number) =>
@@ -124,9 +134,8 @@ const churning =
       await stage.monitor.ask('churn', { from, count: size });
       const before = stage.cpu();
       const sent = await stage.injector.ask<Float64Array>('churn', { from, count: size, rate });
-      await pause(2000);
+      const arrived = await allArrived(stage);
       cpu = stage.cpu() - before;
-      const arrived = await stage.monitor.ask<Float64Array>('arrivals');
       latencies.length = 0;
       sent.forEach((at, index) => {
         const there = arrived[index] ?? 0;
