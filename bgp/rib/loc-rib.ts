@@ -30,7 +30,7 @@ export class LocRib {
   #chosen = new Int32Array(256);
   readonly #several: (Choice | undefined)[] = [undefined];
   readonly #freeSeveral: number[] = [];
-  readonly #lone = new WeakMap<Path, Choice>();
+  #lone: Choice = nothing;
   /** To be decided anew. */
   #dirty = new Int32Array(1024);
   #dirtyCount = 0;
@@ -219,13 +219,10 @@ export class LocRib {
     return chosen > 0 ? this.#loneOf(this.routes.paths.get(chosen)) : (this.#several[-chosen] ?? nothing);
   }
 
-  /** The one list for all prefixes that have just this path. */
+  /** One list for all prefixes in a row that have just this path. */
   #loneOf(path: Path): Choice {
-    const known = this.#lone.get(path);
-    if (known !== undefined) return known;
-    const lone: Choice = [path];
-    this.#lone.set(path, lone);
-    return lone;
+    if (this.#lone[0] !== path) this.#lone = [path];
+    return this.#lone;
   }
 
   #firstUsable(net: number): number {
