@@ -14,7 +14,16 @@ import {
 import type { RouteStatus } from '../../src/model/status.ts';
 import type { Host } from '../support/bgp-network.ts';
 import { build, disturbances, type Fabric, mend, sessionsOf } from './fabric.ts';
-import { answer, heard, isAsGood, type Neighbourship, type Table, type Way } from './oracle.ts';
+import {
+  answer,
+  type Cost,
+  heard,
+  isAsGood,
+  isUsable,
+  type Neighbourship,
+  type Table,
+  type Way,
+} from './oracle.ts';
 
 const only = process.env['SIM_SEED'];
 const count = Number(process.env['SIM_SEEDS'] ?? 60);
@@ -51,16 +60,18 @@ test.each(seeds)(
 function check(fabric: Fabric, seed: number): void {
   const running = fabric.routers.map(({ host }) => host).filter(({ speaker }) => speaker !== undefined);
   const sessions = sessionsOf(fabric);
+  const cost: Cost = (address) => (fabric.net.costs?.has(address) ? fabric.net.costs.get(address) : 0);
   const tables = answer(
     running.map(({ config }) => config),
     sessions,
+    cost,
   );
   for (const host of running) {
     const where = `${host.name}, SIM_SEED=${seed}`;
     const own = sessions.filter(({ self }) => self === host.config);
     checkSessions(host, own, where);
-    checkTable(host, tables.get(host.config) ?? new Map(), where);
-    for (const session of own) checkHeard(host, session, tables.get(session.other) ?? new Map(), where);
+    checkTable(host, tables.get(host.config) ?? new Map(), cost, where);
+    for (const session of own) checkHeard(host, session, tables.get(session.other) ?? new Map(), cost, where);
   }
 }
 
@@ -71,29 +82,35 @@ function checkSessions({ speaker }: Host, own: readonly Neighbourship[], where: 
 }
 
 /** The Loc-RIB: every path, which one is best, which are used beside it; and the kernel. */
-function checkTable({ speaker, kernel }: Host, table: Table, where: string): void {
+function checkTable({ speaker, kernel }: Host, table: Table, cost: Cost, where: string): void {
   const held = speaker === undefined ? [] : routes(speaker);
   const best = (route: RouteStatus): string => `${route.best ? 'best ' : ''}${lineOf(route)}`;
   const expected = [...table].flatMap(([prefix, ways]) =>
-    ways.map((way, index) => `${index === 0 ? 'best ' : ''}${wayLine(prefix, way)}`),
+    ways.map((way, index) => `${index === 0 && isUsable(way, cost) ? 'best ' : ''}${wayLine(prefix, way)}`),
   );
   expect(lines(held.map(best)), `Loc-RIB of ${where}`).toEqual(lines(expected));
   const installed = [...kernel].map(([prefix, hops]) => hopsLine(prefix, hops));
   const wanted = [...table].flatMap(([prefix, ways]) => {
     const [first] = ways;
-    if (first?.from === undefined) return [];
-    const hops = new Set(ways.filter((way) => isAsGood(way, first)).map(({ nextHop }) => nextHop));
+    if (first?.from === undefined || !isUsable(first, cost)) return [];
+    const hops = new Set(ways.filter((way) => isAsGood(way, first, cost)).map(({ nextHop }) => nextHop));
     return [hopsLine(prefix, [...hops].sort(compareAddresses))];
   });
   expect(lines(installed), `kernel of ${where}`).toEqual(lines(wanted));
 }
 
-function checkHeard({ speaker }: Host, session: Neighbourship, table: Table, where: string): void {
+function checkHeard(
+  { speaker }: Host,
+  session: Neighbourship,
+  table: Table,
+  cost: Cost,
+  where: string,
+): void {
   if (speaker === undefined) return;
   const neighbour = findNeighbour(speaker, session.here.key);
   const received = neighbour === undefined ? [] : receivedRoutes(speaker, neighbour);
   const expected = [...table.keys()].flatMap((prefix) =>
-    heard(session, table, prefix).map((told) => line(prefix, told)),
+    heard(session, table, prefix, cost).map((told) => line(prefix, told)),
   );
   expect(lines(received.map(withoutSource)), `${where} from ${session.here.name}`).toEqual(lines(expected));
 }

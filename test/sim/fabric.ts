@@ -4,6 +4,7 @@
  */
 import type { Filters, NamedRule, PeerConfig, SpeakerConfig } from '../../bgp/config.ts';
 import {
+  type Address,
   addressAt,
   asn,
   formatAddress,
@@ -48,6 +49,7 @@ const blocks = (index: number): readonly Prefix[] => [
 
 export function build(seed: number): Fabric {
   const net = new BgpNetwork(seed, () => {});
+  net.costs = new Map();
   const pick: Pick = (below) => Math.floor(net.random() * below);
   const kinds: Kind[] = [
     ...Array.from({ length: pick(3) }, (): Kind => 'reflector'),
@@ -134,6 +136,9 @@ export function sessionsOf({ net, routers }: Fabric): Neighbourship[] {
     }),
   );
 }
+
+const addressesOf = ({ config: { ownAddress } }: Host): readonly Address[] =>
+  [ownAddress.ipv4, ownAddress.ipv6].filter((one) => one !== undefined);
 
 type Disturbance = (fabric: Fabric) => void;
 
@@ -235,16 +240,28 @@ export const disturbances: readonly Disturbance[] = [
       drain === undefined ? { ...rest, drain: fabric.pick(2) === 0 ? 'shutdown' : 'withdrawn' } : rest,
     );
   },
+  ({ net, routers, pick }) => {
+    const address = some(addressesOf(some(routers, pick).host), pick);
+    net.cost(address, ([undefined, 0, 10, 20] as const)[pick(4)]);
+  },
+  ({ net, routers, pick }) => {
+    const { host } = some(routers, pick);
+    const { peers } = host.config;
+    if (peers.length > 0) net.reset(host, some(peers, pick).key, some(['hard', 'softIn', 'softOut'], pick));
+  },
+  (fabric) =>
+    changePeer(fabric, (peer) => (peer.isClient ? (without(peer, 'isClient') as PeerConfig) : peer)),
   (fabric) => {
     const host = someHost(fabric);
     if (host.config.clusterId !== undefined) change(fabric, host, { clusterId: ipv4(1 + fabric.pick(3)) });
   },
 ];
 
-/** Everyone runs, and every path is whole. */
+/** Everyone runs, and every path is whole and costs nothing. */
 export function mend({ net, routers }: Fabric): void {
   for (const { host } of routers) {
     net.start(host);
     for (const other of routers) net.heal(host, other.host);
+    for (const address of addressesOf(host)) net.cost(address, 0);
   }
 }

@@ -42,20 +42,25 @@ type Told = Omit<Way, 'from'>;
 /** By prefix, the best first; all that may be used. */
 export type Table = ReadonlyMap<Prefix, readonly Way[]>;
 
+/** Undefined: it cannot be reached. */
+export type Cost = (nextHop: Address) => number | undefined;
+
 const most = 64;
 
 /**
  * @param speakers  those that run
  * @param sessions  those that are up, each once for either end
+ * @param cost  of reaching a next hop, the same for everyone
  * @returns the Loc-RIB of each. Fails: throws if the network never comes to rest, which is a network without an answer
  */
 export function answer(
   speakers: readonly SpeakerConfig[],
   sessions: readonly Neighbourship[],
+  cost: Cost,
 ): ReadonlyMap<SpeakerConfig, Table> {
   let tables = new Map<SpeakerConfig, Table>(speakers.map((self) => [self, new Map()]));
   for (let round = 0; round < most; round += 1) {
-    const next = new Map(speakers.map((self) => [self, tableOf(self, sessions, tables)]));
+    const next = new Map(speakers.map((self) => [self, tableOf(self, sessions, tables, cost)]));
     if (speakers.every((self) => sameTable(tables.get(self), next.get(self)))) return next;
     tables = next;
   }
@@ -63,14 +68,19 @@ export function answer(
 }
 
 /** What `session.self` hears of `prefix`, before it accepts anything. */
-export function heard(session: Neighbourship, table: Table | undefined, prefix: Prefix): readonly Told[] {
+export function heard(
+  session: Neighbourship,
+  table: Table | undefined,
+  prefix: Prefix,
+  cost: Cost,
+): readonly Told[] {
   const back: Neighbourship = {
     self: session.other,
     other: session.self,
     here: session.there,
     there: session.here,
   };
-  const ways = table?.get(prefix) ?? [];
+  const ways = (table?.get(prefix) ?? []).filter((way) => isUsable(way, cost));
   return sent(back) === 1
     ? ways.slice(0, 1).flatMap((way) => tell(back, prefix, way))
     : ways.flatMap((way) => tell(back, prefix, way)).slice(0, sent(back));
@@ -85,12 +95,15 @@ function tableOf(
   self: SpeakerConfig,
   sessions: readonly Neighbourship[],
   tables: ReadonlyMap<SpeakerConfig, Table>,
+  cost: Cost,
 ): Table {
   const learned = sessions
     .filter((one) => one.self === self)
-    .flatMap((session) => learnedFrom(session, tables.get(session.other) ?? new Map()));
+    .flatMap((session) => learnedFrom(session, tables.get(session.other) ?? new Map(), cost));
   const ways = Map.groupBy([...own(self), ...learned], ({ prefix }) => prefix);
-  return new Map([...ways].map(([prefix, all]) => [prefix, distinct(all).sort(compareWays)]));
+  return new Map(
+    [...ways].map(([prefix, all]) => [prefix, distinct(all).sort((a, b) => compareWays(a, b, cost))]),
+  );
 }
 
 /** Of two that a neighbour tells alike, by two path identifiers, one is enough. */
@@ -110,9 +123,9 @@ function own(self: SpeakerConfig): Found[] {
   });
 }
 
-const learnedFrom = (session: Neighbourship, table: Table): Found[] =>
+const learnedFrom = (session: Neighbourship, table: Table, cost: Cost): Found[] =>
   [...table.keys()].flatMap((prefix) =>
-    heard(session, table, prefix).flatMap((told) => {
+    heard(session, table, prefix, cost).flatMap((told) => {
       const way = accept(session, prefix, told);
       return way === undefined ? [] : [{ prefix, way }];
     }),
@@ -225,13 +238,23 @@ function withCommunity(communities: readonly number[], community: Community): re
   return [...communities, community.value];
 }
 
+/** §9.1.2.1. */
+export const isUsable = ({ from, nextHop }: Way, cost: Cost): boolean =>
+  from === undefined || cost(nextHop) !== undefined;
+
+const unusable = (way: Way, cost: Cost): number => Number(!isUsable(way, cost));
+const costOf = ({ from, nextHop }: Way, cost: Cost): number =>
+  from === undefined ? 0 : (cost(nextHop) ?? 0);
+
 /** §9.1.2.2 with no MED, one ORIGIN and all next hops alike. */
-export function compareWays(a: Way, b: Way): number {
+function compareWays(a: Way, b: Way, cost: Cost): number {
   return (
+    unusable(a, cost) - unusable(b, cost) ||
     Number(a.from !== undefined) - Number(b.from !== undefined) ||
     b.localPref - a.localPref ||
     a.asPath.length - b.asPath.length ||
     isIbgp(a) - isIbgp(b) ||
+    costOf(a, cost) - costOf(b, cost) ||
     identifier(a) - identifier(b) ||
     a.clusters.length - b.clusters.length ||
     compareAddresses(neighbour(a), neighbour(b)) ||
@@ -247,7 +270,9 @@ const lastResort = ({ communities }: Way): string =>
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** As good as the best, so that both carry packets. */
-export const isAsGood = (a: Way, best: Way): boolean =>
+export const isAsGood = (a: Way, best: Way, cost: Cost): boolean =>
+  isUsable(a, cost) &&
+  costOf(a, cost) === costOf(best, cost) &&
   a.from !== undefined &&
   best.from !== undefined &&
   a.localPref === best.localPref &&

@@ -53,6 +53,8 @@ export class BgpNetwork {
   writeDelay = 20;
   /** What takes more rows than this is gone through in several turns. */
   rowsPerTurn = 2;
+  /** What it costs to reach an address, of everyone; undefined: it is unreachable. Absent: nobody asks. */
+  costs: Map<Address, number | undefined> | undefined;
 
   constructor(seed: number, onFib: (host: Host, prefix: Prefix, nextHops: readonly Address[]) => void) {
     this.random = seededRandom(seed);
@@ -79,7 +81,11 @@ export class BgpNetwork {
   start(host: Host): void {
     if (host.speaker !== undefined) return;
     const random = seededRandom(Math.floor(this.random() * 2 ** 32));
-    host.speaker = createSpeaker({ random, rowsPerTurn: this.rowsPerTurn });
+    host.speaker = createSpeaker({
+      random,
+      rowsPerTurn: this.rowsPerTurn,
+      tracksNextHops: this.costs !== undefined,
+    });
     host.settled = false;
     this.configure(host, { ...host.config, forwarding: host.kernel.size > 0 ? 'preserved' : 'fresh' });
   }
@@ -92,6 +98,16 @@ export class BgpNetwork {
   /** It runs on with nothing to do: no neighbours, nothing to originate. */
   idle(host: Host): void {
     this.#tell(host, { kind: 'configure', config: undefined });
+  }
+
+  reset(host: Host, peer: string, how: Extract<SpeakerEvent, { readonly kind: 'reset' }>['how']): void {
+    this.#tell(host, { kind: 'reset', peer, how, why: 'somebody asked' });
+  }
+
+  /** From now on an address costs this; everyone hears of it in his own time. */
+  cost(address: Address, metric: number | undefined): void {
+    this.costs?.set(address, metric);
+    for (const host of this.hosts.values()) this.#answer(host, [address]);
   }
 
   /** Says goodbye, then is gone; its kernel routes stay. */
@@ -190,6 +206,9 @@ export class BgpNetwork {
       case 'continue':
         this.clock.after(millis(1), () => this.#tell(host, { kind: 'continue' }));
         break;
+      case 'track':
+        this.#answer(host, effect.nextHops);
+        break;
       case 'fib':
         this.#program(host, effect.prefix, effect.nextHops === 'blackhole' ? [] : effect.nextHops);
         break;
@@ -200,6 +219,14 @@ export class BgpNetwork {
       default:
         break;
     }
+  }
+
+  /** What it costs when the answer comes, not when it was asked. */
+  #answer(host: Host, addresses: readonly Address[]): void {
+    this.clock.after(millis(this.#some(this.latency)), () => {
+      const changes = addresses.map((at) => [at, this.costs?.has(at) ? this.costs.get(at) : 0] as const);
+      this.#tell(host, { kind: 'nextHops', changes });
+    });
   }
 
   #program(host: Host, prefix: Prefix, nextHops: readonly Address[] | undefined): void {
