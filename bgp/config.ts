@@ -120,13 +120,18 @@ export interface PeerConfig {
   readonly families: readonly Family[];
   /** So often our own AS may stand in an AS path; absent: never (RFC 4271 §9.1.2). */
   readonly allowedOwnAs?: number;
+  /** An eBGP neighbour's routes must have its own AS as the first of their AS path (RFC 4271 §6.3). */
+  readonly enforceFirstAs?: true;
   /** Self: we always name ourselves; keep: what it was; absent: RFC 4271 §5.1.3. */
   readonly nextHopMode?: 'self' | 'keep';
   /** Asked before the policy that holds by default; absent: none. */
   readonly filters?: Filters;
   /** passive: never dialled; active: never accepted; absent: both. */
   readonly connect?: 'passive' | 'active';
-  /** The name of the link that `address`, a link-local one, is on; such addresses are scoped (src/lib/net.ts). */
+  /**
+   * The name of the link that `address`, a link-local one, is on; such addresses are scoped (src/lib/net.ts). While nobody
+   * has been seen there the neighbour is `blocked`, its address is ::, and its key has the link's name instead.
+   */
   readonly interface?: string;
   /** Its AS is learned from its OPEN: one of these, or any but ours if empty; `peerAsn` is 0 until then. Absent: `peerAsn` it is. */
   readonly peerAsns?: readonly Asn[];

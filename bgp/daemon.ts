@@ -12,7 +12,7 @@ import { createLoop, type Loop } from '../src/host/loop.ts';
 import type { Reporter } from '../src/host/report.ts';
 import type { Endpoints } from '../src/host/socket.ts';
 import type { Kernel } from '../src/kernel/kernel.ts';
-import { type Address, formatAddress, millis, type Prefix } from '../src/lib/net.ts';
+import { type Address, millis, type Prefix } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import type { Secrets } from '../src/store/secrets.ts';
 import type { Store } from '../src/store/store.ts';
@@ -28,6 +28,7 @@ import { createObservers, type Observers, type Sight } from './observers.ts';
 import type { BmpTarget, Listen } from './options.ts';
 import { bgpReport } from './report.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
+import { whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 import { createSpeaker, step } from './speaker.ts';
 import { bgpStatus, endpoints, type StatusSources } from './status.ts';
@@ -364,10 +365,7 @@ function notReady(following: Following, { life, neighbours }: Speaker): string |
     ({ config, session }) =>
       config.origin !== 'node-to-node mesh' && config.dynamic === undefined && session === undefined,
   );
-  return (
-    down &&
-    `the session with ${formatAddress(down.config.address)} of BGPPeer/${down.config.resource} is not up`
-  );
+  return down && `the session with ${whereOf(down.config)} of BGPPeer/${down.config.resource} is not up`;
 }
 
 function report(

@@ -26,6 +26,7 @@ import { explicitSessions } from './intent/explicit.ts';
 import { meshSessions, type Sessions } from './intent/mesh.ts';
 import { annotationProblems } from './intent/router.ts';
 import { serviceRanges } from './intent/services.ts';
+import { unsignedInside } from './intent/signed.ts';
 import { connectedBut, nothingAround, type Surroundings } from './intent/surroundings.ts';
 
 /** Where pods get their addresses from: Node.spec.podCIDRs, or the allocation blocks that the node holds. */
@@ -111,7 +112,13 @@ function configure(
     config,
     ...(links.length === 0 ? {} : { links }),
     ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
-    problems: [...shared, ...mesh.problems, ...explicit.problems, ...ends.problems],
+    problems: [
+      ...shared,
+      ...mesh.problems,
+      ...explicit.problems,
+      ...ends.problems,
+      ...unsignedInside(config.peers, explicit.dynamic),
+    ],
   };
 }
 

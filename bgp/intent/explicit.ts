@@ -1,9 +1,11 @@
 /** The sessions of a node that BGPPeers ask for: with routers, with other nodes, and with whoever dials from a range. */
 import {
   type Address,
+  asn,
   containsAddress,
   formatAddress,
   type Ipv6,
+  ipv6,
   isIpv4,
   networkOf,
   type Prefix,
@@ -60,7 +62,6 @@ export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitReq
   const filters = new Map(inForce.map(({ peer }) => [peer.meta.name, filtersOf(peer, known)]));
   const configs: PeerConfig[] = [];
   const dynamic: DynamicPeers[] = [];
-  const unseen: Problem[] = [];
   for (const claim of inForce) {
     const found = filters.get(claim.peer.meta.name)?.filters;
     const more = found === undefined ? {} : { filters: found };
@@ -69,12 +70,9 @@ export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitReq
         ...dynamicOf(claim, claim.to, request),
         template: { ...rangeTemplate(claim, claim.to, request), ...more },
       });
-    else {
-      const config = configOf(claim, claim.to, request);
-      if (config === undefined) unseen.push(nobodyThere(claim.peer, own));
-      else configs.push({ ...config, ...more });
-    }
+    else configs.push({ ...configOf(claim, claim.to, request), ...more });
   }
+  const unseen = inForce.filter(({ to }) => to.kind === 'link' && !request.linkNeighbours.has(to.interface));
   return {
     peers: configs,
     dynamic,
@@ -83,7 +81,7 @@ export function explicitSessions(peers: readonly BgpPeer[], request: ExplicitReq
       ...unmet.map((one) => unmetProblem(one, own)),
       ...[...filters.values()].flatMap(({ problems }) => problems),
       ...contests.map(conflict),
-      ...unseen,
+      ...unseen.map(({ peer }) => nobodyThere(peer, own)),
     ],
   };
 }
@@ -95,22 +93,17 @@ const originOf = ({ peer, isReverse }: Claim): 'global' | 'node specific' =>
 const isClient = (own: Router, { localAsn, peerAsn }: Claim, other: Router | undefined): boolean =>
   own.clusterId !== undefined && localAsn === peerAsn && other?.clusterId !== own.clusterId;
 
-/** Undefined: nobody has been seen on the link yet. */
 function configOf(
   claim: Claim,
   to: Exclude<Target, { readonly kind: 'range' }>,
   request: ExplicitRequest,
-): PeerConfig | undefined {
+): PeerConfig {
   const { own } = request;
-  const { peer, localAsn, peerAsn, options } = claim;
-  const place = to.kind === 'link' ? onLink(to.interface, request) : { ...to, isConnected: false };
-  // A peer that is named has an AS: the schema sees to it.
-  if (place === undefined || peerAsn === undefined) return undefined;
-  const { address, port } = place;
+  const { peer, localAsn, peerAsn = asn(0), options } = claim;
+  const place = to.kind === 'link' ? onLink(to.interface, request) : { address: to.address, port: to.port };
+  const { address, port, own: localAddress, ...waiting } = place;
   const origin = originOf(claim);
-  const isWritten = peer.remote.kind === 'address' && peer.remote.port !== undefined && !claim.isReverse;
-  const name = nameOf(origin === 'global' ? 'Global' : 'Node', address);
-  const isConnected = place.isConnected || request.connected.some((one) => containsAddress(one, address));
+  const isConnected = to.kind === 'link' || request.connected.some((one) => containsAddress(one, address));
   const bfd = bfdOf(options.bfd, isConnected);
   return {
     ...sessionOf(own, {
@@ -120,28 +113,50 @@ function configOf(
       port,
       peerAsn,
       localAsn,
-      name: isWritten ? `${name}_port_${port}` : name,
+      name: describeSession(claim, place),
       ...(to.kind === 'link' ? { interface: to.interface } : {}),
       ...(isClient(own, claim, to.kind === 'link' ? undefined : to.node) ? { isClient: true } : {}),
       options,
     }),
-    ...('own' in place && place.own !== undefined ? { localAddress: place.own } : {}),
+    ...(claim.peerAsn === undefined ? { peerAsns: [] } : {}),
+    ...(localAddress === undefined ? {} : { localAddress }),
     ...(bfd === undefined ? {} : { bfd }),
+    ...waiting,
   };
+}
+
+function describeSession(claim: Claim, { address, port, key }: Place): string {
+  const { remote } = claim.peer;
+  const kind = originOf(claim) === 'global' ? 'Global' : 'Node';
+  if (remote.kind === 'link' && key !== undefined) return `${kind}_${remote.interface}`;
+  const isWritten = remote.kind === 'address' && remote.port !== undefined && !claim.isReverse;
+  return isWritten ? `${nameOf(kind, address)}_port_${port}` : nameOf(kind, address);
 }
 
 const bgpPort = 179;
 
-function onLink(link: string, { linkNeighbours }: ExplicitRequest) {
+/** Where a neighbour is. */
+interface Place {
+  readonly address: Address;
+  readonly port: number;
+  /** Our end. */
+  readonly own?: Address;
+  /** These two while nobody has been seen on its link. */
+  readonly key?: string;
+  readonly blocked?: string;
+}
+
+function onLink(link: string, { linkNeighbours }: ExplicitRequest): Place {
   const found = linkNeighbours.get(link);
-  return (
-    found && {
-      address: scoped(found.address, found.ifindex) as Address,
-      ...(found.own === undefined ? {} : { own: scoped(found.own, found.ifindex) }),
-      port: bgpPort,
-      isConnected: true,
-    }
-  );
+  if (found === undefined) {
+    const blocked = `no router has been seen on ${link} yet`;
+    return { address: ipv6(0n), port: bgpPort, key: `${link} ${bgpPort}`, blocked };
+  }
+  return {
+    address: scoped(found.address, found.ifindex),
+    ...(found.own === undefined ? {} : { own: scoped(found.own, found.ifindex) }),
+    port: bgpPort,
+  };
 }
 
 function bfdOf(bfd: PeerBfd | undefined, isConnected: boolean): BfdConfig | undefined {

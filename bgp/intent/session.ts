@@ -85,11 +85,16 @@ const familyOf = (version: 4 | 6): Family => (version === 4 ? 'ipv4-unicast' : '
 
 type Times = Pick<
   PeerConfig,
-  'holdTimeMs' | 'keepaliveTimeMs' | 'connectRetryMs' | 'restartTimeMs' | 'longLivedMs'
+  | 'holdTimeMs'
+  | 'keepaliveTimeMs'
+  | 'connectRetryMs'
+  | 'restartTimeMs'
+  | 'longLivedMs'
+  | 'notificationRestart'
 >;
 
 function timesOf(origin: PeerConfig['origin'], options: Partial<SessionOptions> = {}): Times {
-  const { keepaliveTimeMs, holdTimeMs, longLivedMs } = options;
+  const { keepaliveTimeMs, holdTimeMs, longLivedMs, notificationRestart } = options;
   const usual =
     keepaliveTimeMs === undefined
       ? HOLD_TIME_MS[origin]
@@ -100,6 +105,7 @@ function timesOf(origin: PeerConfig['origin'], options: Partial<SessionOptions> 
     connectRetryMs: options.connectRetryMs ?? CONNECT_RETRY_MS,
     restartTimeMs: options.maxRestartTimeMs ?? RESTART_TIME_MS,
     ...(longLivedMs === undefined ? {} : { longLivedMs }),
+    ...(notificationRestart === undefined ? {} : { notificationRestart }),
   };
 }
 
@@ -125,6 +131,7 @@ function routesOf(options: SessionOptions, { localAsn, peerAsn }: TemplateReques
     ...(addPath === undefined ? {} : { addPath }),
     ...(maxPrefix === undefined ? {} : { maxPrefix: byFamily(maxPrefix) }),
     ...(prefixLimit === undefined ? {} : { prefixLimit: byFamily(prefixLimit) }),
+    ...(options.enforceFirstAs === undefined ? {} : { enforceFirstAs: true }),
     ...(gracefulShutdown === undefined ? {} : { gracefulShutdown }),
     ...(privateAs === undefined ? {} : { privateAs }),
   };

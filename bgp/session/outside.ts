@@ -56,13 +56,17 @@ export function hearBfd(work: Work, state: BfdState): void {
     raise(work, 'outgoing', { event: 'AutomaticStart' });
 }
 
-/** What runs already follows: the next dial, and KEEPALIVEs. The hold time was agreed on and stays (RFC 4271 §4.2). */
+/**
+ * What runs already follows: the next dial, KEEPALIVEs, and who dials, which matters only until there is a connection. The
+ * hold time was agreed on and stays (RFC 4271 §4.2).
+ */
 export function reconfigure(work: Work, config: PeerConfig): void {
-  const { connectRetryMs, maxPrefix } = work.peer.config;
+  const { connect, connectRetryMs, maxPrefix } = work.peer.config;
   const isForgiven =
     isHeldForGood(work.peer) && JSON.stringify(maxPrefix) !== JSON.stringify(config.maxPrefix);
   change(work, { config });
   if (isForgiven) release(work);
+  if (connect !== config.connect) redirect(work);
   if (work.peer.timers.has('connectRetry') && config.connectRetryMs !== connectRetryMs)
     startTimer(
       work,
@@ -70,6 +74,16 @@ export function reconfigure(work: Work, config: PeerConfig): void {
       connectRetryDelay(config.connectRetryMs, work.peer.connectRetryCounter, work.random),
     );
   for (const side of sides) repace(work, side);
+}
+
+/** Who no longer dials or no longer lets in stops trying; who dials again does so at once. */
+function redirect(work: Work): void {
+  const { config, started, held } = work.peer;
+  const given =
+    config.connect === 'passive' ? 'outgoing' : config.connect === 'active' ? 'incoming' : undefined;
+  if (given !== undefined && isUnconnected(work.peer[given])) raise(work, given, { event: 'AutomaticStop' });
+  const isFree = started && !held && dials(work.peer) && !isConfirmed(work.peer.incoming);
+  if (isFree && work.peer.outgoing.state === 'Idle') raise(work, 'outgoing', { event: 'AutomaticStart' });
 }
 
 /** No timer ends it: a limit was passed, and nobody set another since. */

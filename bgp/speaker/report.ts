@@ -8,6 +8,7 @@ import {
   type Prefix,
 } from '../../src/lib/net.ts';
 import type { PeerStatus, RouteStatus } from '../../src/model/status.ts';
+import type { PeerConfig } from '../config.ts';
 import { explain } from '../rib/explain.ts';
 import type { Path } from '../rib/path.ts';
 import { bgpStateOf } from '../session/peer.ts';
@@ -32,7 +33,7 @@ function peerReport(neighbour: Neighbour): PeerReport {
   const { config, peer, since, lastError, session, stale, adjRibIn } = neighbour;
   return {
     name: config.name,
-    address: formatAddress(config.address),
+    address: whereOf(config),
     port: config.port,
     type: config.origin,
     ...(config.resource === undefined ? {} : { resource: config.resource }),
@@ -57,10 +58,16 @@ function peerReport(neighbour: Neighbour): PeerReport {
   };
 }
 
+/** Its address, as text; the name of its link while nobody has been seen there. */
+export function whereOf({ address, interface: link }: PeerConfig): string {
+  const text = formatAddress(address);
+  return text === '::' ? (link ?? text) : text;
+}
+
 /** The neighbour of this name, BGPPeer or Node, key ("address port") or address. */
 export const findNeighbour = (speaker: Speaker, text: string): Neighbour | undefined =>
-  [...speaker.neighbours.values()].find(({ config: { name, resource, key, address } }) =>
-    [name, resource, key, formatAddress(address)].includes(text),
+  [...speaker.neighbours.values()].find(({ config }) =>
+    [config.name, config.resource, config.key, whereOf(config)].includes(text),
   );
 
 /** The Loc-RIB: every acceptable path, by prefix, the best first. */

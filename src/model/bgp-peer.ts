@@ -13,7 +13,7 @@ export interface BgpPeer extends SessionOptions {
   readonly node?: string;
   readonly nodeSelector?: Selector;
   readonly remote: Remote;
-  /** Absent: with `nodes` that of each node; with `range` any but ours. */
+  /** Absent: with `nodes` that of each node; with `range` and `link` any but ours. */
   readonly asNumber?: Asn;
   /** Manual: the other side, where it is a node, has a BGPPeer of its own. Absent: it is made up from this one. */
   readonly reversePeering?: 'Manual';
@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly maxRestartTimeMs?: number;
   /** Long-lived graceful restart (RFC 9494), for so long; absent: not. */
   readonly longLivedMs?: number;
+  /** Routes are kept after a NOTIFICATION and after silence too (RFC 8538); `longLivedMs` implies it. */
+  readonly notificationRestart?: true;
   /** Sessions are signed with it (RFC 2385). */
   readonly password?: SecretKey;
   /** 1 to 255: the peer is at most so many hops away (RFC 5082). Absent: not checked. */
@@ -68,6 +70,8 @@ export interface SessionOptions {
   readonly addPath?: { readonly receive?: true; readonly send?: number | 'all' };
   readonly maxPrefix?: ByVersion<PrefixMaximum>;
   readonly prefixLimit?: ByVersion<number>;
+  /** Of another AS no route is taken whose AS path begins with a third. */
+  readonly enforceFirstAs?: true;
   readonly gracefulShutdown?: true;
   /** Private AS numbers in paths told to another AS; absent: kept. */
   readonly privateAs?: 'remove' | 'replace';

@@ -145,7 +145,7 @@ const specs: Readonly<Record<Kind, Allowed>> = {
       ],
       ...['peerRange', 'peerLimit', 'interface', 'holdTime', 'connectRetry', 'connectMode', 'families'],
       ...['role', 'roleStrict', 'addPath', 'maxPrefix', 'prefixLimit', 'restartMode', 'longLivedStaleTime'],
-      ...['gracefulShutdown', 'privateAS', 'failureDetectionMode', 'bfd'],
+      ...['gracefulShutdown', 'enforceFirstAS', 'privateAS', 'failureDetectionMode', 'bfd'],
     ),
     status: { conditions },
   },

@@ -71,7 +71,7 @@ const remotes = ['peerIP', 'peerSelector', 'peerRange', 'interface'] as const;
 const remotesText = 'peerIP, peerSelector, peerRange and interface';
 
 /** Of a peer for whom no asNumber is told: the AS is that of the node, or anybody's. */
-const withoutAs: readonly string[] = ['peerSelector', 'peerRange'];
+const withoutAs: readonly string[] = ['peerSelector', 'peerRange', 'interface'];
 
 /** So many at one time, where peerLimit does not say it. */
 const usualLimit = 100;
@@ -117,7 +117,7 @@ const spec = strict({
   ),
   asNumber: maybe(
     asNumber.describe(
-      'AS number of the peer, plain or as "a.b". Not next to peerSelector; with peerRange any but ours if absent.',
+      'AS number of the peer, plain or as "a.b". Not next to peerSelector; with peerRange and interface any but ours if absent.',
     ),
   ),
   keepaliveTime: maybe(
@@ -225,11 +225,19 @@ function fieldsFlaw(one: Spec): Misplaced | undefined {
   return passiveFlaw(one) ?? sessionFlaw(one);
 }
 
-/** Whoever comes from a range is never dialled, so it can only be waited for. */
-const passiveFlaw = ({ peerRange, connectMode }: Spec): Misplaced | undefined =>
-  peerRange !== undefined && connectMode === 'Active'
-    ? misplaced(['connectMode'], 'cannot be Active with peerRange.', 'Remove it: those peers dial us.')
+/** Whoever comes from a range is never dialled and known only once it has dialled, so neither we nor BFD can be first. */
+function passiveFlaw({ peerRange, connectMode, bfd }: Spec): Misplaced | undefined {
+  if (peerRange === undefined) return undefined;
+  if (connectMode === 'Active')
+    return misplaced(['connectMode'], 'cannot be Active with peerRange.', 'Remove it: those peers dial us.');
+  return bfd?.strict === true
+    ? misplaced(
+        ['bfd', 'strict'],
+        'cannot stand next to peerRange: BFD with those peers begins when they dial.',
+        'Remove it.',
+      )
     : undefined;
+}
 
 const has = (name: string): string => `(has(self.${name}) && self.${name} != '' ? 1 : 0)`;
 
@@ -247,7 +255,7 @@ const rules: readonly Rule[] = [
     message: 'asNumber cannot stand next to peerSelector: each node has its own',
   },
   {
-    rule: "has(self.asNumber) || has(self.peerRange) || (has(self.peerSelector) && self.peerSelector != '')",
+    rule: "has(self.asNumber) || has(self.peerRange) || has(self.interface) || (has(self.peerSelector) && self.peerSelector != '')",
     message: 'asNumber is missing: give the AS number of the peer',
   },
   {
@@ -257,6 +265,10 @@ const rules: readonly Rule[] = [
   {
     rule: "!has(self.peerRange) || !has(self.connectMode) || self.connectMode != 'Active'",
     message: 'connectMode cannot be Active with peerRange: those peers dial us',
+  },
+  {
+    rule: '!has(self.peerRange) || !has(self.bfd) || !has(self.bfd.strict) || !self.bfd.strict',
+    message: 'bfd.strict cannot stand next to peerRange: BFD with those peers begins when they dial',
   },
   {
     rule: "!has(self.reachableBy) || (has(self.peerIP) && self.peerIP != '')",
@@ -326,6 +338,7 @@ const timesOf = (one: Spec): Options => ({
   ...(one.restartMode === 'LongLivedGracefulRestart'
     ? { longLivedMs: one.longLivedStaleTime ?? usualStaleMs }
     : {}),
+  ...(one.restartMode === 'GracefulRestartNotification' ? { notificationRestart: true } : {}),
 });
 
 function sourceOf(one: Spec): Options {
@@ -357,6 +370,7 @@ function routesOf(one: Spec): Options {
     ...(addPath === undefined ? {} : pathsOf(addPath)),
     ...(one.maxPrefix === undefined ? {} : { maxPrefix: one.maxPrefix }),
     ...(one.prefixLimit === undefined ? {} : { prefixLimit: one.prefixLimit }),
+    ...(one.enforceFirstAS === true ? { enforceFirstAs: true } : {}),
     ...(one.gracefulShutdown === true ? { gracefulShutdown: true } : {}),
     ...(privateAS === 'Keep' ? {} : { privateAs: privateAS === 'Remove' ? 'remove' : 'replace' }),
   };

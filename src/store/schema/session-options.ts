@@ -131,12 +131,15 @@ export const sessionFields = {
     ),
   ),
   restartMode: maybe(
-    oneOf('GracefulRestart', 'LongLivedGracefulRestart').describe(
-      'LongLivedGracefulRestart: stale routes are kept, as a last resort, beyond maxRestartTime (RFC 9494).',
+    oneOf('GracefulRestart', 'GracefulRestartNotification', 'LongLivedGracefulRestart').describe(
+      'GracefulRestartNotification: routes are kept after a NOTIFICATION or silence too (RFC 8538). LongLivedGracefulRestart: so too, and as a last resort beyond maxRestartTime (RFC 9494).',
     ),
   ),
   longLivedStaleTime: maybe(
     seconds(1, longestStale).describe('Of LongLivedGracefulRestart: for how long; 1h if absent.'),
+  ),
+  enforceFirstAS: maybe(
+    flag.describe('Of an external peer no route is taken whose AS path does not begin with its own AS.'),
   ),
   gracefulShutdown: maybe(
     flag.describe(

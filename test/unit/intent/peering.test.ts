@@ -346,6 +346,37 @@ describe('peers from a range', () => {
     ]);
   });
 
+  describe('with a password', () => {
+    const password = { name: 'bgp', key: 'racks' };
+    const range = rangePeer('racks', '10.9.0.0/16', { password });
+    test('shut out a named neighbour inside that has none; the problem names both', () => {
+      expect(problems([one, range, bgpPeer('tor', '10.9.0.1')])).toEqual([
+        'BGPPeer/tor: 10.9.0.1 of BGPPeer/tor has no password and lies inside 10.9.0.0/16, for which BGPPeer/racks has one: the kernel takes nothing unsigned from there, so it cannot dial us, and only we can dial it. Give both the same password, or the range none of its addresses.',
+      ]);
+      expect(
+        problems([one, range, bgpPeer('tor', '10.9.0.1', { more: { connectMode: 'Passive' } })]),
+      ).toEqual([expect.stringContaining('there is no session')]);
+    });
+    test('shut out nodes of the mesh too', () => {
+      const nodes = rangePeer('nodes', '10.0.0.0/24', { password });
+      expect(problems([one, two, nodes])).toEqual([
+        expect.stringContaining(
+          'BGPPeer/nodes spec.peerRange: 10.0.0.2 of Node/node2 of the mesh has no password',
+        ),
+      ]);
+    });
+    test('leave alone who has a password, is outside, or is only dialled', () => {
+      const own = { password: { name: 'bgp', key: 'tor' } };
+      for (const peer of [
+        bgpPeer('tor', '10.9.0.1', { more: own }),
+        bgpPeer('tor', '10.8.0.1'),
+        bgpPeer('tor', '10.9.0.1', { more: { connectMode: 'Active' } }),
+      ])
+        expect(problems([one, range, peer])).toEqual([]);
+      expect(problems([one, rangePeer('racks', '10.9.0.0/16'), bgpPeer('tor', '10.9.0.1')])).toEqual([]);
+    });
+  });
+
   test('of an IP version that the node has no address of are told', () => {
     expect(problems([three, rangePeer('a', 'fd09::/64')], 'node3')).toEqual([
       expect.stringContaining('BGPPeer/a spec.peerRange: fd09::/64 cannot be reached from Node/node3'),
@@ -372,8 +403,25 @@ describe('a peer on a link', () => {
     );
   });
 
-  test('that has not shown itself yet is told', () => {
-    expect(configOf([one, linkPeer('tor', 'eth1')]).peers).toEqual([]);
+  test('of no asNumber may be of any AS but ours', () => {
+    const { asNumber: _, ...external } = linkPeer('tor', 'eth1');
+    for (const place of [around, nothingAround])
+      expect(configOf([three, external], 'node3', place).peers).toMatchObject([{ peerAsn: 0, peerAsns: [] }]);
+    expect(configOf([three, linkPeer('tor', 'eth1')], 'node3', around).peers[0]).not.toHaveProperty(
+      'peerAsns',
+    );
+  });
+
+  test('that has not shown itself yet is told, and is a neighbour that is blocked', () => {
+    expect(configOf([one, linkPeer('tor', 'eth1')]).peers).toMatchObject([
+      {
+        key: 'eth1 179',
+        name: 'Global_eth1',
+        interface: 'eth1',
+        resource: 'tor',
+        blocked: 'no router has been seen on eth1 yet',
+      },
+    ]);
     expect(problems([one, linkPeer('tor', 'eth1')])).toEqual([
       expect.stringContaining('No router has been seen on that link of Node/node1 yet'),
     ]);
@@ -395,6 +443,8 @@ describe('what a BGPPeer says of the session', () => {
         maxPrefix: { ipv4: { most: 5, warnPercent: 80, action: 'cease' } },
         prefixLimit: { ipv6: 3 },
         gracefulShutdown: true,
+        enforceFirstAs: true,
+        notificationRestart: true,
         privateAs: 'remove',
       }),
     ).toMatchObject({
@@ -406,6 +456,8 @@ describe('what a BGPPeer says of the session', () => {
       maxPrefix: { 'ipv4-unicast': { most: 5, warnPercent: 80, action: 'cease' } },
       prefixLimit: { 'ipv6-unicast': 3 },
       gracefulShutdown: true,
+      enforceFirstAs: true,
+      notificationRestart: true,
       privateAs: 'remove',
     });
   });

@@ -74,6 +74,45 @@ test('an active peer closes a connection it is given, and dials', () => {
   expect(bgpStateOf(peer.peer)).toBe('Established');
 });
 
+describe('who dials changes in place', () => {
+  const changed = (peer: Bench, connect: 'passive' | 'active' | undefined): readonly PeerEffect[] =>
+    peer.step({ kind: 'Configured', config: peerConfig(connect === undefined ? {} : { connect }) });
+  test.each(['passive', 'active'] as const)('%s leaves a session as it is', (connect) => {
+    for (const side of ['outgoing', 'incoming'] as const) {
+      const peer = bench(peerConfig());
+      bring(peer, side, 'Established');
+      expect(changed(peer, connect)).toEqual([]);
+      expect(bgpStateOf(peer.peer)).toBe('Established');
+    }
+  });
+  test('who becomes passive gives up its attempt and dials no more', () => {
+    const peer = bench(peerConfig());
+    peer.step({ kind: 'ManualStart' });
+    expect(kinds(changed(peer, 'passive'))).toContain('close');
+    expect([peer.peer.outgoing.state, peer.peer.timers.has('connectRetry')]).toEqual(['Idle', false]);
+    expect(sent(peer.step({ kind: 'TcpConnected', side: 'incoming' }))).toEqual(['incoming open']);
+  });
+  test('who becomes active lets nobody in any more', () => {
+    const peer = bench(peerConfig());
+    peer.step({ kind: 'ManualStart' });
+    changed(peer, 'active');
+    expect(peer.step({ kind: 'TcpConnected', side: 'incoming' })).toEqual([
+      { kind: 'close', side: 'incoming' },
+    ]);
+  });
+  test('who was passive dials at once, but not while it is held', () => {
+    const peer = bench(peerConfig({ connect: 'passive' }));
+    peer.step({ kind: 'ManualStart' });
+    expect(kinds(changed(peer, undefined))).toContain('connect');
+    const held = bench(peerConfig({ connect: 'passive' }));
+    held.step({ kind: 'ManualStart' });
+    held.step({ kind: 'TcpConnected', side: 'incoming' });
+    held.receive('incoming', openMessage({ asField: 65009, capabilities: [] }));
+    expect(kinds(changed(held, undefined))).not.toContain('connect');
+    expect(kinds(held.step({ kind: 'TimerExpires', timer: 'idleHold' }))).toContain('connect');
+  });
+});
+
 describe('RFC 9384 §2: BFD', () => {
   test('going down ends the session with Cease 6/10 and says so', () => {
     const peer = up();

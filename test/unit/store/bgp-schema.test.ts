@@ -294,9 +294,10 @@ describe('BGPPeer', () => {
     ],
     ['{peerRange: 10.0.0.0/24, interface: eth1}', 'spec.interface: cannot stand next to peerRange.'],
     ['{peerSelector: all(), asNumber: 1}', 'spec.asNumber: cannot stand next to peerSelector'],
-    ['{interface: eth1}', 'spec.asNumber: is missing.'],
     ['{interface: "eth 1", asNumber: 1}', 'spec.interface: must be the name of a link'],
     ['{peerRange: 10.0.0.1/24}', 'spec.peerRange: has bits set after the first 24'],
+    ['{peerRange: 10.0.0.0/24, connectMode: Active}', 'spec.connectMode: cannot be Active with peerRange.'],
+    ['{peerRange: 10.0.0.0/24, bfd: {strict: true}}', 'spec.bfd.strict: cannot stand next to peerRange'],
     ['{peerIP: 10.0.0.1, asNumber: 1, peerLimit: 3}', 'spec.peerLimit: goes with peerRange.'],
     ['{peerRange: 10.0.0.0/24, connectMode: Active}', 'spec.connectMode: cannot be Active with peerRange.'],
     ['{peerSelector: all(), reachableBy: 10.0.0.9}', 'spec.reachableBy: goes with peerIP.'],
@@ -396,6 +397,8 @@ describe('BGPPeer', () => {
     expect(added('restartMode: LongLivedGracefulRestart, longLivedStaleTime: 24h')).toEqual({
       longLivedMs: 86_400_000,
     });
+    expect(added('restartMode: GracefulRestartNotification')).toEqual({ notificationRestart: true });
+    expect(added('enforceFirstAS: true')).toEqual({ enforceFirstAs: true });
     expect(added('bfd: {}')).toEqual({ bfd: { minTxMs: 300, minRxMs: 300, multiplier: 3 } });
     expect(
       added(
@@ -407,7 +410,7 @@ describe('BGPPeer', () => {
     });
     expect(
       added(
-        'connectMode: Both, restartMode: GracefulRestart, privateAS: Keep, failureDetectionMode: None, gracefulShutdown: false, addPath: {receive: false}',
+        'connectMode: Both, restartMode: GracefulRestart, enforceFirstAS: false, privateAS: Keep, failureDetectionMode: None, gracefulShutdown: false, addPath: {receive: false}',
       ),
     ).toEqual({});
   });
