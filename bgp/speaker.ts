@@ -15,7 +15,7 @@ import { AdjRibIn } from './rib/adj-rib-in.ts';
 import { Counted } from './rib/counted.ts';
 import { criteriaOf } from './rib/decide.ts';
 import { LocRib } from './rib/loc-rib.ts';
-import { PathTable } from './rib/path.ts';
+import { PathTables } from './rib/path.ts';
 import { AttributeTable } from './rib/paths.ts';
 import { hearBfd, reset } from './speaker/asked.ts';
 import { configure } from './speaker/configure.ts';
@@ -28,7 +28,7 @@ import { Reach } from './speaker/reach.ts';
 import { askToWrite, drain, goOn, proceed, propagate } from './speaker/routes.ts';
 import { drive, localOf } from './speaker/sessions.ts';
 import { expire } from './speaker/stale.ts';
-import { amend, localSource, log, type OnBest, type Speaker, type Turn } from './speaker/turn.ts';
+import { amend, log, type OnBest, type Speaker, type Turn } from './speaker/turn.ts';
 import { ceaseReasons } from './wire/iana.ts';
 import type { PathAttributes } from './wire/message.ts';
 
@@ -51,6 +51,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   const locRib = new LocRib();
   const told = new Counted<PathAttributes>();
   const attributes = new AttributeTable(() => usedAttributes(locRib, told));
+  const paths = new PathTables(attributes, (path) => locRib.routes.paths.has(path));
   const reach = tracksNextHops ? new Reach() : undefined;
   if (reach !== undefined) locRib.criteria = criteriaOf({}, reach.metric);
   return {
@@ -58,8 +59,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     onBest,
     attributes,
     locRib,
-    origins: new PathTable(localSource),
-    locals: new AdjRibIn(locRib, attributes),
+    paths,
+    locals: new AdjRibIn(locRib, paths),
     told,
     jobs: new Set(),
     rowsPerTurn,

@@ -24,8 +24,7 @@ import { Trie } from '../../src/lib/trie.ts';
 import type { FilterRule } from '../../src/model/bgp-filter.ts';
 import type { NamedRule, PeerConfig, Role, SpeakerConfig } from '../config.ts';
 import { blackhole, gracefulShutdown, noExport } from '../rib/communities.ts';
-import { type Path, pathOf } from '../rib/path.ts';
-import type { AttributeTable } from '../rib/paths.ts';
+import type { Path, PathTables } from '../rib/path.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
@@ -132,24 +131,31 @@ const isHost = (prefix: Prefix): boolean => lengthOf(prefix) === widthOf(prefix)
 
 /**
  * The whole policy towards one neighbour. What depends on the attributes alone is worked out once for each set.
- * @param table  of the attributes of all paths
+ * @param paths  of all sources
  */
 export function compileImport(
   config: SpeakerConfig,
   peer: PeerConfig,
   guard: PrefixGuard,
-  table: AttributeTable,
+  paths: PathTables,
 ): ImportRule {
   const session = sessionTypeOf(peer);
   const judge = judgeOf(config, peer, session);
-  const known = new WeakMap<Path, Result<Path>>();
-  const changed = new WeakMap<Path, Map<FilterRule, Path>>();
+  let known = new WeakMap<Path, Result<Path>>();
+  let changed = new WeakMap<Path, Map<FilterRule, Path>>();
+  let version = paths.version;
+  const forget = (): void => {
+    version = paths.version;
+    known = new WeakMap();
+    changed = new WeakMap();
+  };
   const sound = (path: Path): Result<Path> => {
+    if (paths.version !== version) forget();
     const cached = known.get(path);
     if (cached !== undefined) return cached;
     const judged = judge(path.attributes);
     const fresh = judged.ok
-      ? ok(judged.value === path.attributes ? path : pathOf(path.source, table.intern(judged.value)))
+      ? ok(judged.value === path.attributes ? path : paths.of(path.source, judged.value))
       : judged;
     known.set(path, fresh);
     return fresh;
@@ -163,7 +169,7 @@ export function compileImport(
     if (cached !== undefined) return cached;
     const operated = operate(path.attributes, rule.operations);
     const attributes = isDropped ? marked(operated, noExport) : operated;
-    const fresh = pathOf(path.source, table.intern(attributes));
+    const fresh = paths.of(path.source, attributes);
     byRule.set(rule, fresh);
     return fresh;
   };

@@ -9,8 +9,7 @@ import type { Prefix } from '../../src/lib/net.ts';
 import type { ImportRule } from '../policy/import.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import type { LocRib } from './loc-rib.ts';
-import { familyOf, type Path, PathTable, type Source } from './path.ts';
-import type { AttributeTable } from './paths.ts';
+import { familyOf, type Path, type PathTables, type Source } from './path.ts';
 import type { Routes, Standing } from './routes.ts';
 
 /** Routes of one family by what they are worth; those that are void are not counted. */
@@ -31,11 +30,11 @@ const looksPerRow = 16;
 export class AdjRibIn {
   readonly #rib: LocRib;
   readonly #routes: Routes;
-  readonly #attributes: AttributeTable;
+  readonly #paths: PathTables;
   readonly #source: number;
   readonly #counts: Record<Family, Counts> = { 'ipv4-unicast': noCounts(), 'ipv6-unicast': noCounts() };
   readonly #complete = new Set<Family>();
-  #paths: PathTable | undefined;
+  #session: Source | undefined;
   /** The next row to be swept, and asked of import policy anew if there is a rule; 0: there is nothing to do. */
   #at = 0;
   #rule: ImportRule | undefined;
@@ -43,16 +42,16 @@ export class AdjRibIn {
   #isClosed = false;
   #agesSinceSweep = 0;
 
-  constructor(rib: LocRib, attributes: AttributeTable) {
+  constructor(rib: LocRib, paths: PathTables) {
     this.#rib = rib;
     this.#routes = rib.routes;
-    this.#attributes = attributes;
+    this.#paths = paths;
     this.#source = rib.routes.addSource();
   }
 
   /** A session begins: what is told from now on is this source's. */
   open(source: Source): void {
-    this.#paths = new PathTable(source, (path) => this.#routes.paths.has(path));
+    this.#session = source;
     this.#complete.clear();
   }
 
@@ -89,8 +88,8 @@ export class AdjRibIn {
 
   /** The Path that all prefixes with these attributes share. */
   path(attributes: PathAttributes): Path {
-    if (this.#paths === undefined) throw new Error('bug: a route came before its session was up');
-    return this.#paths.of(this.#attributes.intern(attributes));
+    if (this.#session === undefined) throw new Error('bug: a route came before its session was up');
+    return this.#paths.of(this.#session, attributes);
   }
 
   /** As received, path by path with its Path Identifier, in no order; what is kept of an earlier session too. */

@@ -8,6 +8,7 @@ import type { Address, Asn, Ipv4, Prefix } from '../../src/lib/net.ts';
 import { isPrefix4 } from '../../src/lib/net.ts';
 import type { AsPath, Family, PathAttributes } from '../wire/message.ts';
 import { llgrStale } from './communities.ts';
+import { AttributeTable } from './paths.ts';
 
 /** Who a path came from: one Established session, or this node itself. */
 export interface Source {
@@ -39,11 +40,13 @@ export class PathTable {
   readonly #source: Source;
   readonly #isUsed: (path: Path) => boolean;
   #sweepAt = 64;
+  readonly #onSweep: () => void;
 
   /** @param isUsed  some table refers to it; what is not is forgotten in time */
-  constructor(source: Source, isUsed: (path: Path) => boolean = () => true) {
+  constructor(source: Source, isUsed: (path: Path) => boolean = () => true, onSweep: () => void = () => {}) {
     this.#source = source;
     this.#isUsed = isUsed;
+    this.#onSweep = onSweep;
   }
 
   /** The source's one Path with these attributes, which must be interned. */
@@ -59,6 +62,43 @@ export class PathTable {
   #sweep(): void {
     for (const [attributes, path] of this.#paths) if (!this.#isUsed(path)) this.#paths.delete(attributes);
     this.#sweepAt = Math.max(64, this.#paths.size * 2);
+    this.#onSweep();
+  }
+}
+
+/**
+ * The Paths of all sources: one for each source and content, be it as received or as a policy leaves it. Were there two, they
+ * would be two choices.
+ */
+export class PathTables {
+  readonly #attributes: AttributeTable;
+  readonly #isUsed: (path: Path) => boolean;
+  readonly #bySource = new WeakMap<Source, PathTable>();
+  #sweeps = 0;
+
+  /** @param isUsed  some table refers to it */
+  constructor(
+    attributes: AttributeTable = new AttributeTable(),
+    isUsed: (path: Path) => boolean = () => true,
+  ) {
+    this.#attributes = attributes;
+    this.#isUsed = isUsed;
+  }
+
+  /** While it stands, whoever remembers a Path that `of` gave need not ask again. */
+  get version(): number {
+    return this.#sweeps + this.#attributes.sweeps;
+  }
+
+  of(source: Source, attributes: PathAttributes): Path {
+    let paths = this.#bySource.get(source);
+    if (paths === undefined) {
+      paths = new PathTable(source, this.#isUsed, () => {
+        this.#sweeps += 1;
+      });
+      this.#bySource.set(source, paths);
+    }
+    return paths.of(this.#attributes.intern(attributes));
   }
 }
 

@@ -15,6 +15,7 @@ const leastSweep = 1024;
 export class AttributeTable {
   #byHash: Buckets = new Map();
   #sweepAt = leastSweep;
+  #sweeps = 0;
   readonly #used: (() => Iterable<PathAttributes>) | undefined;
 
   /** @param used  all that some table refers to; absent: nothing is ever forgotten */
@@ -25,6 +26,11 @@ export class AttributeTable {
   /** Entries held, those that nothing refers to and that are not yet swept included. */
   get size(): number {
     return this.#byHash.size;
+  }
+
+  /** How often it has forgotten: until it does again, what it gave is the one object of its content. */
+  get sweeps(): number {
+    return this.#sweeps;
   }
 
   /** The one object with this content; `attributes` itself if it is the first. It must not be changed after. */
@@ -39,6 +45,7 @@ export class AttributeTable {
     const kept: Buckets = new Map();
     for (const attributes of this.#used()) placed(kept, attributes);
     this.#byHash = kept;
+    this.#sweeps += 1;
     this.#sweepAt = Math.max(leastSweep, kept.size * 2);
   }
 }

@@ -18,7 +18,7 @@ import { reexport } from './routes.ts';
 import { sameData } from './same.ts';
 import { drive, endPeer, startPeer } from './sessions.ts';
 import { staleRule } from './stale.ts';
-import { amend, amendSession, type Turn } from './turn.ts';
+import { amend, amendSession, localSource, type Turn } from './turn.ts';
 
 export function configure(turn: Turn, next: SpeakerConfig | undefined): void {
   const { life } = turn.speaker;
@@ -115,12 +115,10 @@ const families = { 4: 'ipv4-unicast', 6: 'ipv6-unicast' } as const;
 const acceptAll: ImportRule = (_prefix, path) => ok(path);
 
 function localPath(turn: Turn, version: IpVersion): Path | undefined {
-  const { life, origins, attributes } = turn.speaker;
+  const { life, paths } = turn.speaker;
   const { ipv4, ipv6 } = life.config?.ownAddress ?? {};
   const nextHop = version === 4 ? (ipv4 ?? ipv6) : ipv6;
-  return nextHop === undefined
-    ? undefined
-    : origins.of(attributes.intern({ origin: 'igp', asPath: [], nextHop }));
+  return nextHop === undefined ? undefined : paths.of(localSource, { origin: 'igp', asPath: [], nextHop });
 }
 
 const guardParts = ({ importPolicy, connected }: SpeakerConfig) => ({ importPolicy, connected });
@@ -177,11 +175,11 @@ function renewImport(
   config: PeerConfig,
 ): void {
   if (session === undefined && stale === undefined) return;
-  const { attributes, life, jobs } = turn.speaker;
-  const accept = compileImport(next, config, life.guard, attributes);
+  const { paths, life, jobs } = turn.speaker;
+  const accept = compileImport(next, config, life.guard, paths);
   if (session !== undefined) amendSession(turn, config.key, { accept });
   if (stale !== undefined) amend(turn, config.key, { stale: { ...stale, accept } });
-  adjRibIn.reimport(accept, stale && staleRule({ ...stale, accept }, attributes));
+  adjRibIn.reimport(accept, stale && staleRule({ ...stale, accept }, paths));
   jobs.add(adjRibIn);
   turn.shown.add(config.key);
 }

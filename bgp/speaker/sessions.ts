@@ -28,7 +28,7 @@ export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): 
     since: turn.now,
     lastError: peer.blocked,
     lastDown: undefined,
-    adjRibIn: new AdjRibIn(turn.speaker.locRib, turn.speaker.attributes),
+    adjRibIn: new AdjRibIn(turn.speaker.locRib, turn.speaker.paths),
     session: undefined,
     stale: undefined,
   });
@@ -133,7 +133,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
       limits: limitsOf(peer),
       isRefreshMarked: canMarkRefresh(negotiated),
     }),
-    accept: compileImport(config, peer, guard, speaker.attributes),
+    accept: compileImport(config, peer, guard, speaker.paths),
     export: rule,
     isWriteWanted: false,
     refreshing: new Set(),

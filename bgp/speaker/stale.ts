@@ -12,8 +12,7 @@ import { type Millis, millis } from '../../src/lib/net.ts';
 import { err } from '../../src/lib/result.ts';
 import type { ImportRule } from '../policy/import.ts';
 import { llgrStale } from '../rib/communities.ts';
-import { familyOf, type Path, pathOf } from '../rib/path.ts';
-import type { AttributeTable } from '../rib/paths.ts';
+import { familyOf, type Path, type PathTables } from '../rib/path.ts';
 import type { DownReason, Negotiated } from '../session/event.ts';
 import { keepsRoutes } from '../session/reason.ts';
 import type { Family } from '../wire/message.ts';
@@ -127,7 +126,7 @@ export function expire(turn: Turn, key: string): void {
     `it is not back: its routes of ${lasting.join(', ')} are kept as a last resort (RFC 9494)`,
     config,
   );
-  adjRibIn.reimport(stale.accept, staleRule({ ...stale, marked }, turn.speaker.attributes));
+  adjRibIn.reimport(stale.accept, staleRule({ ...stale, marked }, turn.speaker.paths));
   turn.speaker.jobs.add(adjRibIn);
 }
 
@@ -141,22 +140,22 @@ export function drop(turn: Turn, key: string): void {
 
 /** What import policy says of routes that are kept; `accept` is what it says of others. */
 export const staleRule =
-  ({ accept, marked }: Pick<Stale, 'accept' | 'marked'>, table: AttributeTable): ImportRule =>
+  ({ accept, marked }: Pick<Stale, 'accept' | 'marked'>, paths: PathTables): ImportRule =>
   (prefix, path) =>
-    marked.has(familyOf(prefix)) ? longLivedVerdict(accept, table, prefix, path) : accept(prefix, path);
+    marked.has(familyOf(prefix)) ? longLivedVerdict(accept, paths, prefix, path) : accept(prefix, path);
 
 /** RFC 9494 §4.2: LLGR_STALE is added; what carries NO_LLGR is not kept. */
 const longLivedVerdict = (
   accept: ImportRule,
-  table: AttributeTable,
+  paths: PathTables,
   prefix: Parameters<ImportRule>[0],
   path: Path,
 ): ReturnType<ImportRule> => {
   const communities = path.attributes.communities ?? [];
   if (communities.includes(noLlgr)) return err('its neighbour is gone, and it carries NO_LLGR (RFC 9494)');
   if (communities.includes(llgrStale)) return accept(prefix, path);
-  const aged = table.intern({ ...path.attributes, communities: [...communities, llgrStale] });
-  return accept(prefix, pathOf(path.source, aged));
+  const aged = { ...path.attributes, communities: [...communities, llgrStale] };
+  return accept(prefix, paths.of(path.source, aged));
 };
 
 function sweep(turn: Turn, { adjRibIn }: Neighbour, family: Family): void {

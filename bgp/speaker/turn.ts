@@ -6,7 +6,7 @@ import type { PrefixGuard } from '../policy/import.ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
 import type { Counted } from '../rib/counted.ts';
 import type { LocRib } from '../rib/loc-rib.ts';
-import type { Path, PathTable, Source } from '../rib/path.ts';
+import type { Path, PathTables, Source } from '../rib/path.ts';
 import type { AttributeTable } from '../rib/paths.ts';
 import type { BfdState } from '../session/event.ts';
 import type { PathAttributes } from '../wire/message.ts';
@@ -25,9 +25,9 @@ export interface Speaker {
   readonly random: Random;
   readonly attributes: AttributeTable;
   readonly locRib: LocRib;
-  /** Paths of what we originate ourselves. */
-  readonly origins: PathTable;
-  /** Their routes. */
+  /** Of all sources, this node among them. */
+  readonly paths: PathTables;
+  /** Routes that we originate ourselves. */
   readonly locals: AdjRibIn;
   /** What neighbours were told, by the numbers their Adj-RIBs-Out hold. */
   readonly told: Counted<PathAttributes>;

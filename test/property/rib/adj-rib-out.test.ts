@@ -6,8 +6,7 @@ import { AdjRibOut, type OutOptions } from '../../../bgp/rib/adj-rib-out.ts';
 import { Counted } from '../../../bgp/rib/counted.ts';
 import { ranked } from '../../../bgp/rib/decide.ts';
 import { LocRib } from '../../../bgp/rib/loc-rib.ts';
-import { familyOf } from '../../../bgp/rib/path.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
+import { familyOf, PathTables } from '../../../bgp/rib/path.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import { comparePrefixes, type Prefix } from '../../../src/lib/net.ts';
 import { err, ok } from '../../../src/lib/result.ts';
@@ -97,7 +96,7 @@ class Bench {
   readonly rib = new LocRib();
   readonly told = new Counted<PathAttributes>();
   readonly ins = sources.map((one) => {
-    const adjRibIn = new AdjRibIn(this.rib, new AttributeTable());
+    const adjRibIn = new AdjRibIn(this.rib, new PathTables());
     adjRibIn.open(one);
     return adjRibIn;
   });

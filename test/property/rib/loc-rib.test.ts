@@ -4,8 +4,7 @@ import type { ImportRule } from '../../../bgp/policy/import.ts';
 import { AdjRibIn } from '../../../bgp/rib/adj-rib-in.ts';
 import { choose } from '../../../bgp/rib/decide.ts';
 import { type Choice, LocRib } from '../../../bgp/rib/loc-rib.ts';
-import { familyOf, type Path, pathOf, type Source } from '../../../bgp/rib/path.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
+import { familyOf, type Path, PathTables, pathOf, type Source } from '../../../bgp/rib/path.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import type { Prefix } from '../../../src/lib/net.ts';
 import { err, ok } from '../../../src/lib/result.ts';
@@ -73,7 +72,7 @@ class Both {
   readonly adjRibIn: AdjRibIn;
   #rejects: PathAttributes['origin'] | undefined;
 
-  constructor(rib: LocRib, from: Source, table: AttributeTable) {
+  constructor(rib: LocRib, from: Source, table: PathTables) {
     this.#source = from;
     this.adjRibIn = new AdjRibIn(rib, table);
     this.adjRibIn.open(from);
@@ -168,7 +167,7 @@ test('after any history the Loc-RIB is what is left of it would give alone, and 
   fc.assert(
     fc.property(acts, (history) => {
       const rib = new LocRib();
-      const table = new AttributeTable();
+      const table = new PathTables();
       const ends = sources.map((one) => new Both(rib, one, table));
       const heard = new Map<Prefix, Choice>();
       for (const act of history) {

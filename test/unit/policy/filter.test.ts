@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Filters } from '../../../bgp/config.ts';
 import { compileExport } from '../../../bgp/policy/export.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
+import { PathTables } from '../../../bgp/rib/path.ts';
 import { AttributeTable } from '../../../bgp/rib/paths.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn } from '../../../src/lib/net.ts';
@@ -47,7 +48,7 @@ function imported(
   peerAsn = 64_999,
 ): PathAttributes | string {
   const peer = peerOf({ filters, peerAsn: asn(peerAsn) });
-  const rule = compileImport(config, peer, compileGuard(config), new AttributeTable());
+  const rule = compileImport(config, peer, compileGuard(config), new PathTables());
   const nextHop = where.includes(':') ? address('2001:db8::1') : v4('192.0.2.1');
   const found = rule(
     prefix(where),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { PeerConfig, Role, SpeakerConfig } from '../../../bgp/config.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
 import { importReasons, reasonOf } from '../../../bgp/policy/reasons.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
+import { PathTables } from '../../../bgp/rib/path.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, type Ipv6, type Prefix, scoped } from '../../../src/lib/net.ts';
 import { configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
@@ -18,7 +18,7 @@ function verdict(
   peer: PeerConfig = peerOf(),
 ): string {
   const type = peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp';
-  const rule = compileImport(config, peer, compileGuard(config), new AttributeTable());
+  const rule = compileImport(config, peer, compileGuard(config), new PathTables());
   const path = routeOf({ type }, attributes);
   const first = rule(where, path);
   expect(rule(where, path)).toEqual(first);
@@ -32,7 +32,7 @@ function taken(
   config: SpeakerConfig = configOf(),
   peer: PeerConfig = peerOf(),
 ): PathAttributes | string {
-  const rule = compileImport(config, peer, compileGuard(config), new AttributeTable());
+  const rule = compileImport(config, peer, compileGuard(config), new PathTables());
   const found = rule(where, routeOf({ type: peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp' }, attributes));
   if (!found.ok) expect(reasonOf(found.error, importReasons)?.code).toBeTypeOf('string');
   return found.ok ? found.value.attributes : found.error;
@@ -272,6 +272,26 @@ describe('RFC 8212: requirePolicy', () => {
       importV4: [{ name: 'f', action: 'Reject', source: 'RemotePeers', peerType: 'iBGP', operations: [] }],
     } as const;
     expect(verdict(at, sound, strict, peerOf({ filters: other }))).toBe('accepted');
+  });
+});
+
+describe('RFC 4271 §6.3: the first AS of an eBGP neighbour’s path', () => {
+  const stranger = { ...sound, asPath: sequence(65001, 64999) };
+  const strict = peerOf({ enforceFirstAs: true });
+  test('is not looked at where nobody asks for it: route servers are not in the path', () => {
+    expect(verdict(at, stranger)).toBe('accepted');
+  });
+  test('must be its own with enforceFirstAS', () => {
+    expect(verdict(at, { ...sound, asPath: sequence(64999, 65001) }, configOf(), strict)).toBe('accepted');
+    expect(verdict(at, stranger, configOf(), strict)).toBe(
+      "its AS path begins with AS 65001, not with the neighbour's own AS 64999",
+    );
+    expect(verdict(at, { ...sound, asPath: [] }, configOf(), strict)).toContain('begins with no AS');
+    expect(reasonOf(verdict(at, stranger, configOf(), strict), importReasons)?.code).toBe('first-as');
+  });
+  test('is nobody’s inside the AS', () => {
+    const internal = peerOf({ peerAsn: asn(64512), enforceFirstAs: true });
+    expect(verdict(at, { ...sound, asPath: [] }, configOf(), internal)).toBe('accepted');
   });
 });
 
