@@ -1,12 +1,13 @@
 /**
  * What passed between us and each neighbour, counted since it was configured; over all its connections. Written by the
- * transport, read when somebody asks.
+ * transport, read when somebody asks. A message costs one addition in place.
  */
 import type { Millis } from '../src/lib/net.ts';
 import type { Message, NotificationMessage, OpenMessage } from './wire/message.ts';
 
 export type Counts = Readonly<Record<Message['kind'], number>>;
 
+/** As it is now: it goes on being counted. */
 export interface Account {
   readonly sent: Counts;
   readonly received: Counts;
@@ -24,19 +25,39 @@ export interface Noted {
   readonly at: Millis;
 }
 
-const none: Counts = { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 };
-/** Of NOTIFICATIONs that are told apart. */
-const mostCodes = 100;
-const emptyAccount: Account = {
-  sent: none,
-  received: none,
+type Tally = Record<Message['kind'], number>;
+
+/** The same, to be written. */
+interface Ledger {
+  readonly sent: Tally;
+  readonly received: Tally;
+  readonly refused: Record<string, number>;
+  readonly connections: { made: number; lost: number };
+  openSent?: OpenMessage;
+  openReceived?: OpenMessage;
+  notificationSent?: Noted;
+  notificationReceived?: Noted;
+}
+
+const noTally = (): Tally => ({ open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 });
+const emptyLedger = (): Ledger => ({
+  sent: noTally(),
+  received: noTally(),
   refused: {},
   connections: { made: 0, lost: 0 },
-};
+});
+const emptyAccount: Account = emptyLedger();
+/** Of NOTIFICATIONs that are told apart. */
+const mostCodes = 100;
 
 export class Accounts {
-  readonly #accounts = new Map<string, Account>();
+  readonly #now: () => Millis;
+  readonly #ledgers = new Map<string, Ledger>();
   readonly #notifications = new Map<string, number>();
+
+  constructor(now: () => Millis) {
+    this.#now = now;
+  }
 
   /** How many, over all neighbours there ever were, by "sent 6/2" and "received 4/0". */
   get notifications(): ReadonlyMap<string, number> {
@@ -44,56 +65,57 @@ export class Accounts {
   }
 
   of(peer: string): Account {
-    return this.#accounts.get(peer) ?? emptyAccount;
+    return this.#ledgers.get(peer) ?? emptyAccount;
   }
 
   /** Those of neighbours no longer configured are forgotten. */
   keep(isConfigured: (peer: string) => boolean): void {
-    for (const peer of this.#accounts.keys()) if (!isConfigured(peer)) this.#accounts.delete(peer);
+    for (const peer of this.#ledgers.keys()) if (!isConfigured(peer)) this.#ledgers.delete(peer);
   }
 
   /** @param frames  how many messages it took on the wire */
-  sent(peer: string, message: Message, frames: number, at: Millis): void {
-    this.#note('sent', message);
-    const account = this.of(peer);
-    this.#accounts.set(peer, {
-      ...account,
-      sent: { ...account.sent, [message.kind]: account.sent[message.kind] + frames },
-      ...(message.kind === 'open' ? { openSent: message } : {}),
-      ...(message.kind === 'notification' ? { notificationSent: { notification: message, at } } : {}),
-    });
-  }
-
-  received(peer: string, message: Message, at: Millis): void {
-    this.#note('received', message);
-    const account = this.of(peer);
-    this.#accounts.set(peer, {
-      ...account,
-      received: { ...account.received, [message.kind]: account.received[message.kind] + 1 },
-      ...(message.kind === 'open' ? { openReceived: message } : {}),
-      ...(message.kind === 'notification' ? { notificationReceived: { notification: message, at } } : {}),
-    });
-  }
-
-  #note(direction: 'sent' | 'received', message: Message): void {
+  sent(peer: string, message: Message, frames: number): void {
+    const ledger = this.#ledgerOf(peer);
+    ledger.sent[message.kind] += frames;
+    if (message.kind === 'open') ledger.openSent = message;
     if (message.kind !== 'notification') return;
-    const name = `${direction} ${message.code}/${message.subcode}`;
+    ledger.notificationSent = { notification: message, at: this.#now() };
+    this.#note('sent', message);
+  }
+
+  received(peer: string, message: Message): void {
+    const ledger = this.#ledgerOf(peer);
+    ledger.received[message.kind] += 1;
+    if (message.kind === 'open') ledger.openReceived = message;
+    if (message.kind !== 'notification') return;
+    ledger.notificationReceived = { notification: message, at: this.#now() };
+    this.#note('received', message);
+  }
+
+  refused(peer: string, { code, subcode }: NotificationMessage): void {
+    const { refused } = this.#ledgerOf(peer);
+    const name = `${code}/${subcode}`;
+    refused[name] = (refused[name] ?? 0) + 1;
+  }
+
+  connection(peer: string, what: 'made' | 'lost'): void {
+    this.#ledgerOf(peer).connections[what] += 1;
+  }
+
+  #ledgerOf(peer: string): Ledger {
+    let ledger = this.#ledgers.get(peer);
+    if (ledger === undefined) {
+      ledger = emptyLedger();
+      this.#ledgers.set(peer, ledger);
+    }
+    return ledger;
+  }
+
+  #note(direction: 'sent' | 'received', { code, subcode }: NotificationMessage): void {
+    const name = `${direction} ${code}/${subcode}`;
     // The codes are a neighbour's to choose.
     const key =
       this.#notifications.has(name) || this.#notifications.size < mostCodes ? name : `${direction} other`;
     this.#notifications.set(key, (this.#notifications.get(key) ?? 0) + 1);
-  }
-
-  refused(peer: string, { code, subcode }: NotificationMessage): void {
-    const account = this.of(peer);
-    const name = `${code}/${subcode}`;
-    const refused = { ...account.refused, [name]: (account.refused[name] ?? 0) + 1 };
-    this.#accounts.set(peer, { ...account, refused });
-  }
-
-  connection(peer: string, what: 'made' | 'lost'): void {
-    const account = this.of(peer);
-    const connections = { ...account.connections, [what]: account.connections[what] + 1 };
-    this.#accounts.set(peer, { ...account, connections });
   }
 }

@@ -22,7 +22,8 @@ export interface JournalLimits {
 
 const defaultLimits: JournalLimits = { entries: 4096, octets: 1024 * 1024, burst: 256, perSecond: 32 };
 
-interface Count {
+/** Changes of one neighbour in a burst: whoever was lent it adds to it. */
+export interface Tally {
   routes: number;
 }
 
@@ -31,8 +32,10 @@ interface Kept extends Omit<HistoryEntry, 'at' | 'until' | 'times'> {
   until?: number;
   times?: number;
   /** Of a burst: how many routes by whom. */
-  readonly counts?: Map<string, Count>;
+  readonly counts?: Map<string, Tally>;
 }
+
+type Burst = Kept & Required<Pick<Kept, 'counts'>>;
 
 /** Octets of an entry but for its text. */
 const overhead = 160;
@@ -90,7 +93,9 @@ export class Journal {
   #seq = 0;
   #tokens: number;
   #filledAt = 0;
-  #burst: Kept | undefined;
+  #burst: Burst | undefined;
+  /** The tally that was lent last, and how much of it the bucket has been charged for. */
+  #lent: { readonly tally: Tally; charged: number } | undefined;
 
   constructor(limits: Partial<JournalLimits> = {}) {
     this.#limits = { ...defaultLimits, ...limits };
@@ -128,20 +133,20 @@ export class Journal {
     this.#lastOf.delete(who);
   }
 
-  /** A best path changed. True: it was counted in a burst, and that is all; false: tell it with `route`. */
-  counts(at: number, who: string): boolean {
+  /**
+   * A best path changes. Undefined: tell it with `route`; else add one to what is lent, which is all there is to it. That
+   * holds for each further change by the same neighbour at the same time too, without asking.
+   */
+  lend(at: number, who: string): Tally | undefined {
     if (this.#isListed(at)) {
       this.#burst = undefined;
-      return false;
+      return undefined;
     }
     if (this.#burst === undefined || at - this.#burst.at > longestBurstMs) this.#burst = this.#startBurst(at);
-    const { counts } = this.#burst;
     this.#burst.until = at;
-    this.#burst.times = (this.#burst.times ?? 0) + 1;
-    const count = counts?.get(who) ?? (counts?.size === namesInBurst ? counts.get('others') : undefined);
-    if (count !== undefined) count.routes += 1;
-    else counts?.set(counts.size === namesInBurst - 1 ? 'others' : who, { routes: 1 });
-    return true;
+    const tally = tallyOf(this.#burst.counts, who);
+    this.#lent = { tally, charged: tally.routes + 1 };
+    return tally;
   }
 
   /** One that is listed. */
@@ -170,16 +175,18 @@ export class Journal {
   /** Each change takes a token; once there is none, half the bucket must have come back before changes are listed again. */
   #isListed(at: number): boolean {
     const { burst, perSecond } = this.#limits;
+    const unpaid = this.#lent === undefined ? 0 : this.#lent.tally.routes - this.#lent.charged;
+    this.#lent = undefined;
     const earned = (Math.max(0, at - this.#filledAt) / 1000) * perSecond;
     this.#filledAt = at;
-    const tokens = Math.min(burst, this.#tokens + earned);
+    const tokens = Math.min(burst, Math.max(0, this.#tokens - unpaid) + earned);
     this.#tokens = Math.max(0, tokens - 1);
     return tokens >= (this.#burst === undefined ? 1 : burst / 2);
   }
 
-  #startBurst(at: number): Kept {
-    const counts = new Map<string, Count>();
-    const entry: Kept = {
+  #startBurst(at: number): Burst {
+    const counts = new Map<string, Tally>();
+    const entry: Burst = {
       ...this.#numbered(at, { kind: 'route', who: 'many', what: 'more best paths changed than are listed' }),
       counts,
     };
@@ -188,14 +195,27 @@ export class Journal {
   }
 }
 
+function tallyOf(counts: Map<string, Tally>, who: string): Tally {
+  const isRoom = counts.size < namesInBurst - 1;
+  const name = isRoom || counts.has(who) ? who : 'others';
+  let tally = counts.get(name);
+  if (tally === undefined) {
+    tally = { routes: 0 };
+    counts.set(name, tally);
+  }
+  return tally;
+}
+
 function shown({ at, until, times, counts, ...entry }: Kept): HistoryEntry {
+  const tallies = [...(counts ?? [])];
+  const total = counts === undefined ? times : tallies.reduce((sum, [, { routes }]) => sum + routes, 0);
   return {
     ...entry,
     at: new Date(at).toISOString(),
-    ...(times === undefined ? {} : { times }),
+    ...(total === undefined ? {} : { times: total }),
     ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
     ...(counts === undefined
       ? {}
-      : { why: [...counts].map(([who, { routes }]) => `${routes} by ${who}`).join(', ') }),
+      : { why: tallies.map(([who, { routes }]) => `${routes} by ${who}`).join(', ') }),
   };
 }

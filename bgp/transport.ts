@@ -83,7 +83,7 @@ export class Transport {
   readonly #channelOf = new WeakMap<TransportSays, Channel>();
   readonly #frames = new WeakMap<TransportSays, Uint8Array>();
   readonly #problems = new Map<string, Problem>();
-  readonly #accounts = new Accounts();
+  readonly #accounts: Accounts;
   /** By peer: why its connection was turned away last, and when. */
   readonly #rejected = new Map<string, { readonly why: string; readonly at: Millis }>();
   /** Addresses of those from ranges, by peer. */
@@ -94,6 +94,7 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#accounts = new Accounts(() => options.clock.now());
     this.#sockets = new Sockets({ clock: options.clock, onEvent: (event) => this.#hear(event) });
   }
 
@@ -156,7 +157,7 @@ export class Transport {
     const channel = this.#heard.get(nameOf(peer, side));
     if (!channel?.isOpen) return;
     const frames = channel.connection.encode(message);
-    this.#accounts.sent(peer, message, frames.length, this.#options.clock.now());
+    this.#accounts.sent(peer, message, frames.length);
     for (const bytes of frames)
       if (channel.isOpen && !this.#sockets.send(peer, side, bytes)) channel.isFull = true;
   }
@@ -386,7 +387,7 @@ export class Transport {
     const event = channel.isClosed ? undefined : channel.connection.next();
     if (event === undefined) return false;
     const { peer } = channel;
-    if (event.kind === 'Message') this.#accounts.received(peer, event.message, this.#options.clock.now());
+    if (event.kind === 'Message') this.#accounts.received(peer, event.message);
     else if (event.kind === 'WireError') this.#accounts.refused(peer, event.error.notification);
     else this.#accounts.connection(peer, 'lost');
     const placed = event.kind === 'Message' ? { ...event, message: channel.place(event.message) } : event;

@@ -6,8 +6,8 @@ import type { Logger } from '../src/host/log.ts';
 import { formatAddress, formatPrefix, type Prefix, parseAddress } from '../src/lib/net.ts';
 import type { BgpState } from '../src/model/bgp-state.ts';
 import { configChanges } from './changes.ts';
-import type { SpeakerConfig } from './config.ts';
-import type { Happening, Journal } from './journal.ts';
+import type { PeerConfig, SpeakerConfig } from './config.ts';
+import type { Happening, Journal, Tally } from './journal.ts';
 import type { Ending } from './monitor/bmp.ts';
 import { type Monitor, type SeenSession, wireOf } from './monitor/seen.ts';
 import { explain } from './rib/explain.ts';
@@ -35,6 +35,7 @@ export interface WitnessOptions {
 }
 
 interface Known {
+  readonly config: PeerConfig;
   readonly name: string;
   readonly address: string;
   readonly state: BgpState;
@@ -52,9 +53,13 @@ export class Witness {
   #turnAt: number | undefined;
   #lastSource: Path['source'] | undefined;
   #lastName = '';
+  /** While changes of the turn are only counted, those of the last source. */
+  #tally: Tally | undefined;
+  readonly #ofBest: readonly Monitor[];
 
   constructor(options: WitnessOptions) {
     this.#options = options;
+    this.#ofBest = options.monitors.filter(({ best }) => best !== undefined);
   }
 
   /** How often the session with each neighbour, by name, went down since the start. */
@@ -66,6 +71,7 @@ export class Witness {
   after(event: SpeakerEvent, effects: readonly SpeakerEffect[]): void {
     this.#turnAt = undefined;
     this.#lastSource = undefined;
+    this.#tally = undefined;
     const before = event.kind === 'configure' ? this.sessions() : [];
     for (const effect of effects)
       if (effect.kind === 'statusChanged') this.#look(effect.peer, event, effects);
@@ -73,23 +79,37 @@ export class Witness {
     if (this.#options.monitors.length > 0 && event.kind === 'transport') this.#message(event);
   }
 
-  /** As `OnBest` of the speaker. A turn may have thousands: the time and the name are looked up where they may differ. */
+  /** As `OnBest` of the speaker. A turn may have thousands: in a flood each costs a comparison and an addition. */
   best(prefix: Prefix, before: Path | undefined, after: Path | undefined): void {
-    const { speaker, journal, now, monitors } = this.#options;
-    this.#turnAt ??= now();
     const source = (after ?? before)?.source;
-    if (source !== this.#lastSource) {
-      this.#lastSource = source;
-      this.#lastName = nameOf(speaker(), source?.key);
+    if (this.#tally === undefined || source !== this.#lastSource) this.#ask(source, prefix, before, after);
+    else this.#tally.routes += 1;
+    if (this.#ofBest.length > 0) {
+      this.#turnAt ??= this.#options.now();
+      for (const monitor of this.#ofBest) monitor.best?.(prefix, after, this.#turnAt);
     }
-    if (!journal.counts(this.#turnAt, this.#lastName))
-      journal.route(this.#turnAt, this.#lastName, routeChange(speaker(), prefix, before, after));
-    for (const monitor of monitors) monitor.best?.(prefix, after, this.#turnAt);
   }
 
   /** Those that are up now. */
   sessions(): readonly SeenSession[] {
     return [...this.#known.values()].flatMap(({ seen }) => (seen === undefined ? [] : [seen]));
+  }
+
+  #ask(
+    source: Path['source'] | undefined,
+    prefix: Prefix,
+    before: Path | undefined,
+    after: Path | undefined,
+  ): void {
+    const { speaker, journal, now } = this.#options;
+    this.#turnAt ??= now();
+    if (source !== this.#lastSource) {
+      this.#lastSource = source;
+      this.#lastName = nameOf(speaker(), source?.key);
+    }
+    this.#tally = journal.lend(this.#turnAt, this.#lastName);
+    if (this.#tally !== undefined) this.#tally.routes += 1;
+    else journal.route(this.#turnAt, this.#lastName, routeChange(speaker(), prefix, before, after));
   }
 
   #configured(config: SpeakerConfig | undefined, before: readonly SeenSession[]): void {
@@ -116,14 +136,18 @@ export class Witness {
     const before = this.#known.get(peer);
     // The record is replaced as its counts change; the source is of one session, from its start to its end.
     const isSame = before?.seen?.session.source === neighbour?.session?.source;
+    // Most often it is only that an UPDATE came.
+    if (isSame && before !== undefined && before.config === neighbour?.config)
+      if (before.state === bgpStateOf(neighbour.peer)) return;
     if (!isSame) this.#lost(peer, before, event, effects);
     if (neighbour === undefined) {
       this.#gone(peer, before);
       return;
     }
     const seen = isSame ? before?.seen : this.#seenOf(peer, neighbour);
-    const { name, address } = neighbour.config;
-    const next = { name, address: formatAddress(address), state: bgpStateOf(neighbour.peer), seen };
+    const { config } = neighbour;
+    const { name, address } = config;
+    const next = { config, name, address: formatAddress(address), state: bgpStateOf(neighbour.peer), seen };
     this.#known.set(peer, next);
     this.#moved(neighbour, before?.state ?? 'Idle', next, !isSame);
     if (seen !== undefined && !isSame)

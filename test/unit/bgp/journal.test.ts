@@ -5,7 +5,9 @@ import { Journal } from '../../../bgp/journal.ts';
 const start = Date.parse('2026-01-01T00:00:00Z');
 const changed = (prefix: string) => ({ prefix, what: `${prefix}: a → b`, why: 'shorter AS path' });
 const happens = (journal: Journal, at: number, who: string, change: ReturnType<typeof changed>): void => {
-  if (!journal.counts(at, who)) journal.route(at, who, change);
+  const tally = journal.lend(at, who);
+  if (tally === undefined) journal.route(at, who, change);
+  else tally.routes += 1;
 };
 
 test('whatever happens, no kind keeps more entries than its limit, and numbers ascend', () => {
@@ -43,6 +45,38 @@ test('a full table that arrives is listed in part, counted in whole, and pushes 
   const told = routes.reduce((sum, { times = 1 }) => sum + times, 0);
   expect(told).toBe(500_000);
   expect(routes.find(({ who }) => who === 'many')?.why).toMatch(/^\d+ by tor2?, \d+ by tor2?$/);
+});
+
+test('adding to what was lent for a turn comes to the same as asking for each change', () => {
+  const change = changed('10.0.0.0/8');
+  const inOneGo = (journal: Journal, at: number, count: number): void => {
+    for (let left = count; left > 0; left -= 1) {
+      const tally = journal.lend(at, 'tor');
+      if (tally === undefined) journal.route(at, 'tor', change);
+      else {
+        tally.routes += left;
+        return;
+      }
+    }
+  };
+  const oneByOne = (journal: Journal, at: number, count: number): void => {
+    for (let index = 0; index < count; index += 1) happens(journal, at, 'tor', change);
+  };
+  const turn = fc.record({ later: fc.nat(4000), count: fc.integer({ min: 1, max: 20 }) });
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 40 }), (turns) => {
+      const [lent, asked] = [inOneGo, oneByOne].map((tell) => {
+        const journal = new Journal({ burst: 8, perSecond: 2 });
+        let at = start;
+        for (const { later, count } of turns) {
+          at += later;
+          tell(journal, at, count);
+        }
+        return journal.read();
+      });
+      expect(lent).toEqual(asked);
+    }),
+  );
 });
 
 test('after a burst, single changes are listed again', () => {

@@ -2,10 +2,13 @@
 import { expect, test } from 'vitest';
 import { Journal } from '../../../bgp/journal.ts';
 import type { Ending } from '../../../bgp/monitor/bmp.ts';
+import { pathOf } from '../../../bgp/rib/path.ts';
 import type { SpeakerEvent } from '../../../bgp/speaker/event.ts';
 import { Witness } from '../../../bgp/witness.ts';
+import { ipv4, prefix4 } from '../../../src/lib/net.ts';
 import { OneSpeaker } from '../../support/one-speaker.ts';
-import { peerOf } from '../../support/routes.ts';
+import { attributesOf, peerOf, sourceOf } from '../../support/routes.ts';
+import { address } from '../../support/wire.ts';
 
 const ebgp = peerOf();
 
@@ -88,4 +91,27 @@ test('the same configuration again is no event', () => {
   const { next } = journal.read();
   one.configure({ peers: [{ ...ebgp }] });
   expect(journal.read(next).entries).toEqual([]);
+});
+
+test('of a flood each change is counted for the neighbour it came from, and few are listed', () => {
+  const { one, journal, witness } = watched();
+  const other = peerOf({ name: 'other', address: address('192.0.2.2') });
+  one.configure({ peers: [ebgp, other] });
+  const [mine, its] = [ebgp, other].map((peer) =>
+    pathOf(sourceOf({ key: peer.key }), attributesOf({ nextHop: peer.address })),
+  );
+  const prefixOf = (index: number) => prefix4(ipv4(10 * 2 ** 24 + index * 256), 24);
+  const turns = 50;
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (let index = 0; index < 100; index += 1)
+      witness.best(prefixOf(index), undefined, index < 40 ? mine : its);
+    witness.after({ kind: 'continue' }, []);
+  }
+  const routes = journal.read().entries.filter(({ kind }) => kind === 'route');
+  expect(routes.length).toBeLessThan(400);
+  const listed = (who: string) => routes.filter((entry) => entry.who === who).length;
+  const counted = (who: string) =>
+    Number(new RegExp(`(\\d+) by ${who}`).exec(routes.find((entry) => entry.who === 'many')?.why ?? '')?.[1]);
+  expect(listed(ebgp.name) + counted(ebgp.name)).toBe(turns * 40);
+  expect(listed(other.name) + counted(other.name)).toBe(turns * 60);
 });
