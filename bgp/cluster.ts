@@ -1,11 +1,12 @@
 /** The resources the speaker is configured by, kept as the store delivers them, and the configuration they mean. */
 import { type Address, comparePrefixes, formatAddress, formatPrefix, type Prefix } from '../src/lib/net.ts';
 import { type BgpConfiguration, keyOf, type Node, type Resource, refOf } from '../src/model/resource.ts';
-import { isDrained } from '../src/model/router.ts';
+import { isDrained, routerOf } from '../src/model/router.ts';
 import type { ServicesStatus } from '../src/model/status.ts';
 import type { Batch, Watched } from '../src/store/store.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
 import type { LinkNeighbours } from './intent/explicit.ts';
+import { annotationProblems } from './intent/router.ts';
 import { ServiceTable } from './intent/service-table.ts';
 import { hostOf, wantsServices } from './intent/services.ts';
 import { nothingAround, type Subnet, type Surroundings } from './intent/surroundings.ts';
@@ -26,6 +27,20 @@ export const watchedKinds = (node: string, ipam: IpamMode): readonly Watched[] =
 /** Followed only while BGPConfiguration asks for addresses of Services to be announced. */
 export const serviceKinds = ['Service', 'EndpointSlice'] as const satisfies readonly Watched[];
 
+/**
+ * Of a Node what an intent is made of. The rest changes with each heartbeat of its kubelet, and working out the intent of a
+ * reflector of thousands of nodes takes a tenth of a second.
+ */
+const routingOf = (node: Node): readonly unknown[] => [routerOf(node), annotationProblems(node)];
+
+/** What of our own Node matters besides: whether it is drained, and serves what others may. */
+const standingOf = (node: Node): readonly unknown[] => [
+  hostOf(node),
+  isDrained(node),
+  node.ready,
+  node.deleting,
+];
+
 export class Cluster {
   readonly #node: string;
   readonly #ipam: IpamMode;
@@ -43,37 +58,58 @@ export class Cluster {
   #isLeaving = false;
   #forwarding: SpeakerConfig['forwarding'];
 
+  readonly #intentOf: typeof intentOf;
+
   /** @param node  the name of the node we speak for */
-  constructor(node: string, ipam: IpamMode) {
+  constructor(node: string, ipam: IpamMode, work = intentOf) {
     this.#node = node;
     this.#ipam = ipam;
+    this.#intentOf = work;
   }
 
-  /** Of `watchedKinds` and `serviceKinds` alike. */
-  take(batch: Batch): void {
+  /** Of `watchedKinds` and `serviceKinds` alike. @returns  whether any of it concerns the speaker */
+  take(batch: Batch): boolean {
+    let isNews = false;
     for (const change of batch.changes) {
-      if (change.kind === 'put') this.#put(change.resource);
-      else if (change.ref.kind === 'Service' || change.ref.kind === 'EndpointSlice')
-        this.services.delete(change.ref.kind, change.ref.namespace, change.ref.name);
+      if (change.kind === 'put') isNews = this.#put(change.resource) || isNews;
       else {
-        this.#resources.delete(keyOf(change.ref));
-        this.#base = undefined;
+        isNews = true;
+        if (change.ref.kind === 'Service' || change.ref.kind === 'EndpointSlice')
+          this.services.delete(change.ref.kind, change.ref.namespace, change.ref.name);
+        else {
+          this.#resources.delete(keyOf(change.ref));
+          this.#base = undefined;
+        }
       }
     }
+    return isNews;
   }
 
-  #put(resource: Resource): void {
+  #put(resource: Resource): boolean {
     if (resource.kind === 'Service' || resource.kind === 'EndpointSlice') {
       this.services.put(resource);
-      return;
+      return true;
     }
-    this.#resources.set(keyOf(refOf(resource)), resource);
+    const key = keyOf(refOf(resource));
+    const before = this.#resources.get(key);
+    this.#resources.set(key, resource);
+    if (before?.kind === 'Node' && resource.kind === 'Node') return this.#putNode(before, resource);
+    if (sameData(before, resource)) return false;
     this.#base = undefined;
+    return true;
+  }
+
+  #putNode(before: Node, node: Node): boolean {
+    const isOther = !sameData(routingOf(before), routingOf(node));
+    if (isOther) this.#base = undefined;
+    if (node.meta.name !== this.#node) return isOther;
+    this.#serve();
+    return isOther || !sameData(standingOf(before), standingOf(node));
   }
 
   /** The subnets of this node's own interfaces, as the kernel has them. */
   connect(subnets: readonly Subnet[]): void {
-    this.#surround({ subnets });
+    if (!sameData(subnets, this.#surroundings.subnets)) this.#surround({ subnets });
   }
 
   /** The routers found on the links that BGPPeers name. */
@@ -162,7 +198,7 @@ export class Cluster {
   /** The same object as long as it says the same. */
   intent(): Intent {
     if (this.#base === undefined) {
-      this.#base = intentOf(this.#node, this.#resources.values(), this.#ipam, this.#surroundings);
+      this.#base = this.#intentOf(this.#node, this.#resources.values(), this.#ipam, this.#surroundings);
       this.#serve();
     }
     const { config, ...rest } = this.#base;

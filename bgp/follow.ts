@@ -20,6 +20,7 @@ import { secretKeysOf, withPasswords } from './intent/passwords.ts';
 import type { Subnet } from './intent/surroundings.ts';
 import type { IpamMode } from './intent.ts';
 import { Keyring } from './keyring.ts';
+import { Pace } from './pace.ts';
 import { sameData } from './speaker/same.ts';
 import { watchSubnets } from './subnets.ts';
 import { createDiscovery, type Discovery } from './unnumbered/discovery.ts';
@@ -99,9 +100,10 @@ export function follow(options: FollowOptions): Following {
   }
 
   function onBatch(batch: Batch): void {
-    cluster.take(batch);
+    const isNews = cluster.take(batch) || !isReady || !sameData(storeProblems, batch.problems);
     storeProblems = batch.problems;
     read.store ||= batch.inSync;
+    if (!isNews) return;
     if (!cluster.wantsServices) cluster.services.clear();
     if (read.store) services.attend(cluster.wantsServices);
     settle();
@@ -121,17 +123,18 @@ export function follow(options: FollowOptions): Following {
     dialled: (address, ifindex) => discovery.dialled(address, ifindex),
     fade: () => {
       drain.leave('shutdown');
-      settle();
+      if (isReady) teller.lookNow();
     },
     leave: (isWhole) => {
       const before = teller.told();
       drain.leave(isWhole ? 'withdrawn' : undefined);
       cluster.leave();
-      settle();
+      if (isReady) teller.lookNow();
       return teller.told() !== before;
     },
     stop: () => {
       isStopped = true;
+      teller.stop();
       for (const one of unwatch) one();
       services.attend(false);
     },
@@ -145,14 +148,25 @@ interface Parts {
   readonly discovery: Discovery;
 }
 
+interface Teller {
+  /** Something may be different: not later than the pace allows. */
+  look(): void;
+  /** The end does not wait. */
+  lookNow(): void;
+  told(): Intent | undefined;
+  problems(): readonly Problem[];
+  stop(): void;
+}
+
 /** Says what the configuration is, each time it is another; `others` are the problems of where it comes from. */
 function createTeller(
-  { onConfig, onLogLevel, log }: FollowOptions,
+  { onConfig, onLogLevel, log, clock }: FollowOptions,
   { cluster, drain, keyring, discovery }: Parts,
   others: () => readonly Problem[],
-): { look(): void; told(): Intent | undefined; problems(): readonly Problem[] } {
+): Teller {
   let problems: readonly Problem[] = [];
   let told: Intent | undefined;
+  const pace = new Pace(clock, look);
 
   function look(): void {
     drain.want(cluster.isDrained, told === undefined && cluster.isFresh);
@@ -170,7 +184,13 @@ function createTeller(
     onConfig(intent.config, (key) => keyring.value(key));
   }
 
-  return { look, told: () => told, problems: () => problems };
+  return {
+    look: () => pace.ask(),
+    lookNow: () => pace.now(),
+    told: () => told,
+    problems: () => problems,
+    stop: () => pace.stop(),
+  };
 }
 
 function warnOfNew(log: Logger, before: readonly Problem[], now: readonly Problem[]): void {
