@@ -72,38 +72,35 @@ export function follow(options: FollowOptions): Following {
     onRead: settle,
   });
   const drain = new Drain(clock, settle);
-  const discovery = createDiscovery({ ...options, onChange: meet });
+  const discovery = createDiscovery({
+    ...options,
+    onChange: () => {
+      cluster.meet(discovery.neighbours);
+      settle();
+    },
+  });
   const keyring = new Keyring({ secrets, clock, onChange: settle });
   const read = { store: false, kernel: false, hosts: ipam === 'pod-cidrs' };
   let isReady = false;
   let isStopped = false;
   let storeProblems: readonly Problem[] = [];
-  const teller = createTeller(options, { cluster, drain, keyring, discovery }, () => [
-    ...storeProblems,
-    ...services.problems,
-  ]);
+  const others = (): readonly Problem[] => [...storeProblems, ...services.problems];
+  const teller = createTeller(options, { cluster, drain, keyring, discovery }, others);
   let unwatch: (() => void)[] = [];
-
-  function meet(): void {
-    cluster.meet(discovery.neighbours);
-    settle();
-  }
 
   /** Something came: perhaps the last that was missing. */
   function settle(): void {
     if (isStopped) return;
-    if (!isReady && read.store && read.kernel && read.hosts && services.isRead) {
-      isReady = true;
-      log.info('the datastore is in sync');
-    }
+    const wasReady = isReady;
+    isReady ||= read.store && read.kernel && read.hosts && services.isRead;
+    if (isReady && !wasReady) log.info('the datastore is in sync');
     if (isReady) teller.look();
   }
 
   function onBatch(batch: Batch): void {
-    const isNews = cluster.take(batch) || !isReady || !sameData(storeProblems, batch.problems);
+    if (!cluster.take(batch) && isReady && sameData(storeProblems, batch.problems)) return;
     storeProblems = batch.problems;
     read.store ||= batch.inSync;
-    if (!isNews) return;
     if (!cluster.wantsServices) cluster.services.clear();
     if (read.store) services.attend(cluster.wantsServices);
     settle();
@@ -112,12 +109,12 @@ export function follow(options: FollowOptions): Following {
   return {
     cluster,
     inSync: () => isReady,
-    problems: () => (isReady ? teller.problems() : [...storeProblems, ...services.problems]),
+    problems: () => (isReady ? teller.problems() : others()),
     start: () => {
       unwatch = [
         store.watch(watchedKinds(node, ipam), onBatch),
         ...watchAround(options, cluster, read, settle),
-        ...[drain, discovery, keyring].map((one) => () => one.stop()),
+        ...[drain, discovery, keyring, teller].map((one) => () => one.stop()),
       ];
     },
     dialled: (address, ifindex) => discovery.dialled(address, ifindex),
@@ -134,7 +131,6 @@ export function follow(options: FollowOptions): Following {
     },
     stop: () => {
       isStopped = true;
-      teller.stop();
       for (const one of unwatch) one();
       services.attend(false);
     },

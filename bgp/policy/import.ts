@@ -216,6 +216,7 @@ function judgeOf(
     const attributes = viaLink(received);
     const reject =
       loop(attributes, config, peer) ??
+      (session === 'ebgp' && peer.enforceFirstAs === true ? strangerFirst(attributes, peer) : undefined) ??
       aggregated(attributes) ??
       badNextHop(attributes.nextHop, config, peer) ??
       (role && leak(attributes, role, peer));
@@ -244,6 +245,16 @@ function loop(attributes: PathAttributes, config: SpeakerConfig, peer: PeerConfi
   return config.clusterId !== undefined && attributes.clusterList?.includes(config.clusterId) === true
     ? 'loop: our own cluster is in its CLUSTER_LIST'
     : undefined;
+}
+
+/**
+ * RFC 4271 §6.3, which leaves it to us: the leftmost AS of the path is the neighbour's. RFC 7606 §7.2 has the route withdrawn,
+ * not the session ended.
+ */
+function strangerFirst({ asPath }: PathAttributes, { peerAsn }: PeerConfig): Reject {
+  const first = asPath[0]?.kind === 'sequence' ? asPath[0].asns[0] : undefined;
+  if (first === peerAsn) return undefined;
+  return `its AS path begins with ${first === undefined ? 'no AS' : `AS ${first}`}, not with the neighbour's own AS ${peerAsn}`;
 }
 
 /** RFC 9774: nobody may tell such a path any more, and who hears it treats it as withdrawn. */

@@ -36,6 +36,14 @@ export const importReasons: readonly Reason[] = [
     remedy: 'Nothing; reflectors that should take it from each other need different cluster IDs.',
   },
   {
+    code: 'first-as',
+    begins: 'its AS path begins with ',
+    meaning:
+      'RFC 4271 §6.3, where enforceFirstAS asks for it: the neighbour tells a path that it is not part of.',
+    remedy:
+      'Mend the path at the neighbour; of a route server, which does so rightly, remove enforceFirstAS.',
+  },
+  {
     code: 'as-set',
     begins: 'its AS path holds an AS_SET',
     meaning: 'RFC 9774: such a path hides who originated the route, and is treated as withdrawn.',

@@ -55,6 +55,11 @@ export class AdjRibIn {
     this.#complete.clear();
   }
 
+  /** What is known of the neighbour is another in what does not need a session of its own; `reimport` must follow. */
+  retell(source: Source): void {
+    this.#session = source;
+  }
+
   /** Its number in the table of routes. */
   get source(): number {
     return this.#source;
@@ -278,7 +283,7 @@ export class AdjRibIn {
     }
     const rule = standing === 'stale' ? this.#staleRule : this.#rule;
     if (rule === undefined) return;
-    const verdict = rule(routes.nets.prefix(net), routes.paths.get(routes.received(route)));
+    const verdict = rule(routes.nets.prefix(net), this.#told(route, standing));
     const accepted = verdict.ok ? routes.paths.hold(verdict.value) : 0;
     if (accepted !== routes.accepted(route)) {
       const counts = this.#counts[routes.family(route)];
@@ -288,6 +293,18 @@ export class AdjRibIn {
       this.#rib.touch(net);
     }
     routes.paths.drop(accepted);
+  }
+
+  /** The path as received, of whom the neighbour is now. */
+  #told(route: number, standing: Standing): Path {
+    const { paths } = this.#routes;
+    const before = paths.get(this.#routes.received(route));
+    if (standing === 'stale' || before.source === this.#session) return before;
+    const path = this.path(before.attributes);
+    const id = paths.hold(path);
+    this.#routes.receive(route, id);
+    paths.drop(id);
+    return path;
   }
 
   #rest(): void {

@@ -16,7 +16,7 @@ import type { Neighbour } from './neighbour.ts';
 import { decideBy } from './next-hops.ts';
 import { reexport } from './routes.ts';
 import { sameData } from './same.ts';
-import { drive, endPeer, startPeer } from './sessions.ts';
+import { drive, endPeer, sourceOf, startPeer } from './sessions.ts';
 import { staleRule } from './stale.ts';
 import { amend, amendSession, localSource, type Turn } from './turn.ts';
 
@@ -65,8 +65,6 @@ const sessionParts: Readonly<Record<string, (peer: PeerConfig) => unknown>> = {
   password: ({ password }) => password,
   'whether it may start': ({ blocked }) => blocked,
   ttlSecurity: ({ ttlSecurity }) => ttlSecurity,
-  connectMode: ({ connect }) => connect,
-  'whether it is a client of this reflector': ({ isClient }) => isClient,
   families: ({ families }) => families,
   role: ({ role }) => role,
   addPath: ({ addPath }) => [addPath?.receive, addPath?.send !== undefined],
@@ -137,12 +135,10 @@ const exportParts = (config: SpeakerConfig) => {
 };
 
 /** What of a neighbour's own configuration its two policies are made of. */
-const importPeerParts = ({ filters, allowedOwnAs, gracefulShutdown }: PeerConfig) => [
-  filters?.importV4,
-  filters?.importV6,
-  allowedOwnAs,
-  gracefulShutdown,
-];
+const importPeerParts = (peer: PeerConfig) => {
+  const { filters, allowedOwnAs, enforceFirstAs, gracefulShutdown, isClient } = peer;
+  return [filters?.importV4, filters?.importV6, allowedOwnAs, enforceFirstAs, gracefulShutdown, isClient];
+};
 const exportPeerParts = ({ filters, nextHopMode, gracefulShutdown, privateAs, isClient }: PeerConfig) => [
   filters?.exportV4,
   filters?.exportV6,
@@ -178,6 +174,11 @@ function renewImport(
   const { paths, life, jobs } = turn.speaker;
   const accept = compileImport(next, config, life.guard, paths);
   if (session !== undefined) amendSession(turn, config.key, { accept });
+  if (session !== undefined && session.source.isClient !== config.isClient) {
+    const source = sourceOf(config, session.negotiated);
+    amendSession(turn, config.key, { source });
+    adjRibIn.retell(source);
+  }
   if (stale !== undefined) amend(turn, config.key, { stale: { ...stale, accept } });
   adjRibIn.reimport(accept, stale && staleRule({ ...stale, accept }, paths));
   jobs.add(adjRibIn);

@@ -107,14 +107,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
   const { config, guard } = turn.speaker.life;
   if (config === undefined) return;
   const peer = withPeerAsn(turn, configured, negotiated);
-  const source: Source = {
-    key: peer.key,
-    type: peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp',
-    bgpId: negotiated.peerId,
-    address: peer.address,
-    port: peer.port,
-    ...(peer.isClient === true ? { isClient: true as const } : {}),
-  };
+  const source = sourceOf(peer, negotiated);
   const { speaker } = turn;
   const adjRibIn = speaker.neighbours.get(peer.key)?.adjRibIn;
   if (adjRibIn === undefined) return;
@@ -149,6 +142,16 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
   greet(turn, peer.key, negotiated);
   turn.due.add(peer.key);
 }
+
+/** The neighbour, as its routes know it. */
+export const sourceOf = (peer: PeerConfig, { peerId }: Pick<Negotiated, 'peerId'>): Source => ({
+  key: peer.key,
+  type: peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp',
+  bgpId: peerId,
+  address: peer.address,
+  port: peer.port,
+  ...(peer.isClient === true ? { isClient: true as const } : {}),
+});
 
 /** RFC 7313 §3: both sides said so. */
 const canMarkRefresh = ({ sent, received }: Negotiated): boolean =>

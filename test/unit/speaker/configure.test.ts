@@ -36,6 +36,30 @@ test('a configured neighbour is dialled, and one more disturbs no other', () => 
   expect(of(effects, 'close')).toEqual([]);
 });
 
+test('becoming a client of this reflector, and being one no longer, ends no session: routes are told and taken back', () => {
+  const one = new OneSpeaker();
+  const inside = (last: number, more: Partial<PeerConfig> = {}): PeerConfig =>
+    peerOf({
+      key: `n${last}`,
+      name: `N${last}`,
+      address: address(`192.0.2.${last}`),
+      peerAsn: asn(64512),
+      ...more,
+    });
+  const [left, right] = [inside(21), inside(22)];
+  one.configure({ clusterId: v4('244.0.0.1'), peers: [left, right] });
+  for (const [index, peer] of [left, right].entries()) {
+    one.establish(peer, v4(`192.0.2.${21 + index}`));
+    one.drain(peer);
+  }
+  one.hear(left, announce(attributesOf({ asPath: [], nextHop: address('192.0.2.21') }), at));
+  expect(one.drain(right)).toEqual([]);
+  const effects = one.configure({ peers: [{ ...left, isClient: true }, right] });
+  expect([notificationsOf(effects), one.drain(right)]).toEqual([[], ['+10.2.0.0/24 via 192.0.2.21']]);
+  expect(notificationsOf(one.configure({ peers: [left, right] }))).toEqual([]);
+  expect(one.drain(right)).toEqual(['-10.2.0.0/24']);
+});
+
 test('the same configuration again changes nothing', () => {
   const one = running();
   expect(one.configure({ peers: [{ ...tor }, { ...node }] })).toEqual([]);
@@ -64,6 +88,8 @@ describe('a session ends only if what it was made of has changed', () => {
       { maxPrefix: { 'ipv4-unicast': { most: 9, warnPercent: 80, action: 'cease' } } },
     ],
     ['BFD', { bfd: { minTxMs: 300, minRxMs: 300, multiplier: 3 } }],
+    ['way to connect', { connect: 'passive' }],
+    ['way to connect, the other way', { connect: 'active' }],
     ['gateway', { reachableBy: address('192.0.2.7') }],
   ];
   test.each(gentle)('not with its %s', (_what, part) => {
