@@ -3,9 +3,12 @@
  *
  * An expiry waits in an inbox before it is heard. `take` asks whether it still counts: a timer stopped or started again
  * meanwhile has not expired.
+ *
+ * A hold timer starts anew with every message. To put one off costs a number: the clock is asked again only when the
+ * moment it was asked for first has come.
  */
 import type { Clock } from '../src/host/clock.ts';
-import type { Millis } from '../src/lib/net.ts';
+import { type Millis, millis } from '../src/lib/net.ts';
 import type { SpeakerTimer } from './speaker/event.ts';
 
 export interface Timers {
@@ -20,8 +23,10 @@ export interface Timers {
 
 interface Running {
   readonly timer: SpeakerTimer;
-  readonly due: number;
-  readonly cancel: () => void;
+  due: number;
+  /** When the clock will call; `due` or earlier. */
+  callAt: number;
+  cancel: () => void;
   isExpired: boolean;
 }
 
@@ -32,19 +37,36 @@ export function createTimers(clock: Clock, onExpiry: (timer: SpeakerTimer) => vo
   const timers = new Map<string, Running>();
 
   function stop(timer: SpeakerTimer): void {
-    timers.get(nameOf(timer))?.cancel();
-    timers.delete(nameOf(timer));
+    const name = nameOf(timer);
+    timers.get(name)?.cancel();
+    timers.delete(name);
+  }
+
+  function arm(running: Running): void {
+    running.callAt = running.due;
+    running.cancel = clock.after(millis(Math.max(0, running.due - clock.now())), () => {
+      if (running.due > running.callAt) {
+        arm(running);
+        return;
+      }
+      running.isExpired = true;
+      onExpiry(running.timer);
+    });
   }
 
   return {
     start: (timer, after) => {
-      stop(timer);
-      const cancel = clock.after(after, () => {
-        running.isExpired = true;
-        onExpiry(timer);
-      });
-      const running: Running = { timer, due: clock.now() + after, cancel, isExpired: false };
-      timers.set(nameOf(timer), running);
+      const name = nameOf(timer);
+      const due = clock.now() + after;
+      const known = timers.get(name);
+      if (known !== undefined && !known.isExpired && known.callAt <= due) {
+        known.due = due;
+        return;
+      }
+      known?.cancel();
+      const running: Running = { timer, due, callAt: due, cancel: () => {}, isExpired: false };
+      timers.set(name, running);
+      arm(running);
     },
     stop,
     take: (timer) => timers.get(nameOf(timer))?.isExpired === true && timers.delete(nameOf(timer)),

@@ -57,8 +57,8 @@ interface Channel {
   readonly peer: string;
   readonly side: Side;
   readonly connection: Connection;
-  /** Puts what comes in on the link it came over. */
-  readonly place: (message: Message) => Message;
+  /** Puts what comes in on the link it came over; absent: over none in particular. */
+  readonly place: ((message: Message) => Message) | undefined;
   /** The socket has not failed and was not closed. */
   isOpen: boolean;
   /** The speaker gave it up: nothing more is said of it. */
@@ -67,6 +67,11 @@ interface Channel {
   isFull: boolean;
   wantsWrite: boolean;
 }
+
+/** Beside an event: whose it is, and the octets it was read from. Nobody else sees these. */
+const of = Symbol('channel');
+const octets = Symbol('octets');
+type Said = TransportSays & { [of]?: Channel; [octets]?: Uint8Array | undefined };
 
 /** A rejection is said once a minute while it goes on. */
 const rejectionCountsMs = 90_000;
@@ -80,8 +85,6 @@ export class Transport {
   readonly #arriving = new Map<string, Channel>();
   /** What a name means to the speaker, so also to its effects. */
   readonly #heard = new Map<string, Channel>();
-  readonly #channelOf = new WeakMap<TransportSays, Channel>();
-  readonly #frames = new WeakMap<TransportSays, Uint8Array>();
   readonly #problems = new Map<string, Problem>();
   readonly #accounts: Accounts;
   /** By peer: why its connection was turned away last, and when. */
@@ -129,7 +132,7 @@ export class Transport {
   /** The event's turn has come. False: its connection was closed meanwhile, and it must not be heard. */
   take(event: TransportSays): boolean {
     if (event.kind === 'arrived') return true;
-    const channel = this.#channelOf.get(event);
+    const channel = (event as Said)[of];
     if (channel === undefined || channel.isClosed) return false;
     if (event.kind !== 'transport') return true;
     const name = nameOf(channel.peer, channel.side);
@@ -218,7 +221,7 @@ export class Transport {
 
   /** The octets of the message that this event tells, with `keepFrames`. */
   frame(event: TransportSays): Uint8Array | undefined {
-    return this.#frames.get(event);
+    return (event as Said)[octets];
   }
 
   /** Addresses and ports of a connection that is there. */
@@ -259,10 +262,10 @@ export class Transport {
     return channel;
   }
 
-  #placing(peer: string): (message: Message) => Message {
+  #placing(peer: string): Channel['place'] {
     const address = this.#peers.get(peer)?.address ?? this.#guests.get(peer);
     const ifindex = address === undefined ? undefined : scopeOf(address);
-    return ifindex === undefined ? (message) => message : scopeTo(ifindex);
+    return ifindex === undefined ? undefined : scopeTo(ifindex);
   }
 
   #forget(channel: Channel): void {
@@ -279,9 +282,10 @@ export class Transport {
     if (!this.#peers.has(peer)) this.#accounts.keep((key) => key !== peer);
   }
 
-  #say(channel: Channel, event: TransportSays): void {
-    this.#channelOf.set(event, channel);
-    this.#options.onEvent(event);
+  /** @param said  made for this call alone */
+  #say(channel: Channel, said: Said): void {
+    said[of] = channel;
+    this.#options.onEvent(said);
   }
 
   #hear(event: SocketEvent): void {
@@ -390,10 +394,11 @@ export class Transport {
     if (event.kind === 'Message') this.#accounts.received(peer, event.message);
     else if (event.kind === 'WireError') this.#accounts.refused(peer, event.error.notification);
     else this.#accounts.connection(peer, 'lost');
-    const placed = event.kind === 'Message' ? { ...event, message: channel.place(event.message) } : event;
-    const said: TransportSays = { kind: 'transport', peer, event: placed };
-    const { frame } = channel.connection;
-    if (this.#options.keepFrames === true && frame !== undefined) this.#frames.set(said, frame.slice());
+    const { place } = channel;
+    const placed =
+      place !== undefined && event.kind === 'Message' ? { ...event, message: place(event.message) } : event;
+    const said: Said = { kind: 'transport', peer, event: placed };
+    if (this.#options.keepFrames === true) said[octets] = channel.connection.frame?.slice();
     this.#say(channel, said);
     return true;
   }

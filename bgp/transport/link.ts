@@ -68,6 +68,7 @@ export function createLink(
   let told: LinkEvents | undefined = events;
   let cancelTimer = (): void => {};
   let unwatch = (): void => {};
+  const gather = gathering(socket);
 
   const fail = (why: string, errno?: string): void => {
     const { onFailed } = told ?? {};
@@ -107,6 +108,7 @@ export function createLink(
         fail(`${where} takes nothing: ${mostQueued >> 20} MiB wait unsent`);
         return true;
       }
+      gather();
       return socket.write(bytes);
     },
     get queued() {
@@ -144,6 +146,20 @@ export function createLink(
       cancelTimer = clock.after(millis(lingerMs), () => socket.destroy());
     },
     gone,
+  };
+}
+
+/** What is written in one go of the loop leaves as one system call, however many messages it was. */
+function gathering(socket: Socket): () => void {
+  let isGathering = false;
+  return () => {
+    if (isGathering) return;
+    isGathering = true;
+    socket.cork();
+    process.nextTick(() => {
+      isGathering = false;
+      socket.uncork();
+    });
   };
 }
 

@@ -106,7 +106,13 @@ const startOurs: Start = async (ground, directory, spec) => {
       ...['--state-dir', join(directory, 'state'), '--log-level', 'warn'],
       ...(spec.withKernel ? [] : ['--no-fib']),
     ],
-    { env: { NODE_OPTIONS: `--import=${delayProbe}`, TORTIE_BENCH_DELAY: delayFile } },
+    // E.g. --cpu-prof --cpu-prof-dir=DIR, to see where the time goes.
+    {
+      env: {
+        NODE_OPTIONS: `--import=${delayProbe} ${process.env['TORTIE_BENCH_NODE_OPTIONS'] ?? ''}`,
+        TORTIE_BENCH_DELAY: delayFile,
+      },
+    },
   );
   await ready(running, socket);
   return { running, delayFile };
