@@ -60,7 +60,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       log,
     }),
   });
-  exposeMetrics(registry, daemon);
+  const endMetrics = exposeMetrics(registry, daemon, realClock);
   const socket = await serveSocket(options.socket, daemon.endpoints);
   const metrics = await serveMetrics(options.metrics, registry, {
     live: () => undefined,
@@ -79,6 +79,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   await daemon.stop(isUp ? 'tortie bgp was asked to stop' : 'tortie bgp could not start', isRestart);
   if (socket.ok) await socket.value.close();
   if (metrics.ok) metrics.value.close();
+  endMetrics();
   kernel.close();
   log.info('stopped; routes stay in the kernel');
   return isUp ? 0 : 1;

@@ -4,9 +4,12 @@
  * A series for each neighbour that a BGPPeer asks for, and for each of the mesh while it is small; a mesh of thousands is
  * counted as a whole (kind="mesh"), or the whole cluster would have their square.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Clock } from '../src/host/clock.ts';
 import { exposeBfd } from './bfd/metrics.ts';
 import type { Daemon } from './daemon.ts';
+import { watchLoopDelay } from './loop-delay.ts';
+import { Rejections } from './rejections.ts';
 import { type PeerReport, peerStatuses } from './speaker/report.ts';
 
 /** Neighbours of the mesh that have series of their own. */
@@ -133,9 +136,9 @@ const rows: readonly Row[] = [
   },
   {
     name: 'prefixes',
-    help: 'Prefixes by stage: received, accepted, rejected and advertised over all neighbours, best in the Loc-RIB.',
+    help: 'Prefixes by stage: received, accepted, rejected and advertised over all neighbours, best in the Loc-RIB, installed in the kernel.',
     labels: ['stage'],
-    read: ({ speaker }, say) => {
+    read: ({ speaker, fib }, say) => {
       const sums = { received: 0, accepted: 0, advertised: 0 };
       for (const peer of peerStatuses(speaker)) {
         sums.received += peer.prefixesReceived;
@@ -145,6 +148,7 @@ const rows: readonly Row[] = [
       for (const [stage, count] of Object.entries(sums)) say({ stage }, count);
       say({ stage: 'rejected' }, Math.max(0, sums.received - sums.accepted));
       say({ stage: 'best' }, speaker.locRib.size);
+      say({ stage: 'installed' }, fib?.status().installed ?? 0);
     },
   },
   {
@@ -203,9 +207,52 @@ const rows: readonly Row[] = [
   },
 ];
 
-export function exposeMetrics(registry: Registry, daemon: Daemon): void {
-  for (const row of rows) expose(registry, daemon, row);
+/** @returns  ends what it began */
+export function exposeMetrics(registry: Registry, daemon: Daemon, clock: Clock): () => void {
+  for (const row of [...rows, rejectedRow(daemon, clock)]) expose(registry, daemon, row);
   exposeBfd(registry, daemon);
+  const delay = new Histogram({
+    name: 'tortie_bgp_loop_delay_seconds',
+    help: 'How late the event loop of the speaker was, looked at every 50 ms.',
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 3],
+    registers: [registry],
+  });
+  return watchLoopDelay(clock, (seconds) => delay.observe(seconds));
+}
+
+function rejectedRow({ speaker, transport }: Daemon, clock: Clock): Row {
+  const rejections = new Rejections({
+    speaker: () => speaker,
+    now: () => clock.now(),
+    mark: markOf(speaker, transport),
+    later: setImmediate,
+  });
+  return {
+    name: 'rejected_prefixes',
+    help: 'Prefixes that import policy rejects, by neighbour and reason; those of a large mesh with no name. Counted every 15 s at most.',
+    labels: ['peer', 'reason'],
+    read: (one, say) => {
+      const named = new Map(single(one).map((peer) => [`${peer.address} ${peer.port}`, peer.name]));
+      const { add, end } = summed(say);
+      for (const [key, reasons] of rejections.read())
+        for (const [reason, count] of reasons) add({ peer: named.get(key) ?? '', reason }, count);
+      end();
+    },
+  };
+}
+
+/** Differs when what is rejected may be something else. */
+function markOf(speaker: Daemon['speaker'], transport: Daemon['transport']): () => string {
+  let config = speaker.life.config;
+  let configs = 0;
+  return () => {
+    if (config !== speaker.life.config) configs += 1;
+    config = speaker.life.config;
+    const heard = [...speaker.neighbours].map(
+      ([key, { adjRibIn }]) => `${transport.account(key).received.update}/${adjRibIn.size}`,
+    );
+    return `${configs} ${speaker.jobs.size} ${heard.join(' ')}`;
+  };
 }
 
 function expose(registry: Registry, daemon: Daemon, { name, help, labels, isCounter, read }: Row): void {
