@@ -69,7 +69,6 @@ export function createLink(
   let cancelTimer = (): void => {};
   let unwatch = (): void => {};
   const gather = gathering(socket);
-
   const fail = (why: string, errno?: string): void => {
     const { onFailed } = told ?? {};
     told = undefined;
@@ -79,11 +78,6 @@ export function createLink(
     onFailed?.(why, errno);
   };
   const failed = (errno: string): void => fail(describeErrno(errno, where), errno);
-
-  const whenConnected = (): void => {
-    cancelTimer();
-    told?.onConnected();
-  };
 
   socket.on('data', (bytes: Uint8Array) => told?.onData(bytes));
   socket.on('drain', () => told?.onDrained());
@@ -97,7 +91,10 @@ export function createLink(
   });
 
   if (socket.connecting) {
-    socket.once('connect', whenConnected);
+    socket.once('connect', () => {
+      cancelTimer();
+      told?.onConnected();
+    });
     cancelTimer = clock.after(millis(connectTimeoutMs), () => failed('ETIMEDOUT'));
   }
 
