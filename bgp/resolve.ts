@@ -1,19 +1,22 @@
 /**
  * Next-hop resolution (RFC 4271 §9.1.2.1) through the kernel's routes: by which gateways, on which links and at what cost
- * (the metric of the route that matches) a BGP next hop is reached. Asked once per next hop and again whenever routes, links
- * or addresses of somebody else change.
+ * (the metric of the route that matches) a BGP next hop is reached. Asked once per next hop, again when a route of somebody
+ * else to a network it lies in changes, and when links or addresses do.
  *
  * Only routes of others lead to a next hop. One of our own that matches it has next hops which would have to be reached in turn,
- * at worst through itself; so what matches below it is taken, and no route can keep itself alive.
+ * at worst through itself; so what matches below it is taken, and no route can keep itself alive. Nor can one end itself: a
+ * blackhole of ours that holds its own next hop says nothing of it either.
  */
 import type { Clock } from '../src/host/clock.ts';
 import type { Kernel, NextHop, Route } from '../src/kernel/kernel.ts';
 import {
   type Address,
+  containsAddress,
   hostPrefix,
   type IpVersion,
   isIpv4,
   millis,
+  type Prefix,
   scopeOf,
   unscoped,
   versionOf,
@@ -52,6 +55,8 @@ export class Resolver {
   readonly #fresh = new Set<Address>();
   /** Routes of others by version, listed when first needed after a change. */
   readonly #others = new Map<IpVersion, Trie<Route>>();
+  /** What others did, counted: a listing that something happened to meanwhile may lack it. */
+  #changes = 0;
   #gateways: ReadonlyMap<Address, Address> = new Map();
   #waiting: (() => void)[] = [];
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -65,7 +70,9 @@ export class Resolver {
       if (event.kind === 'neighbour') return;
       if (event.kind === 'route' && event.route.protocol === options.protocol) return;
       this.#others.clear();
-      for (const nextHop of this.#known.keys()) this.#due.add(nextHop);
+      this.#changes += 1;
+      for (const nextHop of this.#known.keys())
+        if (event.kind !== 'route' || this.#liesIn(event.route.dst, nextHop)) this.#due.add(nextHop);
       this.#schedule(settleMs);
     });
   }
@@ -156,8 +163,14 @@ export class Resolver {
   async #wayTo(nextHop: Address): Promise<Way | undefined> {
     const { kernel, protocol } = this.#options;
     const matched = await kernel.match(nextHop);
-    const route = matched?.protocol === protocol ? await this.#below(nextHop) : matched;
+    const mayBeOurs = matched === 'refused' || matched?.protocol === protocol;
+    const route = mayBeOurs ? await this.#below(nextHop) : matched;
     return route && wayBy(route, nextHop);
+  }
+
+  #liesIn(dst: Prefix, nextHop: Address): boolean {
+    const asked = this.#gateways.get(nextHop) ?? nextHop;
+    return containsAddress(dst, isIpv4(asked) ? asked : unscoped(asked));
   }
 
   /** The longest match among the main table's routes that are not ours. */
@@ -166,12 +179,14 @@ export class Resolver {
     let others = this.#others.get(version);
     if (others === undefined) {
       others = new Trie<Route>();
-      for (const route of await this.#options.kernel.routes({ version, table: mainTable })) {
+      const changes = this.#changes;
+      const listed = await this.#options.kernel.routes({ version, table: mainTable, isAlive: true });
+      for (const route of listed) {
         if (route.protocol === this.#options.protocol) continue;
         const before = others.get(route.dst);
         if (before === undefined || route.metric < before.metric) others.set(route.dst, route);
       }
-      this.#others.set(version, others);
+      if (changes === this.#changes) this.#others.set(version, others);
     }
     return others.longestMatch(hostPrefix(nextHop))?.[1];
   }

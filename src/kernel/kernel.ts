@@ -104,6 +104,8 @@ export interface RouteFilter {
   readonly version: IpVersion;
   readonly protocol?: number;
   readonly table?: number;
+  /** Without next hops whose link is down, and routes that have no other. */
+  readonly isAlive?: true;
 }
 
 export interface Kernel {
@@ -117,9 +119,10 @@ export interface Kernel {
   routeTo(address: Address): Promise<{ readonly ifindex: number; readonly via?: Address } | undefined>;
   /**
    * The route that the kernel would go by for a destination, as it stands in its table, with those of its next hops that are
-   * alive; undefined if there is none or it refuses. A scoped address is looked for over its own link.
+   * alive; undefined if there is none. refused: it is an unreachable, blackhole or prohibit route, whoever's. A scoped address is
+   * looked for over its own link.
    */
-  match(address: Address): Promise<Route | undefined>;
+  match(address: Address): Promise<Route | 'refused' | undefined>;
   /**
    * Events come in the order the kernel made them. Call the result to stop.
    * Route changes made by `applyRoutes` of this port are not told: its answer is all there is to know of them.

@@ -31,11 +31,12 @@ const ERROR_BYTES = 1024;
 /** Octets a send; below the least SO_SNDBUF we may be given (212,992). */
 const BATCH_BYTES = 128 * 1024;
 
-/** Codes that mean "no route" when asking for one: none, an unreachable, a blackhole and a prohibit route. */
-const NO_ROUTE: readonly string[] = ['ENETUNREACH', 'EHOSTUNREACH', 'EINVAL', 'EACCES'];
+/** Codes that mean an unreachable, a blackhole and a prohibit route when asking for one. */
+const REFUSED: readonly string[] = ['EHOSTUNREACH', 'EINVAL', 'EACCES'];
+const NO_ROUTE: readonly string[] = [...REFUSED, 'ENETUNREACH'];
 
-/** Likewise where a link is named that is not there. */
-const NO_MATCH: readonly string[] = [...NO_ROUTE, 'ENODEV'];
+/** No route, or no such link. */
+const NO_MATCH: readonly string[] = ['ENETUNREACH', 'ENODEV'];
 
 export async function dumpRoutes(requests: Requests, filter: RouteFilter): Promise<readonly Route[]> {
   const version6 = filter.version === 6;
@@ -49,7 +50,7 @@ export async function dumpRoutes(requests: Requests, filter: RouteFilter): Promi
         type: RTM.GETROUTE,
         write: (writer) => encodeRouteDump(writer, { version6, table, protocol }),
       },
-      decodeRoute,
+      filter.isAlive === true ? decodeMatch : decodeRoute,
     );
     const found = routes.filter(wanted);
     return version6 ? mergeNextHops(found) : found;
@@ -162,7 +163,7 @@ async function applyBatch(
 }
 
 /** See Kernel.match. */
-export async function matchRoute(requests: Requests, address: Address): Promise<Route | undefined> {
+export async function matchRoute(requests: Requests, address: Address): ReturnType<Kernel['match']> {
   try {
     return await requests.get(
       {
@@ -174,6 +175,7 @@ export async function matchRoute(requests: Requests, address: Address): Promise<
     );
   } catch (error) {
     if (isKernelError(error) && NO_MATCH.includes(error.code)) return undefined;
+    if (isKernelError(error) && REFUSED.includes(error.code)) return 'refused';
     throw error;
   }
 }

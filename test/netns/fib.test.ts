@@ -213,9 +213,47 @@ describe('how next hops are reached', () => {
       async () => expect(await lines()).toEqual(['198.51.100.0/24 unicast 10.0.1.2%eth1']),
       soon,
     );
+    // A link without a carrier leads nowhere, though its routes stay.
+    await inNetns(peer, (remote) => remote.setLink('eth1', { up: false }));
+    await eventually(() => expect(told.at(-1)).toEqual([far, undefined]), soon);
+    await inNetns(peer, (remote) => remote.setLink('eth1', { up: true }));
+    await eventually(() => expect(told.at(-1)).toEqual([far, 0]), soon);
     await ip('route del default');
     await eventually(() => expect(told.at(-1)).toEqual([far, undefined]), soon);
     fib.learned(prefix('198.51.100.0/24'), undefined);
+    await eventually(async () => expect(await lines()).toEqual([]), soon);
+    fib.stop();
+  });
+
+  test('RFC 7999: a blackhole that holds its own next hop stays, and says nothing of it', async () => {
+    const told: NextHopChange[] = [];
+    const fib = fibOver(kernel, (changes) => told.push(...changes));
+    const [far, far6] = [address('198.51.100.1'), address('fd99::1')];
+    await ip('route add 198.51.100.0/24 via 10.0.0.2 metric 9 proto static');
+    await ip('-6 route add fd99::/64 via fd00::2 metric 9 proto static');
+    fib.track([far, far6]);
+    fib.start();
+    fib.sweep();
+    fib.learned(prefix('198.51.100.1/32'), 'blackhole');
+    fib.learned(prefix('fd99::1/128'), 'blackhole');
+    const both = ['198.51.100.1/32 blackhole', 'fd99::1/128 blackhole'];
+    await eventually(async () => expect(await lines()).toEqual(both), soon);
+    expect(await kernel.match(far)).toBe('refused');
+    expect(await kernel.match(far6)).toBe('refused');
+    // All next hops are asked for anew, and then the one whose route has gone.
+    await ip('address add 10.9.9.9/32 dev eth0');
+    await ip('route del 198.51.100.0/24');
+    await eventually(() => expect(told.at(-1)).toEqual([far, undefined]), soon);
+    expect(told.slice(0, -1).sort()).toEqual(
+      [
+        [far, 9],
+        [far6, 9],
+      ].sort(),
+    );
+    await ip('address del 10.9.9.9/32 dev eth0');
+    await ip('-6 route del fd99::/64 proto static');
+    fib.learned(prefix('198.51.100.1/32'), undefined);
+    fib.learned(prefix('fd99::1/128'), undefined);
     await eventually(async () => expect(await lines()).toEqual([]), soon);
     fib.stop();
   });

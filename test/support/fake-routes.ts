@@ -115,8 +115,8 @@ export async function fakeMatch(state: FakeState, address: Address): ReturnType<
   if (ifindex !== undefined)
     return state.links.get(ifindex)?.link.up === true ? connectedRoute(address, ifindex) : undefined;
   const way = await fakeRouteTo(state, address);
-  if (way === undefined) return undefined;
   const found = matchIn(state, address);
+  if (way === undefined) return found === undefined || found.type === 'unicast' ? undefined : 'refused';
   const isConnected = way.via === undefined && found?.nextHops[0]?.via !== undefined;
   return found === undefined || isConnected ? connectedRoute(address, way.ifindex) : found;
 }

@@ -233,6 +233,89 @@ describe('next hops', () => {
     resolver.stop();
   });
 
+  test('only those are asked for again that lie in a network whose route has changed', async () => {
+    const asked: string[] = [];
+    const port: Kernel = {
+      ...kernel,
+      match: (nextHop) => {
+        asked.push(formatAddress(nextHop));
+        return kernel.match(nextHop);
+      },
+    };
+    const fib = fibOver(port);
+    fib.track([near, far, address('fd00:30::11')]);
+    await pass(100);
+    expect(asked.splice(0)).toHaveLength(3);
+    kernel.foreignSetRoute({ ...ours('10.77.0.0/24', near), protocol: 81 });
+    await pass(200);
+    expect(asked).toEqual([]);
+    kernel.foreignSetRoute({ ...ours('198.51.100.0/24', near), protocol: 4 });
+    await pass(200);
+    expect(asked.splice(0)).toEqual([formatAddress(far)]);
+    kernel.foreignSetRoute({ ...ours('0.0.0.0/0', near), protocol: 4 });
+    await pass(200);
+    expect(asked.splice(0).sort()).toEqual([far, near].map(formatAddress).sort());
+    kernel.addLink({ name: 'eth7' });
+    await pass(200);
+    expect(asked).toHaveLength(3);
+    fib.stop();
+  });
+
+  test('a change while the routes of others are listed is not lost', async () => {
+    const way = { ...ours('198.51.100.0/24', near), protocol: 4 };
+    kernel.foreignSetRoute(way);
+    const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let listings = 0;
+    const port: Kernel = {
+      ...kernel,
+      match: async () => ours('198.51.100.1/32', near),
+      routes: async (filter) => {
+        const found = await kernel.routes(filter);
+        if (filter.table === undefined) return found;
+        listings += 1;
+        begun.resolve();
+        await end.promise;
+        return found;
+      },
+    };
+    const told: NextHopChange[] = [];
+    const options = { kernel: port, clock, random: seededRandom(1) };
+    const fib = createFib({ ...options, onNextHops: (changes) => told.push(...changes) });
+    fib.track([far]);
+    await pass(10);
+    await begun.promise;
+    kernel.foreignDeleteRoute(way);
+    end.resolve();
+    await pass(300);
+    expect(listings).toBe(2);
+    expect(told.at(-1)).toEqual([far, undefined]);
+    fib.stop();
+  });
+
+  test.each(['blackhole', 'unreachable'] as const)(
+    'RFC 7999: a %s route of ours that holds its own next hop does not end itself, over and over',
+    async (type) => {
+      kernel.foreignSetRoute({ ...ours('198.51.100.0/24', near), protocol: 4, metric: 9 });
+      const told: NextHopChange[] = [];
+      const options = { kernel, clock, random: seededRandom(1) };
+      const fib = createFib({ ...options, onNextHops: (changes) => told.push(...changes) });
+      fib.track([far]);
+      fib.start();
+      await pass(100);
+      if (type === 'blackhole') fib.learned(prefix('198.51.100.1/32'), 'blackhole');
+      else fib.origins([prefix('198.51.100.0/26')]);
+      await pass(100);
+      expect(await kernel.match(far)).toBe('refused');
+      kernel.addLink({ name: 'eth7' });
+      await pass(500);
+      expect(told).toEqual([[far, 9]]);
+      kernel.foreignDeleteRoute({ ...ours('198.51.100.0/24', near), metric: 9 });
+      await pass(500);
+      expect(told.at(-1)).toEqual([far, undefined]);
+      fib.stop();
+    },
+  );
+
   test('who waits for all next hops to be known goes on when the last of them is known or given up', async () => {
     const resolver = new Resolver({ kernel, clock, protocol: 80, onChange: () => undefined });
     let told = 0;
