@@ -2,7 +2,15 @@
  * --mrt-updates: each message that comes and each change of state, as MRT records (RFC 6396 §4.4) in files of a directory,
  * of which the oldest go. Written behind the speaker's back: what the disk does not take in time is dropped and counted.
  */
-import { createWriteStream, mkdirSync, readdirSync, rmSync, type WriteStream } from 'node:fs';
+import {
+  createWriteStream,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  type WriteStream,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../src/host/log.ts';
 import type { BgpState } from '../src/model/bgp-state.ts';
@@ -24,6 +32,8 @@ const defaultFileOctets = 64 * 1024 * 1024;
 const defaultFiles = 8;
 /** Octets that may wait for the disk. */
 const mostWaiting = 16 * 1024 * 1024;
+/** After an error, so long nothing is tried. */
+const retryMs = 10_000;
 /** "updates.20260102T030405.678Z.mrt": sorts by time. */
 const ours = /^updates\.\d{8}T\d{6}\.\d{3}Z\.mrt$/;
 
@@ -33,6 +43,9 @@ export class MrtLog implements Monitor {
   #octets = 0;
   #dropped = 0;
   #isBroken = false;
+  #triesAgainAt = Number.NEGATIVE_INFINITY;
+  /** Of the file written before, which may not be all on disk yet. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: MrtLogOptions) {
     this.#options = options;
@@ -61,12 +74,15 @@ export class MrtLog implements Monitor {
 
   /** Resolves when all is on disk. */
   stop(): Promise<void> {
-    const last = this.#stream;
+    const stream = this.#stream;
     this.#stream = undefined;
-    return new Promise((resolve) => {
-      if (last === undefined) resolve();
-      else last.end(() => resolve());
+    if (stream === undefined) return this.#last;
+    const ended = new Promise<void>((resolve) => {
+      stream.once('close', resolve);
+      stream.end();
     });
+    this.#last = Promise.all([this.#last, ended]).then(() => {});
+    return this.#last;
   }
 
   #write(record: Uint8Array): void {
@@ -77,28 +93,33 @@ export class MrtLog implements Monitor {
       this.#dropped += 1;
       return;
     }
-    this.#stream.write(record);
+    this.#stream.write(record, (error) => {
+      if (error) this.#dropped += 1;
+      else this.#isBroken = false;
+    });
     this.#octets += record.byteLength;
   }
 
   #open(): WriteStream | undefined {
     const { directory, now } = this.#options;
+    if (now() < this.#triesAgainAt) return undefined;
     const name = `updates.${new Date(now()).toISOString().replaceAll(/[-:]/g, '')}.mrt`;
+    const file = join(directory, name);
     this.#octets = 0;
+    let fd: number;
     try {
       mkdirSync(directory, { recursive: true });
       this.#forgetOldest(name);
+      fd = openSync(file, 'a', 0o600);
     } catch (error) {
       this.#complain(error as Error);
       return undefined;
     }
-    const opened = createWriteStream(join(directory, name), { flags: 'a', mode: 0o600 });
-    opened.on('open', () => {
-      this.#isBroken = false;
-    });
+    const opened = createWriteStream(file, { fd });
     opened.on('error', (error) => {
       this.#complain(error);
       if (this.#stream === opened) this.#stream = undefined;
+      forgetIfEmpty(file);
     });
     return opened;
   }
@@ -114,12 +135,18 @@ export class MrtLog implements Monitor {
 
   /** Once, until it works again. */
   #complain(error: Error): void {
+    this.#triesAgainAt = this.#options.now() + retryMs;
     if (!this.#isBroken)
       this.#options.log.warn(
         `updates are not recorded: ${error.message}; make room, or name another directory with --mrt-updates`,
       );
     this.#isBroken = true;
   }
+}
+
+/** Or files that a full disk left empty would push out those with something in them. */
+function forgetIfEmpty(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false })?.size === 0) rmSync(file, { force: true });
 }
 
 const seconds = (at: number): number => Math.floor(at / 1000);
