@@ -24,6 +24,7 @@ import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import { addCommunity, firstMatch, marked, operate, sessionTypeOf } from './filter.ts';
 import { trieOf } from './import.ts';
+import { Memo } from './memo.ts';
 import { reflected, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
 import { nextHopTold } from './told.ts';
 
@@ -58,10 +59,10 @@ export function compileExport(
   const { families } = settled;
   const denied = trieOf(config.exportDeny);
   const communitiesAt = communityTrie(config.communities ?? []);
-  const withheld = new WeakMap<Path, { readonly why: string | undefined }>();
-  const known: Readonly<Record<Family, WeakMap<Path, Told>>> = {
-    'ipv4-unicast': new WeakMap(),
-    'ipv6-unicast': new WeakMap(),
+  const withheld = new Memo<Path, { readonly why: string | undefined }>();
+  const known: Readonly<Record<Family, Memo<Path, Told>>> = {
+    'ipv4-unicast': new Memo(),
+    'ipv6-unicast': new Memo(),
   };
   const whyWithheld = (path: Path): string | undefined => {
     const cached = withheld.get(path);

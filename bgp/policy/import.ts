@@ -27,6 +27,8 @@ import { blackhole, gracefulShutdown, noExport } from '../rib/communities.ts';
 import type { Path, PathTables } from '../rib/path.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
+import { Memo } from './memo.ts';
+import { nearby } from './near.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
 
 /** Undefined: accepted. Else one clause that says why not. */
@@ -47,7 +49,20 @@ interface Danger {
 }
 
 /** One for all neighbours. */
-export function compileGuard({ importPolicy, connected = [] }: GuardParts): PrefixGuard {
+export function compileGuard(parts: GuardParts): PrefixGuard {
+  const { importPolicy, connected = [] } = parts;
+  const { within, never, blocks = [], services = [], protected: servers = [] } = importPolicy;
+  const spaces = [...within, ...never, ...blocks, ...services, ...servers, ...connected];
+  const isNear = nearby([...spaces, ...unusableRanges.map(([range]) => range)]);
+  const guard = closeGuard(parts);
+  return (prefix, rule) => {
+    if (isNear(prefix)) return guard(prefix, rule);
+    return rule === undefined ? nowhere : undefined;
+  };
+}
+
+/** Of what may lie in one of its spaces. */
+function closeGuard({ importPolicy, connected = [] }: GuardParts): PrefixGuard {
   const within = trieOf(importPolicy.within);
   const never = trieOf(importPolicy.never);
   const blocks = trieOf(importPolicy.blocks ?? []);
@@ -105,16 +120,15 @@ export function compileGuard({ importPolicy, connected = [] }: GuardParts): Pref
   return (prefix, rule) => {
     const place = within.longestMatch(prefix)?.[0];
     const danger = dangerOf(prefix, place);
-    if (rule === undefined)
-      return (
-        danger?.reject ?? (place === undefined ? "not inside any IP pool or node's pod CIDR" : undefined)
-      );
+    if (rule === undefined) return danger?.reject ?? (place === undefined ? nowhere : undefined);
     const met = danger ?? (place === undefined ? strayOf(prefix) : undefined);
     return met === undefined || speaksOf(rule, met.space)
       ? undefined
       : `${met.reject}; ${explain(met.space)}`;
   };
 }
+
+const nowhere = "not inside any IP pool or node's pod CIDR";
 
 /** The closest of these spaces that holds the prefix. */
 function inside(spaces: Trie<true>, prefix: Prefix, why: (space: Prefix) => string): Danger | undefined {
@@ -141,13 +155,13 @@ export function compileImport(
 ): ImportRule {
   const session = sessionTypeOf(peer);
   const judge = judgeOf(config, peer, session);
-  let known = new WeakMap<Path, Result<Path>>();
-  let changed = new WeakMap<Path, Map<FilterRule, Path>>();
+  const known = new Memo<Path, Result<Path>>();
+  const changed = new Memo<Path, Map<FilterRule, Path>>();
   let version = paths.version;
   const forget = (): void => {
     version = paths.version;
-    known = new WeakMap();
-    changed = new WeakMap();
+    known.clear();
+    changed.clear();
   };
   const sound = (path: Path): Result<Path> => {
     if (paths.version !== version) forget();
@@ -163,8 +177,11 @@ export function compileImport(
   const acceptedBy = (rule: FilterRule, path: Path): Path => {
     const isDropped = carriesBlackhole(path);
     if (rule.operations.length === 0 && !isDropped) return path;
-    const byRule = changed.get(path) ?? new Map<FilterRule, Path>();
-    changed.set(path, byRule);
+    let byRule = changed.get(path);
+    if (byRule === undefined) {
+      byRule = new Map();
+      changed.set(path, byRule);
+    }
     const cached = byRule.get(rule);
     if (cached !== undefined) return cached;
     const operated = operate(path.attributes, rule.operations);
