@@ -103,6 +103,8 @@ export interface PeerConfig {
   readonly localAsn: Asn;
   /** Source address of the session; absent: the kernel chooses. */
   readonly localAddress?: Address;
+  /** Where the kernel chooses: our address on the network we share with the neighbour, named as next hop there. */
+  readonly sharedAddress?: Address;
   /** Proposed, in ms, whole seconds: 0, or 3000 and more. */
   readonly holdTimeMs: number;
   /** Own interval, in ms; the smaller of it and a third of the negotiated hold time counts. */

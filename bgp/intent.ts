@@ -86,8 +86,8 @@ function configure(
   const mesh = settings.nodeToNodeMeshEnabled
     ? withSettings(meshSessions(own, others), settings)
     : { peers: [], problems: [] };
-  const { linkNeighbours } = surroundings;
-  const explicit = explicitSessions(peers, { own, around, filters, connected, linkNeighbours });
+  const { linkNeighbours, subnets } = surroundings;
+  const explicit = explicitSessions(peers, { own, around, filters, connected, subnets, linkNeighbours });
   const ends = endsOf(own, explicit.claims, peers, around, settings.nodeToNodeMeshEnabled);
   const config: SpeakerConfig = {
     asn: own.asn,

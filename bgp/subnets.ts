@@ -18,9 +18,11 @@ export function subnetsOf(
     .filter(({ scope, address, length }) => scope === 'global' && length < widthOf(address))
     .map(({ address, length, ifindex }) => ({
       prefix: prefixOf(address, length),
+      address,
       link: names.get(ifindex) ?? '',
     }));
-  const distinct = new Map(subnets.map((subnet) => [`${subnet.prefix} ${subnet.link}`, subnet]));
+  // Of several addresses in one the first that the kernel lists, its primary one, is that of connections.
+  const distinct = new Map(subnets.toReversed().map((subnet) => [`${subnet.prefix} ${subnet.link}`, subnet]));
   return [...distinct.values()].sort(
     (a, b) => comparePrefixes(a.prefix, b.prefix) || (a.link < b.link ? -1 : 1),
   );

@@ -13,7 +13,7 @@ import {
   versionOf,
 } from '../../src/lib/net.ts';
 import type { BgpFilter } from '../../src/model/bgp-filter.ts';
-import type { PeerBfd } from '../../src/model/bgp-peer.ts';
+import type { PeerBfd, SessionOptions } from '../../src/model/bgp-peer.ts';
 import {
   type Claim,
   type Contest,
@@ -45,6 +45,8 @@ export interface ExplicitRequest {
   readonly filters: ReadonlyMap<string, BgpFilter>;
   /** Subnets of this node's own interfaces. */
   readonly connected: readonly Prefix[];
+  /** The same with our addresses there, ignored ones included. */
+  readonly subnets: readonly { readonly prefix: Prefix; readonly address: Address }[];
   readonly linkNeighbours: LinkNeighbours;
 }
 
@@ -120,9 +122,21 @@ function configOf(
     }),
     ...(claim.peerAsn === undefined ? { peerAsns: [] } : {}),
     ...(localAddress === undefined ? {} : { localAddress }),
+    ...sharedWith(address, options, request),
     ...(bfd === undefined ? {} : { bfd }),
     ...waiting,
   };
+}
+
+/** Where the kernel chooses the source: what it will be, if the neighbour is on a network of ours. */
+function sharedWith(
+  remote: Address,
+  { sourceAddress }: SessionOptions,
+  { subnets }: ExplicitRequest,
+): Pick<PeerConfig, 'sharedAddress'> {
+  if (sourceAddress !== 'None') return {};
+  const sharedAddress = subnets.find(({ prefix }) => containsAddress(prefix, remote))?.address;
+  return sharedAddress === undefined ? {} : { sharedAddress };
 }
 
 function describeSession(claim: Claim, { address, port, key }: Place): string {
@@ -178,11 +192,8 @@ const dynamicOf = (
   limit,
 });
 
-function rangeTemplate(
-  claim: Claim,
-  { range }: Range,
-  { own, connected }: ExplicitRequest,
-): DynamicPeers['template'] {
+function rangeTemplate(claim: Claim, { range }: Range, request: ExplicitRequest): DynamicPeers['template'] {
+  const { own, connected } = request;
   const { peer, localAsn, peerAsn, options } = claim;
   const origin = originOf(claim);
   const remote = networkOf(range);
@@ -195,6 +206,7 @@ function rangeTemplate(
     resource: peer.meta.name,
     ...templateOf(own, { origin, localAsn, ...(peerAsn === undefined ? {} : { peerAsn }), options, remote }),
     ...(isClient(own, claim, undefined) ? { isClient: true } : {}),
+    ...sharedWith(remote, options, request),
     ...(bfd === undefined ? {} : { bfd }),
   };
 }

@@ -5,6 +5,8 @@ import type { LinkNeighbours } from './explicit.ts';
 /** A network that one of the node's own interfaces is in. */
 export interface Subnet {
   readonly prefix: Prefix;
+  /** The interface's own one there. */
+  readonly address: Address;
   /** Name of the interface. */
   readonly link: string;
 }

@@ -42,15 +42,23 @@ const canTell = (nextHop: Address, family: Family, towards: Towards): boolean =>
   scopeOf(nextHop) === undefined &&
   ((family === 'ipv4-unicast') === isIpv4(nextHop) || (!isIpv4(nextHop) && allows6(family, towards)));
 
+function ownAddresses(
+  { ownAddress }: SpeakerConfig,
+  { sharedAddress }: PeerConfig,
+): SpeakerConfig['ownAddress'] {
+  if (sharedAddress === undefined) return ownAddress;
+  return { ...ownAddress, ...(isIpv4(sharedAddress) ? { ipv4: sharedAddress } : { ipv6: sharedAddress }) };
+}
+
 /**
- * Our own address for this family. Over one link without addresses (unnumbered) it is our link-local one there, beside the
+ * Our own address for this family: on the network we share with the neighbour if the session is from there, else the node's. Over one link without addresses (unnumbered) it is our link-local one there, beside the
  * global one if we have it and the prefix is IPv6 (RFC 2545 §3); an IPv4 prefix has an IPv6 one there, and wherever we have
  * no IPv4 address, if that was agreed (RFC 8950 §4).
  */
 function ownTowards(family: Family, towards: Towards): Told | undefined {
   const { config, peer } = towards;
-  const { ipv4, ipv6 } = config.ownAddress;
   const { localAddress } = peer;
+  const { ipv4, ipv6 } = ownAddresses(config, peer);
   const onLink = localAddress !== undefined && !isIpv4(localAddress) && scopeOf(localAddress) !== undefined;
   const linkLocal = onLink ? localAddress : undefined;
   if (family === 'ipv6-unicast') {

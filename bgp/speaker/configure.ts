@@ -139,14 +139,18 @@ const importPeerParts = (peer: PeerConfig) => {
   const { filters, allowedOwnAs, enforceFirstAs, gracefulShutdown, isClient } = peer;
   return [filters?.importV4, filters?.importV6, allowedOwnAs, enforceFirstAs, gracefulShutdown, isClient];
 };
-const exportPeerParts = ({ filters, nextHopMode, gracefulShutdown, privateAs, isClient }: PeerConfig) => [
-  filters?.exportV4,
-  filters?.exportV6,
-  nextHopMode,
-  gracefulShutdown,
-  privateAs,
-  isClient,
-];
+const exportPeerParts = (peer: PeerConfig) => {
+  const { filters, nextHopMode, sharedAddress, gracefulShutdown, privateAs, isClient } = peer;
+  return [
+    filters?.exportV4,
+    filters?.exportV6,
+    nextHopMode,
+    sharedAddress,
+    gracefulShutdown,
+    privateAs,
+    isClient,
+  ];
+};
 
 /** For the sessions that stay: the rules they were born with give way to those of today. */
 function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig): void {

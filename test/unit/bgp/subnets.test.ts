@@ -51,6 +51,8 @@ test('host addresses and those of link or host scope are no subnet, and two addr
     '172.30.0.0/24 eth0',
     'fd00:30::/64 eth0',
   ]);
+  // The first the kernel lists is the primary one.
+  expect(subnets.map((subnet) => subnet.address)).toEqual([address('172.30.0.12'), address('fd00:30::1')]);
 });
 
 test('the subnets are told at once and after each change of addresses, a burst of changes once', async () => {

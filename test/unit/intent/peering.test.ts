@@ -467,8 +467,19 @@ describe('what a BGPPeer says of the session', () => {
     expect(session({ bfd })?.bfd).toEqual(bfd);
     const ifConnected = { bfd: { ...bfd, ifConnected: true } };
     expect(session(ifConnected)?.bfd).toBeUndefined();
-    const subnets = [{ prefix: prefix('192.0.2.0/24'), link: 'eth0' }];
+    const subnets = [{ prefix: prefix('192.0.2.0/24'), address: address('192.0.2.9'), link: 'eth0' }];
     expect(session(ifConnected, { ...nothingAround, subnets })?.bfd).toEqual(bfd);
+  });
+
+  test('where the kernel chooses the source, our address on the network shared with the neighbour goes with the session', () => {
+    const subnets = [
+      { prefix: prefix('192.0.2.0/24'), address: address('192.0.2.9'), link: 'eth0' },
+      { prefix: prefix('198.51.100.0/24'), address: address('198.51.100.9'), link: 'eth1' },
+    ];
+    const around = { ...nothingAround, subnets };
+    expect(session({ sourceAddress: 'None' }, around)?.sharedAddress).toBe(address('192.0.2.9'));
+    expect(session({ sourceAddress: 'None' })?.sharedAddress).toBeUndefined();
+    expect(session({}, around)?.sharedAddress).toBeUndefined();
   });
 });
 
@@ -529,9 +540,9 @@ describe('what BGPConfiguration says of a node', () => {
 
   test('ignoredInterfaces are not the node’s own networks', () => {
     const subnets = [
-      { prefix: prefix('10.0.0.0/24'), link: 'eth0' },
-      { prefix: prefix('172.17.0.0/16'), link: 'docker0' },
-      { prefix: prefix('172.18.0.0/16'), link: 'br-1' },
+      { prefix: prefix('10.0.0.0/24'), address: address('10.0.0.1'), link: 'eth0' },
+      { prefix: prefix('172.17.0.0/16'), address: address('172.17.0.1'), link: 'docker0' },
+      { prefix: prefix('172.18.0.0/16'), address: address('172.18.0.1'), link: 'br-1' },
     ];
     const connected = (ignoredInterfaces: string[]) =>
       configOf([one, bgpConfiguration({ more: { ignoredInterfaces } })], 'node1', {

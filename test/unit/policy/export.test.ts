@@ -111,6 +111,17 @@ describe('RFC 4271 §5.1.3 2: the next hop towards eBGP', () => {
     const two = configOf({ connected: [prefix('192.0.2.0/28'), prefix('192.0.2.128/25')] });
     expect(nextHopTold(tor, byIbgp({ nextHop: v4('192.0.2.200') }), { config: two })).toBe(v4('192.0.2.100'));
   });
+  test('is our address on the network shared with the neighbour, not that of the node, where the session is from there', () => {
+    const near = peerOf({ sharedAddress: address('192.0.2.77') });
+    const onLoopback = configOf({
+      ownAddress: { ipv4: v4('10.0.0.11') },
+      connected: [prefix('192.0.2.0/24')],
+    });
+    const ours = routeOf({ key: 'local', type: 'local' }, { nextHop: v4('10.0.0.11') });
+    expect(nextHopTold(near, ours, { config: onLoopback })).toBe(v4('192.0.2.77'));
+    expect(nextHopTold(tor, ours, { config: onLoopback })).toBe(v4('10.0.0.11'));
+    expect(nextHopTold(near, ours, { where: at6 })).not.toBe(v4('192.0.2.77'));
+  });
   test('is kept for IPv6 over an IPv4 session where both families of our address share the link', () => {
     const path = byIbgp({ nextHop: address('2001:db8::13') });
     expect(nextHopTold(tor, path, { config: onLan, where: at6 })).toBe(address('2001:db8::13'));
