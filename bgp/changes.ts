@@ -22,8 +22,15 @@ export function configChanges(
     ...(Object.keys(words) as (keyof typeof words)[])
       .filter((field) => !sameData(before[field], after[field]))
       .map((field) => words[field]),
+    ...(before.drain === after.drain ? [] : [drained[after.drain ?? 'no']]),
   ];
 }
+
+const drained = {
+  shutdown: 'this node is being drained: what we announce carries GRACEFUL_SHUTDOWN',
+  withdrawn: 'this node is drained: nothing is announced any more',
+  no: 'this node is drained no longer: everything is announced again',
+} as const;
 
 const words = {
   asn: 'our AS number',
@@ -37,7 +44,6 @@ const words = {
   clusterId: 'our cluster id',
   decision: 'how the best path is chosen',
   requirePolicy: 'whether eBGP needs filters',
-  drain: 'whether this node is drained',
   dynamic: 'who may dial us from a range',
 } as const satisfies Partial<Record<keyof SpeakerConfig, string>>;
 

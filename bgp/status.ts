@@ -4,9 +4,9 @@
  */
 import type { Answer, Endpoints } from '../src/host/socket.ts';
 import type { OwnedRoutesStatus } from '../src/kernel/owned-routes.ts';
-import { formatIpv4, type Millis } from '../src/lib/net.ts';
-import type { Problem } from '../src/model/problem.ts';
-import type { BgpStatus, PeerStatus, ServicesStatus } from '../src/model/status.ts';
+import { formatIpv4, formatPrefix, type Millis } from '../src/lib/net.ts';
+import { formatProblem, type Problem } from '../src/model/problem.ts';
+import type { BgpStatus, PeerDetail, PeerStatus, ServicesStatus } from '../src/model/status.ts';
 import type { Account } from './accounts.ts';
 import type { BfdView } from './bfd/problems.ts';
 import type { Drops } from './drops.ts';
@@ -124,12 +124,28 @@ function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
   });
   const asked = query.get('name');
   if (asked === null) return { status: 200, body: details };
-  const found = details.find(({ name, resource, address, port }) =>
-    [name, resource, address, `${address} ${port}`].includes(asked),
+  const named = details.filter(({ name, address, port }) =>
+    [name, address, `${address} ${port}`].includes(asked),
   );
-  if (found !== undefined) return { status: 200, body: found };
+  const found = named.length > 0 ? named : details.filter(({ resource }) => resource === asked);
+  const [only, second] = found;
+  if (only !== undefined && second === undefined) return { status: 200, body: only };
+  return { status: 404, body: { error: whyNoneOf(sources, asked, only === undefined ? details : found) } };
+}
+
+/** @param details  those there are; several that have this name, if there are */
+function whyNoneOf(sources: StatusSources, asked: string, details: readonly PeerDetail[]): string {
   const known = details.map((detail) => `${detail.name} (${detail.address})`).join(', ') || 'none';
-  return { status: 404, body: { error: `There is no neighbour "${asked}". There is: ${known}.` } };
+  if (details.some(({ name, resource, address }) => [name, resource, address].includes(asked)))
+    return `"${asked}" is more than one neighbour: ${known}. Ask for one of them.`;
+  const range = sources.speaker.life.config?.dynamic?.find(({ key }) => key === asked);
+  if (range !== undefined) {
+    const who = range.peerAsns.length === 0 ? 'any AS but ours' : `AS ${range.peerAsns.join(' or ')}`;
+    return `BGPPeer/${asked} takes whoever dials from ${formatPrefix(range.range)} (${who}, at most ${range.limit}), and nobody is there now. Let the router dial this node.`;
+  }
+  const problem = sources.problems().find(({ where }) => where.split(' ')[0] === `BGPPeer/${asked}`);
+  const more = problem === undefined ? '' : ` ${formatProblem(problem)}`;
+  return `There is no neighbour "${asked}". There is: ${known}.${more}`;
 }
 
 /** The RIB as it is, prefix by prefix: what changes meanwhile may be in it as it was or as it is. */

@@ -2,6 +2,7 @@
  * BMP messages (RFC 7854, and the Loc-RIB of RFC 9069): what a router tells a monitoring station. Pure, and write only.
  */
 import { Writer } from '../../src/lib/bytes.ts';
+import { utf8 } from '../../src/lib/hash.ts';
 import { type Address, type Asn, type Ipv4, isIpv4, unscoped } from '../../src/lib/net.ts';
 import { unreachable } from '../../src/lib/result.ts';
 
@@ -31,7 +32,7 @@ function message(type: MessageType, body: Uint8Array): Uint8Array<ArrayBuffer> {
     .done();
 }
 
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text).subarray(0, 0xffff);
+const textBytes = (text: string): Uint8Array => Uint8Array.from(utf8(text)).subarray(0, 0xffff);
 
 function tlv(writer: Writer, type: number, value: Uint8Array): Writer {
   return writer.u16(type).u16(value.byteLength).bytes(value);
@@ -39,11 +40,11 @@ function tlv(writer: Writer, type: number, value: Uint8Array): Writer {
 
 /** RFC 7854 §4.3: the first thing said. */
 export const initiation = (sysName: string, sysDescr: string): Uint8Array =>
-  message('initiation', tlv(tlv(new Writer(), 1, utf8(sysDescr)), 2, utf8(sysName)).done());
+  message('initiation', tlv(tlv(new Writer(), 1, textBytes(sysDescr)), 2, textBytes(sysName)).done());
 
 /** RFC 7854 §4.5: the last thing said; reason 0, administratively closed. */
 export const termination = (why: string): Uint8Array =>
-  message('termination', tlv(tlv(new Writer(), 1, Uint8Array.of(0, 0)), 0, utf8(why)).done());
+  message('termination', tlv(tlv(new Writer(), 1, Uint8Array.of(0, 0)), 0, textBytes(why)).done());
 
 /** One session, or the Loc-RIB, as BMP names it. */
 export interface Monitored {

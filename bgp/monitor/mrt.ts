@@ -5,6 +5,7 @@
  * the wall clock.
  */
 import { Writer } from '../../src/lib/bytes.ts';
+import { utf8 } from '../../src/lib/hash.ts';
 import { type Address, type Asn, type Ipv4, isIpv4, type Prefix, unscoped } from '../../src/lib/net.ts';
 import type { BgpState } from '../../src/model/bgp-state.ts';
 import { encodePrefix } from '../wire/family.ts';
@@ -45,7 +46,7 @@ export interface IndexedPeer {
   readonly asn: Asn;
 }
 
-const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text).subarray(0, 0xffff);
+const textBytes = (text: string): Uint8Array => Uint8Array.from(utf8(text)).subarray(0, 0xffff);
 
 const writeAddress = (writer: Writer, address: Address): Writer =>
   isIpv4(address) ? writer.ipv4(address) : writer.ipv6(unscoped(address));

@@ -23,7 +23,7 @@ const hex = (words: Iterable<number>): string =>
   [...words].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 
 /** A lone surrogate is written as U+FFFD, as every encoder does. */
-function utf8(text: string): number[] {
+export function utf8(text: string): number[] {
   const bytes: number[] = [];
   for (const character of text.toWellFormed()) {
     const code = character.codePointAt(0) ?? 0;
