@@ -136,7 +136,11 @@ test('a peer that is passive is not dialled, and one that is active takes no con
   await rack.node(1).peer('172.30.0.70', isUp, soon);
   const passive = await rack.ground.exec('node1', 'ss -Htn state established sport = :179 dst 172.30.0.70');
   expect(passive.trim()).not.toBe('');
+  const { since } = await rack.node(1).peer('172.30.0.70', isUp, soon);
   rack.put(bgpPeer('bird', '172.30.0.70', 65000, { node: 'node1', connectMode: 'Active' }));
+  await logs(/connect passive → active/);
+  expect((await rack.node(1).peer('172.30.0.70', isUp, soon)).since).toBe(since);
+  await bird.ask('restart all');
   await eventually(
     async () => {
       const active = await rack.ground.exec(

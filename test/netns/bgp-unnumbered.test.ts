@@ -94,13 +94,27 @@ describe('beside FRR and BIRD', () => {
   });
   afterAll(() => rack.close());
 
-  test('before anybody is seen there is a problem that says so, and no peer', async () => {
+  test('before anybody is seen there is a problem that says so, and a neighbour that is down for it; the node is not ready', async () => {
     await eventually(
       async () => {
         const { problems, peers } = await rack.node(1).status();
         expect(problems.map(({ where }) => where)).toEqual(['BGPPeer/spine spec.interface']);
-        expect(peers).toEqual([]);
+        expect(peers).toMatchObject([
+          {
+            address: 'eth1',
+            resource: 'spine',
+            state: 'Idle',
+            lastError: 'no router has been seen on eth1 yet',
+          },
+        ]);
       },
+      { within: soon },
+    );
+    await eventually(
+      async () =>
+        expect(await rack.node(1).probe('/readyz')).toContain(
+          'the session with eth1 of BGPPeer/spine is not up',
+        ),
       { within: soon },
     );
   });
