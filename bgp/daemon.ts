@@ -376,7 +376,8 @@ function report(
   observers: Observers,
 ): void {
   sources.drops.look();
-  observers.kernel.look(Date.now(), fib?.status().problems ?? []);
+  const kernel = fib?.status();
+  observers.kernel.look(Date.now(), kernel?.problems ?? [], kernel?.overturned ?? 0);
   if (reporter === undefined || !inSync()) return;
   const status = bgpStatus(sources);
   const forwards = (prefix: Prefix): boolean => fib?.forwards(prefix) ?? false;

@@ -1,4 +1,7 @@
-/** What the kernel refuses, or others have put in our place, for the journal: when it begins and when it is over. Pure. */
+/**
+ * What the kernel refuses, or others have put in our place, for the journal: when it begins and when it is over; and what
+ * others took away or changed. Pure.
+ */
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { Journal } from './journal.ts';
 
@@ -6,14 +9,24 @@ import type { Journal } from './journal.ts';
 const most = 100;
 
 export interface KernelWatch {
-  /** To be called every few seconds. @param at  the wall clock, in ms */
-  look(at: number, problems: readonly Problem[]): void;
+  /**
+   * To be called every few seconds.
+   * @param at  the wall clock, in ms
+   * @param overturned  routes found changed or gone since the start
+   */
+  look(at: number, problems: readonly Problem[], overturned: number): void;
 }
 
 export function watchKernel(journal: Journal): KernelWatch {
   let known = new Map<string, string>();
+  let seen = 0;
   return {
-    look: (at, problems) => {
+    look: (at, problems, overturned) => {
+      if (overturned > seen) {
+        const what = `${overturned - seen} of our routes were changed or gone, and are written again`;
+        journal.add(at, { kind: 'kernel', who: 'kernel', what, why: 'by somebody else, or with their link' });
+      }
+      seen = overturned;
       const now = new Map(problems.slice(0, most).map((one) => [formatProblem(one), one.where]));
       for (const [why, where] of now)
         if (!known.has(why))

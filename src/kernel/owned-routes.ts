@@ -30,6 +30,8 @@ export interface OwnedRoutesStatus {
   readonly pending: number;
   /** Left by an earlier life and kept until `sweep`. */
   readonly stale: number;
+  /** So often since the start a route of ours was found changed or gone, by somebody else's hand or with its link. */
+  readonly overturned: number;
   readonly problems: readonly Problem[];
 }
 
@@ -88,6 +90,7 @@ export class OwnedRoutes {
   #mustDump = true;
   /** How long the last dump took. */
   #dumpMs = 0;
+  #overturned = 0;
   /** The kernel could not be asked or told at all. */
   #trouble: Problem | undefined;
   /** Rounds in a row that failed, and when what failed is tried again. */
@@ -157,6 +160,7 @@ export class OwnedRoutes {
       installed: this.#delta.actualCount,
       pending: this.#due,
       stale: this.#stale?.size ?? 0,
+      overturned: this.#overturned,
       problems: [...(this.#trouble === undefined ? [] : [this.#trouble]), ...this.#failed.values()],
     };
   }
@@ -260,6 +264,8 @@ export class OwnedRoutes {
     for (const route of found) {
       const key = this.#keyOf(route);
       there.add(key);
+      const believed = this.#delta.actual(key);
+      if (believed !== undefined && !sameRoute(believed, route)) this.#overturned += 1;
       this.#delta.observeOne(key, route);
       if (this.#keepStale && this.#delta.desired(key) === undefined) orphans.add(key);
       done += 1;
@@ -269,6 +275,7 @@ export class OwnedRoutes {
     if (this.#delta.actualCount === there.size) return;
     const gone: Key[] = [];
     for (const [key] of this.#delta.actualEntries()) if (!there.has(key)) gone.push(key);
+    this.#overturned += gone.length;
     for (const key of gone) {
       this.#delta.observeOne(key, undefined);
       done += 1;

@@ -84,7 +84,7 @@ describe('routes', () => {
       'fd00:1::/64 unreachable',
       'fd00:2::/64 unicast fd00:30::11%2',
     ]);
-    expect(fib.status()).toEqual({ installed: 5, pending: 0, stale: 0, problems: [] });
+    expect(fib.status()).toEqual({ installed: 5, pending: 0, stale: 0, overturned: 0, problems: [] });
   });
 
   test('a prefix without a reachable next hop is not installed until there is one, and leaves with it', async () => {
@@ -138,7 +138,7 @@ describe('a second life', () => {
     expect(written.map(({ kind, route }) => `${kind} ${formatPrefix(route.dst)}`)).toEqual([
       'delete 10.4.0.0/24',
     ]);
-    expect(fib.status()).toEqual({ installed: 2, pending: 0, stale: 0, problems: [] });
+    expect(fib.status()).toEqual({ installed: 2, pending: 0, stale: 0, overturned: 0, problems: [] });
   });
 
   test('after stop nothing is written, asked or left to run', async () => {
