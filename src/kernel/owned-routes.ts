@@ -264,9 +264,7 @@ export class OwnedRoutes {
     for (const route of found) {
       const key = this.#keyOf(route);
       there.add(key);
-      const believed = this.#delta.actual(key);
-      if (believed !== undefined && !sameRoute(believed, route)) this.#overturned += 1;
-      this.#delta.observeOne(key, route);
+      this.#observe(key, route);
       if (this.#keepStale && this.#delta.desired(key) === undefined) orphans.add(key);
       done += 1;
       if (done % compareSlice === 0) await setImmediate();
@@ -275,12 +273,17 @@ export class OwnedRoutes {
     if (this.#delta.actualCount === there.size) return;
     const gone: Key[] = [];
     for (const [key] of this.#delta.actualEntries()) if (!there.has(key)) gone.push(key);
-    this.#overturned += gone.length;
     for (const key of gone) {
-      this.#delta.observeOne(key, undefined);
+      this.#observe(key, undefined);
       done += 1;
       if (done % compareSlice === 0) await setImmediate();
     }
+  }
+
+  #observe(key: Key, found: Route | undefined): void {
+    const believed = this.#delta.actual(key);
+    if (believed !== undefined && (found === undefined || !sameRoute(believed, found))) this.#overturned += 1;
+    this.#delta.observeOne(key, found);
   }
 
   /** What was stale and has been asked for since, or is no longer there, is not. */
