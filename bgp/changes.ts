@@ -1,6 +1,7 @@
 /** What differs between two configurations, in words, for the journal. Pure. */
-import { formatAddress, formatPrefix, type Prefix } from '../src/lib/net.ts';
+import { formatPrefix, type Prefix } from '../src/lib/net.ts';
 import type { PeerConfig, SpeakerConfig } from './config.ts';
+import { whereOf } from './speaker/report.ts';
 import { sameData } from './speaker/same.ts';
 
 /** Of each kind of thing, so many are named. */
@@ -49,8 +50,8 @@ const words = {
 
 function peerChanges(before: readonly PeerConfig[], after: readonly PeerConfig[]): readonly string[] {
   const [old, now] = [byKey(before), byKey(after)];
-  const nameOf = ({ address, resource }: PeerConfig): string =>
-    resource === undefined ? formatAddress(address) : `${formatAddress(address)} (${resource})`;
+  const nameOf = (peer: PeerConfig): string =>
+    peer.resource === undefined ? whereOf(peer) : `${whereOf(peer)} (${peer.resource})`;
   const added = after.filter(({ key }) => !old.has(key)).map(nameOf);
   const removed = before.filter(({ key }) => !now.has(key)).map(nameOf);
   const changed = after.flatMap((peer) => {

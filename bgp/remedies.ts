@@ -1,7 +1,7 @@
 /** What to do about a session that is down: a sentence for each reason. Pure. */
-import { formatAddress } from '../src/lib/net.ts';
 import type { PeerConfig } from './config.ts';
 import type { DownReason } from './session/event.ts';
+import { whereOf as where } from './speaker/report.ts';
 
 export interface Ailment {
   readonly config: PeerConfig;
@@ -16,10 +16,14 @@ type Advice = (config: PeerConfig) => string;
 /** The object that asks for the session. */
 const source = ({ origin, resource }: PeerConfig): string =>
   origin === 'node-to-node mesh' ? 'BGPConfiguration/default' : `BGPPeer/${resource ?? '?'}`;
-const where = ({ address }: PeerConfig): string => formatAddress(address);
 
 /** By what stands in the reason; the first that does counts. */
 const byWords: readonly (readonly [words: RegExp, Advice])[] = [
+  [
+    /no router has been seen on/,
+    () =>
+      'See that the link is up at both ends and has IPv6, and that the router sends router advertisements there or dials us.',
+  ],
   [
     /Secret/,
     (peer) =>

@@ -1,8 +1,7 @@
 /** POST /reset of the Unix socket: somebody asks for a session to be made anew, or for its routes to be told again. */
 import type { Answer } from '../src/host/socket.ts';
-import { formatAddress } from '../src/lib/net.ts';
 import type { SpeakerEvent } from './speaker/event.ts';
-import { findNeighbour } from './speaker/report.ts';
+import { findNeighbour, whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 
 type How = Extract<SpeakerEvent, { readonly kind: 'reset' }>['how'];
@@ -40,7 +39,7 @@ export function resetAnswer({ speaker, post, note }: ResetDoors, query: URLSearc
       body: { error: `${blocked.config.name} cannot be reset: ${blocked.config.blocked}.` },
     };
   for (const { config } of found) {
-    note(config.name, `${chosen.words}, as ${by} asked`, formatAddress(config.address));
+    note(config.name, `${chosen.words}, as ${by} asked`, whereOf(config));
     post({ kind: 'reset', peer: config.key, how: chosen.how, why: `${by} asked for it` });
   }
   return { status: 200, body: { reset: found.map(({ config }) => config.name), how: chosen.words } };

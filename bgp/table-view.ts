@@ -7,7 +7,6 @@ import {
   type Address,
   contains,
   containsAddress,
-  formatAddress,
   isIpv4,
   lengthOf,
   type Prefix,
@@ -17,7 +16,7 @@ import {
 } from '../src/lib/net.ts';
 import type { RibLine, RouteStatus } from '../src/model/status.ts';
 import type { Neighbour } from './speaker/neighbour.ts';
-import { describe, findNeighbour, standing } from './speaker/report.ts';
+import { describe, findNeighbour, standing, whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 
 /** A prefix and what is told of it; undefined where only the time that passes counts. */
@@ -81,9 +80,7 @@ function viewOf(speaker: Speaker, query: URLSearchParams): View | Answer {
 }
 
 function noSuch({ neighbours }: Speaker, name: string): Answer {
-  const known = [...neighbours.values()].map(
-    ({ config }) => `${config.name} (${formatAddress(config.address)})`,
-  );
+  const known = [...neighbours.values()].map(({ config }) => `${config.name} (${whereOf(config)})`);
   return refusal(404, `There is no neighbour "${name}". There is: ${known.join(', ') || 'none'}.`);
 }
 

@@ -92,6 +92,8 @@ export class Transport {
   /** Addresses of those from ranges, by peer. */
   readonly #guests = new Map<string, Address>();
   #peers: ReadonlyMap<string, PeerConfig> = new Map();
+  /** Of each of them. */
+  #guards: ReadonlyMap<string, Guard> = new Map();
   #listening = '';
   #isPressed = false;
 
@@ -108,13 +110,16 @@ export class Transport {
       return guard === undefined ? [] : [{ peer, guard }];
     });
     this.#peers = new Map(guarded.map(({ peer }) => [peer.key, peer]));
+    this.#guards = new Map(guarded.map(({ peer, guard }) => [peer.key, guard]));
+    // Of several at one address, on other ports, one is who dials us from there: rather one with a password.
+    const accepted = guarded.toSorted((a, b) => Number(isSigned(a.guard)) - Number(isSigned(b.guard)));
     const isKnown = (key: string): boolean =>
       this.#peers.has(key) || this.#arriving.has(nameOf(key, 'incoming'));
     this.#accounts.keep(isKnown);
     for (const key of this.#rejected.keys()) if (!isKnown(key)) this.#rejected.delete(key);
     this.#sockets.setNeighbours({
-      keys: new Map(guarded.map(({ peer }) => [peer.address, peer.key])),
-      guards: new Map(guarded.map(({ peer, guard }) => [peer.address, guard])),
+      keys: new Map(accepted.map(({ peer }) => [peer.address, peer.key])),
+      guards: new Map(accepted.map(({ peer, guard }) => [peer.address, guard])),
       barred: new Set(peers.map(({ address }) => address)),
       ranges: dynamic.flatMap(({ key, range, limit, template }) => {
         const guard = guardOf(template, keyOf);
@@ -152,7 +157,8 @@ export class Transport {
       accepted.isOpen = false;
     }
     this.#heard.set(nameOf(key, 'outgoing'), this.#open(key, 'outgoing'));
-    this.#sockets.connect(key, peer);
+    const guard = this.#guards.get(key);
+    this.#sockets.connect(key, guard === undefined ? peer : { ...peer, guard });
   }
 
   /** What does not fit the socket waits in memory; see `wantWrite` for the way not to let it grow. */
@@ -416,6 +422,8 @@ function guardOf(
     ...(ttlSecurity === undefined ? {} : { hops: ttlSecurity }),
   };
 }
+
+const isSigned = ({ signature }: Guard): boolean => signature !== undefined;
 
 const sides: readonly Side[] = ['outgoing', 'incoming'];
 

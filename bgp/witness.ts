@@ -16,6 +16,7 @@ import type { Side } from './session/event.ts';
 import { bgpStateOf } from './session/peer.ts';
 import type { SpeakerEffect, SpeakerEvent } from './speaker/event.ts';
 import type { Neighbour } from './speaker/neighbour.ts';
+import { whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 import type { Ends } from './transport/link.ts';
 import { encodeMessage, openingContext } from './wire/codec.ts';
@@ -146,8 +147,8 @@ export class Witness {
     }
     const seen = isSame ? before?.seen : this.#seenOf(peer, neighbour);
     const { config } = neighbour;
-    const { name, address } = config;
-    const next = { config, name, address: formatAddress(address), state: bgpStateOf(neighbour.peer), seen };
+    const { name } = config;
+    const next = { config, name, address: whereOf(config), state: bgpStateOf(neighbour.peer), seen };
     this.#known.set(peer, next);
     this.#moved(neighbour, before?.state ?? 'Idle', next, !isSame);
     if (seen !== undefined && !isSame)

@@ -48,13 +48,19 @@ const soft: Readonly<Record<Exclude<How, 'hard'>, (turn: Turn, session: Session)
   },
 };
 
-/** It may come before the peer it is of, and outlives a session that is made anew: strict ones wait for it. */
+/**
+ * It may come before the peer it is of, and outlives a session that is made anew: strict ones wait for it. That BFD with
+ * somebody who is no neighbour has been taken away is all there is to know of him.
+ */
 export function hearBfd(turn: Turn, key: string, state: BfdState, why: string): void {
   const { bfd, neighbours } = turn.speaker;
   if (bfd.get(key) === state) return;
   bfd.set(key, state);
   const neighbour = neighbours.get(key);
-  if (neighbour === undefined) return;
+  if (neighbour === undefined) {
+    if (state === 'adminDown') bfd.delete(key);
+    return;
+  }
   log(turn, state === 'down' ? 'warn' : 'info', `BFD is ${state}: ${why}`, neighbour.config);
   turn.shown.add(key);
   drive(turn, key, { kind: 'Bfd', state });

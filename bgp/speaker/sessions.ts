@@ -170,18 +170,23 @@ function withPeerAsn(turn: Turn, peer: PeerConfig, { peerAsn }: Negotiated): Pee
 function sessionDown(turn: Turn, peer: PeerConfig, reason: DownReason): void {
   const session = turn.speaker.neighbours.get(peer.key)?.session;
   amend(turn, peer.key, { session: undefined });
-  noteError(turn, peer, reason, 'session is down');
+  noteError(turn, peer, reason, wentDown);
   if (session === undefined) return;
   session.adjRibOut.close();
   turn.speaker.jobs.add(session.adjRibOut);
   keep(turn, session, reason);
 }
 
+const wentDown = 'session is down';
+
 function noteError(turn: Turn, peer: PeerConfig, reason: DownReason, what: string): void {
   const lastError = describeDown(reason);
+  // A neighbour that is away is tried again every few seconds, and there may be hundreds: that it still is is no news.
+  const isNews = what === wentDown || turn.speaker.neighbours.get(peer.key)?.lastError !== lastError;
   amend(turn, peer.key, { lastError, lastDown: reason });
   turn.shown.add(peer.key);
-  log(turn, reason.kind === 'stopped' ? 'info' : 'warn', `${what}: ${lastError}`, peer);
+  const level = reason.kind === 'stopped' ? 'info' : 'warn';
+  log(turn, isNews ? level : 'debug', `${what}: ${lastError}`, peer);
 }
 
 function deliver(turn: Turn, key: string, message: Message): void {

@@ -87,7 +87,10 @@ export function startListener(options: ListenerOptions): Listener {
   function attempt(): void {
     const made = createServer({ noDelay: true }, options.onConnection);
     server = made;
-    made.on('error', (error) => failed(errnoOf(error)));
+    made.on('error', (error) => {
+      // One that listens goes on: what failed is a single connection, which the neighbour will try again.
+      if (!made.listening) failed(errnoOf(error));
+    });
     try {
       fd = boundSocket(address, port);
     } catch (error) {

@@ -78,6 +78,8 @@ export interface Target {
   readonly localAddress?: Address;
   /** Name of the link of a link-local address. */
   readonly interface?: string;
+  /** Of this connection; absent: that of the address. */
+  readonly guard?: Guard;
 }
 
 /** Whoever dials from inside is accepted, under a key of its own (`guestKey`). */
@@ -182,7 +184,7 @@ export class Sockets {
   connect(key: string, target: Target): void {
     this.close(key, 'outgoing', false);
     const { address, port, localAddress, interface: link } = target;
-    const guard = this.#guards.get(address);
+    const guard = target.guard ?? this.#guards.get(address);
     const socket = dialTcp({
       address,
       port,

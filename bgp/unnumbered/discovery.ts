@@ -10,7 +10,15 @@ import type { Logger } from '../../src/host/log.ts';
 import { type RouterHears, type RouterSocket, routerSocket } from '../../src/kernel/advertise.ts';
 import type { Kernel, Link, LinkAddress } from '../../src/kernel/kernel.ts';
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
-import { formatAddress, type Ipv6, isIpv4, isLinkLocal6, millis, scoped } from '../../src/lib/net.ts';
+import {
+  formatAddress,
+  type Ipv6,
+  isIpv4,
+  isLinkLocal6,
+  type Millis,
+  millis,
+  scoped,
+} from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { type Heard, hear } from './heard.ts';
 
@@ -60,6 +68,8 @@ const everyMs = 10_000;
 /** So often at first, while nobody was heard on some link, and so many times. */
 const eagerMs = 1_000;
 const eagerTimes = 10;
+/** Between two answers on one link. */
+const leastMs = 1_000;
 
 export const createDiscovery = (options: DiscoveryOptions): Discovery => new Searching(options);
 
@@ -74,6 +84,11 @@ class Searching implements Discovery {
   #cancel: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
   #eager = 0;
+  /** When a question was answered last, by the link's number. */
+  readonly #answered = new Map<number, Millis>();
+  #isAnswerDue = false;
+  #isLooking = false;
+  #isLookDue = false;
   #isStopped = false;
 
   constructor(options: DiscoveryOptions) {
@@ -125,6 +140,8 @@ class Searching implements Discovery {
     this.#socket = undefined;
     this.#links.clear();
     this.#heard.clear();
+    this.#answered.clear();
+    this.#isAnswerDue = false;
   }
 
   /** A cable that was out, however shortly, may lead to somebody else now. */
@@ -134,13 +151,25 @@ class Searching implements Discovery {
     if (this.#heard.delete(name)) this.#options.onChange();
   }
 
-  /** Which of the wanted links there are. What was heard on one that went, or is another now, is forgotten. */
+  /**
+   * Which of the wanted links there are. What was heard on one that went, or is another now, is forgotten. Where pods come and
+   * go links do all the time, so one look at a time is enough, and one more after it.
+   */
   #look(): void {
+    this.#isLookDue = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#isLookDue = false;
     const { kernel } = this.#options;
-    Promise.all([kernel.links(), kernel.addresses()]).then(
-      ([links, addresses]) => this.#follow(usableOf(links, addresses)),
-      () => this.#tick(eagerMs),
-    );
+    Promise.all([kernel.links(), kernel.addresses()])
+      .then(
+        ([links, addresses]) => this.#follow(usableOf(links, addresses)),
+        () => this.#tick(eagerMs),
+      )
+      .finally(() => {
+        this.#isLooking = false;
+        if (this.#isLookDue && !this.#isStopped) this.#look();
+      });
   }
 
   #follow(all: readonly Usable[]): void {
@@ -164,10 +193,22 @@ class Searching implements Discovery {
     this.#eager = eagerTimes;
     const socket = this.#open();
     for (const link of this.#links.values()) {
-      socket?.join(link.ifindex);
+      this.#join(link);
       socket?.solicit(link);
     }
     this.#advertise();
+  }
+
+  /** A link may go while we look at it; what else is wrong there only keeps solicitations from us. */
+  #join({ ifindex, name }: Usable): void {
+    try {
+      this.#socket?.join(ifindex);
+    } catch (error) {
+      if (!isKernelError(error)) throw error;
+      this.#options.log.info(`router solicitations on ${name} are not heard: ${error.message}`, {
+        link: name,
+      });
+    }
   }
 
   #open(): RouterSocket | undefined {
@@ -193,6 +234,7 @@ class Searching implements Discovery {
 
   /** To all links; a link whose address is not ready yet gets its own soon. */
   #advertise(): void {
+    this.#isAnswerDue = false;
     const links = [...this.#links.values()];
     const isTold = links.map((link) => this.#socket?.advertise(link) ?? true).every(Boolean);
     const isMissed = links.some(({ name }) => !this.#heard.has(name));
@@ -210,8 +252,18 @@ class Searching implements Discovery {
     });
   }
 
+  /** At once, but to a flood of questions once a second (RFC 4861 §6.2.6). */
   #answer(ifindex: number): void {
-    for (const link of this.#links.values()) if (link.ifindex === ifindex) this.#socket?.advertise(link);
+    const link = [...this.#links.values()].find((one) => one.ifindex === ifindex);
+    if (link === undefined || this.#isAnswerDue) return;
+    const now = this.#options.clock.now();
+    if (now - (this.#answered.get(ifindex) ?? Number.NEGATIVE_INFINITY) < leastMs) {
+      this.#isAnswerDue = true;
+      this.#tick(leastMs);
+      return;
+    }
+    this.#answered.set(ifindex, now);
+    this.#socket?.advertise(link);
   }
 
   #hear(address: Ipv6, ifindex: number): void {

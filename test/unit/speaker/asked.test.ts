@@ -115,3 +115,13 @@ test('RFC 5492 §3: a session that came up without what the neighbour refused sa
     `session is up for ${peer.families.join(', ')}, without what the neighbour refuses: capability 6, 70`,
   );
 });
+
+test('what is known of BFD with somebody who is no neighbour any more is forgotten', () => {
+  const one = new OneSpeaker();
+  one.configure({ peers: [peerOf({ key: 'tor' })] });
+  one.tell({ kind: 'bfd', peer: 'tor', state: 'up', why: 'it came up' });
+  expect(one.speaker.bfd.get('tor')).toBe('up');
+  one.configure({ peers: [] });
+  one.tell({ kind: 'bfd', peer: 'tor', state: 'adminDown', why: 'it is no longer configured' });
+  expect(one.speaker.bfd.size).toBe(0);
+});

@@ -313,3 +313,25 @@ test('a neighbour that comes costs nothing of what we originate; a prefix that c
   expect(touch).toHaveBeenCalledTimes(2);
   expect(locRib.size).toBe(1000);
 });
+
+test('that a neighbour still is away is said once; what else is wrong with it, and that a session ends, each time', () => {
+  const one = new OneSpeaker();
+  one.configure({ peers: [tor] });
+  const fails = (why: string): readonly string[] =>
+    of(
+      one.tell({ kind: 'transport', peer: 'tor', event: { kind: 'TcpFails', side: 'outgoing', why } }),
+      'log',
+    ).map(({ level, message }) => `${level} ${message}`);
+  const again = (): void =>
+    void one.tell({ kind: 'timer', timer: { owner: 'peer', peer: 'tor', name: 'connectRetry' } });
+  expect(fails('it refuses')).toEqual(['warn session did not come up: it refuses']);
+  again();
+  expect(fails('it refuses')).toEqual(['debug session did not come up: it refuses']);
+  again();
+  expect(fails('it does not answer')).toEqual(['warn session did not come up: it does not answer']);
+  for (const _ of [1, 2]) {
+    again();
+    one.establish(tor);
+    expect(fails('it is lost')).toContain('warn session is down: it is lost');
+  }
+});

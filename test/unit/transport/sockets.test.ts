@@ -255,6 +255,20 @@ test('listening elsewhere ends listening where it was', async () => {
   expect((await dialler.hears('failed')).why).toContain('ECONNREFUSED');
 });
 
+test('a connection is guarded as its own target asks, not as another neighbour at that address', async () => {
+  const listener = made();
+  listener.sockets.setNeighbours({ keys: new Map([[address('127.0.0.1'), 'them']]) });
+  const target = await listener.listens('127.0.0.1');
+  const signature = { kind: 'md5', key: Buffer.from('secret') } as const;
+  const dialler = made();
+  dialler.sockets.setNeighbours({
+    keys: new Map([[target.address, 'signed']]),
+    guards: new Map([[target.address, { signature }]]),
+  });
+  dialler.sockets.connect('plain', { ...target, guard: {} });
+  expect(await dialler.hears('connected')).toMatchObject({ key: 'plain' });
+});
+
 test('stop closes everything and says nothing more', async () => {
   const [dialler, listener] = await pair();
   const { port } = await listener.hears('listening');

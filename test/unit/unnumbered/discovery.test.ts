@@ -23,7 +23,7 @@ interface Bench {
   readonly changes: () => number;
 }
 
-async function bench({ refuses = false } = {}): Promise<Bench> {
+async function bench({ refuses = false, isGone = false } = {}): Promise<Bench> {
   const clock = virtualClock();
   const kernel = createFakeKernel();
   const { ifindex } = kernel.addLink({ name: 'eth1' });
@@ -47,7 +47,10 @@ async function bench({ refuses = false } = {}): Promise<Bench> {
       if (refuses) throw kernelError('open a raw socket', 'EPERM');
       hears = given;
       return {
-        join: (index) => asked.push(`join ${index}`),
+        join: (index) => {
+          asked.push(`join ${index}`);
+          if (isGone) throw kernelError('join the routers of a link', 'ENODEV');
+        },
         advertise: note('advertise'),
         solicit: note('solicit'),
         close: () => asked.push('close'),
@@ -92,6 +95,49 @@ test('RFC 4861 §6.2.6: a solicitation is answered', async () => {
   hears().onSolicitation(ifindex);
   hears().onSolicitation(ifindex + 1);
   expect(asked).toEqual([`advertise ${ifindex}`]);
+});
+
+test('RFC 4861 §6.2.6: a flood of solicitations is answered once a second', async () => {
+  const { asked, clock, hears, ifindex } = await bench();
+  clock.advance(120_000);
+  asked.length = 0;
+  for (let times = 0; times < 3000; times += 1) {
+    hears().onSolicitation(ifindex);
+    clock.advance(1);
+  }
+  expect(asked.length).toBeGreaterThanOrEqual(3);
+  expect(asked.length).toBeLessThanOrEqual(5);
+  clock.advance(30_000);
+  expect(asked.length).toBeLessThanOrEqual(9);
+});
+
+test('a link that goes while it is looked at ends nothing: the others are told of us', async () => {
+  const { asked, clock, ifindex } = await bench({ isGone: true });
+  expect(asked).toEqual([`join ${ifindex}`, `solicit ${ifindex}`, `advertise ${ifindex}`]);
+  clock.advance(10_000);
+  expect(asked.filter((one) => one.startsWith('advertise')).length).toBeGreaterThan(1);
+});
+
+test('a burst of links that come and go is one look at a time', async () => {
+  const { kernel, discovery, hears, ifindex } = await bench();
+  hears().onAdvertisement(router(7, ifindex), ifindex);
+  let [looks, most, now] = [0, 0, 0];
+  const { links } = kernel;
+  kernel.links = async () => {
+    looks += 1;
+    now += 1;
+    most = Math.max(most, now);
+    const found = await links();
+    await new Promise(setImmediate);
+    now -= 1;
+    return found;
+  };
+  for (let id = 0; id < 50; id += 1) kernel.addLink({ name: `cali${id}` });
+  await eventually(() => expect(looks).toBeGreaterThan(0), { within: 15_000 });
+  await eventually(() => expect(now).toBe(0), { within: 15_000 });
+  expect(most).toBe(1);
+  expect(looks).toBeLessThan(10);
+  expect(discovery.neighbours.size).toBe(1);
 });
 
 test('who dials us on the link is its neighbour too; on a link nobody asked for it is nobody', async () => {
