@@ -15,8 +15,7 @@ import { AdjRibIn } from './rib/adj-rib-in.ts';
 import { Counted } from './rib/counted.ts';
 import { criteriaOf } from './rib/decide.ts';
 import { LocRib } from './rib/loc-rib.ts';
-import { PathTables } from './rib/path.ts';
-import { AttributeTable } from './rib/paths.ts';
+import { alikeAttributes } from './rib/paths.ts';
 import { hearBfd, reset } from './speaker/asked.ts';
 import { configure } from './speaker/configure.ts';
 import { dismiss } from './speaker/dismiss.ts';
@@ -49,18 +48,14 @@ interface SpeakerOptions {
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { random, onBest, rowsPerTurn = 4000, tracksNextHops = false } = options;
   const locRib = new LocRib();
-  const told = new Counted<PathAttributes>();
-  const attributes = new AttributeTable(() => usedAttributes(locRib, told));
-  const paths = new PathTables(attributes, (path) => locRib.routes.paths.has(path));
+  const told = new Counted<PathAttributes>(alikeAttributes);
   const reach = tracksNextHops ? new Reach() : undefined;
   if (reach !== undefined) locRib.criteria = criteriaOf({}, reach.metric);
   return {
     random,
     onBest,
-    attributes,
     locRib,
-    paths,
-    locals: new AdjRibIn(locRib, paths),
+    locals: new AdjRibIn(locRib),
     told,
     jobs: new Set(),
     rowsPerTurn,
@@ -76,11 +71,6 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       guard: () => undefined,
     },
   };
-}
-
-function* usedAttributes(locRib: LocRib, told: Counted<PathAttributes>): Generator<PathAttributes> {
-  for (const { attributes } of locRib.routes.paths.items()) yield attributes;
-  yield* told.items();
 }
 
 /** @param now  of the doer's monotonic clock; never decreasing */

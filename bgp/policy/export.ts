@@ -19,7 +19,6 @@ import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
 import type { PeerConfig, PrefixCommunities, SpeakerConfig } from '../config.ts';
 import { gracefulShutdown, noAdvertise, noExport, noExportSubconfed } from '../rib/communities.ts';
 import { familyOf, type Path } from '../rib/path.ts';
-import type { AttributeTable } from '../rib/paths.ts';
 import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import { addCommunity, firstMatch, marked, operate, sessionTypeOf } from './filter.ts';
@@ -28,7 +27,7 @@ import { Memo } from './memo.ts';
 import { reflected, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
 import { nextHopTold } from './told.ts';
 
-/** Interned attributes to send, or one clause why the neighbour is told nothing. */
+/** Attributes to send, or one clause why the neighbour is told nothing. */
 type Export = Result<PathAttributes>;
 export type ExportRule = (prefix: Prefix, best: Path) => Export;
 
@@ -49,12 +48,7 @@ interface Told {
 }
 
 /** The whole policy towards one neighbour. What depends on the path alone is worked out once for each. */
-export function compileExport(
-  config: SpeakerConfig,
-  peer: PeerConfig,
-  settled: Settled,
-  table: AttributeTable,
-): ExportRule {
+export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: Settled): ExportRule {
   const session = sessionTypeOf(peer);
   const { families } = settled;
   const denied = trieOf(config.exportDeny);
@@ -77,9 +71,8 @@ export function compileExport(
     const first = cache.get(path);
     for (let one = first; one !== undefined; one = one.next) if (one.change === change) return one.told;
     const told = exported(path, family, change, { config, peer, settled });
-    const fresh = told.ok ? ok(table.intern(told.value)) : told;
-    cache.set(path, { change, told: fresh, next: first });
-    return fresh;
+    cache.set(path, { change, told, next: first });
+    return told;
   };
   const isStrict = config.requirePolicy === true && session === 'ebgp';
   const tell = (prefix: Prefix, best: Path, family: Family): Export => {

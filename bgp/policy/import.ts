@@ -24,7 +24,7 @@ import { Trie } from '../../src/lib/trie.ts';
 import type { FilterRule } from '../../src/model/bgp-filter.ts';
 import type { NamedRule, PeerConfig, Role, SpeakerConfig } from '../config.ts';
 import { blackhole, gracefulShutdown, noExport } from '../rib/communities.ts';
-import type { Path, PathTables } from '../rib/path.ts';
+import { type Path, pathOf } from '../rib/path.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
 import { Memo } from './memo.ts';
@@ -145,31 +145,18 @@ const isHost = (prefix: Prefix): boolean => lengthOf(prefix) === widthOf(prefix)
 
 /**
  * The whole policy towards one neighbour. What depends on the attributes alone is worked out once for each set.
- * @param paths  of all sources
  */
-export function compileImport(
-  config: SpeakerConfig,
-  peer: PeerConfig,
-  guard: PrefixGuard,
-  paths: PathTables,
-): ImportRule {
+export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: PrefixGuard): ImportRule {
   const session = sessionTypeOf(peer);
   const judge = judgeOf(config, peer, session);
   const known = new Memo<Path, Result<Path>>();
   const changed = new Memo<Path, Map<FilterRule, Path>>();
-  let version = paths.version;
-  const forget = (): void => {
-    version = paths.version;
-    known.clear();
-    changed.clear();
-  };
   const sound = (path: Path): Result<Path> => {
-    if (paths.version !== version) forget();
     const cached = known.get(path);
     if (cached !== undefined) return cached;
     const judged = judge(path.attributes);
     const fresh = judged.ok
-      ? ok(judged.value === path.attributes ? path : paths.of(path.source, judged.value))
+      ? ok(judged.value === path.attributes ? path : pathOf(path.source, judged.value))
       : judged;
     known.set(path, fresh);
     return fresh;
@@ -186,7 +173,7 @@ export function compileImport(
     if (cached !== undefined) return cached;
     const operated = operate(path.attributes, rule.operations);
     const attributes = isDropped ? marked(operated, noExport) : operated;
-    const fresh = paths.of(path.source, attributes);
+    const fresh = pathOf(path.source, attributes);
     byRule.set(rule, fresh);
     return fresh;
   };

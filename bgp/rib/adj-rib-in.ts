@@ -9,7 +9,7 @@ import type { Prefix } from '../../src/lib/net.ts';
 import type { ImportRule } from '../policy/import.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import type { LocRib } from './loc-rib.ts';
-import { familyOf, type Path, type PathTables, type Source } from './path.ts';
+import { familyOf, type Path, pathOf, type Source } from './path.ts';
 import type { Routes, Standing } from './routes.ts';
 
 /** Routes of one family by what they are worth; those that are void are not counted. */
@@ -30,7 +30,6 @@ const looksPerRow = 16;
 export class AdjRibIn {
   readonly #rib: LocRib;
   readonly #routes: Routes;
-  readonly #paths: PathTables;
   readonly #source: number;
   readonly #counts: Record<Family, Counts> = { 'ipv4-unicast': noCounts(), 'ipv6-unicast': noCounts() };
   readonly #complete = new Set<Family>();
@@ -42,10 +41,9 @@ export class AdjRibIn {
   #isClosed = false;
   #agesSinceSweep = 0;
 
-  constructor(rib: LocRib, paths: PathTables) {
+  constructor(rib: LocRib) {
     this.#rib = rib;
     this.#routes = rib.routes;
-    this.#paths = paths;
     this.#source = rib.routes.addSource();
   }
 
@@ -91,10 +89,10 @@ export class AdjRibIn {
     );
   }
 
-  /** The Path that all prefixes with these attributes share. */
+  /** What a route with these attributes is, told in this session. */
   path(attributes: PathAttributes): Path {
     if (this.#session === undefined) throw new Error('bug: a route came before its session was up');
-    return this.#paths.of(this.#session, attributes);
+    return pathOf(this.#session, attributes);
   }
 
   /** As received, path by path with its Path Identifier, in no order; what is kept of an earlier session too. */
@@ -126,12 +124,13 @@ export class AdjRibIn {
     const { paths } = this.#routes;
     const counts = this.#counts[family];
     const received = paths.hold(path);
-    let accepted = path;
+    const told = paths.get(received);
+    let accepted = told;
     let acceptedId = paths.hold(accepted);
     let refused = 0;
     for (let index = 0; index < prefixes.length; index += 1) {
       const prefix = prefixes[index] as Prefix;
-      const verdict = accept(prefix, path);
+      const verdict = accept(prefix, told);
       if (verdict.ok && verdict.value !== accepted) {
         paths.drop(acceptedId);
         accepted = verdict.value;
@@ -300,11 +299,10 @@ export class AdjRibIn {
     const { paths } = this.#routes;
     const before = paths.get(this.#routes.received(route));
     if (standing === 'stale' || before.source === this.#session) return before;
-    const path = this.path(before.attributes);
-    const id = paths.hold(path);
+    const id = paths.hold(this.path(before.attributes));
     this.#routes.receive(route, id);
     paths.drop(id);
-    return path;
+    return paths.get(id);
   }
 
   #rest(): void {

@@ -266,7 +266,9 @@ export class AdjRibOut {
     if (!nets.has(net)) return false;
     const family = this.#familyOf(net);
     if (this.#several.has(family) || this.#limits.has(family)) return true;
-    return this.#wanted(net) !== this.#attributes.find(this.#told.get(net));
+    const wanted = this.#wanted(net);
+    const before = this.#told.get(net);
+    return wanted === undefined ? before !== 0 : before === 0 || this.#attributes.idOf(wanted) !== before;
   }
 
   #visit(net: number, isAgain: boolean): void {
@@ -316,12 +318,9 @@ export class AdjRibOut {
       this.#forget(net);
       return;
     }
-    if (this.#attributes.find(before) === wanted) {
-      if (isAgain) this.#batch.announce(family, prefix, 0, wanted);
-      return;
-    }
-    this.#batch.announce(family, prefix, 0, wanted);
-    this.#told.set(net, this.#attributes.hold(wanted));
+    const id = this.#attributes.hold(wanted);
+    if (id !== before || isAgain) this.#batch.announce(family, prefix, 0, this.#attributes.get(id));
+    if (id !== before) this.#told.set(net, id);
     if (before > 0) this.#attributes.drop(before);
     else {
       this.#sizes[family] += 1;
@@ -348,15 +347,16 @@ export class AdjRibOut {
         if (before === 0) continue;
         this.#batch.withdraw(family, prefix, route);
         this.#forgetPath(route);
-      } else if (this.#attributes.find(before) !== attributes) {
-        this.#batch.announce(family, prefix, route, attributes);
-        this.#toldPaths.set(route, this.#attributes.hold(attributes));
-        if (before > 0) this.#attributes.drop(before);
-        else {
-          this.#sizes[family] += 1;
-          routes.tell(route);
-        }
-      } else if (isAgain) this.#batch.announce(family, prefix, route, attributes);
+        continue;
+      }
+      const id = this.#attributes.hold(attributes);
+      if (id !== before || isAgain) this.#batch.announce(family, prefix, route, this.#attributes.get(id));
+      if (id !== before) this.#toldPaths.set(route, id);
+      if (before > 0) this.#attributes.drop(before);
+      else {
+        this.#sizes[family] += 1;
+        routes.tell(route);
+      }
     }
     this.#rib.release(net);
   }

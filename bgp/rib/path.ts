@@ -1,14 +1,15 @@
 /**
  * One way to reach a prefix as one source gave it: who said so, and with which attributes.
  *
- * Thousands of prefixes share one Path: a source makes one per interned attribute set (`PathTable`), so paths compare
- * with `===` too, and what is asked of them again and again is worked out once.
+ * Thousands of prefixes share one Path: in the tables there is one for each source and content (`Counted`), be it as
+ * received or as a policy leaves it, so that paths compare with `===` there. Were there two, they would be two choices.
  */
 import type { Address, Asn, Ipv4, Prefix } from '../../src/lib/net.ts';
 import { isPrefix4 } from '../../src/lib/net.ts';
 import type { AsPath, Family, PathAttributes } from '../wire/message.ts';
 import { llgrStale } from './communities.ts';
-import { AttributeTable } from './paths.ts';
+import type { Alike } from './counted.ts';
+import { hashOf, mix, sameAttributes } from './paths.ts';
 
 /** Who a path came from: one Established session, or this node itself. */
 export interface Source {
@@ -35,72 +36,11 @@ export interface Path {
   readonly isStale?: true;
 }
 
-export class PathTable {
-  readonly #paths = new Map<PathAttributes, Path>();
-  readonly #source: Source;
-  readonly #isUsed: (path: Path) => boolean;
-  #sweepAt = 64;
-  readonly #onSweep: () => void;
-
-  /** @param isUsed  some table refers to it; what is not is forgotten in time */
-  constructor(source: Source, isUsed: (path: Path) => boolean = () => true, onSweep: () => void = () => {}) {
-    this.#source = source;
-    this.#isUsed = isUsed;
-    this.#onSweep = onSweep;
-  }
-
-  /** The source's one Path with these attributes, which must be interned. */
-  of(attributes: PathAttributes): Path {
-    const known = this.#paths.get(attributes);
-    if (known !== undefined) return known;
-    if (this.#paths.size >= this.#sweepAt) this.#sweep();
-    const path = pathOf(this.#source, attributes);
-    this.#paths.set(attributes, path);
-    return path;
-  }
-
-  #sweep(): void {
-    for (const [attributes, path] of this.#paths) if (!this.#isUsed(path)) this.#paths.delete(attributes);
-    this.#sweepAt = Math.max(64, this.#paths.size * 2);
-    this.#onSweep();
-  }
-}
-
-/**
- * The Paths of all sources: one for each source and content, be it as received or as a policy leaves it. Were there two, they
- * would be two choices.
- */
-export class PathTables {
-  readonly #attributes: AttributeTable;
-  readonly #isUsed: (path: Path) => boolean;
-  readonly #bySource = new WeakMap<Source, PathTable>();
-  #sweeps = 0;
-
-  /** @param isUsed  some table refers to it */
-  constructor(
-    attributes: AttributeTable = new AttributeTable(),
-    isUsed: (path: Path) => boolean = () => true,
-  ) {
-    this.#attributes = attributes;
-    this.#isUsed = isUsed;
-  }
-
-  /** While it stands, whoever remembers a Path that `of` gave need not ask again. */
-  get version(): number {
-    return this.#sweeps + this.#attributes.sweeps;
-  }
-
-  of(source: Source, attributes: PathAttributes): Path {
-    let paths = this.#bySource.get(source);
-    if (paths === undefined) {
-      paths = new PathTable(source, this.#isUsed, () => {
-        this.#sweeps += 1;
-      });
-      this.#bySource.set(source, paths);
-    }
-    return paths.of(this.#attributes.intern(attributes));
-  }
-}
+/** Paths are alike if one session told them, and told the same. */
+export const alikePaths: Alike<Path> = {
+  hash: ({ source, attributes }) => mix(hashOf(attributes), source.bgpId),
+  same: (a, b) => a.source === b.source && sameAttributes(a.attributes, b.attributes),
+};
 
 export function pathOf(source: Source, attributes: PathAttributes): Path {
   return {

@@ -1,69 +1,12 @@
-/**
- * Hash-consed path attributes: the same content is the same object, so equality is `===` everywhere behind this door.
- *
- * What no table refers to any more is forgotten whenever this one has doubled, so memory follows what is alive at
- * constant cost a call. Neither weak references nor text keys: with a hundred thousand sets, the collector of garbage
- * spent more on them than the speaker on everything else.
- */
+/** When path attributes are the same: how the tables come to hold each set of them once. */
 import type { AsPath, AsPathSegment, PathAttributes, RawAttribute } from '../wire/message.ts';
+import type { Alike } from './counted.ts';
 
-/** By hash, or the next number that is free. */
-type Buckets = Map<number, PathAttributes>;
+export const mix = (hash: number, value: number): number =>
+  Math.imul(hash ^ value, 0x9e37_79b1) ^ (hash >>> 15);
 
-const leastSweep = 1024;
-
-export class AttributeTable {
-  #byHash: Buckets = new Map();
-  #sweepAt = leastSweep;
-  #sweeps = 0;
-  readonly #used: (() => Iterable<PathAttributes>) | undefined;
-
-  /** @param used  all that some table refers to; absent: nothing is ever forgotten */
-  constructor(used?: () => Iterable<PathAttributes>) {
-    this.#used = used;
-  }
-
-  /** Entries held, those that nothing refers to and that are not yet swept included. */
-  get size(): number {
-    return this.#byHash.size;
-  }
-
-  /** How often it has forgotten: until it does again, what it gave is the one object of its content. */
-  get sweeps(): number {
-    return this.#sweeps;
-  }
-
-  /** The one object with this content; `attributes` itself if it is the first. It must not be changed after. */
-  intern(attributes: PathAttributes): PathAttributes {
-    if (this.#byHash.size >= this.#sweepAt) this.#sweep();
-    return placed(this.#byHash, attributes);
-  }
-
-  /** What is forgotten and yet held somewhere, in a cache say, may come to be beside another of the same content: no harm. */
-  #sweep(): void {
-    if (this.#used === undefined) return;
-    const kept: Buckets = new Map();
-    for (const attributes of this.#used()) placed(kept, attributes);
-    this.#byHash = kept;
-    this.#sweeps += 1;
-    this.#sweepAt = Math.max(leastSweep, kept.size * 2);
-  }
-}
-
-function placed(buckets: Buckets, attributes: PathAttributes): PathAttributes {
-  let place = hashOf(attributes);
-  for (let known = buckets.get(place); known !== undefined; known = buckets.get(place)) {
-    if (known === attributes || sameAttributes(known, attributes)) return known;
-    place = (place + 1) | 0;
-  }
-  buckets.set(place, attributes);
-  return attributes;
-}
-
-const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x9e37_79b1) ^ (hash >>> 15);
-
-/** Of what differs most; a Smi, so that a Map holds it without an object. */
-function hashOf({
+/** 32 bits, of what differs most. */
+export function hashOf({
   asPath,
   nextHop,
   med,
@@ -79,7 +22,7 @@ function hashOf({
   if (largeCommunities !== undefined)
     for (const [, second, third] of largeCommunities) hash = mix(mix(hash, second), third);
   if (clusterList !== undefined) for (const cluster of clusterList) hash = mix(hash, cluster);
-  return hash >> 2;
+  return hash;
 }
 
 type Field = keyof Required<PathAttributes>;
@@ -117,7 +60,7 @@ const fields: { readonly [K in Field]: Same<K> } = {
 const names = Object.keys(fields) as readonly Field[];
 
 /** An absent field differs from any present one. */
-function sameAttributes(a: PathAttributes, b: PathAttributes): boolean {
+export function sameAttributes(a: PathAttributes, b: PathAttributes): boolean {
   return names.every((name) => sameField(name, a, b));
 }
 
@@ -130,6 +73,8 @@ function sameField<K extends Field>(name: K, a: PathAttributes, b: PathAttribute
     (fields[name] as (a: unknown, b: unknown) => boolean)(left, right)
   );
 }
+
+export const alikeAttributes: Alike<PathAttributes> = { hash: hashOf, same: sameAttributes };
 
 /** Text equal exactly when all attributes are. Fields are parted by "|", so an absent one differs from any present. */
 export function attributesKey(attributes: PathAttributes): string {

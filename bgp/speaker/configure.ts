@@ -9,7 +9,7 @@ import { ok } from '../../src/lib/result.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import { compileExport } from '../policy/export.ts';
 import { compileGuard, compileImport, type ImportRule } from '../policy/import.ts';
-import type { Path } from '../rib/path.ts';
+import { type Path, pathOf } from '../rib/path.ts';
 import { ceaseReasons } from '../wire/iana.ts';
 import { expectedPeers } from './dynamic.ts';
 import type { Neighbour } from './neighbour.ts';
@@ -113,10 +113,10 @@ const families = { 4: 'ipv4-unicast', 6: 'ipv6-unicast' } as const;
 const acceptAll: ImportRule = (_prefix, path) => ok(path);
 
 function localPath(turn: Turn, version: IpVersion): Path | undefined {
-  const { life, paths } = turn.speaker;
+  const { life } = turn.speaker;
   const { ipv4, ipv6 } = life.config?.ownAddress ?? {};
   const nextHop = version === 4 ? (ipv4 ?? ipv6) : ipv6;
-  return nextHop === undefined ? undefined : paths.of(localSource, { origin: 'igp', asPath: [], nextHop });
+  return nextHop === undefined ? undefined : pathOf(localSource, { origin: 'igp', asPath: [], nextHop });
 }
 
 const guardParts = ({ importPolicy, connected }: SpeakerConfig) => ({ importPolicy, connected });
@@ -175,8 +175,8 @@ function renewImport(
   config: PeerConfig,
 ): void {
   if (session === undefined && stale === undefined) return;
-  const { paths, life, jobs } = turn.speaker;
-  const accept = compileImport(next, config, life.guard, paths);
+  const { life, jobs } = turn.speaker;
+  const accept = compileImport(next, config, life.guard);
   if (session !== undefined) amendSession(turn, config.key, { accept });
   if (session !== undefined && session.source.isClient !== config.isClient) {
     const source = sourceOf(config, session.negotiated);
@@ -184,14 +184,14 @@ function renewImport(
     adjRibIn.retell(source);
   }
   if (stale !== undefined) amend(turn, config.key, { stale: { ...stale, accept } });
-  adjRibIn.reimport(accept, stale && staleRule({ ...stale, accept }, paths));
+  adjRibIn.reimport(accept, stale && staleRule({ ...stale, accept }));
   jobs.add(adjRibIn);
   turn.shown.add(config.key);
 }
 
 function renewExport(turn: Turn, { session }: Neighbour, next: SpeakerConfig, config: PeerConfig): void {
   if (session === undefined) return;
-  const rule = compileExport(next, config, session.negotiated, turn.speaker.attributes);
+  const rule = compileExport(next, config, session.negotiated);
   amendSession(turn, config.key, { export: rule });
   reexport(turn, { ...session, export: rule }, config);
 }

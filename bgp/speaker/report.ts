@@ -118,10 +118,11 @@ const inOrder = <Row extends readonly [Prefix, ...unknown[]]>(entries: Iterable<
 export function standing(
   speaker: Speaker,
   prefix: Prefix,
-  path: Path,
-  shown: PathAttributes = path.attributes,
+  asked: Path,
+  shown: PathAttributes = asked.attributes,
 ): RouteStatus {
   const { locRib } = speaker;
+  const path = locRib.routes.paths.known(asked);
   const reasons = explain(locRib.paths(prefix), locRib.choice(prefix), locRib.criteria);
   return describe(speaker, prefix, path, shown, reasons.get(path) ?? 'not yet decided');
 }

@@ -28,7 +28,7 @@ export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): 
     since: turn.now,
     lastError: peer.blocked,
     lastDown: undefined,
-    adjRibIn: new AdjRibIn(turn.speaker.locRib, turn.speaker.paths),
+    adjRibIn: new AdjRibIn(turn.speaker.locRib),
     session: undefined,
     stale: undefined,
   });
@@ -112,7 +112,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
   const adjRibIn = speaker.neighbours.get(peer.key)?.adjRibIn;
   if (adjRibIn === undefined) return;
   adjRibIn.open(source);
-  const rule = compileExport(config, peer, negotiated, speaker.attributes);
+  const rule = compileExport(config, peer, negotiated);
   const session: Session = {
     side,
     negotiated,
@@ -126,7 +126,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
       limits: limitsOf(peer),
       isRefreshMarked: canMarkRefresh(negotiated),
     }),
-    accept: compileImport(config, peer, guard, speaker.paths),
+    accept: compileImport(config, peer, guard),
     export: rule,
     isWriteWanted: false,
     refreshing: new Set(),

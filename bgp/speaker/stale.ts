@@ -12,7 +12,7 @@ import { type Millis, millis } from '../../src/lib/net.ts';
 import { err } from '../../src/lib/result.ts';
 import type { ImportRule } from '../policy/import.ts';
 import { llgrStale } from '../rib/communities.ts';
-import { familyOf, type Path, type PathTables } from '../rib/path.ts';
+import { familyOf, type Path, pathOf } from '../rib/path.ts';
 import type { DownReason, Negotiated } from '../session/event.ts';
 import { keepsRoutes } from '../session/reason.ts';
 import type { Family } from '../wire/message.ts';
@@ -126,7 +126,7 @@ export function expire(turn: Turn, key: string): void {
     `it is not back: its routes of ${lasting.join(', ')} are kept as a last resort (RFC 9494)`,
     config,
   );
-  adjRibIn.reimport(stale.accept, staleRule({ ...stale, marked }, turn.speaker.paths));
+  adjRibIn.reimport(stale.accept, staleRule({ ...stale, marked }));
   turn.speaker.jobs.add(adjRibIn);
 }
 
@@ -140,14 +140,13 @@ export function drop(turn: Turn, key: string): void {
 
 /** What import policy says of routes that are kept; `accept` is what it says of others. */
 export const staleRule =
-  ({ accept, marked }: Pick<Stale, 'accept' | 'marked'>, paths: PathTables): ImportRule =>
+  ({ accept, marked }: Pick<Stale, 'accept' | 'marked'>): ImportRule =>
   (prefix, path) =>
-    marked.has(familyOf(prefix)) ? longLivedVerdict(accept, paths, prefix, path) : accept(prefix, path);
+    marked.has(familyOf(prefix)) ? longLivedVerdict(accept, prefix, path) : accept(prefix, path);
 
 /** RFC 9494 §4.2: LLGR_STALE is added; what carries NO_LLGR is not kept. */
 const longLivedVerdict = (
   accept: ImportRule,
-  paths: PathTables,
   prefix: Parameters<ImportRule>[0],
   path: Path,
 ): ReturnType<ImportRule> => {
@@ -155,7 +154,7 @@ const longLivedVerdict = (
   if (communities.includes(noLlgr)) return err('its neighbour is gone, and it carries NO_LLGR (RFC 9494)');
   if (communities.includes(llgrStale)) return accept(prefix, path);
   const aged = { ...path.attributes, communities: [...communities, llgrStale] };
-  return accept(prefix, paths.of(path.source, aged));
+  return accept(prefix, pathOf(path.source, aged));
 };
 
 function sweep(turn: Turn, { adjRibIn }: Neighbour, family: Family): void {

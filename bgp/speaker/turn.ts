@@ -6,8 +6,7 @@ import type { PrefixGuard } from '../policy/import.ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
 import type { Counted } from '../rib/counted.ts';
 import type { LocRib } from '../rib/loc-rib.ts';
-import type { Path, PathTables, Source } from '../rib/path.ts';
-import type { AttributeTable } from '../rib/paths.ts';
+import type { Path, Source } from '../rib/path.ts';
 import type { BfdState } from '../session/event.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import type { LogLevel, SpeakerEffect } from './event.ts';
@@ -23,10 +22,7 @@ type Phase = 'fresh' | 'waiting' | 'settled' | 'stopped';
 /** A container owned by whoever called `createSpeaker` and changed only by `step`: tables of a million routes do not copy. */
 export interface Speaker {
   readonly random: Random;
-  readonly attributes: AttributeTable;
   readonly locRib: LocRib;
-  /** Of all sources, this node among them. */
-  readonly paths: PathTables;
   /** Routes that we originate ourselves. */
   readonly locals: AdjRibIn;
   /** What neighbours were told, by the numbers their Adj-RIBs-Out hold. */

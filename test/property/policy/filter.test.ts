@@ -4,8 +4,7 @@ import { expect, test } from 'vitest';
 import type { Filters, NamedRule } from '../../../bgp/config.ts';
 import { compileExport } from '../../../bgp/policy/export.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
-import { type Path, PathTables } from '../../../bgp/rib/path.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
+import type { Path } from '../../../bgp/rib/path.ts';
 import type { AsPath, PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, formatPrefix, type Prefix } from '../../../src/lib/net.ts';
 import type { Community, FilterRule, Operation, PrefixMatch } from '../../../src/model/bgp-filter.ts';
@@ -183,7 +182,7 @@ test('import: the first rule of all filters that matches decides, and else the p
       const where = prefix(text);
       const path = routeOf({ type: type === 'eBGP' ? 'ebgp' : 'ibgp' }, given);
       const peer = neighbour(type, named(all, 'importV4'));
-      const shipped = compileImport(config, peer, compileGuard(config), new PathTables());
+      const shipped = compileImport(config, peer, compileGuard(config));
       const verdict = shipped(where, path);
       const expected = obvious(all, where, path, type);
       if (given.asPath?.some(({ kind }) => kind === 'set'))
@@ -209,12 +208,7 @@ test('export: likewise, and else the pools whose export is disabled keep theirs 
       const where = prefix(text);
       const path = routeOf({ key: 'another', type: source }, given);
       const peer = neighbour(type, named(all, 'exportV4'));
-      const verdict = compileExport(
-        config,
-        peer,
-        { families: ['ipv4-unicast'] },
-        new AttributeTable(),
-      )(where, path);
+      const verdict = compileExport(config, peer, { families: ['ipv4-unicast'] })(where, path);
       const expected = obvious(all, where, path, type);
       const ours = type === 'eBGP' ? ['64512'] : [];
       if (expected === 'Reject')

@@ -6,7 +6,8 @@ import { AdjRibOut, type OutOptions } from '../../../bgp/rib/adj-rib-out.ts';
 import { Counted } from '../../../bgp/rib/counted.ts';
 import { ranked } from '../../../bgp/rib/decide.ts';
 import { LocRib } from '../../../bgp/rib/loc-rib.ts';
-import { familyOf, PathTables } from '../../../bgp/rib/path.ts';
+import { familyOf } from '../../../bgp/rib/path.ts';
+import { alikeAttributes } from '../../../bgp/rib/paths.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import { comparePrefixes, type Prefix } from '../../../src/lib/net.ts';
 import { err, ok } from '../../../src/lib/result.ts';
@@ -94,9 +95,9 @@ class ModelNeighbour {
 
 class Bench {
   readonly rib = new LocRib();
-  readonly told = new Counted<PathAttributes>();
+  readonly told = new Counted<PathAttributes>(alikeAttributes);
   readonly ins = sources.map((one) => {
-    const adjRibIn = new AdjRibIn(this.rib, new PathTables());
+    const adjRibIn = new AdjRibIn(this.rib);
     adjRibIn.open(one);
     return adjRibIn;
   });

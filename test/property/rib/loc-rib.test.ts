@@ -4,7 +4,7 @@ import type { ImportRule } from '../../../bgp/policy/import.ts';
 import { AdjRibIn } from '../../../bgp/rib/adj-rib-in.ts';
 import { choose } from '../../../bgp/rib/decide.ts';
 import { type Choice, LocRib } from '../../../bgp/rib/loc-rib.ts';
-import { familyOf, type Path, PathTables, pathOf, type Source } from '../../../bgp/rib/path.ts';
+import { familyOf, type Path, pathOf, type Source } from '../../../bgp/rib/path.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import type { Prefix } from '../../../src/lib/net.ts';
 import { err, ok } from '../../../src/lib/result.ts';
@@ -72,9 +72,9 @@ class Both {
   readonly adjRibIn: AdjRibIn;
   #rejects: PathAttributes['origin'] | undefined;
 
-  constructor(rib: LocRib, from: Source, table: PathTables) {
+  constructor(rib: LocRib, from: Source) {
     this.#source = from;
-    this.adjRibIn = new AdjRibIn(rib, table);
+    this.adjRibIn = new AdjRibIn(rib);
     this.adjRibIn.open(from);
   }
 
@@ -167,8 +167,7 @@ test('after any history the Loc-RIB is what is left of it would give alone, and 
   fc.assert(
     fc.property(acts, (history) => {
       const rib = new LocRib();
-      const table = new PathTables();
-      const ends = sources.map((one) => new Both(rib, one, table));
+      const ends = sources.map((one) => new Both(rib, one));
       const heard = new Map<Prefix, Choice>();
       for (const act of history) {
         const end = ends[act.kind === 'settle' ? 0 : act.source];

@@ -7,8 +7,7 @@ import type { SpeakerConfig } from '../../../bgp/config.ts';
 import { type IpamMode, intentOf } from '../../../bgp/intent.ts';
 import { compileExport } from '../../../bgp/policy/export.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
-import { type Path, PathTables } from '../../../bgp/rib/path.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
+import type { Path } from '../../../bgp/rib/path.ts';
 import type { Resource } from '../../../src/model/resource.ts';
 import { bgpConfiguration, bgpPeer, blockAffinity, ipPool, node, nodePeer } from '../../support/resources.ts';
 import { routeOf, sequence } from '../../support/routes.ts';
@@ -53,7 +52,7 @@ const byTor = routeOf(
 function isTold(config: SpeakerConfig, to: string, where: string, path: Path): boolean {
   const peer = config.peers.find(({ address: at }) => at === address(to));
   if (peer === undefined) throw new Error(`no session with ${to}`);
-  const rule = compileExport(config, peer, { families: ['ipv4-unicast'] }, new AttributeTable());
+  const rule = compileExport(config, peer, { families: ['ipv4-unicast'] });
   return rule(prefix(where), path).ok;
 }
 const originates = (config: SpeakerConfig, where: string): boolean => config.origins.includes(prefix(where));
@@ -61,7 +60,7 @@ const originates = (config: SpeakerConfig, where: string): boolean => config.ori
 function isTaken(config: SpeakerConfig, where: string): boolean {
   const peer = config.peers.find(({ address: at }) => at === address('10.0.0.3'));
   if (peer === undefined) throw new Error('no session with node3');
-  return compileImport(config, peer, compileGuard(config), new PathTables())(prefix(where), byNode).ok;
+  return compileImport(config, peer, compileGuard(config))(prefix(where), byNode).ok;
 }
 
 const [mesh, tor, client] = ['10.0.0.2', '10.0.0.254', '10.0.0.2'];

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import type { PeerConfig, SpeakerConfig } from '../../../bgp/config.ts';
 import { compileExport } from '../../../bgp/policy/export.ts';
 import type { Path } from '../../../bgp/rib/path.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, type Prefix } from '../../../src/lib/net.ts';
 import { attributesOf, configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
@@ -22,7 +21,7 @@ interface Given {
 
 function told(peer: PeerConfig, path: Path, given: Given = {}): PathAttributes | string {
   const { config = configOf(), families = both, where = at } = given;
-  const rule = compileExport(config, peer, { families }, new AttributeTable());
+  const rule = compileExport(config, peer, { families });
   const exported = rule(where, path);
   expect(rule(where, path)).toEqual(exported);
   return exported.ok ? exported.value : exported.error;

@@ -2,8 +2,6 @@ import { describe, expect, test } from 'vitest';
 import type { Filters } from '../../../bgp/config.ts';
 import { compileExport } from '../../../bgp/policy/export.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
-import { PathTables } from '../../../bgp/rib/path.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn } from '../../../src/lib/net.ts';
 import type { FilterRule, MatchOperator } from '../../../src/model/bgp-filter.ts';
@@ -48,7 +46,7 @@ function imported(
   peerAsn = 64_999,
 ): PathAttributes | string {
   const peer = peerOf({ filters, peerAsn: asn(peerAsn) });
-  const rule = compileImport(config, peer, compileGuard(config), new PathTables());
+  const rule = compileImport(config, peer, compileGuard(config));
   const nextHop = where.includes(':') ? address('2001:db8::1') : v4('192.0.2.1');
   const found = rule(
     prefix(where),
@@ -131,7 +129,7 @@ describe('prefixAdvertisements', () => {
   });
   const told = (where: string, filters?: Filters, attributes: Partial<PathAttributes> = {}): unknown => {
     const peer = peerOf(filters === undefined ? {} : { filters });
-    const rule = compileExport(asked, peer, { families: ['ipv4-unicast'] }, new AttributeTable());
+    const rule = compileExport(asked, peer, { families: ['ipv4-unicast'] });
     const path = routeOf({ key: 'local', type: 'local' }, { nextHop: v4('192.0.2.100'), ...attributes });
     const found = rule(prefix(where), path);
     return found.ok ? [found.value.communities, found.value.largeCommunities] : found.error;
@@ -177,7 +175,7 @@ describe('RFC 7999 §3.3: what carries BLACKHOLE', () => {
 test('a MED that a rule for an eBGP neighbour sets is told, and one that came with the route is not', () => {
   const told = (...operations: FilterRule['operations']): unknown => {
     const peer = peerOf({ key: 'other', filters: filtersOf('exportV4', { operations }) });
-    const rule = compileExport(configOf(), peer, { families: ['ipv4-unicast'] }, new AttributeTable());
+    const rule = compileExport(configOf(), peer, { families: ['ipv4-unicast'] });
     const result = rule(prefix('10.2.0.0/24'), routeOf({ type: 'ibgp' }, { med: 7 }));
     return result.ok && result.value.med;
   };

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import type { PeerConfig, Role, SpeakerConfig } from '../../../bgp/config.ts';
 import { compileGuard, compileImport } from '../../../bgp/policy/import.ts';
 import { importReasons, reasonOf } from '../../../bgp/policy/reasons.ts';
-import { PathTables } from '../../../bgp/rib/path.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, type Ipv6, type Prefix, scoped } from '../../../src/lib/net.ts';
 import { configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
@@ -18,7 +17,7 @@ function verdict(
   peer: PeerConfig = peerOf(),
 ): string {
   const type = peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp';
-  const rule = compileImport(config, peer, compileGuard(config), new PathTables());
+  const rule = compileImport(config, peer, compileGuard(config));
   const path = routeOf({ type }, attributes);
   const first = rule(where, path);
   expect(rule(where, path)).toEqual(first);
@@ -32,7 +31,7 @@ function taken(
   config: SpeakerConfig = configOf(),
   peer: PeerConfig = peerOf(),
 ): PathAttributes | string {
-  const rule = compileImport(config, peer, compileGuard(config), new PathTables());
+  const rule = compileImport(config, peer, compileGuard(config));
   const found = rule(where, routeOf({ type: peer.peerAsn === peer.localAsn ? 'ibgp' : 'ebgp' }, attributes));
   if (!found.ok) expect(reasonOf(found.error, importReasons)?.code).toBeTypeOf('string');
   return found.ok ? found.value.attributes : found.error;

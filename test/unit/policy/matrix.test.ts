@@ -4,7 +4,6 @@ import type { PeerConfig, Role, SpeakerConfig } from '../../../bgp/config.ts';
 import { compileExport, type Settled } from '../../../bgp/policy/export.ts';
 import { exportReasons, reasonOf } from '../../../bgp/policy/reasons.ts';
 import type { Path } from '../../../bgp/rib/path.ts';
-import { AttributeTable } from '../../../bgp/rib/paths.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, type Ipv6, type Prefix, scoped } from '../../../src/lib/net.ts';
 import { attributesOf, configOf, peerOf, routeOf, sequence } from '../../support/routes.ts';
@@ -22,7 +21,7 @@ interface Given {
 
 function told(peer: PeerConfig, path: Path, given: Given = {}): PathAttributes | string {
   const { settled = both, where = at } = given;
-  const rule = compileExport(configOf(given.config), peer, settled, new AttributeTable());
+  const rule = compileExport(configOf(given.config), peer, settled);
   const result = rule(where, path);
   expect(rule(where, path)).toEqual(result);
   if (!result.ok) expect(reasonOf(result.error, exportReasons)?.code).toBeTypeOf('string');

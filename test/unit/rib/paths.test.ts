@@ -1,19 +1,20 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { PathTable, pathOf } from '../../../bgp/rib/path.ts';
-import { AttributeTable, attributesKey } from '../../../bgp/rib/paths.ts';
+import { Counted } from '../../../bgp/rib/counted.ts';
+import { alikePaths, pathOf } from '../../../bgp/rib/path.ts';
+import { alikeAttributes, attributesKey } from '../../../bgp/rib/paths.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, ipv6 } from '../../../src/lib/net.ts';
 import { arbitraryAttributes, attributesOf, sequence, sourceOf } from '../../support/routes.ts';
 
-test('attributes of the same content are one object, and of different content are two', () => {
+test('attributes of the same content have one number, and of different content two', () => {
   fc.assert(
     fc.property(arbitraryAttributes, arbitraryAttributes, (a, b) => {
-      const table = new AttributeTable();
-      const first = table.intern(a);
-      expect(table.intern(structuredClone(a))).toBe(first);
+      const table = new Counted(alikeAttributes);
+      const first = table.hold(a);
+      expect(table.hold(structuredClone(a))).toBe(first);
       const isSame = JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
-      expect(table.intern(b) === first).toBe(isSame);
+      expect(table.hold(b) === first).toBe(isSame);
     }),
     { numRuns: 1000 },
   );
@@ -56,40 +57,70 @@ const lookAlikes: Readonly<Record<string, Partial<PathAttributes>>> = {
 test('no two attribute sets that differ share a key, however alike they look', () => {
   const keys = Object.values(lookAlikes).map((part) => attributesKey(attributesOf(part)));
   expect(new Set(keys).size).toBe(keys.length);
-  const table = new AttributeTable();
-  const interned = Object.values(lookAlikes).map((part) => table.intern(attributesOf(part)));
-  expect(new Set(interned).size).toBe(keys.length);
+  const table = new Counted(alikeAttributes);
+  const numbers = Object.values(lookAlikes).map((part) => table.hold(attributesOf(part)));
+  expect(new Set(numbers).size).toBe(keys.length);
 });
 
-test('a source has one Path for each attribute set', () => {
-  const table = new AttributeTable();
-  const paths = new PathTable(sourceOf());
-  const attributes = table.intern(attributesOf({ med: 1 }));
-  expect(paths.of(attributes)).toBe(paths.of(table.intern(attributesOf({ med: 1 }))));
-  expect(paths.of(attributes)).not.toBe(new PathTable(sourceOf({ key: 'other' })).of(attributes));
+test('a source has one Path for each attribute set, and so has another session of the same neighbour', () => {
+  const table = new Counted(alikePaths);
+  const source = sourceOf();
+  const first = table.hold(pathOf(source, attributesOf({ med: 1 })));
+  expect(table.hold(pathOf(source, attributesOf({ med: 1 })))).toBe(first);
+  expect(table.hold(pathOf(sourceOf(), attributesOf({ med: 1 })))).not.toBe(first);
 });
 
-test('the table does not grow with what nothing refers to, and never gives a second object for what something does', () => {
-  const used = new Set<PathAttributes>();
-  const table = new AttributeTable(() => used);
-  for (let med = 0; med < 20_000; med += 1) {
-    const attributes = table.intern(attributesOf({ med }));
-    if (med % 100 === 0) used.add(attributes);
-    expect(table.size).toBeLessThanOrEqual(2048);
+interface Value {
+  readonly value: number;
+}
+
+/** A table beside the plainest model: who is held, and how often. */
+class Both {
+  readonly table = new Counted<Value>({
+    hash: ({ value }) => value % 7, // many meet in one place
+    same: (a, b) => a.value === b.value,
+  });
+  readonly held = new Map<number, { readonly id: number; readonly count: number }>();
+
+  hold(value: number): void {
+    const known = this.held.get(value);
+    const id = this.table.hold({ value });
+    if (known !== undefined) expect(id).toBe(known.id);
+    this.held.set(value, { id, count: (known?.count ?? 0) + 1 });
   }
-  for (const attributes of used) expect(table.intern(structuredClone(attributes))).toBe(attributes);
-});
 
-test('a source forgets the paths that no table refers to', () => {
-  const used = new Set<unknown>();
-  const paths = new PathTable(sourceOf(), (path) => used.has(path));
-  const kept = attributesOf({ med: 7 });
-  used.add(paths.of(kept));
-  const lost = attributesOf({ med: 8 });
-  const before = paths.of(lost);
-  for (let med = 0; med < 1000; med += 1) paths.of(attributesOf({ med }));
-  expect(used.has(paths.of(kept))).toBe(true);
-  expect(paths.of(lost)).not.toBe(before);
+  drop(value: number): void {
+    const known = this.held.get(value);
+    if (known === undefined) return;
+    this.table.drop(known.id);
+    if (known.count === 1) this.held.delete(value);
+    else this.held.set(value, { ...known, count: known.count - 1 });
+  }
+
+  expectSame(): void {
+    const { table, held } = this;
+    expect(new Set([...table.items()].map(({ value }) => value))).toEqual(new Set(held.keys()));
+    for (const [value, { id }] of held) {
+      expect(table.get(id)).toEqual({ value });
+      expect(table.known({ value })).toBe(table.get(id));
+    }
+  }
+}
+
+test('after any history of holding and dropping, what is referred to has its number, and nothing else is there', () => {
+  const act = fc.record({ isHeld: fc.boolean(), value: fc.nat(200) });
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 500 }), (history) => {
+      const both = new Both();
+      for (const { isHeld, value } of history) {
+        expect(both.table.idOf({ value })).toBe(both.held.get(value)?.id ?? 0);
+        if (isHeld) both.hold(value);
+        else both.drop(value);
+        expect(both.table.size).toBe(both.held.size);
+      }
+      both.expectSame();
+    }),
+  );
 });
 
 test('RFC 4271 §9.1.2.2 a: a set counts one; RFC 5065 §5.3: confederation segments count nothing', () => {
