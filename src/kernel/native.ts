@@ -17,6 +17,8 @@ export interface Native {
   /** `program`: an array of struct sock_filter (socket(7), SO_ATTACH_FILTER). */
   filter(fd: number, program: Uint8Array): number;
   send(fd: number, bytes: Uint8Array, flags: number, sockaddr?: Uint8Array): number;
+  /** The same on another thread, for what the kernel takes its time with. Until then `bytes` stay as they are, and `fd` open. */
+  sendElsewhere(fd: number, bytes: Uint8Array, flags: number): Promise<number>;
   receive(fd: number, into: Uint8Array, from?: Uint8Array): number;
   /** Packs datagrams into `into`; see the C source for `ends`. At least `room` octets are kept for each. */
   receiveMany(fd: number, into: Uint8Array, ends: Int32Array, room: number): number;

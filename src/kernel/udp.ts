@@ -20,6 +20,7 @@ import {
 import { errnoName } from './kernel-error.ts';
 import { check, int32, native, onReadable } from './native.ts';
 import { addressOfSockaddr, familyOf, sockaddrOf } from './sockaddr.ts';
+import { accept, assembled, jumpIfEqual, loadByte } from './socket-filter.ts';
 
 const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
@@ -191,20 +192,12 @@ function droppedBy(fd: number): number {
 /** Classic BPF: load the TTL or hop limit from the IP header; keep the whole packet if it is 255, else nothing. */
 function nearOnly(version: IpVersion): Uint8Array {
   const ofNetworkHeader = -0x100000; // SKF_NET_OFF
-  const program: readonly (readonly [code: number, ifTrue: number, ifFalse: number, operand: number])[] = [
-    [0x30, 0, 0, ofNetworkHeader + (version === 4 ? 8 : 7)], // ldb
-    [0x15, 0, 1, greatestTtl], // jeq
-    [0x06, 0, 0, 0xffff], // ret all
-    [0x06, 0, 0, 0], // ret nothing
-  ];
-  const view = new DataView(new ArrayBuffer(program.length * 8));
-  program.forEach(([code, ifTrue, ifFalse, operand], index) => {
-    view.setUint16(index * 8, code, littleEndian);
-    view.setUint8(index * 8 + 2, ifTrue);
-    view.setUint8(index * 8 + 3, ifFalse);
-    view.setInt32(index * 8 + 4, operand, littleEndian);
-  });
-  return new Uint8Array(view.buffer);
+  return assembled([
+    [loadByte, 0, 0, ofNetworkHeader + (version === 4 ? 8 : 7)],
+    [jumpIfEqual, 0, 1, greatestTtl],
+    [accept, 0, 0, 0xffff],
+    [accept, 0, 0, 0],
+  ]);
 }
 
 export interface Sending {

@@ -6,7 +6,8 @@
  * route that die are not reported either. One thing is repaired here: IPv6 reports the loss of one next hop of several like
  * the loss of the whole route, so after a deletion the rest of the route is looked up and reported as `set`.
  *
- * Route changes of our own are not told, and not even decoded: whoever made them has the kernel's answer.
+ * Route changes of our own are not told, and not even queued for us: whoever made them has the kernel's answer, and 100,000 of
+ * them would take the room of what others do.
  */
 import { isPrefix4 } from '../lib/net.ts';
 import type { KernelEvent, Route } from './kernel.ts';
@@ -18,6 +19,7 @@ import { listen } from './netlink/listener.ts';
 import { decodeNeighbour } from './netlink/neighbour.ts';
 import type { Message } from './netlink/reader.ts';
 import { decodeRoute } from './netlink/route.ts';
+import { accept, asLoaded, assembled, jumpIfEqual, loadHalf, loadWord } from './socket-filter.ts';
 
 /** Room for about 100,000 events; memory is used only while they wait. */
 const RECEIVE_BUFFER = 64 << 20;
@@ -60,7 +62,17 @@ const rows: ReadonlyMap<number, Decode> = new Map([
   [RTM.DELNEIGH, neighbourEvent('delete')],
 ]);
 
-const routeTypes: readonly number[] = [RTM.NEWROUTE, RTM.DELROUTE];
+/** struct nlmsghdr: nlmsg_type at 4, nlmsg_pid at 12. */
+const notOurRoutes = (portId: number): Uint8Array =>
+  assembled([
+    [loadWord, 0, 0, 12],
+    [jumpIfEqual, 0, 3, asLoaded(portId, 4)],
+    [loadHalf, 0, 0, 4],
+    [jumpIfEqual, 2, 0, asLoaded(RTM.NEWROUTE, 2)],
+    [jumpIfEqual, 1, 0, asLoaded(RTM.DELROUTE, 2)],
+    [accept, 0, 0, 0xffff_ffff],
+    [accept, 0, 0, 0],
+  ]);
 
 /** Undefined for messages of other kinds. */
 const decodeEvent = (message: Message): KernelEvent | undefined => rows.get(message.type)?.(message);
@@ -88,10 +100,10 @@ export function watchKernel(options: WatchOptions, onEvent: (event: KernelEvent)
       netns: options.netns,
       receiveBuffer: options.receiveBuffer ?? RECEIVE_BUFFER,
       groups: Object.values(RTNLGRP),
+      filter: notOurRoutes(options.ownPortId),
     },
     {
       message: (message) => {
-        if (message.portId === options.ownPortId && routeTypes.includes(message.type)) return;
         const event = decodeEvent(message);
         if (event === undefined) return;
         if (event.kind === 'route') survivors.saw(event.change, event.route);

@@ -4,7 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { KernelEvent, Route, RouteOp } from '../../src/kernel/kernel.ts';
 import type { NetnsKernel } from '../../src/kernel/links.ts';
 import { inNetns, openKernel } from '../../src/kernel/linux.ts';
+import { NETLINK } from '../../src/kernel/netlink/constants.ts';
+import { Requests } from '../../src/kernel/netlink/requests.ts';
+import { portIdOf } from '../../src/kernel/netlink/socket.ts';
 import { inNamespace } from '../../src/kernel/netns.ts';
+import { applyRoutes } from '../../src/kernel/routes.ts';
 import { watchKernel } from '../../src/kernel/watch.ts';
 import {
   type Address,
@@ -169,6 +173,49 @@ test('when events are lost the watcher is told, and hears what comes afterwards'
     await eventually(() => expect(seen).toContainEqual(told), { within: 100 });
   }, soon);
   stop();
+});
+
+test('what we write ourselves takes no room of what others do', async () => {
+  const seen: KernelEvent[] = [];
+  const writer = new Requests({ protocol: NETLINK.ROUTE, netns: path, receiveBuffer: 1 << 20 });
+  const stop = watchKernel(
+    { netns: path, ownPortId: portIdOf(writer.fd), receiveBuffer: 4096, routes6: async () => [] },
+    (event) => {
+      if (event.kind === 'route' || event.kind === 'overrun') seen.push(event);
+    },
+  );
+  const storm = Array.from({ length: 2_000 }, (_, index) => route(manyPrefixes[4](index), '10.0.0.2'));
+  await applyRoutes(
+    writer,
+    storm.map((one) => ({ kind: 'set', route: one })),
+  );
+  await applyRoutes(
+    writer,
+    storm.map((one) => ({ kind: 'delete', route: one })),
+  );
+  const foreign = route(prefix('10.72.0.0/24'), '10.0.0.2');
+  await kernel.applyRoutes([{ kind: 'set', route: foreign }]);
+  await eventually(() => expect(seen).toEqual([{ kind: 'route', change: 'set', route: foreign }]), soon);
+  await kernel.applyRoutes([{ kind: 'delete', route: foreign }]);
+  stop();
+  writer.close();
+});
+
+test('while the kernel takes in a batch this thread goes on, and may even close the port', async () => {
+  const writer = openKernel(path);
+  const storm = Array.from({ length: 2_000 }, (_, index) => route(manyPrefixes[4](index), '10.0.0.2'));
+  const writing = writer.applyRoutes(storm.map((one) => ({ kind: 'set', route: one })));
+  for (let turn = 0; turn < 3; turn += 1) await Promise.resolve();
+  writer.close();
+  await expect(writing).rejects.toThrow('the kernel port is closed');
+  const again = openKernel(path);
+  const dsts = new Set(storm.map(({ dst }) => dst));
+  const left = async (): Promise<number> =>
+    (await again.routes({ version: 4, protocol: 80 })).filter(({ dst }) => dsts.has(dst)).length;
+  expect(await left()).toBe(500); // the batch under way was taken in whole, and no other was begun
+  await again.applyRoutes(storm.map((one) => ({ kind: 'delete', route: one })));
+  expect(await left()).toBe(0);
+  again.close();
 });
 
 test('our own nft transactions, even a large one, are not reported as foreign; a flush by somebody is', async () => {

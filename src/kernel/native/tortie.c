@@ -7,7 +7,7 @@
  * because a handle is opaque here and sized by uv_handle_size().
  *
  * State: none but the poll handles, each owned by the JavaScript value that holds it until unpoll() or the end of the
- * environment.
+ * environment, and what a thread of libuv's pool is sending, which is owned by its promise.
  */
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
@@ -189,6 +189,57 @@ static napi_value js_send(napi_env env, napi_callback_info info) {
                   (socklen_t)address.length);
   } while (sent < 0 && errno == EINTR);
   return outcome(env, sent);
+}
+
+typedef struct {
+  napi_async_work work;
+  napi_deferred promise;
+  napi_ref keeps; /* the bytes */
+  int fd, flags;
+  octets bytes;
+  int64_t result;
+} sending;
+
+static void send_elsewhere(napi_env env, void *data) {
+  (void)env;
+  sending *one = data;
+  ssize_t sent;
+  do {
+    sent = send(one->fd, one->bytes.data, one->bytes.length, one->flags | MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  one->result = sent < 0 ? -errno : sent;
+}
+
+static void sent_elsewhere(napi_env env, napi_status status, void *data) {
+  sending *one = data;
+  napi_value result = number(env, status == napi_ok ? one->result : -ECANCELED);
+  if (result != NULL) napi_resolve_deferred(env, one->promise, result);
+  napi_delete_reference(env, one->keeps);
+  napi_delete_async_work(env, one->work);
+  free(one);
+}
+
+/* sendElsewhere(fd, bytes, flags): a promise of the octets sent or -errno; a thread of libuv's pool waits for the kernel. The
+ * caller leaves the bytes as they are and the fd open until then. */
+static napi_value js_send_elsewhere(napi_env env, napi_callback_info info) {
+  arguments args = arguments_of(env, info);
+  sending found = {0};
+  if (!int_at(&args, 0, &found.fd) || !octets_at(&args, 1, &found.bytes) || found.bytes.data == NULL ||
+      !int_at(&args, 2, &found.flags))
+    return refuse(env, "sendElsewhere(fd, bytes, flags): integer, Uint8Array, integer");
+  sending *one = malloc(sizeof *one);
+  napi_value promise, name;
+  if (one == NULL) return refuse(env, "sendElsewhere: no memory");
+  *one = found;
+  if (napi_create_string_utf8(env, "send", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+      napi_create_reference(env, args.at[1], 1, &one->keeps) == napi_ok &&
+      napi_create_async_work(env, NULL, name, send_elsewhere, sent_elsewhere, one, &one->work) == napi_ok &&
+      napi_create_promise(env, &one->promise, &promise) == napi_ok && napi_queue_async_work(env, one->work) == napi_ok)
+    return promise;
+  if (one->work != NULL) napi_delete_async_work(env, one->work);
+  if (one->keeps != NULL) napi_delete_reference(env, one->keeps);
+  free(one);
+  return refuse(env, "sendElsewhere: it cannot be queued");
 }
 
 /* receive(fd, into, from?): octets of one datagram, never waiting; the sender's sockaddr goes into `from` */
@@ -405,6 +456,7 @@ NAPI_MODULE_INIT() {
       {"getsockopt", js_getsockopt},
       {"filter", js_filter},
       {"send", js_send},
+      {"sendElsewhere", js_send_elsewhere},
       {"receive", js_receive},
       {"receiveMany", js_receive_many},
       {"receiveMessage", js_receive_message},

@@ -27,10 +27,12 @@ export interface SocketOptions {
   readonly receiveBuffer: number;
   /** Multicast groups by number. */
   readonly groups?: readonly number[];
+  /** What may be queued: see socket-filter.ts; absent: all. */
+  readonly filter?: Uint8Array;
 }
 
 /** Opens and prepares the fd; throws a KernelError. */
-export function openNetlink({ protocol, netns, receiveBuffer, groups = [] }: SocketOptions): number {
+export function openNetlink({ protocol, netns, receiveBuffer, groups = [], filter }: SocketOptions): number {
   const asked = 'open a netlink socket';
   const fd = inNamespace(netns, () => check(asked, native().socket(AF_NETLINK, SOCK_RAW, protocol)));
   const { setsockopt, bind } = native();
@@ -41,6 +43,7 @@ export function openNetlink({ protocol, netns, receiveBuffer, groups = [] }: Soc
     setsockopt(fd, SOL_NETLINK, option, int32(1));
   try {
     check(asked, bind(fd, netlinkSockaddr()));
+    if (filter !== undefined) check(asked, native().filter(fd, filter));
     for (const group of groups)
       check(asked, setsockopt(fd, SOL_NETLINK, OPTION.ADD_MEMBERSHIP, int32(group)));
   } catch (error) {
