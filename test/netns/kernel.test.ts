@@ -161,7 +161,11 @@ test('when events are lost the watcher is told, and hears what comes afterwards'
     (event) => seen.push(event),
   );
   const storm = Array.from({ length: 2_000 }, (_, index) => route(manyPrefixes[4](index), '10.0.0.2'));
-  await kernel.applyRoutes(storm.map((one) => ({ kind: 'set', route: one })));
+  // The kernel takes them in on another thread, and this one stands still: it does not listen meanwhile.
+  const writing = kernel.applyRoutes(storm.map((one) => ({ kind: 'set', route: one })));
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+  await writing;
   await eventually(() => expect(seen.some(({ kind }) => kind === 'overrun')).toBe(true), soon);
   await kernel.applyRoutes(storm.map((one) => ({ kind: 'delete', route: one })));
   // A probe may still fall into the storm and be lost; the same route set twice would tell nothing the second time.
