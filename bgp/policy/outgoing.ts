@@ -1,6 +1,6 @@
 /** How path attributes change on their way out: RFC 4271 §5.1 and, for what we do not know, §5. */
 import type { Asn, Ipv4 } from '../../src/lib/net.ts';
-import type { AsPath, PathAttributes, RawAttribute } from '../wire/message.ts';
+import type { AsPath, AsPathSegment, PathAttributes, RawAttribute } from '../wire/message.ts';
 
 const optional = 0x80;
 const transitive = 0x40;
@@ -72,10 +72,11 @@ export function withoutPrivate(attributes: PathAttributes, instead: Asn | undefi
 
 /** As the first of a sequence (§5.1.2 b). */
 export function prepend(asn: Asn, asPath: AsPath): AsPath {
-  const [first, ...rest] = asPath;
-  return first?.kind === 'sequence' && first.asns.length < longestSegment
-    ? [{ kind: 'sequence', asns: [asn, ...first.asns] }, ...rest]
-    : [{ kind: 'sequence', asns: [asn] }, ...asPath];
+  const [first] = asPath;
+  const fits = first?.kind === 'sequence' && first.asns.length < longestSegment;
+  // As long as they are: what is spread into a list leaves room behind it, and there are a hundred thousand paths.
+  const segment: AsPathSegment = { kind: 'sequence', asns: fits ? [asn].concat(first.asns) : [asn] };
+  return [segment].concat(fits ? asPath.slice(1) : asPath);
 }
 
 /** §5: unrecognised transitive ones go on with Partial set, the others stay here. */

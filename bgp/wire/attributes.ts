@@ -178,8 +178,8 @@ const communities: AttributeRow = {
   decode: (body, found) => {
     const complaint = listOf(body, 4);
     if (complaint !== undefined) return complaint;
-    const values: number[] = [];
-    while (body.left > 0) values.push(body.u32());
+    const values = new Array<number>(body.left / 4);
+    for (let index = 0; index < values.length; index += 1) values[index] = body.u32();
     found.communities = values;
     return undefined;
   },
@@ -217,8 +217,8 @@ const clusterList: AttributeRow = {
   decode: (body, found) => {
     const complaint = listOf(body, 4);
     if (complaint !== undefined) return complaint;
-    const ids: Ipv4[] = [];
-    while (body.left > 0) ids.push(body.ipv4());
+    const ids = new Array<Ipv4>(body.left / 4);
+    for (let index = 0; index < ids.length; index += 1) ids[index] = body.ipv4();
     found.clusterList = ids;
     return undefined;
   },
