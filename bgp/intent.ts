@@ -14,6 +14,7 @@ import {
 } from '../src/lib/net.ts';
 import { type Settings, settingsByNode } from '../src/model/bgp-configuration.ts';
 import type { BgpFilter } from '../src/model/bgp-filter.ts';
+import { endsOf } from '../src/model/ends.ts';
 import type { BlockAffinity } from '../src/model/ipam.ts';
 import { neighbourhoodOf } from '../src/model/peering.ts';
 import type { Problem } from '../src/model/problem.ts';
@@ -21,7 +22,6 @@ import type { BgpConfiguration, BgpPeer, IpPool, Node, Resource } from '../src/m
 import { addressesOf, type Router, routerOf } from '../src/model/router.ts';
 import type { DecisionOptions, ImportPolicy, Intent, PeerConfig, SpeakerConfig } from './config.ts';
 import { clashes } from './intent/clashes.ts';
-import { endsOf } from './intent/ends.ts';
 import { explicitSessions } from './intent/explicit.ts';
 import { meshSessions, type Sessions } from './intent/mesh.ts';
 import { annotationProblems } from './intent/router.ts';

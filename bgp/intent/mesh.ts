@@ -3,6 +3,7 @@
  * Route reflectors are not in it, neither way: who peers with them says a BGPPeer.
  */
 import { type Address, compareAddresses } from '../../src/lib/net.ts';
+import { areMeshed } from '../../src/model/peering.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { addressesOf, meetingAddress, type Router } from '../../src/model/router.ts';
 import type { PeerConfig } from '../config.ts';
@@ -13,10 +14,6 @@ export interface Sessions {
   readonly peers: readonly PeerConfig[];
   readonly problems: readonly Problem[];
 }
-
-/** Two nodes that the mesh, while it is enabled, holds together; whether they can meet is another question. */
-export const areMeshed = (own: Router, other: Router): boolean =>
-  own.clusterId === undefined && other.clusterId === undefined;
 
 /**
  * One session for each of `others`, which come by name. None with a node that has one of our own addresses, nor a

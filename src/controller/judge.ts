@@ -3,7 +3,7 @@ import { type Kind, keyOf, type Node, type Resource, type ResourceRef, refOf } f
 import { acceptedOf, describe, invalidReason } from './decide/accepted.ts';
 import type { Verdict } from './decide/condition.ts';
 import { statusIn } from './decide/condition.ts';
-import { conflictsOf, filterMissing, nodeMissing } from './decide/conflict.ts';
+import { conflictsOf, filterMissing, mismatchesOf, nodeMissing } from './decide/conflict.ts';
 import type { Notice, Subject } from './decide/notice.ts';
 import { readyOf } from './decide/peer.ts';
 import { allocatableOf } from './decide/pool.ts';
@@ -61,15 +61,20 @@ function besideOthers(
   nodes: ReadonlyMap<string, Node>,
 ): (resource: Resource | undefined) => Verdict | undefined {
   const filters = new Set(world.all('BGPFilter').map(({ meta }) => meta.name));
-  const conflicts = conflictsOf({
+  const peerings = {
     peers: world.all('BGPPeer'),
     nodes: [...nodes.values()],
     configurations: world.all('BGPConfiguration'),
-  });
+  };
+  const [conflicts, mismatches] = [conflictsOf(peerings), mismatchesOf(peerings)];
   return (resource) => {
     if (resource?.kind === 'BGPConfiguration') return nodeMissing(resource, nodes);
     if (resource?.kind !== 'BGPPeer') return undefined;
-    return filterMissing(resource, filters) ?? conflicts.get(resource.meta.name);
+    return (
+      filterMissing(resource, filters) ??
+      conflicts.get(resource.meta.name) ??
+      mismatches.get(resource.meta.name)
+    );
   };
 }
 

@@ -66,6 +66,21 @@ export const appliesTo = (peer: BgpPeer, node: Pick<Router, 'name' | 'labels'>):
   peer.node === node.name ||
   (peer.nodeSelector !== undefined && matchesSelector(peer.nodeSelector, node.labels));
 
+/** Two nodes that the mesh, while it is enabled, holds together; whether they can meet is another question. */
+export const areMeshed = (own: Router, other: Router): boolean =>
+  own.clusterId === undefined && other.clusterId === undefined;
+
+/** Whom a BGPPeer picks is the same for all nodes that ask: gone through once for each list of routers. */
+const picked = new WeakMap<readonly Router[], Map<unknown, readonly Router[]>>();
+
+function pick(routers: readonly Router[], by: unknown, isIn: (router: Router) => boolean): readonly Router[] {
+  const known = picked.get(routers) ?? new Map<unknown, readonly Router[]>();
+  picked.set(routers, known);
+  const found = known.get(by) ?? routers.filter(isIn);
+  known.set(by, found);
+  return found;
+}
+
 /** A claim that was not made, and the node it would have been with. */
 export interface Unmet {
   readonly peer: BgpPeer;
@@ -162,11 +177,8 @@ const at = (
 /** One that has an address of ours cannot be told from us. */
 function othersOf(own: Router, { routers }: Neighbourhood, selector: Selector): readonly Router[] {
   const ours = addressesOf(own);
-  return routers.filter(
-    (other) =>
-      other.name !== own.name &&
-      matchesSelector(selector, other.labels) &&
-      !addressesOf(other).some((address) => ours.includes(address)),
+  return pick(routers, selector, ({ labels }) => matchesSelector(selector, labels)).filter(
+    (other) => other.name !== own.name && !addressesOf(other).some((address) => ours.includes(address)),
   );
 }
 
@@ -175,8 +187,8 @@ function reverseClaims(peer: BgpPeer, own: Router, { routers }: Neighbourhood): 
   const meet = meetingPlace(peer, own);
   if (meet === undefined) return [];
   const ours = addressesOf(own);
-  return routers.flatMap((other): readonly Claim[] => {
-    if (other.name === own.name || !appliesTo(peer, other)) return [];
+  return pick(routers, peer, (other) => appliesTo(peer, other)).flatMap((other): readonly Claim[] => {
+    if (other.name === own.name) return [];
     const address = meet(other);
     if (address === undefined || addressesOf(other).some((one) => ours.includes(one))) return [];
     return [

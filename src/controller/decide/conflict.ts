@@ -1,10 +1,11 @@
 /**
  * Accepted of BGPPeers that are right by themselves and not beside others: two that describe one neighbour of a node
- * differently, and one that names a BGPFilter which is not there. Which of two is in force is what the speakers say too:
- * `src/model/peering.ts`.
+ * differently, two that are the ends of one session and do not fit, and one that names a BGPFilter which is not there. Which
+ * of two is in force, and what does not fit, is what the speakers say too: `src/model/peering.ts`, `src/model/ends.ts`.
  */
 import { settingsByNode } from '../../model/bgp-configuration.ts';
-import { type Contest, claimsOf, describeTarget, neighbourhoodOf } from '../../model/peering.ts';
+import { endsOf } from '../../model/ends.ts';
+import { amongNodes, type Contest, claimsOf, describeTarget, neighbourhoodOf } from '../../model/peering.ts';
 import type { BgpConfiguration, BgpPeer, Node } from '../../model/resource.ts';
 import { routerOf } from '../../model/router.ts';
 import type { Verdict } from './condition.ts';
@@ -39,6 +40,30 @@ export function conflictsOf({ peers, nodes, configurations }: Peerings): Readonl
   for (const pair of pairs.values()) verdicts.set(pair.contest.loser.peer.meta.name, loses(pair));
   return verdicts;
 }
+
+/** @returns by name of the BGPPeer, what does not fit between the two nodes of a session, or two reflectors of one cluster */
+export function mismatchesOf({ peers, nodes, configurations }: Peerings): ReadonlyMap<string, Verdict> {
+  const settingsOf = settingsByNode(configurations);
+  const around = neighbourhoodOf(nodes.map((node) => routerOf(node, settingsOf(node.meta.name))));
+  const among = amongNodes(peers, around);
+  if (among.length === 0) return new Map();
+  const found = new Map<string, string[]>();
+  for (const own of around.routers) {
+    const { nodeToNodeMeshEnabled } = settingsOf(own.name);
+    const claims = claimsOf(own, among, around).inForce;
+    for (const { ref, what: flaw, fix: remedy } of endsOf(own, claims, among, around, nodeToNodeMeshEnabled)
+      .problems)
+      found.set(ref.name, [...(found.get(ref.name) ?? []), `${flaw} ${remedy}`]);
+  }
+  return new Map([...found].map(([name, flaws]) => [name, mismatched(flaws)]));
+}
+
+const mismatched = ([first = '', ...others]: readonly string[]): Verdict => ({
+  type: 'Accepted',
+  status: 'True',
+  reason: 'Mismatch',
+  message: others.length === 0 ? first : `${first} So it is ${others.length} times more.`,
+});
 
 interface Pair {
   /** One of them, for its words. */

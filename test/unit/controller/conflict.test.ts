@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'vitest';
-import { conflictsOf } from '../../../src/controller/decide/conflict.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { conflictsOf, mismatchesOf } from '../../../src/controller/decide/conflict.ts';
 import { judge, noticesOf } from '../../../src/controller/judge.ts';
 import { World } from '../../../src/controller/world.ts';
-import type { BgpPeer, Resource } from '../../../src/model/resource.ts';
+import type { BgpPeer, Node, Resource } from '../../../src/model/resource.ts';
 import {
   bgpConfiguration,
   bgpPeer,
@@ -12,6 +12,7 @@ import {
   nodePeer,
   rangePeer,
 } from '../../support/resources.ts';
+import { as } from '../../support/wire.ts';
 
 const nodes = [1, 2, 3, 4, 5, 6, 7].map((number) =>
   node(`node${number}`, { ips: [`10.0.0.${number}`], labels: { rack: number < 3 ? 'a' : 'b' } }),
@@ -86,6 +87,102 @@ describe('BGPPeers that describe one neighbour differently', () => {
       'a True Conflict',
       'b False Conflict',
     ]);
+  });
+});
+
+describe('the two ends of a session between nodes', () => {
+  const ends = (peers: readonly BgpPeer[], among: readonly Node[] = nodes): string[] =>
+    [...mismatchesOf({ peers, nodes: among, configurations: [] })]
+      .map(([name, { status, reason, message }]) => `${name} ${status} ${reason}: ${message}`)
+      .sort();
+  const there = (more: Partial<BgpPeer> = {}): BgpPeer =>
+    bgpPeer('there', '10.0.0.2', {
+      asNumber: 64512,
+      node: 'node1',
+      more: { reversePeering: 'Manual', ...more },
+    });
+  const back = (more: Partial<BgpPeer> = {}): BgpPeer =>
+    bgpPeer('back', '10.0.0.1', {
+      asNumber: 64512,
+      node: 'node2',
+      more: { reversePeering: 'Manual', ...more },
+    });
+
+  test('that do not fit say so, each with the name of the other', () => {
+    expect(ends([there({ localAsNumber: as(65001) }), back()])).toEqual([
+      expect.stringMatching(
+        /^back True Mismatch: By it Node\/node2, and by BGPPeer\/there Node\/node1, .* AS 65001/,
+      ),
+      expect.stringMatching(
+        /^there True Mismatch: By it Node\/node1, and by BGPPeer\/back Node\/node2, .* AS 65001/,
+      ),
+    ]);
+    expect(ends([there({ connectMode: 'Passive' }), back({ connectMode: 'Passive' })])).toHaveLength(2);
+    expect(ends([there(), back()])).toEqual([]);
+    expect(ends([nodePeer('all', 'all()')])).toEqual([]);
+  });
+
+  test('of reflectors with one cluster id and different clients are told at the BGPPeer that makes the client', () => {
+    const cluster = { 'projectcalico.org/RouteReflectorClusterID': '244.0.0.1' };
+    const reflectors = [8, 9].map((id) =>
+      node(`rr${id}`, { ips: [`10.0.0.${id}`], labels: { rr: String(id) }, annotations: cluster }),
+    );
+    const left = nodePeer('left', "rr == '8'", { nodeSelector: "rack == 'a'" });
+    const right = nodePeer('right', "rr == '9'", { nodeSelector: "rack == 'b'" });
+    expect(ends([left, right], [...nodes, ...reflectors])).toEqual([
+      expect.stringMatching(
+        /^left True Mismatch: It has the cluster id 244\.0\.0\.1, and so has Node\/rr9, but Node\/node1/,
+      ),
+      expect.stringMatching(
+        /^right True Mismatch: It has the cluster id 244\.0\.0\.1, and so has Node\/rr8, but Node\/node3/,
+      ),
+    ]);
+    const both = nodePeer('both', 'has(rr)', { nodeSelector: '!has(rr)' });
+    expect(ends([both], [...nodes, ...reflectors])).toEqual([]);
+  });
+
+  test('are in the condition of a BGPPeer that is no conflict', () => {
+    const world = new World();
+    const resources: readonly Resource[] = [there({ localAsNumber: as(65001) }), back(), ...nodes];
+    world.take({
+      changes: resources.map((resource) => ({ kind: 'put', resource })),
+      inSync: true,
+      problems: [],
+    });
+    expect(judge(world, 0).get('BGPPeer/back')?.verdicts[0]).toMatchObject({
+      status: 'True',
+      reason: 'Mismatch',
+    });
+  });
+
+  test('are looked at in time that grows with the sessions, not with the pairs of nodes', () => {
+    const many = Array.from({ length: 3000 }, (_, id) =>
+      node(`n${id}`, { ips: [`10.1.${id >> 8}.${id & 255}`], labels: id < 2 ? { rr: 'true' } : {} }),
+    );
+    const peers = [
+      nodePeer('to-rr', 'has(rr)', { nodeSelector: '!has(rr)' }),
+      nodePeer('rr-mesh', 'has(rr)', { nodeSelector: 'has(rr)' }),
+    ];
+    const labels = vi.fn();
+    const watched = many.map((one) => ({
+      ...one,
+      meta: {
+        ...one.meta,
+        labels: new Proxy(one.meta.labels, {
+          has: (target, key) => {
+            labels();
+            return Reflect.has(target, key);
+          },
+          getOwnPropertyDescriptor: (target, key) => {
+            labels();
+            return Reflect.getOwnPropertyDescriptor(target, key);
+          },
+        }),
+      },
+    }));
+    expect(ends(peers, watched)).toEqual([]);
+    expect(labels.mock.calls.length).toBeGreaterThan(3000);
+    expect(labels.mock.calls.length).toBeLessThan(200 * 3000);
   });
 });
 

@@ -2,28 +2,33 @@
  * Sessions between two nodes of this cluster, seen from both ends: each end works its own out by itself, so what BGPPeers
  * say of the two must fit together.
  */
-import { formatIpv4 } from '../../src/lib/net.ts';
-import { same } from '../../src/lib/same.ts';
+import { formatIpv4 } from '../lib/net.ts';
+import { same } from '../lib/same.ts';
 import {
   amongNodes,
   appliesTo,
+  areMeshed,
   type Claim,
   claimsBetween,
   claimsOf,
   type Neighbourhood,
   otherRole,
-} from '../../src/model/peering.ts';
-import type { Problem } from '../../src/model/problem.ts';
-import type { BgpPeer } from '../../src/model/resource.ts';
-import { addressesOf, meetingAddress, type Router, sourceFor } from '../../src/model/router.ts';
-import { matchesSelector } from '../../src/model/selector.ts';
-import { areMeshed } from './mesh.ts';
+} from './peering.ts';
+import type { Problem } from './problem.ts';
+import type { BgpPeer, ResourceRef } from './resource.ts';
+import { addressesOf, meetingAddress, type Router, sourceFor } from './router.ts';
+import { matchesSelector } from './selector.ts';
 
 export interface Ends {
   /** Names of the nodes with which a BGPPeer at either end asks for the same session, so that the mesh leaves it to them. */
   readonly settled: ReadonlySet<string>;
-  readonly problems: readonly Problem[];
+  /** Each with the BGPPeer that says so. */
+  readonly problems: readonly EndProblem[];
 }
+
+type EndProblem = Problem & { readonly ref: ResourceRef };
+
+const refTo = ({ meta }: BgpPeer): ResourceRef => ({ kind: 'BGPPeer', name: meta.name });
 
 /** @param claims  in force at `own` */
 export function endsOf(
@@ -34,7 +39,7 @@ export function endsOf(
   isMeshEnabled: boolean,
 ): Ends {
   const settled = new Set<string>();
-  const problems: Problem[] = [];
+  const problems: EndProblem[] = [];
   const lonely: { readonly claim: Claim; readonly other: Router }[] = [];
   const among = amongNodes(peers, around);
   const facing = among.filter((peer) => canBeWith(peer, own));
@@ -83,11 +88,12 @@ const meets = ({ to }: Claim, own: Router, claim: Claim): boolean =>
   to.kind === 'address' && claim.to.kind === 'address' && to.address === sourceFor(own, claim.to.address);
 
 /** It is an address of a node, and nobody of this cluster listens on that port of it. */
-function wrongPort({ peer, to }: Claim, own: Router, { byAddress }: Neighbourhood): readonly Problem[] {
+function wrongPort({ peer, to }: Claim, own: Router, { byAddress }: Neighbourhood): readonly EndProblem[] {
   const other = to.kind === 'address' ? byAddress.get(to.address) : undefined;
   if (other === undefined || to.kind !== 'address') return [];
   return [
     {
+      ref: refTo(peer),
       where: `BGPPeer/${peer.meta.name} spec.peerIP`,
       what: `It gives Node/${own.name} a session with port ${to.port} of Node/${other.name}, which listens on port ${other.port}; with that address there is no other session, not even the mesh’s.`,
       fix: `Leave the port out, or write ${other.port}.`,
@@ -96,14 +102,16 @@ function wrongPort({ peer, to }: Claim, own: Router, { byAddress }: Neighbourhoo
 }
 
 /** No BGPPeer gives the other node its end. The mesh may, where it is left to them. */
-function alone(claim: Claim, own: Router, other: Router, isMeshed: boolean): readonly Problem[] {
+function alone(claim: Claim, own: Router, other: Router, isMeshed: boolean): readonly EndProblem[] {
   if (claim.to.kind !== 'address') return [];
   const byMesh = isMeshed && areMeshed(own, other) && claim.to.address === meetingAddress(own, other);
   if (byMesh && claim.localAsn === own.asn && claim.peerAsn === other.asn) return [];
   const where = `BGPPeer/${claim.peer.meta.name}`;
+  const ref = refTo(claim.peer);
   if (claim.peerAsn !== other.asn)
     return [
       {
+        ref,
         where: `${where} spec.asNumber`,
         what: `It expects AS ${claim.peerAsn} of Node/${other.name}, which speaks for AS ${other.asn}, so there is no session between it and Node/${own.name}.`,
         fix: `Write ${other.asn}, or give that node a BGPPeer with localASNumber ${claim.peerAsn}.`,
@@ -111,6 +119,7 @@ function alone(claim: Claim, own: Router, other: Router, isMeshed: boolean): rea
     ];
   return [
     {
+      ref,
       where,
       what: `It gives Node/${own.name} a session with Node/${other.name}, and no BGPPeer gives that node its end of it.`,
       fix: 'Leave out reversePeering Manual, or add a BGPPeer for that node.',
@@ -153,11 +162,12 @@ const mismatches: readonly {
   },
 ];
 
-function mismatch(mine: Claim, theirs: Claim, own: Router, other: Router): readonly Problem[] {
+function mismatch(mine: Claim, theirs: Claim, own: Router, other: Router): readonly EndProblem[] {
   return mismatches
     .filter(({ isIn }) => isIn(mine, theirs))
     .slice(0, 1)
     .map(({ what, fix }) => ({
+      ref: refTo(mine.peer),
       where: `BGPPeer/${mine.peer.meta.name}`,
       what: `By it Node/${own.name}, and by BGPPeer/${theirs.peer.meta.name} Node/${other.name}, have a session with each other that does not come up: ${what(mine, theirs)}.`,
       fix,
@@ -173,18 +183,20 @@ function splitClusters(
   claims: readonly Claim[],
   among: readonly BgpPeer[],
   around: Neighbourhood,
-): readonly Problem[] {
+): readonly EndProblem[] {
   const { clusterId } = own;
   if (clusterId === undefined) return [];
   const ours = clientsOf(own, claims);
   return around.routers
     .filter((other) => other.name !== own.name && other.clusterId === clusterId)
-    .flatMap((other): readonly Problem[] => {
+    .flatMap((other): readonly EndProblem[] => {
       const theirs = clientsOf(other, claimsOf(other, among, around).inForce);
-      const stranger = [...ours].find((name) => !theirs.has(name) && name !== other.name);
-      if (stranger === undefined) return [];
+      const found = [...ours].find(([name]) => !theirs.has(name) && name !== other.name);
+      if (found === undefined) return [];
+      const [stranger, peer] = found;
       return [
         {
+          ref: refTo(peer),
           where: `Node/${own.name} annotation projectcalico.org/RouteReflectorClusterID`,
           what: `It has the cluster id ${formatIpv4(clusterId)}, and so has Node/${other.name}, but Node/${stranger} is a client of the first only: neither passes on what the other has reflected, so some nodes miss routes.`,
           fix: 'Give the two different cluster ids, or the same clients by BGPPeer.',
@@ -193,14 +205,15 @@ function splitClusters(
     });
 }
 
-const clientsOf = (own: Router, claims: readonly Claim[]): ReadonlySet<string> =>
-  new Set(
-    claims.flatMap(({ to, localAsn, peerAsn }) =>
+/** By name, with the BGPPeer that makes it one. */
+const clientsOf = (own: Router, claims: readonly Claim[]): ReadonlyMap<string, BgpPeer> =>
+  new Map(
+    claims.flatMap(({ peer, to, localAsn, peerAsn }) =>
       to.kind === 'address' &&
       localAsn === peerAsn &&
       to.node !== undefined &&
       to.node.clusterId !== own.clusterId
-        ? [to.node.name]
+        ? [[to.node.name, peer] as const]
         : [],
     ),
   );
