@@ -16,7 +16,7 @@ import { contains, formatPrefix, isPrefix4, type Prefix } from '../../src/lib/ne
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import { Trie } from '../../src/lib/trie.ts';
 import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
-import type { PeerConfig, PrefixCommunities, SpeakerConfig } from '../config.ts';
+import type { NamedRule, PeerConfig, PrefixCommunities, SpeakerConfig } from '../config.ts';
 import { gracefulShutdown, noAdvertise, noExport, noExportSubconfed } from '../rib/communities.ts';
 import { familyOf, type Path } from '../rib/path.ts';
 import type { Negotiated } from '../session/event.ts';
@@ -53,17 +53,24 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
   const { families } = settled;
   const denied = trieOf(config.exportDeny);
   const communitiesAt = communityTrie(config.communities ?? []);
-  const withheld = new Memo<Path, { readonly why: string | undefined }>();
+  const leaves = new Memo<Path, Result<true>>();
+  const rejections = new Map<FilterRule, Export>();
   const known: Readonly<Record<Family, Memo<Path, Told>>> = {
     'ipv4-unicast': new Memo(),
     'ipv6-unicast': new Memo(),
   };
-  const whyWithheld = (path: Path): string | undefined => {
-    const cached = withheld.get(path);
-    if (cached !== undefined) return cached.why;
+  const leaveOf = (path: Path): Result<true> => {
+    const cached = leaves.get(path);
+    if (cached !== undefined) return cached;
     const why = withholding(path, config, peer, settled);
-    withheld.set(path, { why });
-    return why;
+    const leave = why === undefined ? granted : err(why);
+    leaves.set(path, leave);
+    return leave;
+  };
+  const rejectedBy = (rule: NamedRule): Export => {
+    const rejection = rejections.get(rule) ?? err(`rejected by ${rule.name}`);
+    rejections.set(rule, rejection);
+    return rejection;
   };
   /** By change, apart for each family: with RFC 8950 one path may lead to prefixes of either. */
   const exportPath = (path: Path, family: Family, change: Change): Export => {
@@ -80,7 +87,7 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
     if (isStrict && rules.length === 0)
       return err('no filter says what this eBGP neighbour may be told (RFC 8212)');
     const rule = firstMatch(rules, prefix, best, session);
-    if (rule?.action === 'Reject') return err(`rejected by ${rule.name}`);
+    if (rule?.action === 'Reject') return rejectedBy(rule);
     if (rule !== undefined) return exportPath(best, family, rule);
     const pool = denied.longestMatch(prefix);
     if (pool !== undefined) return err(`inside ${formatPrefix(pool[0])}, whose export is disabled`);
@@ -89,10 +96,12 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
   return (prefix, best) => {
     const family = familyOf(prefix);
     if (!families.includes(family)) return err('its address family is not negotiated');
-    const why = whyWithheld(best);
-    return why === undefined ? tell(prefix, best, family) : err(why);
+    const leave = leaveOf(best);
+    return leave.ok ? tell(prefix, best, family) : leave;
   };
 }
+
+const granted: Result<true> = ok(true);
 
 /** At each prefix what it and all that hold it ask for, so that the longest match says everything. */
 function communityTrie(asked: readonly PrefixCommunities[]): Trie<readonly Community[]> {

@@ -189,9 +189,14 @@ export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: Pr
     const rule = firstMatch(rules, prefix, base.value, session);
     const reject = refused(rule, base.value) ?? guard(prefix, rule);
     if (reject !== undefined) return err(reject);
-    return rule === undefined ? base : ok(acceptedBy(rule, base.value));
+    if (rule === undefined) return base;
+    return accepting(base, acceptedBy(rule, base.value));
   };
 }
+
+/** Most rules change nothing, and then the answer is one for all prefixes. */
+const accepting = (base: Result<Path>, accepted: Path): Result<Path> =>
+  base.ok && base.value === accepted ? base : ok(accepted);
 
 function refused(rule: NamedRule | undefined, path: Path): Reject {
   if (rule?.action === 'Reject') return `rejected by ${rule.name}`;

@@ -1,37 +1,36 @@
 /**
  * Answers for what was asked about lately. Prefixes come and go in rows that share a path, so a few hold nearly all;
- * what is dropped is worked out again. No weak references: with a hundred thousand paths they are most of the work of
- * the collector of garbage.
+ * what is dropped is worked out again. Neither weak references nor a Map: with a hundred thousand paths they are most of
+ * the work of the collector of garbage.
  */
 export class Memo<K extends object, V> {
-  readonly #answers = new Map<K, V>();
-  readonly #most: number;
-  #lastKey: K | undefined;
-  #last: V | undefined;
+  readonly #keys: (K | undefined)[];
+  readonly #answers: (V | undefined)[];
+  /** Place of the key that was asked about last. */
+  #last = 0;
+  /** Place of the next new one. */
+  #next = 0;
 
-  constructor(most = 64) {
-    this.#most = most;
+  constructor(most = 16) {
+    this.#keys = new Array(most).fill(undefined);
+    this.#answers = new Array(most).fill(undefined);
   }
 
   /** Undefined: it is not known, or not any more. */
   get(key: K): V | undefined {
-    if (key !== this.#lastKey) {
-      this.#last = this.#answers.get(key);
-      this.#lastKey = key;
-    }
-    return this.#last;
+    if (this.#keys[this.#last] === key) return this.#answers[this.#last];
+    const place = this.#keys.indexOf(key);
+    if (place < 0) return undefined;
+    this.#last = place;
+    return this.#answers[place];
   }
 
   set(key: K, value: V): void {
-    if (this.#answers.size >= this.#most) this.#answers.clear();
-    this.#answers.set(key, value);
-    this.#lastKey = key;
-    this.#last = value;
-  }
-
-  clear(): void {
-    this.#answers.clear();
-    this.#lastKey = undefined;
-    this.#last = undefined;
+    const known = this.#keys.indexOf(key);
+    const place = known < 0 ? this.#next : known;
+    if (known < 0) this.#next = (this.#next + 1) % this.#keys.length;
+    this.#keys[place] = key;
+    this.#answers[place] = value;
+    this.#last = place;
   }
 }
