@@ -5,10 +5,10 @@ import { firstProcesses, laterProcesses, type ProcessPlan, start, writeTorFiles 
 import { type DatastoreKind, datastoreOf, needServer, prepareApi } from './datastore.ts';
 import { fail } from './failure.ts';
 import { endAll, isAlive, run, selfStarted } from './process.ts';
-import { type IpamMode, type LabState, readState, writeState } from './state.ts';
+import { type IpamMode, type LabState, readPlayer, readState, writeState } from './state.ts';
 import { planTopology, runDirOf } from './topology.ts';
 import { torSoftware } from './tor/software.ts';
-import type { TorKind } from './tor/tor.ts';
+import type { TorKind, TorSoftware } from './tor/tor.ts';
 import { makeWire, namespacesOf, removeWire } from './wire.ts';
 
 const always = [
@@ -18,11 +18,14 @@ const always = [
 ];
 
 /** Fails with a sentence if this machine or user cannot run a lab. */
-export function checkMachine(torKind: TorKind): void {
+export const checkMachine = (torKind: TorKind): void => checkPrograms(torSoftware[torKind].needs);
+
+/** The same for a lab with these routers. @param needs  programs, and the packages they are in */
+export function checkPrograms(needs: TorSoftware['needs']): void {
   if (process.getuid?.() !== 0) {
     fail('The lab makes network namespaces, which needs root. Run it with sudo, or as root in a container.');
   }
-  const missing = [...always, ...torSoftware[torKind].needs].filter(({ program }) => !isInstalled(program));
+  const missing = [...always, ...needs].filter(({ program }) => !isInstalled(program));
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((need) => need.package))].join(' ');
     fail(
@@ -43,10 +46,16 @@ export type Presence = 'absent' | 'running' | 'starting' | 'stale';
 /** Stale: something of a lab of this name is there, but not a lab that works or is just being made. */
 export function presenceOf(name: string): Presence {
   const state = readState(name);
-  if (state === undefined)
-    return existsSync(runDirOf(name)) || namespacesOf(name).length > 0 ? 'stale' : 'absent';
+  if (state === undefined) return withoutState(name);
   if (state.phase === 'starting') return isAlive(state.maker) ? 'starting' : 'stale';
   return state.processes.some(isAlive) ? 'running' : 'stale';
+}
+
+/** A scene that is being played, or what is left of one or of a lab. */
+function withoutState(name: string): Presence {
+  const player = readPlayer(name);
+  if (player !== undefined && isAlive(player)) return 'running';
+  return existsSync(runDirOf(name)) || namespacesOf(name).length > 0 ? 'stale' : 'absent';
 }
 
 export interface UpOptions {

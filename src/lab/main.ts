@@ -4,11 +4,12 @@
  * Exit codes: 0 all as expected · 1 something is not · 2 it cannot be done here, or was asked for wrongly ·
  * 130 and 143 interrupted (Ctrl-C, SIGTERM), with everything removed.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { door, follow, kubelet } from './background.ts';
 import { assertLab, demo, down, up } from './commands.ts';
 import { datastoreKinds } from './datastore.ts';
 import { isFailure } from './failure.ts';
+import { scene, sceneNames } from './scene/play.ts';
 import { ipamModes } from './state.ts';
 import { checkLabName } from './topology.ts';
 import { torKinds } from './tor/tor.ts';
@@ -90,6 +91,15 @@ function build(run: Run): Command {
   named(lab.command('heal'))
     .description('plug every cable in and start every daemon that ended')
     .action((options) => run(healing(options)));
+  lab
+    .command('scene')
+    .description('one thing a fabric must do, from nothing, measured, and removed')
+    .addArgument(new Argument('[scene]', 'which').choices(sceneNames))
+    .option('--list', 'which there are')
+    .option('--name <name>', 'of its namespaces (default: as the scene)', labName)
+    .option('--rounds <count>', 'how often each cut of ecmp is made', count, 1)
+    .option('--json', 'one JSON object as the last line; progress goes to standard error')
+    .action((which, options) => run(scene(which, options)));
   named(lab.command('kubelet', { hidden: true })).action((options) => run(kubelet(options.name)));
   named(lab.command('door', { hidden: true })).action((options) => run(door(options.name)));
   named(lab.command('follow', { hidden: true })).action((options) => run(follow(options.name)));

@@ -30,7 +30,7 @@ export interface Started {
 }
 
 /** Only the network namespace is entered: paths and mounts stay the machine's, as for a host-network pod. */
-const within = (netns: string | undefined, command: readonly string[]): readonly string[] =>
+export const within = (netns: string | undefined, command: readonly string[]): readonly string[] =>
   netns === undefined ? command : ['nsenter', `--net=${netnsPath(netns)}`, '--', ...command];
 
 /** Never rejects: a command that cannot be started has code 127. */

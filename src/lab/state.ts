@@ -60,6 +60,7 @@ export interface PodRecord {
 }
 
 const stateFile = (name: string): string => join(runDirOf(name), 'state.json');
+const playerFile = (name: string): string => join(runDirOf(name), 'scene.json');
 const podsFile = (name: string): string => join(runDirOf(name), 'pods.json');
 
 /** Undefined if there is none, or it is not one of ours. */
@@ -69,6 +70,10 @@ export function readState(name: string): LabState | undefined {
 }
 
 export const writeState = (state: LabState): void => writeJson(stateFile(state.name), state);
+
+/** Who plays a scene of this name: scenes have no other state. */
+export const readPlayer = (name: string): Started | undefined => readJson<Started>(playerFile(name));
+export const writePlayer = (name: string, player: Started): void => writeJson(playerFile(name), player);
 
 export const readPods = (name: string): readonly PodRecord[] =>
   readJson<readonly PodRecord[]>(podsFile(name)) ?? [];

@@ -155,7 +155,7 @@ export interface WireStep {
 }
 
 /** Nothing of the machine's own sysctls may leak in, and an address must be usable the moment it is there. */
-const clean: WireStep['sysctls'] = [
+export const clean: WireStep['sysctls'] = [
   ['net/ipv4/conf/all/rp_filter', '0'],
   ['net/ipv4/conf/default/rp_filter', '0'],
   ['net/ipv6/conf/all/disable_ipv6', '0'],
@@ -164,7 +164,7 @@ const clean: WireStep['sysctls'] = [
   ['net/ipv6/conf/all/accept_ra', '0'],
   ['net/ipv6/conf/default/accept_ra', '0'],
 ];
-const forwarding: WireStep['sysctls'] = [
+export const forwarding: WireStep['sysctls'] = [
   ['net/ipv4/ip_forward', '1'],
   ['net/ipv6/conf/all/forwarding', '1'],
 ];

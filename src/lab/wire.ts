@@ -15,8 +15,10 @@ export function namespacesOf(lab: string): readonly string[] {
   }
 }
 
-export async function makeWire(topology: Topology): Promise<void> {
-  const steps = planWire(topology);
+export const makeWire = (topology: Topology): Promise<void> => makeSteps(planWire(topology));
+
+/** All namespaces first, then the steps in their order. */
+export async function makeSteps(steps: readonly WireStep[]): Promise<void> {
   await must(steps.map((step) => `netns add ${step.netns}`));
   for (const step of steps) await wire(step);
 }
