@@ -26,7 +26,7 @@ import { explicitSessions } from './intent/explicit.ts';
 import { meshSessions, type Sessions } from './intent/mesh.ts';
 import { annotationProblems } from './intent/router.ts';
 import { serviceRanges } from './intent/services.ts';
-import { unsignedInside } from './intent/signed.ts';
+import { unlikeSigned, unsignedInside } from './intent/signed.ts';
 import { connectedBut, nothingAround, type Surroundings } from './intent/surroundings.ts';
 
 /** Where pods get their addresses from: Node.spec.podCIDRs, or the allocation blocks that the node holds. */
@@ -118,6 +118,7 @@ function configure(
       ...explicit.problems,
       ...ends.problems,
       ...unsignedInside(config.peers, explicit.dynamic),
+      ...unlikeSigned(config.peers),
     ],
   };
 }

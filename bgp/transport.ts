@@ -111,8 +111,10 @@ export class Transport {
     });
     this.#peers = new Map(guarded.map(({ peer }) => [peer.key, peer]));
     this.#guards = new Map(guarded.map(({ peer, guard }) => [peer.key, guard]));
-    // Of several at one address, on other ports, one is who dials us from there: rather one with a password.
-    const accepted = guarded.toSorted((a, b) => Number(isSigned(a.guard)) - Number(isSigned(b.guard)));
+    // Of several at one address, on other ports, one is who dials us from there: one with a password, else the first.
+    const accepted = guarded
+      .toReversed()
+      .toSorted((a, b) => Number(isSigned(a.guard)) - Number(isSigned(b.guard)));
     const isKnown = (key: string): boolean =>
       this.#peers.has(key) || this.#arriving.has(nameOf(key, 'incoming'));
     this.#accounts.keep(isKnown);

@@ -1,5 +1,6 @@
-/** The password of a range is for whoever is in it, as the kernel has it: also for a neighbour with a name of its own. */
+/** The kernel knows a password by address: of a range it is for whoever is in it, and one address has one for all its ports. */
 import { containsAddress, formatAddress, formatPrefix } from '../../src/lib/net.ts';
+import { same } from '../../src/lib/same.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { DynamicPeers, PeerConfig } from '../config.ts';
 
@@ -20,6 +21,24 @@ export const unsignedInside = (
       return range === undefined ? [] : [shutOut(peer, range)];
     });
 };
+
+/** Neighbours at one address, on different ports, that do not sign alike: who dials us from there must be one of them. */
+export function unlikeSigned(peers: readonly PeerConfig[]): readonly Problem[] {
+  const known = new Map<string, PeerConfig>();
+  return peers.flatMap((peer): readonly Problem[] => {
+    const address = formatAddress(peer.address);
+    const other = known.get(address);
+    known.set(address, other ?? peer);
+    if (other === undefined || peer.interface !== undefined || same(other.password, peer.password)) return [];
+    return [
+      {
+        where: `BGPPeer/${peer.resource} spec.password`,
+        what: `It and BGPPeer/${other.resource} are with ${address}, on ports ${peer.port} and ${other.port}, and have not the same password: the kernel has one for an address, so only one of them can dial us.`,
+        fix: 'Give both the same password.',
+      },
+    ];
+  });
+}
 
 const shutOut = (
   { address, origin, resource, connect }: PeerConfig,

@@ -60,7 +60,7 @@ function peerTable(peers: readonly PeerStatus[], { wide, paint = plain, now }: V
     peer.state,
     ...(wide
       ? [
-          String(peer.peerAsn),
+          asText(peer.peerAsn),
           `${peer.prefixesAccepted}/${peer.prefixesReceived}`,
           String(peer.prefixesAdvertised),
         ]
@@ -83,3 +83,6 @@ export function sinceText(since: string, now: Date): string {
     ? `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
     : `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
 }
+
+/** 0: any, and nobody has said which yet. */
+export const asText = (asn: number): string => (asn === 0 ? '-' : String(asn));

@@ -1,5 +1,6 @@
 /** `tortiectl bgp peer NAME`: all that is known of one neighbour. */
 import type { BfdTimes, MessageCounts, NotedStatus, OpenStatus, PeerDetail } from '../model/status.ts';
+import { asText } from './node-status.ts';
 import type { PeerOptions } from './options.ts';
 import { ask, complain, print } from './output.ts';
 import { addressOf, isUp } from './peers.ts';
@@ -54,7 +55,7 @@ const secondsText = (seconds: number | undefined): string | undefined =>
 
 const configured = (peer: PeerDetail): readonly Line[] => [
   ['by', peer.resource === undefined ? peer.type : `${peer.resource} (${peer.type})`],
-  ['AS', `${peer.peerAsn}, ours is ${peer.localAsn}`],
+  ['AS', `${asText(peer.peerAsn)}, ours is ${peer.localAsn}`],
   ['from address', peer.localAddress],
   ['password', peer.password === undefined ? undefined : `of Secret ${peer.password}`],
   ['TTL security', peer.ttlSecurity === undefined ? undefined : `${peer.ttlSecurity} hops at most`],

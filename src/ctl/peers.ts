@@ -1,7 +1,7 @@
 /** `tortiectl bgp peers`: the neighbours of this node in one table, and below it why each session that is down is so. */
 import type { PeerDetail } from '../model/status.ts';
 import { untilInterrupted } from './cluster/until.ts';
-import { sinceText } from './node-status.ts';
+import { asText, sinceText } from './node-status.ts';
 import type { PeersOptions } from './options.ts';
 import { ask, complain, print } from './output.ts';
 import { type Paint, paintFor, plain } from './style.ts';
@@ -52,7 +52,7 @@ export function peersText(peers: readonly PeerDetail[], { wide, now, paint = pla
   const more = ['NAME', 'FAMILIES', 'HOLD', 'MESSAGES IN', 'MESSAGES OUT', 'CONNECTIONS LOST'];
   const row = (peer: PeerDetail): Cell[] => [
     addressOf(peer),
-    String(peer.peerAsn),
+    asText(peer.peerAsn),
     { text: peer.state, tone: isUp(peer) ? 'good' : 'warn' },
     sinceText(peer.since, now),
     String(peer.prefixesReceived),

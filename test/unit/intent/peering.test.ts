@@ -384,6 +384,19 @@ describe('peers from a range', () => {
   });
 });
 
+test('two peers at one address that do not sign alike are told: the kernel has one password for an address', () => {
+  const password = { name: 'bgp', key: 'tor' };
+  const plain = bgpPeer('a', '192.0.2.1');
+  const [signed, alike] = ['b', 'c'].map((name) =>
+    bgpPeer(name, '192.0.2.1', { port: name === 'b' ? 1790 : 1791, more: { password } }),
+  );
+  if (signed === undefined || alike === undefined) throw new Error('two were made');
+  expect(problems([one, plain, signed])).toEqual([
+    'BGPPeer/b spec.password: It and BGPPeer/a are with 192.0.2.1, on ports 1790 and 179, and have not the same password: the kernel has one for an address, so only one of them can dial us. Give both the same password.',
+  ]);
+  expect(problems([one, signed, alike])).toEqual([]);
+});
+
 describe('a peer on a link', () => {
   const found: LinkNeighbours = new Map([['eth1', { ifindex: 7, address: address('fe80::9') as Ipv6 }]]);
   const around: Surroundings = { ...nothingAround, linkNeighbours: found };
