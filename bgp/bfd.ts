@@ -40,8 +40,7 @@ export interface BfdOptions {
 }
 
 export interface Bfd {
-  /** @param isDisabled  this node steps back: all sessions are held in AdminDown */
-  configure(peers: readonly PeerConfig[], isDisabled: boolean): void;
+  configure(peers: readonly PeerConfig[]): void;
   /** How many peers it was configured with, BFD or not. */
   readonly followed: number;
   /** Of a neighbour, by its key; undefined: it has no BFD. */
@@ -91,9 +90,9 @@ class BfdMaster implements Bfd {
     this.#options = options;
   }
 
-  configure(peers: readonly PeerConfig[], isDisabled: boolean): void {
+  configure(peers: readonly PeerConfig[]): void {
     this.#followed = peers.length;
-    const wanted = wantedSessions(peers, isDisabled);
+    const wanted = wantedSessions(peers);
     if (this.#isStopped || sameData([...wanted.values()], this.#asked)) return;
     this.#asked = [...wanted.values()];
     this.#follow(wanted);

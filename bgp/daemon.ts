@@ -249,13 +249,13 @@ function doersOf(options: DaemonOptions, { loop, keepFrames, onStranger, onStopp
 }
 
 /**
- * Neighbours come and go with the configuration, and those of a range by themselves. A drained node steps back from BFD too:
- * what happens to it from here on is no failure of a path.
+ * Neighbours come and go with the configuration, and those of a range by themselves. A node that is being drained goes on: it
+ * still needs the routes it learned, and neighbours that take AdminDown for a failure would end the session with them.
  */
-function followBfd({ neighbours, life }: Speaker, bfd: Bfd, { kind }: SpeakerEvent): void {
+function followBfd({ neighbours }: Speaker, bfd: Bfd, { kind }: SpeakerEvent): void {
   if (kind !== 'configure' && neighbours.size === bfd.followed) return;
   const peers = [...neighbours.values()].map(({ config }) => config);
-  bfd.configure(peers, life.config?.drain === 'withdrawn');
+  bfd.configure(peers);
 }
 
 /**

@@ -134,7 +134,7 @@ export class Engine {
     this.#members.set(wanted.key, member);
     this.#byDiscriminator.set(member.session.myDiscriminator, member);
     this.#byAddress.set(wanted.address, [...this.#sessions.with(wanted.address), member]);
-    this.#step(member, { kind: wanted.isDisabled ? 'disable' : 'start' });
+    this.#step(member, { kind: 'start' });
   }
 
   #follow(member: Member, wanted: WantedSession): void {
@@ -145,7 +145,7 @@ export class Engine {
     const [a, b] = [before.parameters, wanted.parameters];
     if (a.minTxUs !== b.minTxUs || a.minRxUs !== b.minRxUs || a.multiplier !== b.multiplier)
       this.#step(member, { kind: 'configure', wanted: b });
-    this.#step(member, { kind: wanted.isDisabled ? 'disable' : 'enable' });
+    this.#step(member, { kind: 'enable' });
   }
 
   /** RFC 5880 §6.8.16: AdminDown is told for as long as the neighbour's detection time, if there is a neighbour. */

@@ -10,28 +10,22 @@ export interface WantedSession {
   readonly localAddress: Address | undefined;
   readonly isMultihop: boolean;
   readonly parameters: BfdParameters;
-  /** It is held in AdminDown. */
-  readonly isDisabled: boolean;
   /** `PeerConfig.key` of those who share it. */
   readonly peers: readonly string[];
 }
 
-/** @param isDisabled  this node steps back: all sessions go to AdminDown */
-export function wantedSessions(
-  peers: readonly PeerConfig[],
-  isDisabled: boolean,
-): ReadonlyMap<string, WantedSession> {
+export function wantedSessions(peers: readonly PeerConfig[]): ReadonlyMap<string, WantedSession> {
   const wanted = new Map<string, WantedSession>();
   for (const peer of peers) {
     if (peer.bfd === undefined || peer.blocked !== undefined) continue;
-    const one = sessionOf(peer, peer.bfd, isDisabled);
+    const one = sessionOf(peer, peer.bfd);
     const known = wanted.get(one.key);
     wanted.set(one.key, known === undefined ? one : shared(known, one));
   }
   return wanted;
 }
 
-function sessionOf(peer: PeerConfig, bfd: BfdConfig, isDisabled: boolean): WantedSession {
+function sessionOf(peer: PeerConfig, bfd: BfdConfig): WantedSession {
   const { address, localAddress } = peer;
   const isMultihop = bfd.isMultihop === true;
   const from = localAddress === undefined ? '' : ` from ${formatAddress(localAddress)}`;
@@ -41,7 +35,6 @@ function sessionOf(peer: PeerConfig, bfd: BfdConfig, isDisabled: boolean): Wante
     localAddress,
     isMultihop,
     parameters: { minTxUs: bfd.minTxMs * 1000, minRxUs: bfd.minRxMs * 1000, multiplier: bfd.multiplier },
-    isDisabled,
     peers: [peer.key],
   };
 }

@@ -89,7 +89,7 @@ describe.each(cases)('$name', ({ kind, hops, version }) => {
     await station.is('up');
     await isUpThere(router);
 
-    station.tell({ kind: 'peers', peers: [{ address: own, localAddress: node, bfd }], isDisabled: true });
+    station.peers();
     await station.is('adminDown');
     await isDownThere(router);
     station.peers({ address: own, localAddress: node, bfd });

@@ -141,6 +141,31 @@ describe.each(scenes)('beside $kind $how', ({ kind, isGraceful }) => {
       await settled();
     });
 
+  if (!isGraceful)
+    test('a node that is drained withdraws its routes, and keeps BFD, the session and what it learned', async () => {
+      await settled();
+      const { since } = await detail();
+      const { manifest } = rack.node(1);
+      const metadata = { ...manifest.metadata, annotations: { 'node.tortie.io/drain': 'true' } };
+      rack.put({ ...manifest, metadata });
+      await eventually(async () => {
+        if (await isTold()) throw new Error(rack.node(1).log());
+      }, soon);
+      // Longer than BFD of 200 ms × 3 takes to see that anything is amiss.
+      await expect(
+        eventually(
+          async () => {
+            const now = await detail();
+            if (now.since === since && now.bfd?.state === 'Up') throw new Error('all is well');
+          },
+          { within: 4000 },
+        ),
+      ).rejects.toThrow('all is well');
+      rack.put(manifest);
+      await settled();
+      expect((await detail()).since).toBe(since);
+    });
+
   if (isGraceful)
     test('RFC 5882 §4.3: an upgrade says AdminDown first, so the neighbour keeps the session and every route until we are back', async () => {
       await settled();

@@ -10,7 +10,7 @@ import { type Address, isIpv4, parseAddress, scoped } from '../../src/lib/net.ts
 import { peerConfig } from './peer.ts';
 
 export type StationCommand =
-  | { readonly kind: 'peers'; readonly peers: readonly StationPeer[]; readonly isDisabled?: boolean }
+  | { readonly kind: 'peers'; readonly peers: readonly StationPeer[] }
   /** Keeps the main thread busy for so long. */
   | { readonly kind: 'block'; readonly ms: number }
   | { readonly kind: 'show' }
@@ -48,7 +48,6 @@ function obey(command: StationCommand): void {
         ...(localAddress === undefined ? {} : { localAddress: addressOf(localAddress) }),
         ...(asked === undefined ? {} : { bfd: asked }),
       })),
-      command.isDisabled ?? false,
     );
   else if (command.kind === 'block') {
     const end = performance.now() + command.ms;

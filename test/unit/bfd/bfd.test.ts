@@ -72,20 +72,20 @@ const say = (state: SessionReport['state'], why: string, byAdmin = false): void 
 const words = (): readonly string[] => told.map(({ peer, state }) => `${peer} ${state}`);
 
 test('no thread is started while nobody asks for BFD, nor for a peer that must not be started', () => {
-  bfd.configure([peerConfig(), { ...near, blocked: 'its Secret is missing' }], false);
+  bfd.configure([peerConfig(), { ...near, blocked: 'its Secret is missing' }]);
   expect(lives).toHaveLength(0);
-  bfd.configure([near], false);
+  bfd.configure([near]);
   expect(lives).toHaveLength(1);
-  bfd.configure([{ ...near, name: 'another name' }], false);
+  bfd.configure([{ ...near, name: 'another name' }]);
   expect(posted).toHaveLength(1);
 });
 
 test('RFC 5882 §2: those with one address share a session, and whoever joins is told how it stands', () => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   say('init', 'the neighbour is heard');
   expect(told).toEqual([]);
   say('up', 'the neighbour hears us');
-  bfd.configure([near, second], false);
+  bfd.configure([near, second]);
   expect(words()).toEqual(['near up', 'second up']);
   say('down', 'no BFD packet came for 900 ms');
   expect(words().slice(2)).toEqual(['near down', 'second down']);
@@ -99,7 +99,7 @@ test('sessions that differ in our address or in hops are sessions of their own; 
     { ...near, key: 'c', localAddress: address('10.0.0.1') },
     { ...near, key: 'd', bfd: { ...times, isMultihop: true } },
   ];
-  const wanted = wantedSessions(peers, false);
+  const wanted = wantedSessions(peers);
   expect([...wanted.keys()]).toEqual(['10.0.0.2', '10.0.0.2 from 10.0.0.1', '10.0.0.2 multihop']);
   expect(wanted.get('10.0.0.2')).toMatchObject({
     peers: ['near', 'second'],
@@ -108,21 +108,21 @@ test('sessions that differ in our address or in hops are sessions of their own; 
 });
 
 test('RFC 5882 §3.2: what somebody wanted is told as such, also of a session that never came up', () => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   const remote = { ...silentSide, multiplier: 3, state: 'adminDown' } as const;
   const health = { worstLatenessMs: 0, discarded: 0, dropped: 0, failures: [] };
   lives[0]?.onSaid({ kind: 'reports', reports: [reportOf({ state: 'down', remote })], health });
   expect(words()).toEqual(['near adminDown']);
   say('up', 'the neighbour hears us');
   say('down', 'the neighbour has taken its session down administratively', true);
-  bfd.configure([], false);
+  bfd.configure([]);
   expect(words().slice(1)).toEqual(['near up', 'near adminDown']);
 });
 
 test('a peer without BFD from now on is told that it says nothing any more', () => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   say('up', 'the neighbour hears us');
-  bfd.configure([peerConfig({ key: 'near', address: address('10.0.0.2') })], false);
+  bfd.configure([peerConfig({ key: 'near', address: address('10.0.0.2') })]);
   expect(told.at(-1)).toEqual({
     kind: 'bfd',
     peer: 'near',
@@ -132,13 +132,8 @@ test('a peer without BFD from now on is told that it says nothing any more', () 
   expect(bfd.view('near')).toBeUndefined();
 });
 
-test('a drained node holds its sessions in AdminDown', () => {
-  bfd.configure([near], true);
-  expect(posted).toMatchObject([{ sessions: [{ isDisabled: true }] }]);
-});
-
 test('a thread that dies is no failure of a path; it is started again, ever more slowly, with all sessions', () => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   say('up', 'the neighbour hears us');
   lives[0]?.onDeath('out of memory');
   expect(told.at(-1)).toMatchObject({ state: 'adminDown', why: 'our own BFD thread died: out of memory' });
@@ -160,23 +155,23 @@ test('a thread that dies is no failure of a path; it is started again, ever more
 });
 
 test('short sessions without real time are a problem, long ones are none', () => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   lives[0]?.onSaid({ kind: 'started', scheduling: 'nice -15; the kernel refuses', isRealtime: false });
   expect(bfd.problems()).toEqual([]);
-  bfd.configure([{ ...near, bfd: { minTxMs: 50, minRxMs: 50, multiplier: 3 } }], false);
+  bfd.configure([{ ...near, bfd: { minTxMs: 50, minRxMs: 50, multiplier: 3 } }]);
   expect(bfd.problems()).toMatchObject([
     { what: expect.stringContaining('10.0.0.2'), fix: expect.stringContaining('SYS_NICE') },
   ]);
 });
 
 test('a stop waits for the thread, but not for ever, and ends it', async () => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   const stopping = bfd.stop();
   expect(posted.at(-1)).toEqual({ kind: 'stop' });
   clock.advance(4000);
   await stopping;
   expect(ends).toBe(1);
-  bfd.configure([near, second], false);
+  bfd.configure([near, second]);
   expect(lives).toHaveLength(1);
   await createBfd({ clock, random: () => 0, log: { info() {}, warn() {}, error() {} }, onEvent() {} }).stop();
 });
@@ -190,7 +185,7 @@ test.each([
   ],
   [{}, /nothing comes from it.*udp\/3784/],
 ])('why a session is not up: %o', (part, says) => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   lives[0]?.onSaid({
     kind: 'reports',
     reports: [reportOf({ state: 'down', ...part })],
@@ -201,7 +196,7 @@ test.each([
 });
 
 test('a session in words', () => {
-  bfd.configure([near], false);
+  bfd.configure([near]);
   const remote = {
     ...silentSide,
     discriminator: 22,

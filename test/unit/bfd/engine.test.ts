@@ -56,10 +56,7 @@ class World implements BfdPorts {
   failures = (): readonly string[] => [];
 
   want(...peers: readonly Parameters<typeof peerConfig>[0][]): void {
-    const wanted = wantedSessions(
-      peers.map((one) => peerConfig(one)),
-      false,
-    );
+    const wanted = wantedSessions(peers.map((one) => peerConfig(one)));
     this.engine.configure([...wanted.values()]);
   }
 
