@@ -81,13 +81,16 @@ async function load(stage: Stage, spec: StageSpec): Promise<Outcome> {
     rmSync(delayFile, { force: true });
     await pause(500);
   }
+  const before = stage.cpu();
   const announced = await tell(stage, spec, 'announce');
+  const cpu = stage.cpu() - before;
   const { rss, peak } = stage.memory();
   const delay = delayFile === undefined ? {} : delaysOf(delayFile);
   const withdrawn = await tell(stage, spec, 'withdraw');
   return {
     figures: {
       ...timed('load', announced),
+      'CPU of it': ms(cpu),
       ...timed('withdraw', withdrawn),
       rss: mb(rss),
       'rss peak': mb(peak),
