@@ -299,14 +299,20 @@ export class OwnedRoutes {
     return this.#delta.pendingCount - (this.#stale?.size ?? 0);
   }
 
-  /** Goes once through what is pending; what becomes due meanwhile is taken along or left to the next round. */
+  /** What is to be there first: what goes may have covered for it, and a route that moves to another metric leaves no gap. */
   async #write(): Promise<void> {
+    await this.#writeEach('set');
+    await this.#writeEach('delete');
+  }
+
+  /** Goes once through what is pending; what becomes due meanwhile is taken along or left to the next round. */
+  async #writeEach(kind: Op<Key, Route>['kind']): Promise<void> {
     let left = this.#delta.pendingCount;
     let ops: Op<Key, Route>[] = [];
     for (const op of this.#delta.pending()) {
       if (left === 0) break;
       left -= 1;
-      if (this.#stale?.has(op.key) || this.#failed.has(op.key)) continue;
+      if (op.kind !== kind || this.#stale?.has(op.key) || this.#failed.has(op.key)) continue;
       ops.push(op);
       if (ops.length < batchSize) continue;
       await this.#apply(ops);

@@ -342,7 +342,7 @@ describe('what the configuration asks for', () => {
   const metrics = async (): Promise<readonly number[]> =>
     (await kernel.routes({ version: 4, protocol: 80 })).map(({ metric }) => metric);
 
-  test('another priority moves all routes, and none stays where it was', async () => {
+  test('another priority moves all routes without a gap, and none stays where it was', async () => {
     const fib = fibOver();
     fib.origins([prefix('10.1.0.0/24')]);
     fib.learned(at, [near]);
@@ -350,9 +350,16 @@ describe('what the configuration asks for', () => {
     fib.sweep();
     await pass(100);
     expect(await metrics()).toEqual([1024, 1024]);
+    written = [];
     fib.configure({ routePriority: { ipv4: 500 } });
     await pass(200);
     expect(await metrics()).toEqual([500, 500]);
+    expect(written.map(({ kind, route: { metric } }) => `${kind} ${metric}`)).toEqual([
+      'add 500',
+      'add 500',
+      'delete 1024',
+      'delete 1024',
+    ]);
     expect(await lines()).toEqual(['10.1.0.0/24 unreachable', '10.2.0.0/24 unicast 172.30.0.11%2']);
     fib.configure({});
     await pass(200);
