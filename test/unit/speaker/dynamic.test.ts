@@ -1,6 +1,7 @@
 /** Neighbours that come by themselves from a configured range. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { wantedSessions } from '../../../bgp/bfd/wanted.ts';
 import type { DynamicPeers, PeerConfig } from '../../../bgp/config.ts';
 import type { SpeakerEffect } from '../../../bgp/speaker/event.ts';
 import { peerStatuses } from '../../../bgp/speaker/report.ts';
@@ -204,4 +205,25 @@ test('a range that is no longer configured when its visitor is heard of takes no
   const speaker = started();
   expect(of(dials(speaker, 7, 'gone'), 'close')).toHaveLength(1);
   expect(present(speaker)).toEqual([]);
+});
+
+test('BFD follows whoever came from a range that asks for it, as long as it is there', () => {
+  const bfd = { minTxMs: 300, minRxMs: 300, multiplier: 3 };
+  const speaker = started(range({ template: { ...template, bfd } }));
+  const wanted = (): readonly string[] =>
+    [
+      ...wantedSessions(
+        [...speaker.speaker.neighbours.values()].map(({ config }) => config),
+        false,
+      ).values(),
+    ].map((one) => formatAddress(one.address));
+  expect(wanted()).toEqual([]);
+  dials(speaker, 9);
+  expect(wanted()).toEqual(['192.0.2.9']);
+  speaker.tell({
+    kind: 'transport',
+    peer: keyOf(guest(9)),
+    event: { kind: 'TcpFails', side: 'incoming', why: 'gone' },
+  });
+  expect(wanted()).toEqual([]);
 });

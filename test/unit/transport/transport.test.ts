@@ -123,6 +123,15 @@ test('two transports exchange messages', async () => {
   expect(near.turn()).toEqual(['outgoing open', 'outgoing keepalive']);
 });
 
+test('of several neighbours at one address, who dials us from there is the first that is configured', async () => {
+  const [first, second] = ['a', 'b'].map((key) => ({ ...neighbour(key === 'a' ? 1790 : 1791), key }));
+  if (first === undefined || second === undefined) throw new Error('two were made');
+  const near = await bench([first, second], 0);
+  await dialler(near.port());
+  await soon(() => expect(near.inbox.length).toBe(1));
+  expect(near.inbox[0]).toMatchObject({ peer: 'a', event: { kind: 'TcpConnected' } });
+});
+
 test('a refused dial is heard as TcpFails', async () => {
   const near = await bench([neighbour(1)]);
   near.transport.connect('n');
