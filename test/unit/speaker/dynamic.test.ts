@@ -210,13 +210,10 @@ test('a range that is no longer configured when its visitor is heard of takes no
 test('BFD follows whoever came from a range that asks for it, as long as it is there', () => {
   const bfd = { minTxMs: 300, minRxMs: 300, multiplier: 3 };
   const speaker = started(range({ template: { ...template, bfd } }));
-  const wanted = (): readonly string[] =>
-    [
-      ...wantedSessions(
-        [...speaker.speaker.neighbours.values()].map(({ config }) => config),
-        false,
-      ).values(),
-    ].map((one) => formatAddress(one.address));
+  const wanted = (): readonly string[] => {
+    const peers = [...speaker.speaker.neighbours.values()].map(({ config }) => config);
+    return [...wantedSessions(peers).values()].map((one) => formatAddress(one.address));
+  };
   expect(wanted()).toEqual([]);
   dials(speaker, 9);
   expect(wanted()).toEqual(['192.0.2.9']);
