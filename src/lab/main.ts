@@ -28,6 +28,11 @@ const count = (text: string): number => {
   return Number(text);
 };
 
+const atLeastOne = (text: string): number => {
+  if (count(text) === 0) throw new InvalidArgumentError('Give a number from 1 on.');
+  return Number(text);
+};
+
 const named = (command: Command): Command =>
   command.option('--name <name>', 'which lab; several can run side by side', labName, 'lab');
 
@@ -97,7 +102,7 @@ function build(run: Run): Command {
     .addArgument(new Argument('[scene]', 'which').choices(sceneNames))
     .option('--list', 'which there are')
     .option('--name <name>', 'of its namespaces (default: as the scene)', labName)
-    .option('--rounds <count>', 'how often each cut of ecmp is made', count, 1)
+    .option('--rounds <count>', 'how often each cut of ecmp is made', atLeastOne, 1)
     .option('--json', 'one JSON object as the last line; progress goes to standard error')
     .action((which, options) => run(scene(which, options)));
   named(lab.command('kubelet', { hidden: true })).action((options) => run(kubelet(options.name)));

@@ -21,7 +21,7 @@ const launcher = new URL('../../tortie.ts', import.meta.url).pathname;
 
 /** Starting a Node process takes its time on a small machine. */
 export const startMs = 60_000;
-export const settleMs = 60_000;
+const settleMs = 60_000;
 
 export interface Manifest {
   readonly kind: string;

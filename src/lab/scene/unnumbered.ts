@@ -82,9 +82,7 @@ async function play({ ground, report, check }: Stage): Promise<Facts> {
   await wire(ground);
   ground.put(...manifests);
   report.wait('starting the router and the node');
-  const starting = Promise.all([ground.speaker('node1'), ground.agent('node1')]);
-  await startFrr(ground, 'tor', frr);
-  await starting;
+  await Promise.all([ground.speaker('node1'), ground.agent('node1'), startFrr(ground, 'tor', frr)]);
   const began = now();
   const here = await linkLocal(ground, 'node1', 'eth0');
   const there = await linkLocal(ground, 'tor', 'swp1');
