@@ -114,7 +114,9 @@ export interface SocketsOptions {
 /** 0.0.0.0 and ::, each with a socket of its own. */
 const everywhere: readonly Address[] = [ipv4(0), ipv6(0n)];
 const rejectionEveryMs = 60_000;
-const rejectionsRemembered = 256;
+/** Whoever comes from a range is a new neighbour each time, which costs memory and lines in the log. */
+const arrivalEveryMs = 1_000;
+const addressesRemembered = 256;
 
 export class Sockets {
   readonly #options: SocketsOptions;
@@ -123,6 +125,7 @@ export class Sockets {
   /** Sockets that are not gone yet, closed or not. */
   readonly #living = new Set<Promise<void>>();
   readonly #isFreshRejection: (address: string) => boolean;
+  readonly #isFreshArrival: (address: string) => boolean;
   #neighbours: ReadonlyMap<Address, string> = new Map();
   #guards: ReadonlyMap<Address, Guard> = new Map();
   #barred: ReadonlySet<Address> = new Set();
@@ -136,7 +139,8 @@ export class Sockets {
 
   constructor(options: SocketsOptions) {
     this.#options = options;
-    this.#isFreshRejection = rejectionLimit(options.clock);
+    this.#isFreshRejection = onceIn(options.clock, rejectionEveryMs);
+    this.#isFreshArrival = onceIn(options.clock, arrivalEveryMs);
   }
 
   /** Listens there instead of where it did; without addresses on all of IPv4 and all of IPv6. Port 0: any. */
@@ -311,14 +315,15 @@ export class Sockets {
     return this.#ranges.find(({ range }) => containsAddress(range, address));
   }
 
-  /** Why a range takes no further neighbour. What was accepted and is gone is forgotten here, so the table is bounded by the limits. */
+  /** Why a range does not take this neighbour now. What was accepted and is gone is forgotten here, so the table is bounded by the limits. */
   #crowdOf(key: string, range: Range | undefined): string | undefined {
     if (range === undefined) return undefined;
     for (const guest of this.#guests.keys())
       if (!accepting.some((side) => this.#places.has(place(guest, side)))) this.#guests.delete(guest);
     if (this.#guests.has(key)) return undefined;
     const present = [...this.#guests.values()].filter((dynamic) => dynamic === range.dynamic).length;
-    if (present < range.limit) return undefined;
+    if (present < range.limit)
+      return this.#isFreshArrival(key) ? undefined : 'it dials from a range more than once a second';
     return `${range.dynamic} takes ${range.limit} neighbours from ${formatPrefix(range.range)}, and has them`;
   }
 
@@ -367,13 +372,13 @@ const tooFar = (remote: string, ttl: number, hops: number): string =>
 
 const place = (key: string, side: Side): string => `${side} ${key}`;
 
-/** Says whether a rejection of this address was not said lately. Bounded: under a flood of addresses it forgets. */
-function rejectionLimit(clock: Clock): (address: string) => boolean {
+/** Says whether it was not asked of this address lately. Bounded: under a flood of addresses it forgets. */
+function onceIn(clock: Clock, everyMs: number): (address: string) => boolean {
   const said = new Map<string, Millis>();
   return (address) => {
     const before = said.get(address);
-    if (before !== undefined && clock.now() - before < rejectionEveryMs) return false;
-    if (said.size >= rejectionsRemembered) said.clear();
+    if (before !== undefined && clock.now() - before < everyMs) return false;
+    if (said.size >= addressesRemembered) said.clear();
     said.set(address, clock.now());
     return true;
   };

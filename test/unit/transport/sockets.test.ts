@@ -325,6 +325,29 @@ describe('who dials from a range', () => {
     expect((await listener.hears('rejected')).why).toContain('127.0.0.10 dialled us but is not a configured');
   });
 
+  test('comes at most once a second from one address, or each would be a new neighbour', async () => {
+    const listener = made();
+    listener.sockets.setNeighbours({ keys: new Map(), ranges: [range({ limit: 100 })] });
+    const target = await listener.listens('127.0.0.1');
+    const began = Date.now();
+    let dials = 0;
+    for (; dials < 200 && (dials < 20 || listener.count('rejected') === 0); dials += 1) {
+      const one = dialFrom('127.0.0.9', target);
+      await one.hears('connected');
+      one.sockets.close('them', 'outgoing', false);
+      // The first has gone again before the next one comes.
+      await eventually(
+        () => expect(listener.count('failed') + listener.count('rejected')).toBeGreaterThan(0),
+        { within: 15_000 },
+      );
+    }
+    const seconds = (Date.now() - began) / 1000;
+    expect(listener.count('rejected')).toBe(1);
+    expect(listener.count('arrived')).toBeGreaterThanOrEqual(1);
+    expect(listener.count('arrived')).toBeLessThan(dials);
+    expect(listener.count('arrived')).toBeLessThanOrEqual(2 + seconds);
+  });
+
   test('is turned away beyond the limit, until one of the others has gone', async () => {
     const listener = made();
     listener.sockets.setNeighbours({ keys: new Map(), ranges: [range({ limit: 1 })] });
