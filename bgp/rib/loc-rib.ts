@@ -19,6 +19,15 @@ export type OnChange = (prefix: Prefix, before: Choice, after: Choice) => void;
 
 const nothing: Choice = [];
 
+/** Paths that are judged otherwise now, and the next route to be looked at for one. */
+interface Concern {
+  readonly isConcerned: (path: Path) => boolean;
+  at: number;
+}
+
+/** Routes looked at for one net that may be decided. */
+const looksPerNet = 8;
+
 export class LocRib {
   readonly routes = new Routes();
   /** Nets whose best path is another; with a reader of all paths, nets of which any path is. */
@@ -37,6 +46,7 @@ export class LocRib {
   /** So many of them are decided. */
   #settledTo = 0;
   #isDirty = new Uint8Array(256);
+  #concern: Concern | undefined;
   /** By net: how many neighbours have been told something by its number. */
   #told = new Uint16Array(256);
   #size = 0;
@@ -105,24 +115,16 @@ export class LocRib {
     this.#dirtyCount += 1;
   }
 
-  /** Criteria or next hops are judged otherwise: all nets with such a path are decided anew. */
+  /** Criteria or next hops are judged otherwise: all nets with such a path are decided anew, as `settle` comes by them. */
   reconsider(isConcerned: (path: Path) => boolean): void {
-    const { routes } = this;
-    const known = new Map<number, boolean>([[0, false]]);
-    for (let route = 1; route < routes.limit; route += 1) {
-      const accepted = routes.usable(route);
-      let concerned = known.get(accepted);
-      if (concerned === undefined) {
-        concerned = isConcerned(routes.paths.get(accepted));
-        known.set(accepted, concerned);
-      }
-      if (concerned) this.touch(routes.net(route));
-    }
+    const before = this.#concern?.isConcerned;
+    const either = (path: Path): boolean => before?.(path) === true || isConcerned(path);
+    this.#concern = { isConcerned: before === undefined ? isConcerned : either, at: 1 };
   }
 
   /** Nothing waits to be decided anew. */
   get isSettled(): boolean {
-    return this.#dirtyCount === 0;
+    return this.#dirtyCount === 0 && this.#concern === undefined;
   }
 
   /**
@@ -130,6 +132,7 @@ export class LocRib {
    * @param most  nets; the others are decided at the next call
    */
   settle(onChange: OnChange, most: number = Number.POSITIVE_INFINITY): void {
+    if (this.#concern !== undefined) this.#look(this.#concern, most * looksPerNet);
     const end = Math.min(this.#dirtyCount, this.#settledTo + most);
     this.#alike.choice = undefined; // numbers may stand for other paths by now, and next hops may cost something else
     for (; this.#settledTo < end; this.#settledTo += 1)
@@ -154,6 +157,24 @@ export class LocRib {
   release(net: number): void {
     if (this.routes.head(net) > 0 || this.#chosen[net] !== 0 || this.#told[net] !== 0) return;
     if (this.#isDirty[net] === 0 && this.routes.nets.has(net)) this.routes.nets.remove(net);
+  }
+
+  /** Some routes further: a look costs less than a decision. */
+  #look(concern: Concern, most: number): void {
+    const { routes } = this;
+    const known = new Map<number, boolean>([[0, false]]); // numbers stand for other paths in another turn
+    const end = Math.min(routes.limit, concern.at + most);
+    for (let route = concern.at; route < end; route += 1) {
+      const usable = routes.usable(route);
+      let isConcerned = known.get(usable);
+      if (isConcerned === undefined) {
+        isConcerned = concern.isConcerned(routes.paths.get(usable));
+        known.set(usable, isConcerned);
+      }
+      if (isConcerned) this.touch(routes.net(route));
+    }
+    concern.at = end;
+    if (end === routes.limit) this.#concern = undefined;
   }
 
   #settleNet(net: number, onChange: OnChange): void {

@@ -42,6 +42,17 @@ export function heed(turn: Turn, session: Session, config: PeerConfig): Stop | u
   return undefined;
 }
 
+/** Says once a session that we have more to tell than the neighbour is told. */
+export function noteWithheld(turn: Turn, session: Session): void {
+  const config = turn.speaker.neighbours.get(session.source.key)?.config;
+  for (const [family, most] of config === undefined ? [] : limitsOf(config)) {
+    const excess = session.adjRibOut.withheldOf(family);
+    if (config === undefined || excess === 0) continue;
+    const what = `it is told ${most} prefixes of ${family}, its prefixLimit, and not the ${excess} behind them`;
+    warn(turn, session, config, `${family} withheld`, `${what}: raise the limit, or let filters choose`);
+  }
+}
+
 const full = (action: 'discard' | 'warn' | 'cease', family: Family, most: number): string =>
   action === 'discard'
     ? `it has told ${most} routes of ${family}, which is its limit: further ones are discarded`

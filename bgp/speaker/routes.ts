@@ -8,7 +8,7 @@ import type { PeerConfig } from '../config.ts';
 import type { Choice } from '../rib/loc-rib.ts';
 import type { Family, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
 import { type KernelRoute, kernelRoute, sameKernelRoute } from './kernel-route.ts';
-import { limitsOf, roomOf, severalOf } from './limits.ts';
+import { limitsOf, noteWithheld, roomOf, severalOf } from './limits.ts';
 import type { Neighbour, Session } from './neighbour.ts';
 import { retold } from './stale.ts';
 import { amendSession, log, type Turn } from './turn.ts';
@@ -123,6 +123,7 @@ export function drain(turn: Turn, session: Session): void {
   for (const message of session.adjRibOut.drain(batchPrefixes))
     turn.effects.push({ kind: 'send', peer: key, side: session.side, message });
   amendSession(turn, key, { isWriteWanted: false });
+  noteWithheld(turn, session);
   turn.due.add(key);
   turn.shown.add(key);
 }

@@ -92,3 +92,21 @@ test('a neighbour is told the lowest prefixes up to its limit, and the next one 
   speaker.configure({ origins: [at(0), at(2), at(3)] });
   expect(speaker.drain(peer)).toEqual(['-10.2.3.0/24', '+10.2.0.0/24 via 192.0.2.100']);
 });
+
+test('that a neighbour is not told all is said once a session, with how much stays behind', () => {
+  const peer = peerOf({ key: 'tor', name: 'tor', prefixLimit: { 'ipv4-unicast': 2 } });
+  const speaker = new OneSpeaker();
+  speaker.configure({ peers: [peer], origins: [at(1), at(2)] });
+  const write = () => warnings(speaker.tell({ kind: 'writable', peer: peer.key, side: 'outgoing' }));
+  speaker.establish(peer, ipv4(7));
+  expect(write()).toEqual([]);
+  speaker.configure({ origins: [at(1), at(2), at(3), at(4)] });
+  expect(write()).toEqual([
+    'it is told 2 prefixes of ipv4-unicast, its prefixLimit, and not the 2 behind them: raise the limit, or let filters choose',
+  ]);
+  speaker.configure({ origins: [at(1), at(2), at(3), at(4), at(5)] });
+  expect(write()).toEqual([]);
+  speaker.lose(peer);
+  speaker.establish(peer, ipv4(7));
+  expect(write()).toHaveLength(1);
+});
