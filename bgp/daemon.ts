@@ -346,6 +346,7 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
         lastError,
         rejected: transport.rejection(key),
         drops: drops.recent(),
+        deaf: transport.problems()[0]?.what,
         bfd: heard,
       });
     },

@@ -11,6 +11,8 @@ export interface Symptoms {
   readonly rejected: string | undefined;
   /** Of the last minute; of this node, not of this neighbour alone. */
   readonly drops: DropCounts;
+  /** Why nobody can dial us, a sentence; absent: everybody can. */
+  readonly deaf?: string | undefined;
   /** What BFD says of the path; undefined: nothing yet. */
   readonly bfd?: 'up' | 'down' | 'adminDown' | undefined;
 }
@@ -47,6 +49,8 @@ const hints: readonly Hint[] = [
     password !== undefined && lastError?.includes('does not answer')
       ? 'a neighbour that has another password, or none, is silent too'
       : undefined,
+  ({ config: { connect }, deaf }) =>
+    deaf !== undefined && connect !== 'active' ? `it cannot dial us: ${deaf.replace(/\.$/, '')}` : undefined,
 ];
 
 /** One sentence without a full stop; undefined: nothing has gone wrong yet. Of a session that is not up. */

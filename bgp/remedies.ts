@@ -74,6 +74,16 @@ const byWords: readonly (readonly [words: RegExp, Advice])[] = [
     (peer) => `Set sourceAddress None in ${source(peer)}, or give this node the address its Node object has.`,
   ],
   [
+    /closed the connection|\(ECONNRESET\)/,
+    () =>
+      'See that the router has this node as a neighbour, not shut down ("tortiectl bgp tor-config" prints it), and what its log says of us.',
+  ],
+  [
+    /cannot dial us/,
+    () =>
+      'End whoever has the port, or set another listenPort; "tortiectl node status" has it among its problems.',
+  ],
+  [
     /\(EACCES\)|\(EPERM\)/,
     (peer) => `Look for a rule that forbids it: "nft list ruleset", "ip route get ${where(peer)}".`,
   ],

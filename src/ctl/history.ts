@@ -1,6 +1,6 @@
 /** `tortiectl bgp history`: what happened on this node, oldest first. */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { History, HistoryEntry } from '../model/history.ts';
+import { untilInterrupted } from './cluster/until.ts';
 import type { HistoryOptions } from './options.ts';
 import { ask, complain } from './output.ts';
 import { type Paint, paintFor, plain } from './style.ts';
@@ -32,15 +32,34 @@ export async function bgpHistory(options: HistoryOptions): Promise<number> {
       for (const entry of history.entries) process.stdout.write(`${JSON.stringify(entry)}\n`);
     else process.stdout.write(historyText(history, { isFirst, paint }));
   };
-  for (let isFirst = true; ; isFirst = false) {
+  const tell = async (isFirst: boolean): Promise<number> => {
     const asked = await ask<History>(socket, `/history?${query}`, 'bgp');
     if (!asked.ok) return complain(asked.error);
     show(asked.value, isFirst);
-    if (follow !== true) return 0;
     query.set('after', String(asked.value.next));
-    await pause(everyMs);
-  }
+    return 0;
+  };
+  const first = await tell(true);
+  if (follow !== true || first !== 0) return first;
+  return followed(() => tell(false));
 }
+
+/** Until Ctrl-C, which is no failure, or until the speaker does not answer. */
+const followed = (tell: () => Promise<number>): Promise<number> =>
+  untilInterrupted((end) => {
+    let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
+    const next = async (): Promise<void> => {
+      const code = await tell();
+      if (code !== 0) end(code);
+      else if (!isOver) timer = setTimeout(next, everyMs);
+    };
+    timer = setTimeout(next, everyMs);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  });
 
 const kinds = {
   session: 'session',

@@ -1,5 +1,6 @@
 /** The journal, resets, MRT and BMP of a running speaker beside a real router. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -71,6 +72,18 @@ test('the history says that the session came up, which routes came and what the 
   );
   expect(ctl('history').stdout).toMatch(/Global_172_30_0_1 +\w+ → Established +agreed on ipv4-unicast/);
   expect(ctl('history', '--since', 'soon')).toMatchObject({ status: 2 });
+});
+
+test.each(['history --follow', 'peers --watch'])('"bgp %s" ends with 0 at Ctrl-C', async (words) => {
+  const running = spawn(
+    new URL('../../src/tortie.sh', import.meta.url).pathname,
+    ['ctl', 'bgp', ...words.split(' '), '--socket', join(rack.directory, 'node1.sock')],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const ended = once(running, 'exit');
+  await once(running.stdout, 'data');
+  running.kill('SIGINT');
+  expect(await ended).toEqual([0, null]);
 });
 
 test('RFC 6396 §4.3: bgpdump reads the table dump, the rejected routes not in it', () => {

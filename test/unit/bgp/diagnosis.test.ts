@@ -84,3 +84,11 @@ test('only what was dropped within the last minute counts', () => {
   clock.advance(50_000);
   expect(drops.recent()).toEqual(none);
 });
+
+test('where nobody can dial us, a neighbour that we do not dial alone says so', () => {
+  const deaf = 'Port 179 is owned by bird (pid 812).';
+  expect(said({ connect: 'passive' }, { deaf, lastError: undefined })).toBe(
+    'it cannot dial us: Port 179 is owned by bird (pid 812)',
+  );
+  expect(said({ connect: 'active' }, { deaf })).toBe(silent);
+});
