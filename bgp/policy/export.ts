@@ -52,6 +52,7 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
   const session = sessionTypeOf(peer);
   const { families } = settled;
   const denied = trieOf(config.exportDeny);
+  const ours = trieOf(config.importPolicy.within);
   const communitiesAt = communityTrie(config.communities ?? []);
   const leaves = new Memo<Path, Result<true>>();
   const rejections = new Map<FilterRule, Export>();
@@ -91,6 +92,7 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
     if (rule !== undefined) return exportPath(best, family, rule);
     const pool = denied.longestMatch(prefix);
     if (pool !== undefined) return err(`inside ${formatPrefix(pool[0])}, whose export is disabled`);
+    if (best.source.type !== 'local' && ours.longestMatch(prefix) === undefined) return notOurs;
     return exportPath(best, family, communitiesAt.longestMatch(prefix)?.[1]);
   };
   return (prefix, best) => {
@@ -102,6 +104,8 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
 }
 
 const granted: Result<true> = ok(true);
+/** What a filter let in, a default route say, is for this node alone: nobody becomes a transit by it. */
+const notOurs: Export = err("not inside any IP pool or node's pod CIDR, and no filter accepts it");
 
 /** At each prefix what it and all that hold it ask for, so that the longest match says everything. */
 function communityTrie(asked: readonly PrefixCommunities[]): Trie<readonly Community[]> {

@@ -207,6 +207,13 @@ export const exportReasons: readonly Reason[] = [
     remedy: 'Set it to false, or accept the prefix by a filter.',
   },
   {
+    code: 'not-ours',
+    begins: 'not inside any IP pool',
+    meaning:
+      'What a filter let in from elsewhere is for this node: only what belongs to the cluster is told on.',
+    remedy: 'Accept the prefix by an export rule of a BGPFilter.',
+  },
+  {
     code: 'no-next-hop',
     begins: 'we have no address of its family',
     meaning: 'There is nothing we could name as next hop.',

@@ -130,8 +130,18 @@ const importParts = ({ importPolicy, ownAddress, connected, clusterId, requirePo
 ];
 
 const exportParts = (config: SpeakerConfig) => {
-  const { ownAddress, exportDeny, connected, communities, clusterId, requirePolicy, drain } = config;
-  return [ownAddress, exportDeny, connected, communities, clusterId, requirePolicy, drain];
+  const { ownAddress, exportDeny, importPolicy, connected, communities, clusterId, requirePolicy, drain } =
+    config;
+  return [
+    ownAddress,
+    exportDeny,
+    importPolicy.within,
+    connected,
+    communities,
+    clusterId,
+    requirePolicy,
+    drain,
+  ];
 };
 
 /** What of a neighbour's own configuration its two policies are made of. */

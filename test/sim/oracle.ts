@@ -9,6 +9,7 @@ import {
   type Address,
   type Asn,
   compareAddresses,
+  contains,
   type Ipv4,
   type Prefix,
   versionOf,
@@ -159,9 +160,14 @@ function tell(session: Neighbourship, prefix: Prefix, way: Way): readonly Told[]
   if (way.from === undefined && self.drain === 'withdrawn') return [];
   const rule = firstRule(here, 'export', prefix, way);
   if (rule?.action === 'Reject') return [];
+  if (rule === undefined && way.from !== undefined && !isOurs(session, prefix)) return [];
   const said = parting(session, operate(way, rule));
   return isInternal(here) ? tellInside(session, prefix, way, said) : tellOutside(session, prefix, way, said);
 }
+
+/** What filters let in from elsewhere is told on by filters only. */
+const isOurs = ({ self }: Neighbourship, prefix: Prefix): boolean =>
+  self.importPolicy.within.some((pool) => contains(pool, prefix));
 
 /** RFC 8326 §4: a drained router says so of what it originates, and of all that it tells other ASes. */
 function parting({ self, here }: Neighbourship, way: Way): Way {

@@ -182,6 +182,21 @@ test('RFC 4271 §5: unknown attributes go on only if transitive, with Partial se
   }
 });
 
+test('what filters let in from outside the pools, a default route say, is told on by filters only', () => {
+  const rules = [{ name: 'all', action: 'Accept' as const, operations: [] }];
+  const filters = { exportV4: rules, importV4: [], exportV6: [], importV6: [] };
+  for (const text of ['0.0.0.0/0', '203.0.113.0/24']) {
+    const where = prefix(text);
+    const no = "not inside any IP pool or node's pod CIDR, and no filter accepts it";
+    expect(told(tor, byIbgp(), { where })).toBe(no);
+    expect(told(node, byEbgp(), { where })).toBe(no);
+    expect(told(tor, own, { where })).toBeTypeOf('object');
+    expect(told({ ...tor, filters }, byIbgp(), { where })).toBeTypeOf('object');
+    const config = configOf({ importPolicy: { within: [where], never: [] } });
+    expect(told(tor, byIbgp(), { where, config })).toBeTypeOf('object');
+  }
+});
+
 test('a prefix inside a pool whose export is disabled is told to nobody', () => {
   const config = configOf({ exportDeny: [prefix('10.2.0.0/16')] });
   expect(told(tor, own, { config })).toBe('inside 10.2.0.0/16, whose export is disabled');
