@@ -39,22 +39,20 @@ export async function bgpHistory(options: HistoryOptions): Promise<number> {
     query.set('after', String(asked.value.next));
     return 0;
   };
-  const first = await tell(true);
-  if (follow !== true || first !== 0) return first;
-  return followed(() => tell(false));
+  return follow === true ? followed(tell) : tell(true);
 }
 
 /** Until Ctrl-C, which is no failure, or until the speaker does not answer. */
-const followed = (tell: () => Promise<number>): Promise<number> =>
+const followed = (tell: (isFirst: boolean) => Promise<number>): Promise<number> =>
   untilInterrupted((end) => {
     let timer: NodeJS.Timeout | undefined;
     let isOver = false;
-    const next = async (): Promise<void> => {
-      const code = await tell();
+    const next = async (isFirst: boolean): Promise<void> => {
+      const code = await tell(isFirst);
       if (code !== 0) end(code);
-      else if (!isOver) timer = setTimeout(next, everyMs);
+      else if (!isOver) timer = setTimeout(next, everyMs, false);
     };
-    timer = setTimeout(next, everyMs);
+    void next(true);
     return () => {
       isOver = true;
       clearTimeout(timer);
