@@ -296,7 +296,7 @@ const sameTable = (a: Table | undefined, b: Table | undefined): boolean =>
   [...a].every(([prefix, ways]) => ways.map(wayKey).join() === (b.get(prefix) ?? []).map(wayKey).join());
 
 /** Everything that two ways can differ in. */
-export const wayKey = (way: Way): string =>
+const wayKey = (way: Way): string =>
   [
     way.from?.here.key ?? 'local',
     way.nextHop,
