@@ -16,7 +16,7 @@ import {
 } from '../src/lib/net.ts';
 import type { RibLine, RouteStatus } from '../src/model/status.ts';
 import type { Neighbour } from './speaker/neighbour.ts';
-import { describe, findNeighbour, standing, whereOf } from './speaker/report.ts';
+import { describe, findNeighbour, standing, told, whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 
 /** A prefix and what is told of it; undefined where only the time that passes counts. */
@@ -148,10 +148,7 @@ function* advertised(speaker: Speaker, { session }: Neighbour, wanted: Wanted): 
       yield undefined;
       continue;
     }
-    const [prefix, attributes] = row;
-    const [best] = speaker.locRib.choice(prefix);
-    const reason = best === undefined ? 'about to be withdrawn' : 'our best path';
-    yield [prefix, () => [describe(speaker, prefix, best, attributes, reason)]];
+    yield [row[0], () => [told(speaker, ...row)]];
   }
 }
 

@@ -35,6 +35,13 @@ export interface OutOptions {
   readonly isRefreshMarked?: boolean;
 }
 
+/** Which path of ours it is; undefined: it is none any more, and about to be withdrawn. */
+export interface Told {
+  readonly path: Path | undefined;
+  /** RFC 7911; 0: this neighbour is told one path of a prefix. */
+  readonly pathId: number;
+}
+
 /** All nets of some families are looked at, `at` being the next. */
 interface Walk {
   readonly families: readonly Family[];
@@ -151,12 +158,20 @@ export class AdjRibOut {
   }
 
   /** What the neighbour was told last, path by path. */
-  *told(): Generator<readonly [Prefix, PathAttributes]> {
+  *told(): Generator<readonly [Prefix, PathAttributes, Told]> {
     const { routes } = this.#rib;
     for (let net = this.#told.seek(1); net > 0; net = this.#told.seek(net + 1))
-      yield [routes.nets.prefix(net), this.#attributes.get(this.#told.get(net))];
+      yield [
+        routes.nets.prefix(net),
+        this.#attributes.get(this.#told.get(net)),
+        { pathId: 0, path: this.#rib.best(net) },
+      ];
     for (let route = this.#toldPaths.seek(1); route > 0; route = this.#toldPaths.seek(route + 1))
-      yield [routes.nets.prefix(routes.net(route)), this.#attributes.get(this.#toldPaths.get(route))];
+      yield [
+        routes.nets.prefix(routes.net(route)),
+        this.#attributes.get(this.#toldPaths.get(route)),
+        { pathId: route, path: routes.paths.find(routes.usable(route)) },
+      ];
   }
 
   /** Up to `most` prefixes, and a few more where one has several paths; they count as told. */

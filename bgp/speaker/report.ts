@@ -9,6 +9,7 @@ import {
 } from '../../src/lib/net.ts';
 import type { PeerStatus, RouteStatus } from '../../src/model/status.ts';
 import type { PeerConfig } from '../config.ts';
+import type { Told } from '../rib/adj-rib-out.ts';
 import { explain } from '../rib/explain.ts';
 import type { Path } from '../rib/path.ts';
 import { bgpStateOf } from '../session/peer.ts';
@@ -92,13 +93,21 @@ export const receivedRoutes = (speaker: Speaker, { session }: Neighbour): readon
 
 /** Adj-RIB-Out of one neighbour: what it was told, as it was told. */
 export const advertisedRoutes = (speaker: Speaker, { session }: Neighbour): readonly RouteStatus[] =>
-  session === undefined
-    ? []
-    : inOrder(session.adjRibOut.told()).map(([prefix, attributes]) => {
-        const [best] = speaker.locRib.choice(prefix);
-        const reason = best === undefined ? 'about to be withdrawn' : 'our best path';
-        return describe(speaker, prefix, best, attributes, reason);
-      });
+  session === undefined ? [] : inOrder(session.adjRibOut.told()).map((row) => told(speaker, ...row));
+
+/** One path as a neighbour was told it. */
+export function told(
+  speaker: Speaker,
+  prefix: Prefix,
+  attributes: PathAttributes,
+  { path, pathId }: Told,
+): RouteStatus {
+  const isBest = path !== undefined && speaker.locRib.choice(prefix)[0] === path;
+  const reason =
+    path === undefined ? 'about to be withdrawn' : isBest ? 'our best path' : 'told beside our best path';
+  const status = describe(speaker, prefix, path, attributes, reason);
+  return pathId === 0 ? status : { ...status, pathId };
+}
 
 /** What of the Loc-RIB a neighbour is not told, and why. */
 export const withheldRoutes = (speaker: Speaker, { session }: Neighbour): readonly RouteStatus[] =>

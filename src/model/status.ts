@@ -162,7 +162,7 @@ export interface RouteStatus {
   /** "AS ADDRESS" (RFC 4271 §5.1.7). */
   readonly aggregator?: string;
   readonly atomicAggregate?: true;
-  /** As the neighbour numbers its paths (RFC 7911); absent: 0, or it does not. */
+  /** As who tells it numbers its paths (RFC 7911); absent: 0, or one path of a prefix is told. */
   readonly pathId?: number;
   /** Codes of attributes that we do not know and pass on. */
   readonly unknownAttributes?: readonly number[];

@@ -285,6 +285,32 @@ describe('what is shown', () => {
     ]);
   });
 
+  test('RFC 7911 §3: each path a neighbour is told has its own number, and says whose it is', () => {
+    const all = peerOf({ ...node, addPath: { send: 'all' } });
+    const one = new OneSpeaker();
+    one.configure({ peers: [tor1, tor2, all] });
+    one.establish(tor1, ipv4(1));
+    one.establish(tor2, ipv4(2));
+    one.establish(
+      all,
+      ipv4(3),
+      ['ipv4-unicast'],
+      [{ kind: 'addPath', families: [{ family: 'ipv4-unicast', receive: true, send: false }] }],
+    );
+    one.hear(tor1, announce(via1, at));
+    one.hear(tor2, announce({ ...via2, asPath: sequence(64998, 1) }, at));
+    one.drain(all);
+    const found = findNeighbour(one.speaker, 'Node');
+    if (found === undefined) throw new Error('no Node');
+    const shown = advertisedRoutes(one.speaker, found).filter((route) => route.prefix === '10.2.0.0/24');
+    expect(shown).toMatchObject([
+      { from: 'ToR1', best: true, reason: 'our best path' },
+      { from: 'ToR2', best: false, reason: 'told beside our best path' },
+    ]);
+    expect(new Set(shown.map(({ pathId }) => pathId)).size).toBe(2);
+    expect(shown.every(({ pathId }) => pathId !== undefined && pathId > 0)).toBe(true);
+  });
+
   test('equal paths as multipath', () => {
     const one = running();
     one.configure({ decision: { relaxAsPath: true } });
