@@ -28,6 +28,8 @@ export function frr(side: TorSide): readonly string[] {
     'exit',
     `router bgp ${side.asn}`,
     ' no bgp default ipv4-unicast',
+    // A route that is told before the router's own kernel has it costs the first packets.
+    ' bgp suppress-fib-pending',
     ...groups.flatMap((group) => neighbours(side, group)),
     ...([4, 6] as const).flatMap((version) => addressFamily(groups, version)),
     'exit',
