@@ -71,11 +71,13 @@ async function linkLocal(ground: Ground, where: string, link: string): Promise<s
 
 async function exchange(ground: Ground, from: string, to: string, at: string): Promise<Counted> {
   const traffic = await startTraffic({ from, to, at: [at], flows: 4 });
-  const since = now();
-  await ground.pass(exchangeMs);
-  const counted = await traffic.count(since);
-  await traffic.close();
-  return counted;
+  try {
+    const since = now();
+    await ground.pass(exchangeMs);
+    return await traffic.count(since);
+  } finally {
+    await traffic.close(); // after Ctrl-C too: its thread would keep the process alive
+  }
 }
 
 async function play({ ground, report, check }: Stage): Promise<Facts> {
