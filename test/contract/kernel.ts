@@ -244,16 +244,16 @@ export function kernelContract(name: string, open: () => Promise<World>): void {
     });
 
     test('match gives the route itself, with its owner, metric and next hops', async () => {
-      const route = { ...unicast('10.32.0.0/16', '10.9.0.2'), metric: 77 };
+      const route = { ...unicast('10.36.0.0/16', '10.9.0.2'), metric: 77 };
       await set(route);
-      await set({ ...unicast('10.32.1.0/24'), type: 'unreachable' });
-      expect(await kernel().match(address('10.32.0.1'))).toEqual(route);
+      await set({ ...unicast('10.36.1.0/24'), type: 'unreachable' });
+      expect(await kernel().match(address('10.36.0.1'))).toEqual(route);
       expect(await kernel().match(address('10.9.0.2'))).toMatchObject({
         protocol: 2,
         metric: 0,
         nextHops: [{ ifindex }],
       });
-      expect(await kernel().match(address('10.32.1.1'))).toBe('refused');
+      expect(await kernel().match(address('10.36.1.1'))).toBe('refused');
       expect(await kernel().match(address('172.31.0.1'))).toBeUndefined();
     });
 
