@@ -116,7 +116,13 @@ export const admissionCases: readonly AdmissionCase[] = [
     { peerSelector: 'all()', asNumber: 1 },
     { peerSelector: 'all()' },
   ),
-  specs('BGPPeer', 'asNumber is missing', { interface: 'eth1' }, { peerRange: '10.1.0.0/16' }),
+  specs('BGPPeer', 'asNumber is missing', { peerIP: '10.0.0.1' }, { interface: 'eth1' }),
+  specs(
+    'BGPPeer',
+    'bfd.strict cannot stand next to peerRange',
+    { peerRange: '10.1.0.0/16', bfd: { strict: true } },
+    { peerRange: '10.1.0.0/16', bfd: { multiplier: 3 } },
+  ),
   specs('BGPPeer', hostBits, { peerRange: '10.1.0.1/16' }, { peerRange: 'fd00::/64' }),
   specs(
     'BGPPeer',
