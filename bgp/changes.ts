@@ -71,17 +71,14 @@ const byKey = (peers: readonly PeerConfig[]): ReadonlyMap<string, PeerConfig> =>
 
 /** Numbers, strings and yes or no with both their values; the rest by name. */
 function fieldChanges(before: PeerConfig, after: PeerConfig): readonly string[] {
-  const [old, now] = [before, after] as unknown as readonly [
-    Record<string, unknown>,
-    Record<string, unknown>,
-  ];
-  return [...new Set([...Object.keys(old), ...Object.keys(now)])]
-    .filter((field) => !sameData(old[field], now[field]))
-    .map((field) =>
-      isPlain(old[field]) && isPlain(now[field]) && field !== 'address' && field !== 'localAddress'
-        ? `${field} ${old[field] ?? 'absent'} → ${now[field] ?? 'absent'}`
-        : field,
-    );
+  const old = new Map<string, unknown>(Object.entries(before));
+  const now = new Map<string, unknown>(Object.entries(after));
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((field) => {
+    const [was, is] = [old.get(field), now.get(field)];
+    if (sameData(was, is)) return [];
+    const isShown = isPlain(was) && isPlain(is) && field !== 'address' && field !== 'localAddress';
+    return [isShown ? `${field} ${was ?? 'absent'} → ${is ?? 'absent'}` : field];
+  });
 }
 
 const isPlain = (value: unknown): boolean =>

@@ -139,9 +139,9 @@ export interface PeerConfig {
   readonly peerAsns?: readonly Asn[];
   /** It came from this range (DynamicPeers.key) and is forgotten when it goes. */
   readonly dynamic?: string;
-  /** IPv6 next hops of IPv4 prefixes (RFC 8950) are offered over an IPv4 session too. */
+  /** IPv6 next hops of IPv4 prefixes (RFC 8950) are offered over an IPv4 session too; no resource asks for it yet. */
   readonly extendedNextHop?: true;
-  /** So long bytes may wait for a neighbour that reads nothing, in ms (RFC 9687); absent: 8 minutes or twice the hold time. */
+  /** So long bytes may wait for a neighbour that reads nothing, in ms (RFC 9687); absent, as no resource sets it: 8 minutes or twice the hold time. */
   readonly sendHoldMs?: number;
   /** Its routes are kept after a NOTIFICATION and after silence too, if it does the same (RFC 8538); `longLivedMs` implies it. */
   readonly notificationRestart?: true;

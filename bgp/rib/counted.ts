@@ -6,6 +6,7 @@
  * Map of objects costs four times as much, and the collector of garbage walks it again and again.
  */
 import { grown32 } from './columns.ts';
+import { doubled, removeFrom } from './slots.ts';
 
 export interface Alike<T> {
   /** 32 bits; equal for what is the same. */
@@ -114,19 +115,14 @@ export class Counted<T extends object> {
   }
 
   #remove(id: number): void {
-    const mask = this.#slots.length - 1;
-    let slot = this.#home(id);
-    while (this.#slots[slot] !== id) slot = (slot + 1) & mask;
-    this.#closeGap(slot, mask);
+    removeFrom(this.#slots, id, this.#home);
     this.#items[id] = undefined;
     this.#free.push(id);
     this.#size -= 1;
     this.#lastItem = undefined;
   }
 
-  #home(id: number): number {
-    return Math.imul(this.#hashes[id] as number, factor) >>> this.#shift;
-  }
+  readonly #home = (id: number): number => Math.imul(this.#hashes[id] as number, factor) >>> this.#shift;
 
   /** Where one like it is, or belongs. */
   #slotOf(item: T, hash: number): number {
@@ -143,31 +139,8 @@ export class Counted<T extends object> {
     return slot;
   }
 
-  /** Linear probing without tombstones: whoever could not be found past the gap moves into it. */
-  #closeGap(from: number, mask: number): void {
-    const slots = this.#slots;
-    let gap = from;
-    let slot = (gap + 1) & mask;
-    for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
-      if (((slot - this.#home(id)) & mask) >= ((slot - gap) & mask)) {
-        slots[gap] = id;
-        gap = slot;
-      }
-      slot = (slot + 1) & mask;
-    }
-    slots[gap] = 0;
-  }
-
   #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
     this.#shift -= 1;
-    for (const id of this.#slots) {
-      if (id === 0) continue;
-      let slot = this.#home(id);
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = id;
-    }
-    this.#slots = slots;
+    this.#slots = doubled(this.#slots, this.#home);
   }
 }

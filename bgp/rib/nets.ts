@@ -14,6 +14,7 @@ import {
   type Prefix6,
 } from '../../src/lib/net.ts';
 import { grown8, grownWords } from './columns.ts';
+import { doubled, removeFrom } from './slots.ts';
 
 /** Kinds above are those of IPv6. */
 const shift6 = 64;
@@ -82,10 +83,7 @@ export class Nets {
   }
 
   remove(net: number): void {
-    const mask = this.#slots.length - 1;
-    let slot = this.#home(net);
-    while (this.#slots[slot] !== net) slot = (slot + 1) & mask;
-    this.#closeGap(slot, mask);
+    removeFrom(this.#slots, net, this.#home);
     this.#kinds[net] = unused;
     if (net < this.#sixes.length) this.#sixes[net] = undefined;
     this.#words[net] = this.#free;
@@ -115,9 +113,8 @@ export class Nets {
     this.#sixes[net] = prefix;
   }
 
-  #home(net: number): number {
-    return hash(this.#words[net] as number, this.#kinds[net] as number, this.#shift);
-  }
+  readonly #home = (net: number): number =>
+    hash(this.#words[net] as number, this.#kinds[net] as number, this.#shift);
 
   /** Where the prefix is, or belongs. */
   #slotOf(prefix: Prefix, word: number, kind: number): number {
@@ -136,32 +133,9 @@ export class Nets {
     return slot;
   }
 
-  /** Linear probing without tombstones: whoever could not be found past the gap moves into it. */
-  #closeGap(from: number, mask: number): void {
-    const slots = this.#slots;
-    let gap = from;
-    let slot = (gap + 1) & mask;
-    for (let net = slots[slot] as number; net !== 0; net = slots[slot] as number) {
-      if (((slot - this.#home(net)) & mask) >= ((slot - gap) & mask)) {
-        slots[gap] = net;
-        gap = slot;
-      }
-      slot = (slot + 1) & mask;
-    }
-    slots[gap] = 0;
-  }
-
   #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
     this.#shift -= 1;
-    for (const net of this.#slots) {
-      if (net === 0) continue;
-      let slot = this.#home(net);
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = net;
-    }
-    this.#slots = slots;
+    this.#slots = doubled(this.#slots, this.#home);
   }
 }
 
