@@ -18,22 +18,20 @@ import type { Secrets } from '../src/store/secrets.ts';
 import type { Store } from '../src/store/store.ts';
 import { type Bfd, createBfd } from './bfd.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
-import { whyDown } from './diagnosis.ts';
-import { type Drops, watchDrops } from './drops.ts';
+import { inheritedRoutes } from './fib/inherited.ts';
 import { createFib, type Fib } from './fib.ts';
 import { type Following, follow, type KeyOf } from './follow.ts';
-import { inheritedRoutes } from './inherited.ts';
 import type { IpamMode } from './intent.ts';
-import { createObservers, type Observers, type Sight } from './observers.ts';
 import type { BmpTarget, Listen } from './options.ts';
-import { bgpReport } from './report.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
 import { whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 import { createSpeaker, step } from './speaker.ts';
+import { whyDown } from './status/diagnosis.ts';
+import { type Drops, watchDrops } from './status/drops.ts';
+import { bgpReport } from './status/report.ts';
 import { bgpStatus, endpoints, type StatusSources } from './status.ts';
 import { createTimers, type Timers } from './timers.ts';
-import { type Touched, touchedOf } from './touched.ts';
 // This daemon uses the message-level Transport (configure, take, connect, send, close, setCodec, wantWrite, pause,
 // problems, stop); the socket level stays inside bgp/transport/. Settled: do not change the layering again.
 import {
@@ -44,6 +42,8 @@ import {
   type TransportSays,
 } from './transport.ts';
 import { createWallClock } from './wall-clock.ts';
+import { type Touched, touchedOf } from './watch/touched.ts';
+import { createObservers, type Observers, type Sight } from './watch.ts';
 
 export interface DaemonOptions {
   readonly node: string;

@@ -16,9 +16,9 @@ import { OwnedRoutes, type OwnedRoutesStatus } from '../src/kernel/owned-routes.
 import { type Address, hostPrefix, millis, type Prefix } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import type { PeerConfig, SpeakerConfig } from './config.ts';
-import { FibChoice, type FibSettings } from './fib-settings.ts';
-import { type Group, Groups } from './groups.ts';
-import { Resolver, sameHops } from './resolve.ts';
+import { type Group, Groups } from './fib/groups.ts';
+import { Resolver, sameHops } from './fib/resolve.ts';
+import { FibChoice, type FibSettings } from './fib/settings.ts';
 import type { KernelRoute } from './speaker/kernel-route.ts';
 
 /** rtm_protocol of `tortie bgp`. */

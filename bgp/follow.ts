@@ -10,19 +10,19 @@ import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
 import type { Secrets } from '../src/store/secrets.ts';
 import type { Batch, Store } from '../src/store/store.ts';
-import { Cluster, watchedKinds } from './cluster.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
-import { Drain } from './drain.ts';
-import { followServer } from './follow-server.ts';
-import { createServiceFollower } from './follow-services.ts';
-import { watchHosts } from './hosts.ts';
+import { Cluster, watchedKinds } from './follow/cluster.ts';
+import { Drain } from './follow/drain.ts';
+import { watchHosts } from './follow/hosts.ts';
+import { Keyring } from './follow/keyring.ts';
+import { Pace } from './follow/pace.ts';
+import { followServer } from './follow/server.ts';
+import { createServiceFollower } from './follow/services.ts';
+import { watchSubnets } from './follow/subnets.ts';
 import { secretKeysOf, withPasswords } from './intent/passwords.ts';
 import type { Subnet } from './intent/surroundings.ts';
 import type { IpamMode } from './intent.ts';
-import { Keyring } from './keyring.ts';
-import { Pace } from './pace.ts';
 import { sameData } from './speaker/same.ts';
-import { watchSubnets } from './subnets.ts';
 import { createDiscovery, type Discovery } from './unnumbered/discovery.ts';
 
 export interface FollowOptions {

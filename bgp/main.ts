@@ -16,8 +16,8 @@ import { openObjects, openSecrets, openStore, serverOf } from '../src/store/open
 import { remembered } from '../src/store/remembered.ts';
 import type { Store } from '../src/store/store.ts';
 import { createDaemon, type DaemonOptions } from './daemon.ts';
-import { exposeMetrics } from './metrics.ts';
 import { type BgpOptions, parseOptions } from './options.ts';
+import { exposeMetrics } from './status/metrics.ts';
 
 /** @returns the exit code: 0 after SIGTERM, SIGINT or SIGUSR2, 1 if it cannot go on, 2 for a wrong command line */
 export async function main(argv: readonly string[]): Promise<number> {

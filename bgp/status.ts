@@ -7,15 +7,8 @@ import type { OwnedRoutesStatus } from '../src/kernel/owned-routes.ts';
 import { formatIpv4, formatPrefix, type Millis } from '../src/lib/net.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { BgpStatus, PeerDetail, PeerStatus, ServicesStatus } from '../src/model/status.ts';
-import type { Account } from './accounts.ts';
 import type { BfdView } from './bfd/problems.ts';
-import type { Drops } from './drops.ts';
-import { historyAnswer } from './history.ts';
-import type { Journal } from './journal.ts';
 import { tableDump } from './monitor/dump.ts';
-import { peerDetail } from './peer-detail.ts';
-import { remedyOf } from './remedies.ts';
-import { type ResetDoors, resetAnswer } from './reset.ts';
 import {
   advertisedRoutes,
   findNeighbour,
@@ -26,7 +19,14 @@ import {
   withheldRoutes,
 } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
-import { ribAnswer } from './table-view.ts';
+import type { Drops } from './status/drops.ts';
+import { historyAnswer } from './status/history.ts';
+import { peerDetail } from './status/peer-detail.ts';
+import { remedyOf } from './status/remedies.ts';
+import { type ResetDoors, resetAnswer } from './status/reset.ts';
+import { ribAnswer } from './status/table-view.ts';
+import type { Account } from './transport/accounts.ts';
+import type { Journal } from './watch/journal.ts';
 
 export interface StatusSources extends ResetDoors {
   readonly node: string;

@@ -17,11 +17,11 @@ import { type Address, formatAddress, type Ipv6, type Millis, scopeOf } from '..
 import { unreachable } from '../src/lib/result.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { SecretKey } from '../src/model/resource.ts';
-import { type Account, Accounts } from './accounts.ts';
 import type { DynamicPeers, PeerConfig } from './config.ts';
-import { type Connection, createConnection } from './connection.ts';
 import type { Side } from './session/event.ts';
 import type { SpeakerEvent } from './speaker/event.ts';
+import { type Account, Accounts } from './transport/accounts.ts';
+import { type Connection, createConnection } from './transport/connection.ts';
 import type { Ends } from './transport/link.ts';
 import { scopeTo } from './transport/scope.ts';
 import { type SocketEvent, Sockets } from './transport/sockets.ts';

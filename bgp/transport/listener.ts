@@ -5,7 +5,7 @@ import { isKernelError } from '../../src/kernel/kernel-error.ts';
 import { boundSocket } from '../../src/kernel/tcp.ts';
 import { type Address, formatAddress, millis } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import { portOwner } from '../port-owner.ts';
+import { portOwner } from '../status/port-owner.ts';
 import { errnoOf } from './errno.ts';
 import { type Keys, standingKeys } from './keys.ts';
 

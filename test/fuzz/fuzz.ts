@@ -5,7 +5,7 @@
  * Cases come in blocks that share a session. A case is known by seed and number, and is played again with those alone.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { createConnection } from '../../bgp/connection.ts';
+import { createConnection } from '../../bgp/transport/connection.ts';
 import { decodeMessage } from '../../bgp/wire/codec.ts';
 import type { Capability, CodecContext, Message, UpdateMessage, WireError } from '../../bgp/wire/message.ts';
 import { encodeUpdates } from '../../bgp/wire/update-encode.ts';

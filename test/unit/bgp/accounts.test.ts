@@ -1,6 +1,6 @@
 /** What passed between us and each neighbour, counted in place. */
 import { expect, test } from 'vitest';
-import { Accounts } from '../../../bgp/accounts.ts';
+import { Accounts } from '../../../bgp/transport/accounts.ts';
 import type { Message } from '../../../bgp/wire/message.ts';
 import { millis } from '../../../src/lib/net.ts';
 

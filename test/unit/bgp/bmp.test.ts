@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { Bmp } from '../../../bgp/bmp.ts';
-import { Journal } from '../../../bgp/journal.ts';
 import type { SpeakerEvent } from '../../../bgp/speaker/event.ts';
+import { Bmp } from '../../../bgp/watch/bmp.ts';
+import { Journal } from '../../../bgp/watch/journal.ts';
+import { Witness } from '../../../bgp/watch/witness.ts';
 import { encodeUpdates } from '../../../bgp/wire/update-encode.ts';
-import { Witness } from '../../../bgp/witness.ts';
 import { realClock } from '../../../src/host/clock.ts';
 import { ipv4, prefix4 } from '../../../src/lib/net.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { configChanges } from '../../../bgp/changes.ts';
+import { configChanges } from '../../../bgp/watch/changes.ts';
 import { configOf } from '../../support/routes.ts';
 
 test.each([

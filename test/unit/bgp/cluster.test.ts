@@ -1,6 +1,6 @@
 /** How often the whole intent is worked out: only for what concerns BGP. */
 import { expect, test } from 'vitest';
-import { Cluster } from '../../../bgp/cluster.ts';
+import { Cluster } from '../../../bgp/follow/cluster.ts';
 import { intentOf } from '../../../bgp/intent.ts';
 import type { Resource } from '../../../src/model/resource.ts';
 import type { Change } from '../../../src/store/store.ts';

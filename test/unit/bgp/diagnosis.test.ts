@@ -1,8 +1,8 @@
 /** Why a session is down, in words, from all that is known. */
 import { expect, test } from 'vitest';
 import type { PeerConfig } from '../../../bgp/config.ts';
-import { type Symptoms, whyDown } from '../../../bgp/diagnosis.ts';
-import { parseDrops, watchDrops } from '../../../bgp/drops.ts';
+import { type Symptoms, whyDown } from '../../../bgp/status/diagnosis.ts';
+import { parseDrops, watchDrops } from '../../../bgp/status/drops.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { peerConfig } from '../../support/peer.ts';
 

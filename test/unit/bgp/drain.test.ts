@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Drain, drainWaitMs } from '../../../bgp/drain.ts';
+import { Drain, drainWaitMs } from '../../../bgp/follow/drain.ts';
 import { formatPrefix } from '../../../src/lib/net.ts';
 import { virtualClock } from '../../support/clock.ts';
 import { daemonBench } from '../../support/daemon-bench.ts';

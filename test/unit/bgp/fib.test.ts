@@ -1,7 +1,7 @@
 /** What was chosen, as kernel routes: over next hops that come, go and move. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Resolver } from '../../../bgp/fib/resolve.ts';
 import { createFib, type Fib, type NextHopChange } from '../../../bgp/fib.ts';
-import { Resolver } from '../../../bgp/resolve.ts';
 import type { Kernel, Route, RouteOp } from '../../../src/kernel/kernel.ts';
 import {
   type Address,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { followServer } from '../../../bgp/follow-server.ts';
+import { followServer } from '../../../bgp/follow/server.ts';
 import { type Address, formatAddress } from '../../../src/lib/net.ts';
 import type { Batch, Change } from '../../../src/store/store.ts';
 import { endpointSlice } from '../../support/services.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Journal } from '../../../bgp/journal.ts';
+import { Journal } from '../../../bgp/watch/journal.ts';
 
 const start = Date.parse('2026-01-01T00:00:00Z');
 const changed = (prefix: string) => ({ prefix, what: `${prefix}: a → b`, why: 'shorter AS path' });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Journal } from '../../../bgp/journal.ts';
-import { watchKernel } from '../../../bgp/kernel-watch.ts';
+import { Journal } from '../../../bgp/watch/journal.ts';
+import { watchKernel } from '../../../bgp/watch/kernel-watch.ts';
 
 test('a problem with the kernel is an event when it begins and when it is over, and not meanwhile', () => {
   const journal = new Journal();

@@ -1,6 +1,6 @@
 /** Passwords as the speaker holds them: read, changed, gone, unreadable, and what a peer's configuration makes of it. */
 import { expect, test } from 'vitest';
-import { Keyring } from '../../../bgp/keyring.ts';
+import { Keyring } from '../../../bgp/follow/keyring.ts';
 import { err, ok, type Result } from '../../../src/lib/result.ts';
 import type { SecretData } from '../../../src/store/secrets.ts';
 import { virtualClock } from '../../support/clock.ts';

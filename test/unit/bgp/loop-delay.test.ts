@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { watchLoopDelay } from '../../../bgp/loop-delay.ts';
+import { watchLoopDelay } from '../../../bgp/status/loop-delay.ts';
 import type { Clock } from '../../../src/host/clock.ts';
 import { millis } from '../../../src/lib/net.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import type { Wire } from '../../../bgp/monitor/mrt.ts';
-import { MrtLog } from '../../../bgp/mrt-log.ts';
+import { MrtLog } from '../../../bgp/watch/mrt-log.ts';
 import { eventually } from '../../support/eventually.ts';
 import { as, v4 } from '../../support/wire.ts';
 

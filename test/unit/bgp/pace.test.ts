@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Pace } from '../../../bgp/pace.ts';
+import { Pace } from '../../../bgp/follow/pace.ts';
 import { virtualClock } from '../../support/clock.ts';
 
 function bench(takes: number) {

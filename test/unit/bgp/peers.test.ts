@@ -1,9 +1,9 @@
 /** GET /peers?name=: which neighbour is meant, and what is said where there is none. */
 import { expect, test } from 'vitest';
-import { Accounts } from '../../../bgp/accounts.ts';
 import type { SpeakerConfig } from '../../../bgp/config.ts';
-import { Journal } from '../../../bgp/journal.ts';
 import { endpoints } from '../../../bgp/status.ts';
+import { Accounts } from '../../../bgp/transport/accounts.ts';
+import { Journal } from '../../../bgp/watch/journal.ts';
 import { millis } from '../../../src/lib/net.ts';
 import type { Problem } from '../../../src/model/problem.ts';
 import { OneSpeaker } from '../../support/one-speaker.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { listenersOn, portOwner } from '../../../bgp/port-owner.ts';
+import { listenersOn, portOwner } from '../../../bgp/status/port-owner.ts';
 import { eventually } from '../../support/eventually.ts';
 
 test('the sockets that listen on a port are found in /proc/net/tcp, and no others', () => {

@@ -1,6 +1,6 @@
 /** Why routes are not taken, counted behind a scrape. */
 import { expect, test } from 'vitest';
-import { Rejections } from '../../../bgp/rejections.ts';
+import { Rejections } from '../../../bgp/watch/rejections.ts';
 import { ipv4, prefix4 } from '../../../src/lib/net.ts';
 import { announce, OneSpeaker, updateOf } from '../../support/one-speaker.ts';
 import { attributesOf, peerOf, sequence } from '../../support/routes.ts';

@@ -1,10 +1,10 @@
 /** Each way a session can be down has a sentence that says what to do. */
 import { expect, test } from 'vitest';
 import type { PeerConfig } from '../../../bgp/config.ts';
-import { whyDown } from '../../../bgp/diagnosis.ts';
-import { remedyOf } from '../../../bgp/remedies.ts';
 import { describeDown } from '../../../bgp/session/describe.ts';
 import type { DownReason } from '../../../bgp/session/event.ts';
+import { whyDown } from '../../../bgp/status/diagnosis.ts';
+import { remedyOf } from '../../../bgp/status/remedies.ts';
 import { describeErrno } from '../../../bgp/transport/errno.ts';
 import { peerConfig } from '../../support/peer.ts';
 

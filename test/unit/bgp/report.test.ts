@@ -1,8 +1,8 @@
 /** What the speaker reports of its node: compact, trouble first, and which waiting nodes it sees. */
 import { expect, test } from 'vitest';
 import { observersOf } from '../../../bgp/intent/observers.ts';
-import { bgpReport } from '../../../bgp/report.ts';
 import { createSpeaker } from '../../../bgp/speaker.ts';
+import { bgpReport } from '../../../bgp/status/report.ts';
 import type { Prefix } from '../../../src/lib/net.ts';
 import { formatPrefix } from '../../../src/lib/net.ts';
 import { startupTaint } from '../../../src/model/node-report.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { subnetsOf, watchSubnets } from '../../../bgp/subnets.ts';
+import { subnetsOf, watchSubnets } from '../../../bgp/follow/subnets.ts';
 import type { Kernel } from '../../../src/kernel/kernel.ts';
 import { type Address, formatPrefix, parseAddress } from '../../../src/lib/net.ts';
 import { virtualClock } from '../../support/clock.ts';

@@ -1,10 +1,10 @@
 /** What the witness tells of a speaker whose neighbours are played by hand. */
 import { expect, test } from 'vitest';
-import { Journal } from '../../../bgp/journal.ts';
 import type { Ending } from '../../../bgp/monitor/bmp.ts';
 import { pathOf } from '../../../bgp/rib/path.ts';
 import type { SpeakerEvent } from '../../../bgp/speaker/event.ts';
-import { Witness } from '../../../bgp/witness.ts';
+import { Journal } from '../../../bgp/watch/journal.ts';
+import { Witness } from '../../../bgp/watch/witness.ts';
 import { ipv4, prefix4 } from '../../../src/lib/net.ts';
 import { OneSpeaker } from '../../support/one-speaker.ts';
 import { attributesOf, peerOf, sourceOf } from '../../support/routes.ts';

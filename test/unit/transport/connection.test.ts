@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Connection, type ConnectionEvent, createConnection } from '../../../bgp/connection.ts';
+import {
+  type Connection,
+  type ConnectionEvent,
+  createConnection,
+} from '../../../bgp/transport/connection.ts';
 import { encodeMessage, openingContext } from '../../../bgp/wire/codec.ts';
 import type { CodecContext, Message, UpdateMessage } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, prefix4 } from '../../../src/lib/net.ts';

@@ -1,6 +1,6 @@
 /** What extends the messages of RFC 4271: several paths, foreign next hops, long messages, refreshes that end, roles. */
 import { describe, expect, test } from 'vitest';
-import { createConnection } from '../../../bgp/connection.ts';
+import { createConnection } from '../../../bgp/transport/connection.ts';
 import { decodeMessage, encodeMessage } from '../../../bgp/wire/codec.ts';
 import { describeCapability } from '../../../bgp/wire/describe-capability.ts';
 import { describeNotification } from '../../../bgp/wire/describe-notification.ts';
