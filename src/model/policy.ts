@@ -124,12 +124,15 @@ export interface Tier {
   readonly defaultAction: 'Deny' | 'Pass';
 }
 
-/** Addresses outside the cluster with labels; meta.namespace tells NetworkSet from GlobalNetworkSet too. */
-export interface NetworkSet {
-  readonly kind: 'NetworkSet' | 'GlobalNetworkSet';
+interface NetworkSetOf<Kind> {
+  readonly kind: Kind;
   readonly meta: Meta;
+  /** Without duplicates, as written. */
   readonly nets: readonly Prefix[];
 }
+
+/** Addresses outside the cluster with labels; meta.namespace tells NetworkSet from GlobalNetworkSet too. */
+export type NetworkSet = NetworkSetOf<'NetworkSet'> | NetworkSetOf<'GlobalNetworkSet'>;
 
 /** A port of a host that rules may call by name. */
 export interface EndpointPort {

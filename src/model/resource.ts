@@ -12,6 +12,7 @@ import type { BlockAffinity, IpamBlock, IpamConfiguration, IpReservation } from 
 import type { LabelSelector } from './labels.ts';
 import type { Meta } from './meta.ts';
 import type { CalicoNodeStatus } from './node-report.ts';
+import type { PolicyResource } from './policy.ts';
 import type { Selector } from './selector.ts';
 import type { EndpointSlice, Service } from './service.ts';
 
@@ -57,6 +58,8 @@ export interface Pod {
   readonly kind: 'Pod';
   readonly meta: Meta;
   readonly nodeName?: string;
+  /** spec.serviceAccountName; absent in manifests that do not say. */
+  readonly serviceAccount?: string;
   readonly hostNetwork: boolean;
   /** status.phase is Succeeded or Failed: its addresses are no longer its own. */
   readonly finished: boolean;
@@ -149,11 +152,12 @@ export type Resource =
   | BlockAffinity
   | IpamConfiguration
   | IpReservation
-  | CalicoNodeStatus;
+  | CalicoNodeStatus
+  | PolicyResource;
 
 export type Kind = Resource['kind'];
 
-/** What tells one object from another. */
+/** What tells one object from another; the kind is ours, which for Calico's NetworkPolicy is not the API's. */
 export interface ResourceRef {
   readonly kind: Kind;
   readonly name: string;

@@ -30,6 +30,15 @@ export interface EndpointSlice {
   readonly service?: string;
   readonly family: 4 | 6 | 'FQDN';
   readonly endpoints: readonly ServiceEndpoint[];
+  readonly ports: readonly SlicePort[];
+}
+
+/** A port that every endpoint of the slice answers at. */
+export interface SlicePort {
+  readonly name?: string;
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  /** Absent: every port. */
+  readonly port?: number;
 }
 
 export interface ServiceEndpoint {

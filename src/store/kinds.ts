@@ -7,11 +7,14 @@ export interface KindInfo {
   /** The kind's name in URLs. */
   readonly plural: string;
   readonly namespaced: boolean;
-  /** Defined by our CRDs, so it may not be there yet. */
+  /** Defined by a CustomResourceDefinition, so it may not be there yet. */
   readonly custom: boolean;
+  /** `kind` in manifests, where another API has the name too and ours must differ. */
+  readonly apiKind?: string;
 }
 
 const calico = { apiVersion: 'projectcalico.org/v3', namespaced: false, custom: true } as const;
+const spaced = { ...calico, namespaced: true } as const;
 
 export const kinds = {
   Node: { apiVersion: 'v1', plural: 'nodes', namespaced: false, custom: false },
@@ -39,6 +42,24 @@ export const kinds = {
   IPAMConfiguration: { ...calico, plural: 'ipamconfigurations' },
   IPReservation: { ...calico, plural: 'ipreservations' },
   CalicoNodeStatus: { ...calico, plural: 'caliconodestatuses' },
+  CalicoNetworkPolicy: { ...spaced, plural: 'networkpolicies', apiKind: 'NetworkPolicy' },
+  GlobalNetworkPolicy: { ...calico, plural: 'globalnetworkpolicies' },
+  StagedNetworkPolicy: { ...spaced, plural: 'stagednetworkpolicies' },
+  StagedGlobalNetworkPolicy: { ...calico, plural: 'stagedglobalnetworkpolicies' },
+  StagedKubernetesNetworkPolicy: { ...spaced, plural: 'stagedkubernetesnetworkpolicies' },
+  Tier: { ...calico, plural: 'tiers' },
+  NetworkSet: { ...spaced, plural: 'networksets' },
+  GlobalNetworkSet: { ...calico, plural: 'globalnetworksets' },
+  HostEndpoint: { ...calico, plural: 'hostendpoints' },
+  Profile: { ...calico, plural: 'profiles' },
+  ServiceAccount: { apiVersion: 'v1', plural: 'serviceaccounts', namespaced: true, custom: false },
+  // Its definition is Kubernetes' own (sigs.k8s.io/network-policy-api), not of ours.
+  ClusterNetworkPolicy: {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    plural: 'clusternetworkpolicies',
+    namespaced: false,
+    custom: true,
+  },
 } as const satisfies Record<Kind, KindInfo>;
 
 export const isKind = (text: unknown): text is Kind => typeof text === 'string' && Object.hasOwn(kinds, text);
@@ -61,5 +82,27 @@ export const infoOf = (kind: WrittenKind): KindInfo => (isKind(kind) ? kinds[kin
 
 export const everyKind: readonly WrittenKind[] = [...allKinds, 'Event', 'Lease', 'Secret'];
 
-export const isWrittenKind = (text: unknown): text is WrittenKind =>
-  isKind(text) || (typeof text === 'string' && Object.hasOwn(writtenKinds, text));
+/** `kind` as manifests have it. */
+export const apiKindOf = (kind: WrittenKind): string => infoOf(kind).apiKind ?? kind;
+
+const nameOf = (apiVersion: string, apiKind: string): string => `${apiVersion} ${apiKind}`;
+const byName: ReadonlyMap<string, WrittenKind> = new Map(
+  everyKind.map((kind) => [nameOf(infoOf(kind).apiVersion, apiKindOf(kind)), kind]),
+);
+
+/** Which kind a manifest is of, by both its words; undefined: none that is written here. */
+export const writtenKindOf = (apiVersion: unknown, apiKind: unknown): WrittenKind | undefined =>
+  byName.get(nameOf(String(apiVersion), String(apiKind)));
+
+/** Which kind a manifest is of, by both its words; undefined: none that is read here. */
+export function kindOfManifest(apiVersion: unknown, apiKind: unknown): Kind | undefined {
+  const kind = writtenKindOf(apiVersion, apiKind);
+  return isKind(kind) ? kind : undefined;
+}
+
+/** The kinds that `kind` in a manifest may mean, whatever its apiVersion. */
+export const kindsCalled = (apiKind: string): readonly Kind[] =>
+  allKinds.filter((kind) => apiKindOf(kind) === apiKind);
+
+/** Every name that `kind` of a manifest may have. */
+export const apiKinds: readonly string[] = [...new Set(allKinds.map(apiKindOf))];

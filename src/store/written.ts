@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { err, ok, type Result } from '../lib/result.ts';
 import { isObject } from './json.ts';
-import { infoOf, isWrittenKind } from './kinds.ts';
+import { infoOf, writtenKindOf } from './kinds.ts';
 import { isSubdomain } from './names.ts';
 import type { ListScope, Manifest, ObjectRef, Refusal, Stored } from './objects.ts';
 import type { Json } from './store.ts';
@@ -15,10 +15,11 @@ export const keyOfObject = ({ kind, namespace, name }: ObjectRef): string =>
 const isName = (text: unknown): text is string => typeof text === 'string' && isSubdomain(text);
 
 export function identityOf(manifest: Manifest): Result<ObjectRef, Refusal> {
-  const { apiVersion, kind, metadata } = manifest;
+  const { apiVersion, kind: apiKind, metadata } = manifest;
   const { name, namespace = 'default' } = (isObject(metadata) ? metadata : {}) as Partial<ObjectRef>;
-  if (!isWrittenKind(kind) || infoOf(kind).apiVersion !== apiVersion)
-    return refuse('invalid', `${String(kind)} of ${String(apiVersion)} is not a kind that is written.`);
+  const kind = writtenKindOf(apiVersion, apiKind);
+  if (kind === undefined)
+    return refuse('invalid', `${String(apiKind)} of ${String(apiVersion)} is not a kind that is written.`);
   if (!isName(name) || !isName(namespace))
     return refuse('invalid', `A ${kind} must have a name, and ${JSON.stringify(name)} is none.`);
   return ok(infoOf(kind).namespaced ? { kind, namespace, name } : { kind, name });

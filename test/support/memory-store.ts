@@ -5,7 +5,7 @@ import { type Resource, type ResourceRef, refOf } from '../../src/model/resource
 import { Delivery } from '../../src/store/delivery.ts';
 import { identify } from '../../src/store/dir/documents.ts';
 import { isObject } from '../../src/store/json.ts';
-import { infoOf, isKind } from '../../src/store/kinds.ts';
+import { infoOf, kindOfManifest, writtenKindOf } from '../../src/store/kinds.ts';
 import { mergePatch } from '../../src/store/merge-patch.ts';
 import type { Manifest, ObjectRef, Objects, Refusal, Stored } from '../../src/store/objects.ts';
 import { rightIdentityOf } from '../../src/store/right.ts';
@@ -44,7 +44,8 @@ interface Row {
 }
 
 function rowOf(key: string, stored: Stored, before: Row | undefined): Row {
-  if (!isKind(stored.manifest['kind'])) return { stored, problems: [] };
+  const { apiVersion, kind } = stored.manifest;
+  if (kindOfManifest(apiVersion, kind) === undefined) return { stored, problems: [] };
   const read = readManifest(stored.manifest);
   if (read.ok) return { stored, resource: read.value, problems: [] };
   const ref = identify(stored.manifest);
@@ -95,6 +96,9 @@ class Table {
   }
 }
 
+const isOfKind = ({ apiVersion, kind: apiKind }: Manifest, kind: ObjectRef['kind']): boolean =>
+  writtenKindOf(apiVersion, apiKind) === kind;
+
 function objectsOf(table: Table): Objects {
   const find = (ref: ObjectRef): Stored | undefined => table.rows.get(keyOfObject(ref))?.stored;
   const ask = async <T>(run: () => Result<T, Refusal>): Promise<Result<T, Refusal>> =>
@@ -133,7 +137,7 @@ function objectsOf(table: Table): Objects {
     list: (kind, scope = {}) =>
       ask(() => {
         const all = [...table.rows.values()].flatMap(({ stored }) => stored ?? []);
-        return ok(all.filter(({ manifest }) => manifest['kind'] === kind && isInScope(manifest, scope)));
+        return ok(all.filter(({ manifest }) => isOfKind(manifest, kind) && isInScope(manifest, scope)));
       }),
     create: (manifest) =>
       ask(() => {

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { ok, type Result } from '../../lib/result.ts';
 import { isObject } from '../json.ts';
-import { isKind } from '../kinds.ts';
+import { isKind, writtenKindOf } from '../kinds.ts';
 import { mergePatch } from '../merge-patch.ts';
 import type { ListScope, Manifest, ObjectRef, Objects, Refusal, Stored, WrittenKind } from '../objects.ts';
 import { rightIdentityOf } from '../right.ts';
@@ -67,6 +67,9 @@ async function peoplesObjects(root: string): Promise<ReadonlyMap<string, Stored>
   return found;
 }
 
+const isOfKind = ({ apiVersion, kind: apiKind }: Manifest, kind: WrittenKind): boolean =>
+  writtenKindOf(apiVersion, apiKind) === kind;
+
 type Answer<T> = Promise<Result<T, Refusal>>;
 
 export class DirObjects implements Objects {
@@ -89,7 +92,7 @@ export class DirObjects implements Objects {
       const found = await Promise.all(directories.map((at) => currentOf(join(this.#root, at))));
       const written = found.flatMap(({ stored }) => stored ?? []);
       const peoples = [...(await peoplesObjects(this.#root)).values()];
-      const all = [...written, ...peoples.filter(({ manifest }) => manifest['kind'] === kind)];
+      const all = [...written, ...peoples.filter(({ manifest }) => isOfKind(manifest, kind))];
       return ok(all.filter(({ manifest }) => isInScope(manifest, scope)));
     });
   }

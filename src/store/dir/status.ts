@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { ResourceRef } from '../../model/resource.ts';
-import { kinds } from '../kinds.ts';
+import { apiKindOf, kinds } from '../kinds.ts';
 import { mergePatch } from '../merge-patch.ts';
 import { isGone, statusDirectory } from './scan.ts';
 
@@ -18,7 +18,7 @@ export async function writeStatus(root: string, ref: ResourceRef, status: unknow
   await mkdir(dirname(path), { recursive: true });
   const document = {
     apiVersion: kinds[ref.kind].apiVersion,
-    kind: ref.kind,
+    kind: apiKindOf(ref.kind),
     metadata: { name: ref.name, ...(ref.namespace === undefined ? {} : { namespace: ref.namespace }) },
     status: mergePatch(await statusIn(path), status),
   };

@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '../../lib/result.ts';
 import { type Kind, keyOf, type ResourceRef } from '../../model/resource.ts';
 import { isObject } from '../json.ts';
-import { kinds } from '../kinds.ts';
+import { apiKindOf, kinds } from '../kinds.ts';
 import type { Failure, Item, ReflectorEvent, WatchMessage } from '../reflector.ts';
 import { formatPath } from '../schema/flaw.ts';
 import { readManifest } from '../schema/manifest.ts';
@@ -13,7 +13,7 @@ function toItem(kind: Kind, json: unknown): Item | undefined {
   const ref = refFrom(kind, json);
   if (ref === undefined || !isObject(json)) return undefined;
   // Items of a list do not repeat their kind.
-  const read = readManifest({ ...json, apiVersion: kinds[kind].apiVersion, kind });
+  const read = readManifest({ ...json, apiVersion: kinds[kind].apiVersion, kind: apiKindOf(kind) });
   if (read.ok) return { ref, read };
   const problems = read.error.map(({ path, what, fix }) => ({
     where: `${keyOf(ref)} ${formatPath(path)}`.trim(),

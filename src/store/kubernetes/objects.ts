@@ -1,7 +1,7 @@
 /** `Objects` on the API server: its own compare-and-swap by resourceVersion. */
 import { ok, type Result } from '../../lib/result.ts';
 import { isObject } from '../json.ts';
-import { infoOf } from '../kinds.ts';
+import { apiKindOf, infoOf } from '../kinds.ts';
 import type { ListScope, Manifest, ObjectRef, Objects, Refusal, Stored, WrittenKind } from '../objects.ts';
 import type { Failure } from '../reflector.ts';
 import { identityOf, keyOfObject, refuse } from '../written.ts';
@@ -64,7 +64,7 @@ function storedOf(kind: WrittenKind, json: unknown): Stored | undefined {
   const metadata = isObject(json) ? json['metadata'] : undefined;
   const version = isObject(metadata) ? metadata['resourceVersion'] : undefined;
   if (typeof version !== 'string') return undefined;
-  return { manifest: { ...(json as Manifest), apiVersion: infoOf(kind).apiVersion, kind }, version };
+  return { manifest: { ...(json as Manifest), apiVersion: infoOf(kind).apiVersion, kind: apiKindOf(kind) }, version };
 }
 
 /** @param version  absent: none is given, which a create must not */

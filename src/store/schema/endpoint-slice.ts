@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import { ok, type Result } from '../../lib/result.ts';
 import type { Meta } from '../../model/meta.ts';
-import type { EndpointSlice, ServiceEndpoint } from '../../model/service.ts';
+import type { EndpointSlice, ServiceEndpoint, SlicePort } from '../../model/service.ts';
 import { address } from './addresses.ts';
-import { flag, list, maybe, oneOf, text, textOrAbsent } from './fields.ts';
+import { flag, list, maybe, oneOf, portNumber, text, textOrAbsent } from './fields.ts';
 import type { Flaw } from './flaw.ts';
+import { protocol } from './pod.ts';
 import { read } from './read.ts';
 
 /** Of FQDN slices the addresses are host names, which nothing here uses. */
@@ -31,7 +32,17 @@ const hostName = text.transform(() => undefined);
 
 const families = { IPv4: 4, IPv6: 6, FQDN: 'FQDN' } as const;
 
-const typed = z.object({ addressType: oneOf('IPv4', 'IPv6', 'FQDN') });
+const port = z
+  .object({ name: maybe(textOrAbsent), protocol: maybe(protocol), port: maybe(portNumber) })
+  .transform(
+    ({ name, protocol = 'TCP', port }): SlicePort => ({
+      ...(name === undefined ? {} : { name }),
+      protocol,
+      ...(port === undefined ? {} : { port }),
+    }),
+  );
+
+const typed = z.object({ addressType: oneOf('IPv4', 'IPv6', 'FQDN'), ports: maybe(list(port)) });
 const withAddresses = z.object({ endpoints: maybe(list(endpointOf(address))) });
 const withHostNames = z.object({ endpoints: maybe(list(endpointOf(hostName))) });
 
@@ -48,5 +59,6 @@ export function readEndpointSlice(meta: Meta, json: unknown): Result<EndpointSli
     ...(service === undefined ? {} : { service }),
     family,
     endpoints: parsed.value.endpoints ?? [],
+    ports: type.value.ports ?? [],
   });
 }

@@ -4,7 +4,7 @@
 import { err, ok, type Result } from '../../lib/result.ts';
 import type { Kind, Meta, Resource } from '../../model/resource.ts';
 import { isObject } from '../json.ts';
-import { allKinds, isKind, kinds } from '../kinds.ts';
+import { apiKinds, kindOfManifest, kinds, kindsCalled } from '../kinds.ts';
 import { readBgpConfiguration } from './bgp-configuration.ts';
 import { readBgpFilter } from './bgp-filter.ts';
 import { readBgpPeer } from './bgp-peer.ts';
@@ -47,15 +47,8 @@ const readers = {
 const calicoKinds = [
   'ClusterInformation',
   'FelixConfiguration',
-  'GlobalNetworkPolicy',
-  'GlobalNetworkSet',
-  'HostEndpoint',
   'IPAMHandle',
   'KubeControllersConfiguration',
-  'NetworkPolicy',
-  'NetworkSet',
-  'Profile',
-  'Tier',
   'WorkloadEndpoint',
 ];
 
@@ -84,14 +77,16 @@ export function readKind(json: unknown): Result<Kind, Flaw> {
   const { apiVersion, kind } = json;
   if (typeof apiVersion !== 'string') return err(missing('apiVersion', 'projectcalico.org/v3'));
   if (typeof kind !== 'string') return err(missing('kind', 'BGPPeer'));
-  if (!isKind(kind)) return err(unknownKind(apiVersion, kind));
-  if (kinds[kind].apiVersion === apiVersion) return ok(kind);
+  const found = kindOfManifest(apiVersion, kind);
+  if (found !== undefined) return ok(found);
+  const versions = kindsCalled(kind)
+    .map((one) => kinds[one].apiVersion)
+    .join(' or ');
+  if (versions === '') return err(unknownKind(apiVersion, kind));
   return err({
     path: ['apiVersion'],
-    what: isCalico(apiVersion, kind)
-      ? `${kind} of ${apiVersion} is not supported in this version.`
-      : `must be ${kinds[kind].apiVersion} for a ${kind}, but is ${describe(apiVersion)}.`,
-    fix: `Write ${kinds[kind].apiVersion}.`,
+    what: `must be ${versions} for a ${kind}, but is ${describe(apiVersion)}.`,
+    fix: `Write ${versions}.`,
   });
 }
 
@@ -105,7 +100,7 @@ const missing = (field: string, example: string): Flaw => ({
 });
 
 function unknownKind(apiVersion: string, kind: string): Flaw {
-  const meant = nearest(kind, allKinds);
+  const meant = nearest(kind, apiKinds);
   const path = ['kind'];
   if (isCalico(apiVersion, kind))
     return { path, what: `${kind} is not supported in this version.`, fix: 'Remove this object.' };
@@ -114,7 +109,7 @@ function unknownKind(apiVersion: string, kind: string): Flaw {
     what: `${JSON.stringify(kind)} of ${apiVersion} is not a kind Tortie reads.`,
     fix:
       meant === undefined
-        ? `Remove this object; the kinds are ${allKinds.join(', ')}.`
+        ? `Remove this object; the kinds are ${apiKinds.join(', ')}.`
         : `Did you mean ${meant}?`,
   };
 }

@@ -33,6 +33,7 @@ const schema = z.object({
   spec: maybe(
     z.object({
       nodeName: maybe(textOrAbsent),
+      serviceAccountName: maybe(textOrAbsent),
       hostNetwork: maybe(flag),
       containers: maybe(list(container)),
       initContainers: maybe(list(container)),
@@ -56,6 +57,7 @@ export function readPod(meta: Meta, json: unknown): Result<Pod, readonly Flaw[]>
     kind: 'Pod',
     meta,
     ...(spec.nodeName === undefined ? {} : { nodeName: spec.nodeName }),
+    ...(spec.serviceAccountName === undefined ? {} : { serviceAccount: spec.serviceAccountName }),
     hostNetwork: spec.hostNetwork ?? false,
     finished: status.phase === 'Succeeded' || status.phase === 'Failed',
     ips: [...new Set(addresses.filter((ip) => ip !== undefined))],
