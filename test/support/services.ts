@@ -54,4 +54,5 @@ export const endpointSlice = (
     nodeName,
     ...endpointStates[state],
   })),
+  ports: [],
 });
