@@ -1,6 +1,6 @@
 /** The import rules of docs/ARCHITECTURE.md. test/house/canary breaks each of them, and must be caught. */
 const pure =
-  '^(bgp/(wire|bfd/(demux|diagnostic|machine|packet|timing|wanted)[.]ts|session|policy|rib|speaker|monitor|config[.]ts|speaker[.]ts|intent)|felix/(calc|rules)|src/(lib|model|ipam|cni/plan[.]ts|controller/decide))';
+  '^(bgp/(wire|bfd/(demux|diagnostic|machine|packet|timing|wanted)[.]ts|session|policy|rib|speaker|monitor|config[.]ts|speaker[.]ts|intent)|felix/(calc|rules)|src/(lib|model|policy|ipam|cni/plan[.]ts|controller/decide))';
 
 module.exports = {
   forbidden: [

@@ -1,0 +1,19 @@
+/** What tiers are: those that are always there, those people write, and those that policies only name. */
+import type { Tier } from '../model/policy.ts';
+import type { TierFacts } from './policy.ts';
+
+/** There whether or not somebody wrote them, and the same whatever an object of that name says. */
+export const builtInTiers: readonly TierFacts[] = [
+  { name: 'kube-admin', order: 1000, defaultAction: 'Pass', defined: true },
+  { name: 'default', order: 1_000_000, defaultAction: 'Deny', defined: true },
+  { name: 'kube-baseline', order: 10_000_000, defaultAction: 'Pass', defined: true },
+];
+
+const builtIn = (name: string): TierFacts | undefined => builtInTiers.find((tier) => tier.name === name);
+
+export const tierFacts = ({ meta, order = Number.POSITIVE_INFINITY, defaultAction }: Tier): TierFacts =>
+  builtIn(meta.name) ?? { name: meta.name, order, defaultAction, defined: true };
+
+/** A tier of this name that nobody wrote: after all others, closed at its end; a built-in one is what it always is. */
+export const tierNamed = (name: string): TierFacts =>
+  builtIn(name) ?? { name, order: Number.POSITIVE_INFINITY, defaultAction: 'Deny', defined: false };

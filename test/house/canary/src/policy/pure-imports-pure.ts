@@ -1,0 +1,2 @@
+import { now } from '../host/clock.ts';
+export const worldly = now;
