@@ -105,7 +105,7 @@ export type Match =
       readonly not?: boolean;
     }
   | { readonly kind: 'ctState'; readonly states: readonly CtState[] }
-  /** Its destination was translated (DNAT), by whomever. */
+  /** Its destination was translated (DNAT), by whomever. Neither way does it hold of a packet that is not tracked. */
   | { readonly kind: 'ctDnat'; readonly not?: boolean }
   | { readonly kind: 'version'; readonly version: IpVersion }
   | { readonly kind: 'prefix'; readonly side: Side; readonly prefix: Prefix; readonly not?: boolean }
@@ -117,8 +117,14 @@ export type Match =
       readonly set: string;
       readonly not?: boolean;
     }
-  /** Destination address, protocol and destination port are in a set of kind 'port'. */
-  | { readonly kind: 'portSet'; readonly version: IpVersion; readonly set: string; readonly not?: boolean }
+  /** Address, protocol and port of that side are in a set of kind 'port'. */
+  | {
+      readonly kind: 'portSet';
+      readonly side: Side;
+      readonly version: IpVersion;
+      readonly set: string;
+      readonly not?: boolean;
+    }
   /** IANA number. */
   | { readonly kind: 'protocol'; readonly protocol: number; readonly not?: boolean }
   /**
@@ -169,7 +175,7 @@ export type Verdict =
   /** Ends this base chain only: later base chains, ours and others', still judge the packet. */
   | { readonly kind: 'accept' }
   | { readonly kind: 'drop' }
-  /** Drops, and says so to the sender: ICMP administratively prohibited, or a TCP reset. */
+  /** Drops, and says so to the sender: ICMP or ICMPv6 "administratively prohibited" (icmpx). Never in prerouting or postrouting. */
   | { readonly kind: 'reject' }
   | { readonly kind: 'return' }
   | { readonly kind: 'jump'; readonly chain: string }
