@@ -127,6 +127,7 @@ export class AdjRibIn {
     const told = paths.get(received);
     let accepted = told;
     let acceptedId = paths.hold(accepted);
+    let asked: Path | undefined;
     let refused = 0;
     for (let index = 0; index < prefixes.length; index += 1) {
       const prefix = prefixes[index] as Prefix;
@@ -136,6 +137,8 @@ export class AdjRibIn {
         accepted = verdict.value;
         acceptedId = paths.hold(accepted);
       }
+      if (verdict.ok && asked !== accepted) this.#rib.follow(accepted);
+      if (verdict.ok) asked = accepted;
       const id = verdict.ok ? acceptedId : 0;
       if (!this.#put(counts, prefix, pathIds?.[index] ?? 0, received, id, most)) refused += 1;
     }
@@ -150,9 +153,11 @@ export class AdjRibIn {
     const net = routes.nets.find(prefix);
     const route = net === 0 ? 0 : routes.find(net, this.#source, pathId);
     if (route === 0) return false;
-    this.#count(this.#counts[familyOf(prefix)], routes.standing(route), routes.accepted(route), -1);
+    const accepted = routes.accepted(route);
+    this.#count(this.#counts[familyOf(prefix)], routes.standing(route), accepted, -1);
+    const isOutdone = this.#rib.isOutdone(net, accepted, 0);
     routes.remove(route);
-    this.#rib.touch(net);
+    if (!isOutdone) this.#rib.touch(net);
     return true;
   }
 
@@ -256,10 +261,12 @@ export class AdjRibIn {
     }
     this.#count(counts, 'fresh', accepted, 1);
     routes.receive(route, received);
-    if (routes.accepted(route) !== accepted || known === 0) {
-      routes.accept(route, accepted);
-      this.#rib.touch(routes.net(route));
-    }
+    const before = routes.accepted(route);
+    if (before === accepted && known !== 0) return true;
+    const net = routes.net(route);
+    const isOutdone = this.#rib.isOutdone(net, before, accepted);
+    routes.accept(route, accepted);
+    if (!isOutdone) this.#rib.touch(net);
     return true;
   }
 

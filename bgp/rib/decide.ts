@@ -9,7 +9,7 @@
 import { type Address, type Asn, compareAddresses } from '../../src/lib/net.ts';
 import type { DecisionOptions } from '../config.ts';
 import type { Origin } from '../wire/message.ts';
-import type { Path } from './path.ts';
+import { localPrefOf, type Path } from './path.ts';
 import { attributesKey } from './paths.ts';
 
 /** The interior cost of a next hop (§9.1.2.2 e): metric of the route that leads to it; undefined: it is unreachable. */
@@ -21,6 +21,8 @@ export interface Criteria {
   readonly metric: Metric;
   /** In order. */
   readonly steps: readonly Step[];
+  /** Those of `steps` between what `Path.rank` says and the tie-breaks. */
+  readonly middle: readonly Step[];
 }
 
 export interface Step {
@@ -55,14 +57,13 @@ export interface Decision {
 /** The best path first, then those used beside it: equally good and by other next hops. Empty: nothing is eligible. */
 export type Choice = readonly Path[];
 
-const defaultLocalPref = 100;
 const worstMed = 0xffff_ffff;
 /** A multipath route of the kernel is one netlink message per change; beyond this many next hops nothing is won. */
 const maxPaths = 64;
 const origins: Readonly<Record<Origin, number>> = { igp: 0, egp: 1, incomplete: 2 };
 
 const isLocal = (path: Path): boolean => path.source.type === 'local';
-const localPref = (path: Path): number => path.attributes.localPref ?? defaultLocalPref;
+const localPref = (path: Path): number => localPrefOf(path.attributes);
 /** RFC 4456 §9: a reflected route is judged by who originated it. */
 const bgpId = (path: Path): number => path.attributes.originatorId ?? path.source.bgpId;
 const clusters = (path: Path): number => path.attributes.clusterList?.length ?? 0;
@@ -95,14 +96,11 @@ export function criteriaOf(options: DecisionOptions, metric: Metric): Criteria {
     worse: 'its next hop costs more than that of the best',
     compare: by(cost),
   };
-  return {
-    options,
-    metric,
-    steps: [...preference, options.alwaysCompareMed ? medOfAll : med, external, interior, ...tieBreaks],
-  };
+  const middle = [options.alwaysCompareMed ? medOfAll : med, external, interior];
+  return { options, metric, steps: [...preference, ...middle, ...tieBreaks], middle };
 }
 
-/** Before MED. */
+/** Before MED; `Path.rank` is these as a number. */
 const preference: readonly Step[] = [
   {
     better: 'not stale, unlike',
@@ -203,24 +201,36 @@ export function decide(paths: readonly Path[], criteria: Criteria = plainCriteri
 
 /** The best path, and of those equal to it as many as may be used beside it. */
 export function choose(paths: readonly Path[], criteria: Criteria = plainCriteria): Choice {
-  const eligible = eligibleOf(paths, criteria);
-  if (eligible.length < 2) return eligible;
-  const { steps, options } = criteria;
-  const firstTie = steps.findIndex((step) => step.tieBreak);
-  const equal = narrow(eligible, steps.slice(0, firstTie));
-  const best = narrow(equal, steps.slice(firstTie))[0];
-  if (best === undefined || equal.length === 1) return equal;
+  const foremost = foremostOf(paths, criteria);
+  if (foremost.length < 2) return foremost;
+  const equal = narrow(foremost, criteria.middle);
+  if (equal.length === 1) return equal;
+  const best = equal.reduce((one, other) => (comparePicked(other, one) < 0 ? other : one));
+  const { options } = criteria;
   const most = isLocal(best) ? 1 : mostOf(best, options);
-  if (most === 1) return [best];
+  if (most === 1 || !equal.some((path) => path !== best && goesBeside(path, best, options))) return [best];
   const nextHops = new Set<Address>();
   const chosen: Path[] = [];
-  for (const path of equal.toSorted((a, b) => comparePicked(steps, a, b))) {
+  for (const path of equal.toSorted(comparePicked)) {
     if (nextHops.has(path.attributes.nextHop) || !goesBeside(path, best, options)) continue;
     nextHops.add(path.attributes.nextHop);
     chosen.push(path);
     if (chosen.length === most) break;
   }
   return chosen;
+}
+
+/** Those of the least rank among the eligible: what the steps before MED leave. Asks how each next hop is reached. */
+function foremostOf(paths: readonly Path[], { metric }: Criteria): readonly Path[] {
+  let least = Number.POSITIVE_INFINITY;
+  let kept: Path[] = [];
+  for (const path of paths) {
+    if (!isEligible(path, metric) || path.rank > least) continue;
+    if (path.rank < least) kept = [];
+    least = path.rank;
+    kept.push(path);
+  }
+  return kept;
 }
 
 /** Paths that are equally good may share the load only if they lead through the same ASes, unless that is relaxed. */
@@ -250,10 +260,14 @@ export function ranked(
 
 const none: readonly Path[] = [];
 
-/** §9.1.2.1: what we originate needs no next hop. The list itself if that is all of them. */
+/** §9.1.2.1: what we originate needs no next hop. */
+const isEligible = (path: Path, metric: Metric): boolean =>
+  isLocal(path) || metric(path.attributes.nextHop) !== undefined;
+
+/** The list itself if that is all of them. */
 function eligibleOf(paths: readonly Path[], { metric }: Criteria): readonly Path[] {
-  const isEligible = (path: Path): boolean => isLocal(path) || metric(path.attributes.nextHop) !== undefined;
-  return paths.every(isEligible) ? paths : paths.filter(isEligible);
+  const eligible = paths.filter((path) => isEligible(path, metric));
+  return eligible.length === paths.length ? paths : eligible;
 }
 
 function narrow(paths: readonly Path[], steps: readonly Step[]): readonly Path[] {
@@ -276,21 +290,20 @@ function winnersOf(paths: readonly Path[], { among, compare }: Step): readonly P
 
 function bestOf(paths: readonly Path[], compare: Step['compare']): readonly Path[] {
   let best: Path | undefined;
-  let kept: Path[] = [];
+  let isSplit = false;
   for (const path of paths) {
     const difference = best === undefined ? 0 : compare(path, best);
-    if (difference > 0) continue;
-    if (difference < 0) kept = [];
-    if (kept.length === 0) best = path;
-    kept.push(path);
+    isSplit ||= difference !== 0;
+    if (best === undefined || difference < 0) best = path;
   }
-  return kept.length === paths.length ? paths : kept;
+  const winner = best;
+  return winner === undefined || !isSplit ? paths : paths.filter((path) => compare(path, winner) === 0);
 }
 
 /** The tie-breaks alone, which do order any two paths that are equally good. */
-function comparePicked(steps: readonly Step[], a: Path, b: Path): number {
-  for (const step of steps) {
-    const difference = step.tieBreak ? step.compare(a, b) : 0;
+function comparePicked(a: Path, b: Path): number {
+  for (const { compare } of tieBreaks) {
+    const difference = compare(a, b);
     if (difference !== 0) return difference;
   }
   return 0;

@@ -25,6 +25,8 @@ interface Concern {
   at: number;
 }
 
+/** A rank that no path has. */
+const worst = Number.POSITIVE_INFINITY;
 /** Routes looked at for one net that may be decided. */
 const looksPerNet = 8;
 
@@ -113,6 +115,24 @@ export class LocRib {
     if (this.#dirtyCount === this.#dirty.length) this.#dirty = grown32(this.#dirty);
     this.#dirty[this.#dirtyCount] = net;
     this.#dirtyCount += 1;
+  }
+
+  /**
+   * Nothing to decide: what is chosen is better than these paths of the net, whatever the steps that compare in groups say.
+   * @param before  number of the path that goes; 0: none
+   * @param after  of the one that comes
+   */
+  isOutdone(net: number, before: number, after: number): boolean {
+    const chosen = this.#chosen[net] ?? 0;
+    if (chosen === 0 || this.#isDirty[net] === 1 || this.readersOfAll > 0) return false;
+    const { paths } = this.routes;
+    const best = (chosen < 0 ? this.#several[-chosen]?.[0] : paths.find(chosen))?.rank ?? 0;
+    return (paths.find(before)?.rank ?? worst) > best && (paths.find(after)?.rank ?? worst) > best;
+  }
+
+  /** A path that is known and not chosen: asks how its next hop is reached, so that the answer is there once it is. */
+  follow({ source, attributes }: Path): void {
+    if (source.type !== 'local') this.#criteria.metric(attributes.nextHop);
   }
 
   /** Criteria or next hops are judged otherwise: all nets with such a path are decided anew, as `settle` comes by them. */

@@ -6,7 +6,7 @@
  */
 import type { Address, Asn, Ipv4, Prefix } from '../../src/lib/net.ts';
 import { isPrefix4 } from '../../src/lib/net.ts';
-import type { AsPath, Family, PathAttributes } from '../wire/message.ts';
+import type { AsPath, Family, Origin, PathAttributes } from '../wire/message.ts';
 import { llgrStale } from './communities.ts';
 import type { Alike } from './counted.ts';
 import { hashOf, mix, sameAttributes } from './paths.ts';
@@ -32,6 +32,8 @@ export interface Path {
   readonly asPathLength: number;
   /** neighborAS() of §9.1.2.2 c; undefined stands for the local AS: AS_PATH empty or beginning with a set. */
   readonly neighbourAs: Asn | undefined;
+  /** The less, the better: what the steps before MED come to (decide.ts), as one number. */
+  readonly rank: number;
   /** Carries LLGR_STALE: whoever told it has been away for long, and any other path is better (RFC 9494 §4.3). */
   readonly isStale?: true;
 }
@@ -43,13 +45,31 @@ export const alikePaths: Alike<Path> = {
 };
 
 export function pathOf(source: Source, attributes: PathAttributes): Path {
+  const length = asPathLength(attributes.asPath);
+  const isStale = attributes.communities?.includes(llgrStale) === true;
   return {
     source,
     attributes,
-    asPathLength: asPathLength(attributes.asPath),
+    asPathLength: length,
     neighbourAs: neighbourAs(attributes.asPath),
-    ...(attributes.communities?.includes(llgrStale) === true ? { isStale: true as const } : {}),
+    rank: rankOf(source, attributes, length, isStale),
+    ...(isStale ? { isStale: true as const } : {}),
   };
+}
+
+const defaultLocalPref = 100;
+const originRanks: Readonly<Record<Origin, number>> = { igp: 0, egp: 1, incomplete: 2 };
+/** More than an AS_PATH can count in the longest message there is. */
+const lengths = 2 ** 15;
+
+/** §9.1.1: a route without LOCAL_PREF, as eBGP has it, gets the default. */
+export const localPrefOf = ({ localPref }: PathAttributes): number => localPref ?? defaultLocalPref;
+
+/** 51 bits, from the first step down: stale, not our own, low LOCAL_PREF, long AS_PATH, ORIGIN. */
+function rankOf(source: Source, attributes: PathAttributes, length: number, isStale: boolean): number {
+  const kind = (isStale ? 2 : 0) + (source.type === 'local' ? 0 : 1);
+  const preferred = kind * 2 ** 32 + (2 ** 32 - 1 - localPrefOf(attributes));
+  return (preferred * lengths + length) * 4 + originRanks[attributes.origin];
 }
 
 export const familyOf = (prefix: Prefix): Family => (isPrefix4(prefix) ? 'ipv4-unicast' : 'ipv6-unicast');

@@ -49,6 +49,21 @@ function oracle({ paths, options, metrics }: Case): {
   return { best: after(beats.length)[0], equal: after(8) };
 }
 
+test('the rank of a path is what the steps before MED say of it, as one number', () => {
+  fc.assert(
+    fc.property(arbitraryPaths, (paths) => {
+      const { steps, middle } = criteriaOf({}, () => 0);
+      const [first] = middle;
+      const before = steps.slice(0, first === undefined ? 0 : steps.indexOf(first));
+      for (const a of paths)
+        for (const b of paths) {
+          const said = before.map(({ compare }) => compare(a, b)).find((difference) => difference !== 0) ?? 0;
+          expect(Math.sign(a.rank - b.rank)).toBe(Math.sign(said));
+        }
+    }),
+  );
+});
+
 const isStale = (path: Path): boolean => path.attributes.communities?.includes(0xffff_0006) === true;
 const rank = (path: Path): number => ['igp', 'egp', 'incomplete'].indexOf(path.attributes.origin);
 const hops = (path: Path): number =>
