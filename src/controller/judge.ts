@@ -19,6 +19,7 @@ const judged = [
   'IPPool',
   'IPReservation',
   'IPAMConfiguration',
+  'FelixConfiguration',
 ] as const satisfies readonly Kind[];
 
 const isJudged = (kind: Kind): boolean => judged.some((one) => one === kind);

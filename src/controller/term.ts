@@ -76,6 +76,7 @@ const wakes: Partial<Record<Kind, readonly DutyName[]>> = {
   IPPool: ['conditions', 'addresses'],
   IPReservation: ['conditions', 'addresses'],
   IPAMConfiguration: ['conditions'],
+  FelixConfiguration: ['conditions'],
   IPAMBlock: ['conditions'],
   NetworkPolicy: ['conditions'],
   Service: ['conditions', 'addresses'],

@@ -17,6 +17,7 @@ export const watched = [
   'BlockAffinity',
   'IPAMConfiguration',
   'IPReservation',
+  'FelixConfiguration',
   'CalicoNodeStatus',
 ] as const satisfies readonly Kind[];
 

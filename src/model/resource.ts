@@ -8,6 +8,7 @@ import type { Address, Prefix } from '../lib/net.ts';
 import type { BgpConfiguration } from './bgp-configuration.ts';
 import type { BgpFilter } from './bgp-filter.ts';
 import type { BgpPeer } from './bgp-peer.ts';
+import type { FelixConfiguration } from './felix-configuration.ts';
 import type { BlockAffinity, IpamBlock, IpamConfiguration, IpReservation } from './ipam.ts';
 import type { LabelSelector } from './labels.ts';
 import type { Meta } from './meta.ts';
@@ -153,6 +154,7 @@ export type Resource =
   | IpamConfiguration
   | IpReservation
   | CalicoNodeStatus
+  | FelixConfiguration
   | PolicyResource;
 
 export type Kind = Resource['kind'];

@@ -52,6 +52,7 @@ export const kinds = {
   GlobalNetworkSet: { ...calico, plural: 'globalnetworksets' },
   HostEndpoint: { ...calico, plural: 'hostendpoints' },
   Profile: { ...calico, plural: 'profiles' },
+  FelixConfiguration: { ...calico, plural: 'felixconfigurations' },
   ServiceAccount: { apiVersion: 'v1', plural: 'serviceaccounts', namespaced: true, custom: false },
   // Its definition is Kubernetes' own (sigs.k8s.io/network-policy-api), not of ours.
   ClusterNetworkPolicy: {

@@ -2,6 +2,8 @@
  * What of each object may leave the cluster in a bundle: an allow-list. A field that is not named here does not go along,
  * so that a secret in a place nobody thought of stays where it is. Pure.
  */
+import { felixFields } from '../../model/felix-fields.ts';
+import { refusedFelixFields } from '../../model/felix-refused.ts';
 import type { Kind } from '../../model/resource.ts';
 import type { Manifest } from '../../store/objects.ts';
 import type { Json } from '../../store/store.ts';
@@ -191,6 +193,10 @@ const specs: Readonly<Record<Kind, Allowed>> = {
     spec: fields('strictAffinity', 'maxBlocksPerHost', 'autoAllocateBlocks', 'ipCooldownSeconds'),
   },
   IPReservation: { spec: fields('reservedCIDRs') },
+  FelixConfiguration: {
+    spec: fields('nodeSelector', ...Object.keys(felixFields), ...Object.keys(refusedFelixFields)),
+    status: { conditions },
+  },
   // Written by our own daemons, out of what they know of the network.
   CalicoNodeStatus: { spec: fields('node', 'classes', 'updatePeriodSeconds'), status: true },
 };

@@ -49,78 +49,6 @@ const otherwise =
   (what: string, fix = '') =>
   (object: Manifest): readonly Verdict[] => [differs(label(object), what, fix)];
 
-/** FelixConfiguration: fields that change what packets meet. All others are about Felix itself and mean nothing here. */
-const felixFields: Readonly<Record<string, (value: string) => Omit<Verdict, 'object'> | undefined>> = {
-  bpfEnabled: (value) =>
-    value === 'true'
-      ? {
-          fate: 'works differently',
-          what: 'policy is enforced by nftables, not eBPF.',
-          fix: 'Run kube-proxy again before the change: Tortie does not replace it.',
-        }
-      : undefined,
-  wireguardEnabled: (value) =>
-    value === 'true'
-      ? {
-          fate: 'not supported',
-          what: 'packets between nodes are not encrypted.',
-          fix: 'Encrypt below (MACsec, IPsec of the hosts) or in the applications (mTLS).',
-        }
-      : undefined,
-  defaultEndpointToHostAction: (value) =>
-    /^(drop|)$/i.test(value)
-      ? undefined
-      : {
-          fate: 'works differently',
-          what: `is ${value}; what pods may send to their node is not configured here.`,
-          fix: 'Look at it with: tortiectl policy show POD.',
-        },
-  failsafeInboundHostPorts: () => ({
-    fate: 'works differently',
-    what: 'hosts are not protected by policy, so they need no failsafe.',
-    fix: '',
-  }),
-  chainInsertMode: (value) => ({
-    fate: 'works differently',
-    what: `is ${value}; Tortie has a table of its own and inserts into no other.`,
-    fix: '',
-  }),
-  ipipEnabled: (value) =>
-    value === 'true'
-      ? { fate: 'works differently', what: 'there are no tunnels.', fix: 'See the pools.' }
-      : undefined,
-  vxlanEnabled: (value) =>
-    value === 'true'
-      ? { fate: 'works differently', what: 'there are no tunnels.', fix: 'See the pools.' }
-      : undefined,
-  flowLogsFlushInterval: () => ({
-    fate: 'not supported',
-    what: 'there are no flow logs.',
-    fix: 'None is needed for the move.',
-  }),
-  mtuIfacePattern: () => ({
-    fate: 'works differently',
-    what: 'the MTU of pods is that of the link of the default route, or "mtu" of the CNI configuration.',
-    fix: '',
-  }),
-};
-
-function felix(object: Manifest): readonly Verdict[] {
-  const fields = Object.keys(mapAt(object, 'spec'));
-  const known = fields.flatMap((field): readonly Verdict[] => {
-    const judged = felixFields[field]?.(textAt(object, 'spec', field));
-    return judged === undefined ? [] : [{ ...judged, object: `${label(object)} spec.${field}` }];
-  });
-  const others = fields.filter((field) => felixFields[field] === undefined);
-  const rest =
-    others.length === 0
-      ? []
-      : [differs(label(object), `is not read; these fields have no meaning here: ${others.join(', ')}.`)];
-  return known.length + rest.length === 0
-    ? [works(label(object), 'is not read, and asks for nothing.')]
-    : [...known, ...rest];
-}
-
 /** Calico makes a Profile for each Namespace and ServiceAccount by itself. */
 const profile = (object: Manifest): readonly Verdict[] =>
   /^(kns|ksa)\.|^projectcalico-/.test(nameOf(object))
@@ -151,7 +79,7 @@ export const calicoRows: readonly Row[] = [
       'Apply it anew as IPAMConfiguration "default" of projectcalico.org/v3.',
     ),
   },
-  { kind: 'FelixConfiguration', plural: 'felixconfigurations', judge: felix },
+  { kind: 'FelixConfiguration', plural: 'felixconfigurations', judge: ours },
   {
     kind: 'GlobalNetworkPolicy',
     plural: 'globalnetworkpolicies',

@@ -135,6 +135,10 @@ const columnsOf: Readonly<Record<Kind, Columns>> & Readonly<Record<string, Colum
       ASSIGNMENTMODE: spec('assignmentMode', 'Automatic'),
     },
   },
+  FelixConfiguration: {
+    ps: { NAME },
+    wide: { NAME, NODESELECTOR: spec('nodeSelector', '-') },
+  },
   IPReservation: { ps: { NAME }, wide: { NAME, CIDRS: joined('spec', 'reservedCIDRs') } },
   IPAMConfiguration: {
     ps: {

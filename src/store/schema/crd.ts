@@ -17,6 +17,7 @@ import { blockAffinitySchema } from './block-affinity.ts';
 import { calicoNodeStatusSchema } from './calico-node-status.ts';
 import { defaultName } from './cel.ts';
 import { conditions } from './condition.ts';
+import { felixConfigurationSchema } from './felix-configuration.ts';
 import { ipPoolSchema } from './ip-pool.ts';
 import { ipReservationSchema } from './ip-reservation.ts';
 import { ipamBlockSchema } from './ipam-block.ts';
@@ -31,7 +32,7 @@ interface Definition {
   /** As Calico and its CLI have them. */
   readonly shortNames: readonly string[];
   /** Besides `calico`: what `kubectl get bgp` and `kubectl get ipam` show. */
-  readonly category: 'bgp' | 'ipam';
+  readonly category: 'bgp' | 'ipam' | 'policy';
   readonly columns: readonly Column[];
   /** The condition that says whether the object is in force; its status and reason are the last columns. */
   readonly health?: Condition['type'];
@@ -147,6 +148,15 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
     category: 'ipam',
     health: 'Accepted',
     columns: [{ name: 'CIDRs', type: 'string', jsonPath: '.spec.reservedCIDRs' }],
+  },
+  FelixConfiguration: {
+    schema: felixConfigurationSchema,
+    about:
+      'How the node agent works: default for all nodes, one with a nodeSelector for those it takes, node.NAME for the node NAME.',
+    shortNames: ['felixconfig', 'felixconfigs'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [{ name: 'Nodes', type: 'string', jsonPath: '.spec.nodeSelector' }],
   },
   CalicoNodeStatus: {
     schema: calicoNodeStatusSchema,

@@ -11,6 +11,7 @@ import { readBgpPeer } from './bgp-peer.ts';
 import { readBlockAffinity } from './block-affinity.ts';
 import { readCalicoNodeStatus } from './calico-node-status.ts';
 import { readEndpointSlice } from './endpoint-slice.ts';
+import { readFelixConfiguration } from './felix-configuration.ts';
 import { describe, type Flaw, nearest } from './flaw.ts';
 import { readIpPool } from './ip-pool.ts';
 import { readIpReservation } from './ip-reservation.ts';
@@ -39,18 +40,13 @@ const readers = {
   IPAMConfiguration: readIpamConfiguration,
   IPReservation: readIpReservation,
   CalicoNodeStatus: readCalicoNodeStatus,
+  FelixConfiguration: readFelixConfiguration,
 } as const satisfies {
   [K in Kind]: (meta: Meta, json: unknown) => Result<Extract<Resource, { kind: K }>, readonly Flaw[]>;
 };
 
 /** Calico's kinds that we do not read yet, for a better answer than "unknown". */
-const calicoKinds = [
-  'ClusterInformation',
-  'FelixConfiguration',
-  'IPAMHandle',
-  'KubeControllersConfiguration',
-  'WorkloadEndpoint',
-];
+const calicoKinds = ['ClusterInformation', 'IPAMHandle', 'KubeControllersConfiguration', 'WorkloadEndpoint'];
 
 /** One object to a resource. Flaws have paths from the object's root. */
 export function readManifest(json: unknown): Result<Resource, readonly Flaw[]> {
