@@ -1,0 +1,106 @@
+/** The cluster as policy sees it, at one moment, and how it comes of resources. */
+import type { Address, Prefix } from '../lib/net.ts';
+import type { HostEndpoint, NetworkSet, Profile, ServiceAccount, ServiceRef, Tier } from '../model/policy.ts';
+import type { Namespace, Node, Pod, Resource } from '../model/resource.ts';
+import type { EndpointSlice } from '../model/service.ts';
+import { protocolNumbers } from './convert/ports.ts';
+import { convert, isPolicy } from './convert.ts';
+import type { Policy, Unconverted } from './policy.ts';
+
+/** Where one endpoint of a Service answers. */
+export interface Backend {
+  readonly service: ServiceRef;
+  readonly address: Address;
+  /** IANA number. */
+  readonly protocol: number;
+  /** Absent: every port. */
+  readonly port?: number;
+}
+
+/** Always open to or from a host, whatever its policies say. */
+export interface Failsafe {
+  /** IANA number. */
+  readonly protocol: number;
+  readonly port: number;
+  /** The other end; absent: anyone. */
+  readonly net?: Prefix;
+}
+
+export interface Cluster {
+  readonly pods: readonly Pod[];
+  readonly namespaces: readonly Namespace[];
+  readonly accounts: readonly ServiceAccount[];
+  readonly networkSets: readonly NetworkSet[];
+  readonly hostEndpoints: readonly HostEndpoint[];
+  readonly profiles: readonly Profile[];
+  readonly tiers: readonly Tier[];
+  readonly policies: readonly Policy[];
+  readonly backends: readonly Backend[];
+  readonly nodes: readonly Node[];
+  readonly failsafe: { readonly inbound: readonly Failsafe[]; readonly outbound: readonly Failsafe[] };
+  /** What becomes of a workload's packet to its own host once its egress policy has let it go. */
+  readonly endpointToHost: 'Accept' | 'Drop';
+}
+
+export const emptyCluster: Cluster = {
+  pods: [],
+  namespaces: [],
+  accounts: [],
+  networkSets: [],
+  hostEndpoints: [],
+  profiles: [],
+  tiers: [],
+  policies: [],
+  backends: [],
+  nodes: [],
+  failsafe: { inbound: [], outbound: [] },
+  endpointToHost: 'Accept',
+};
+
+export interface Snapshot {
+  readonly cluster: Cluster;
+  /** What of each policy could not be done as written, by the policy's resource. */
+  readonly unconverted: ReadonlyMap<Resource, readonly Unconverted[]>;
+}
+
+/** Of any resources, those that policy looks at. */
+export function snapshotOf(resources: Iterable<Resource>): Snapshot {
+  const all = [...resources];
+  const unconverted = new Map<Resource, readonly Unconverted[]>();
+  const policies = all.filter(isPolicy).flatMap((resource) => {
+    const converted = convert(resource);
+    if (converted.unconverted.length > 0) unconverted.set(resource, converted.unconverted);
+    return converted.policy ?? [];
+  });
+  const cluster: Cluster = {
+    ...emptyCluster,
+    pods: all.filter((each) => each.kind === 'Pod'),
+    namespaces: all.filter((each) => each.kind === 'Namespace'),
+    accounts: all.filter((each) => each.kind === 'ServiceAccount'),
+    networkSets: all.filter((each) => each.kind === 'NetworkSet' || each.kind === 'GlobalNetworkSet'),
+    hostEndpoints: all.filter((each) => each.kind === 'HostEndpoint'),
+    profiles: all.filter((each) => each.kind === 'Profile'),
+    tiers: all.filter((each) => each.kind === 'Tier'),
+    backends: all.flatMap((each) => (each.kind === 'EndpointSlice' ? backendsOf(each) : [])),
+    nodes: all.filter((each) => each.kind === 'Node'),
+    policies,
+  };
+  return { cluster, unconverted };
+}
+
+/** Each ready endpoint at each port of the slice. */
+export function backendsOf({ meta, service, endpoints, ports }: EndpointSlice): readonly Backend[] {
+  if (service === undefined) return [];
+  const ref = { namespace: meta.namespace ?? '', name: service };
+  return endpoints
+    .filter(({ ready }) => ready)
+    .flatMap(({ addresses }) => addresses)
+    .flatMap((address) =>
+      ports.map(({ protocol, port }) => ({
+        service: ref,
+        address,
+        protocol: protocolNumbers[protocol],
+        ...(port === undefined ? {} : { port }),
+      })),
+    );
+}
