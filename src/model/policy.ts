@@ -124,6 +124,15 @@ export interface Tier {
   readonly defaultAction: 'Deny' | 'Pass';
 }
 
+/** The tiers that every cluster has, whether or not somebody wrote them; nothing of them can be changed. */
+export const standardTiers: Readonly<
+  Record<string, { readonly order: number; readonly defaultAction: Tier['defaultAction'] }>
+> = {
+  'kube-admin': { order: 1000, defaultAction: 'Pass' },
+  default: { order: 1_000_000, defaultAction: 'Deny' },
+  'kube-baseline': { order: 10_000_000, defaultAction: 'Pass' },
+};
+
 interface NetworkSetOf<Kind> {
   readonly kind: Kind;
   readonly meta: Meta;

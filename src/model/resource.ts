@@ -132,6 +132,8 @@ export interface IpPool {
   readonly allowedUses: readonly PoolUse[];
   /** Default Automatic; Manual: only for what names this pool or an address of it. */
   readonly assignmentMode: 'Automatic' | 'Manual';
+  /** What leaves all pools has the node's address; default false. */
+  readonly natOutgoing?: true;
   /** metadata.deletionTimestamp is set: nothing new is given from it. */
   readonly terminating: boolean;
   /** metadata.creationTimestamp; of two pools that overlap the elder keeps its range, and one that does not say it is the eldest. */

@@ -79,6 +79,13 @@ function meets(comparison: Comparison, label: string | undefined): boolean {
   }
 }
 
+/** Whether global() is anywhere in it. */
+export function usesGlobal(selector: Selector): boolean {
+  if (selector.kind === 'not') return usesGlobal(selector.of);
+  if (selector.kind === 'and' || selector.kind === 'or') return selector.of.some(usesGlobal);
+  return selector.kind === 'global';
+}
+
 const operatorText = {
   equals: '==',
   notEquals: '!=',

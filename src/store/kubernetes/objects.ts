@@ -64,7 +64,10 @@ function storedOf(kind: WrittenKind, json: unknown): Stored | undefined {
   const metadata = isObject(json) ? json['metadata'] : undefined;
   const version = isObject(metadata) ? metadata['resourceVersion'] : undefined;
   if (typeof version !== 'string') return undefined;
-  return { manifest: { ...(json as Manifest), apiVersion: infoOf(kind).apiVersion, kind: apiKindOf(kind) }, version };
+  return {
+    manifest: { ...(json as Manifest), apiVersion: infoOf(kind).apiVersion, kind: apiKindOf(kind) },
+    version,
+  };
 }
 
 /** @param version  absent: none is given, which a create must not */

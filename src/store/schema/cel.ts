@@ -34,6 +34,10 @@ export const isPrefix: Rule = {
   rule: 'isCIDR(self)',
   message: 'must be a prefix like 10.0.0.0/16 or fd00::/64',
 };
+export const isPrefixOrAddress: Rule = {
+  rule: 'isCIDR(self) || isIP(self)',
+  message: 'must be a prefix or an address, like 10.0.0.0/28 or 10.0.0.9',
+};
 export const isStrictPrefix: Rule = {
   rule: 'isCIDR(self) && cidr(self) == cidr(self).masked()',
   message: 'must be a prefix without bits set after its length, like 10.0.0.0/16 or fd00::/64',
@@ -51,6 +55,12 @@ export const notOfOneNode = (fields: readonly string[]): Rule => ({
   rule: `!self.metadata.name.startsWith('node.') || !has(self.spec) || !(${fields.map((field) => `has(self.spec.${field})`).join(' || ')})`,
   message: `in an object for one node there cannot be ${fields.join(', ')}: say it in default`,
 });
+/** No more than the lexical half of the grammar; whether it parses, this process says. */
+export const isLexical: Rule = {
+  rule: String.raw`self.matches('^([ \t!(){},]|&&|[|][|]|==|"[^"]*"|\'[^\']*\'|[A-Za-z0-9_./=-])*$')`,
+  message:
+    'is not a selector: there is a character or an open quote that no selector has; write for example has(rack) && zone == "a"',
+};
 export const noGlobal: Rule = {
   rule: "!self.contains('global()')",
   message: 'cannot use global(), which has a meaning in policies only',

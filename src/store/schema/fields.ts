@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ok, type Result } from '../../lib/result.ts';
 import { parseSelector, type Selector } from '../../model/selector.ts';
 import { describe, mustBe, type Wrong, wrong } from './flaw.ts';
-import { field } from './read.ts';
+import { check, field } from './read.ts';
 
 export const parseText = (json: unknown): Result<string, Wrong> =>
   typeof json === 'string'
@@ -50,6 +50,31 @@ export const oneOf = <Word extends string>(...words: readonly Word[]): z.ZodType
 
 export const list = <T>(element: z.ZodType<T>): z.ZodType<readonly T[]> => z.array(element);
 
+/** A list of so many elements, as the API server holds it too. */
+export const upTo = <T>(
+  most: number,
+  element: z.ZodType<T>,
+  more: { readonly least?: number; readonly isSet?: boolean } = {},
+): z.ZodType<readonly T[]> => {
+  const { least = 0, isSet = false } = more;
+  return list(element)
+    .superRefine(
+      check((given) =>
+        given.length >= least && given.length <= most
+          ? undefined
+          : {
+              at: [],
+              wrong: { what: `has ${given.length} elements.`, fix: `Give from ${least} to ${most}.` },
+            },
+      ),
+    )
+    .meta({
+      maxItems: most,
+      ...(least > 0 && { minItems: least }),
+      ...(isSet && { 'x-kubernetes-list-type': 'set' }),
+    });
+};
+
 /** Fields of any name. */
 export const record = <T>(value: z.ZodType<T>): z.ZodType<Record<string, T>> => z.record(z.string(), value);
 
@@ -88,6 +113,15 @@ function parseSelectorField(json: unknown): Result<Selector | undefined, Wrong> 
         'Write for example has(rack) or zone == "a" && role in {"worker", "edge"}.',
       );
 }
+
+/** Any number. */
+export const number = field(
+  (json): Result<number, Wrong> =>
+    typeof json === 'number' && Number.isFinite(json)
+      ? ok(json)
+      : mustBe('a number', json, 'Give a number, without quotes.'),
+  { type: 'number' },
+);
 
 /** A moment, as RFC 3339 has it; its text is kept. */
 export const time = field(

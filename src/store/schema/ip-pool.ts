@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { formatPrefix, isPrefix4, lengthOf, overlaps, type Prefix, parsePrefix } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
 import type { IpPool, Meta } from '../../model/resource.ts';
-import type { Selector } from '../../model/selector.ts';
+import { type Selector, usesGlobal } from '../../model/selector.ts';
 import { strictPrefix } from './addresses.ts';
 import { isStrictPrefix, never, noGlobal, prefixLength, type Rule, withDefault, withRules } from './cel.ts';
 import { flag, list, maybe, oneOf, selectorOrAbsent, wholeNumber } from './fields.ts';
@@ -17,15 +17,9 @@ const encapsulation = 'packets between nodes are routed, never encapsulated';
 
 const everything: Selector = { kind: 'all' };
 
-/** global() is a word of policies; here it would mean nothing. */
-const hasGlobal = (selector: Selector): boolean => {
-  if (selector.kind === 'not') return hasGlobal(selector.of);
-  if (selector.kind === 'and' || selector.kind === 'or') return selector.of.some(hasGlobal);
-  return selector.kind === 'global';
-};
-
 const selector = selectorOrAbsent
-  .refine((value) => value === undefined || !hasGlobal(value), {
+  // A word of policies; here it would mean nothing.
+  .refine((value) => value === undefined || !usesGlobal(value), {
     error: 'cannot use global(), which has a meaning in policies only.',
     params: { fix: 'Write all() or labels to select by.' },
   })
@@ -115,7 +109,11 @@ const spec = strict({
   ),
   ipipMode: unsupported(encapsulation, 'Never', ''),
   vxlanMode: unsupported(encapsulation, 'Never', ''),
-  natOutgoing: unsupported('addresses of pods are never translated', false),
+  natOutgoing: maybe(
+    flag.describe(
+      'Pods of this pool reach what is outside all pools with the address of their node; false if absent.',
+    ),
+  ),
 });
 
 type Spec = z.infer<typeof spec>;
@@ -201,6 +199,7 @@ export function readIpPool(meta: Meta, json: unknown): Result<IpPool, readonly F
   if (!parsed.ok) return parsed;
   const { cidr, disabled, disableBGPExport, blockSize, allowedUses, ...rest } = parsed.value.spec;
   const { nodeSelector = everything, namespaceSelector = everything, assignmentMode = 'Automatic' } = rest;
+  const { natOutgoing = false } = rest;
   const created = createdAt(json);
   const usual =
     namespaceSelector.kind === 'all' ? (['Workload', 'Tunnel'] as const) : (['Workload'] as const);
@@ -215,6 +214,7 @@ export function readIpPool(meta: Meta, json: unknown): Result<IpPool, readonly F
     namespaceSelector,
     allowedUses: allowedUses === undefined || allowedUses.length === 0 ? usual : [...new Set(allowedUses)],
     assignmentMode,
+    ...(natOutgoing ? { natOutgoing } : {}),
     terminating: isDeleting(json),
     ...(created === undefined ? {} : { created }),
   });

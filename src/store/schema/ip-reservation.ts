@@ -3,15 +3,10 @@ import { ok, type Result } from '../../lib/result.ts';
 import type { IpReservation } from '../../model/ipam.ts';
 import type { Meta } from '../../model/meta.ts';
 import { prefixOrAddress } from './addresses.ts';
-import { prefixLength, type Rule, withRules } from './cel.ts';
+import { isPrefixOrAddress, prefixLength, withRules } from './cel.ts';
 import { list, maybe } from './fields.ts';
 import type { Flaw } from './flaw.ts';
 import { manifest, read, strict } from './read.ts';
-
-const isPrefixOrAddress: Rule = {
-  rule: 'isCIDR(self) || isIP(self)',
-  message: 'must be a prefix or an address, like 10.0.0.0/28 or 10.0.0.9',
-};
 
 export const ipReservationSchema = manifest(
   maybe(

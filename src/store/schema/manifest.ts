@@ -10,19 +10,31 @@ import { readBgpFilter } from './bgp-filter.ts';
 import { readBgpPeer } from './bgp-peer.ts';
 import { readBlockAffinity } from './block-affinity.ts';
 import { readCalicoNodeStatus } from './calico-node-status.ts';
+import {
+  readCalicoNetworkPolicy,
+  readGlobalNetworkPolicy,
+  readStagedGlobalNetworkPolicy,
+  readStagedNetworkPolicy,
+} from './calico-policy.ts';
+import { readClusterNetworkPolicy } from './cluster-network-policy.ts';
 import { readEndpointSlice } from './endpoint-slice.ts';
 import { readFelixConfiguration } from './felix-configuration.ts';
 import { describe, type Flaw, nearest } from './flaw.ts';
+import { readHostEndpoint } from './host-endpoint.ts';
 import { readIpPool } from './ip-pool.ts';
 import { readIpReservation } from './ip-reservation.ts';
 import { readIpamBlock } from './ipam-block.ts';
 import { readIpamConfiguration } from './ipam-configuration.ts';
 import { readMeta } from './meta.ts';
 import { readNamespace } from './namespace.ts';
-import { readNetworkPolicy } from './network-policy.ts';
+import { readNetworkPolicy, readStagedKubernetesNetworkPolicy } from './network-policy.ts';
+import { readGlobalNetworkSet, readNetworkSet } from './network-set.ts';
 import { readNode } from './node.ts';
 import { readPod } from './pod.ts';
+import { readProfile } from './profile.ts';
 import { readService } from './service.ts';
+import { readServiceAccount } from './service-account.ts';
+import { readTier } from './tier.ts';
 
 const readers = {
   Node: readNode,
@@ -40,6 +52,18 @@ const readers = {
   IPAMConfiguration: readIpamConfiguration,
   IPReservation: readIpReservation,
   CalicoNodeStatus: readCalicoNodeStatus,
+  CalicoNetworkPolicy: readCalicoNetworkPolicy,
+  GlobalNetworkPolicy: readGlobalNetworkPolicy,
+  StagedNetworkPolicy: readStagedNetworkPolicy,
+  StagedGlobalNetworkPolicy: readStagedGlobalNetworkPolicy,
+  StagedKubernetesNetworkPolicy: readStagedKubernetesNetworkPolicy,
+  Tier: readTier,
+  NetworkSet: readNetworkSet,
+  GlobalNetworkSet: readGlobalNetworkSet,
+  HostEndpoint: readHostEndpoint,
+  Profile: readProfile,
+  ServiceAccount: readServiceAccount,
+  ClusterNetworkPolicy: readClusterNetworkPolicy,
   FelixConfiguration: readFelixConfiguration,
 } as const satisfies {
   [K in Kind]: (meta: Meta, json: unknown) => Result<Extract<Resource, { kind: K }>, readonly Flaw[]>;

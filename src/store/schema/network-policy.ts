@@ -2,10 +2,12 @@
 import type { z } from 'zod';
 import { contains, formatPrefix, lengthOf } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
-import { everything } from '../../model/labels.ts';
+import { everything, type LabelSelector } from '../../model/labels.ts';
+import type { Direction, StagedKubernetesNetworkPolicy } from '../../model/policy.ts';
 import type { Meta, NetworkPolicy, PolicyPeer, PolicyPort, PolicyRule } from '../../model/resource.ts';
 import { prefix } from './addresses.ts';
-import { list, maybe, oneOf, portNumber } from './fields.ts';
+import { stagedAction } from './calico-policy.ts';
+import { list, maybe, oneOf, portNumber, upTo } from './fields.ts';
 import { type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
 import { labelSelector } from './labels.ts';
 import { protocol } from './pod.ts';
@@ -110,28 +112,72 @@ const egressRule = strict({ to: maybe(list(peer)), ports: maybe(list(port)) }).t
   ruleOf(to, ports),
 );
 
-const schema = manifest(
-  maybe(
-    strict({
-      podSelector: maybe(labelSelector),
-      policyTypes: maybe(list(oneOf('Ingress', 'Egress'))),
-      ingress: maybe(list(ingressRule)),
-      egress: maybe(list(egressRule)),
-    }),
-  ),
-);
+const fields = {
+  podSelector: maybe(labelSelector),
+  policyTypes: maybe(list(oneOf('Ingress', 'Egress'))),
+  ingress: maybe(list(ingressRule)),
+  egress: maybe(list(egressRule)),
+};
+const schema = manifest(maybe(strict(fields)));
 
 export function readNetworkPolicy(meta: Meta, json: unknown): Result<NetworkPolicy, readonly Flaw[]> {
   const parsed = read(schema, json);
   if (!parsed.ok) return parsed;
-  const { podSelector = everything, policyTypes = [], ingress = [], egress = [] } = parsed.value.spec ?? {};
+  return ok({ kind: 'NetworkPolicy', meta, ...bodyOf(parsed.value.spec) });
+}
+
+interface Given {
+  readonly podSelector?: LabelSelector | undefined;
+  readonly policyTypes?: readonly Direction[] | undefined;
+  readonly ingress?: readonly PolicyRule[] | undefined;
+  readonly egress?: readonly PolicyRule[] | undefined;
+}
+
+function bodyOf(given: Given = {}): Omit<NetworkPolicy, 'kind' | 'meta'> {
+  const { podSelector = everything, policyTypes = [], ingress = [], egress = [] } = given;
   const defaults = egress.length > 0 ? (['Ingress', 'Egress'] as const) : (['Ingress'] as const);
-  return ok({
-    kind: 'NetworkPolicy',
-    meta,
+  return {
     podSelector,
     policyTypes: policyTypes.length > 0 ? [...new Set(policyTypes)] : defaults,
     ingress,
     egress,
-  });
+  };
+}
+
+/**
+ * Its rules are Kubernetes' own, whose definition has no form here: the API server keeps them as they are, and this process
+ * says what is wrong with them.
+ */
+const kept = { 'x-kubernetes-preserve-unknown-fields': true };
+
+export const stagedKubernetesSchema = manifest(
+  maybe(
+    strict({
+      podSelector: maybe(
+        labelSelector
+          .describe('The pods it would apply to; all if absent.')
+          .meta({ type: 'object', ...kept }),
+      ),
+      policyTypes: maybe(
+        upTo(2, oneOf('Ingress', 'Egress'), { isSet: true }).describe('The directions it would decide.'),
+      ),
+      ingress: maybe(
+        upTo(1024, ingressRule.meta({ type: 'object', ...kept })).describe('As of a NetworkPolicy.'),
+      ),
+      egress: maybe(
+        upTo(1024, egressRule.meta({ type: 'object', ...kept })).describe('As of a NetworkPolicy.'),
+      ),
+      ...stagedAction,
+    }),
+  ),
+);
+
+export function readStagedKubernetesNetworkPolicy(
+  meta: Meta,
+  json: unknown,
+): Result<StagedKubernetesNetworkPolicy, readonly Flaw[]> {
+  const parsed = read(stagedKubernetesSchema, json);
+  if (!parsed.ok) return parsed;
+  const { stagedAction: action = 'Set', ...rest } = parsed.value.spec ?? {};
+  return ok({ kind: 'StagedKubernetesNetworkPolicy', meta, ...bodyOf(rest), stagedAction: action });
 }
