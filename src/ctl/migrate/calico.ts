@@ -3,7 +3,7 @@ import { isKind, kinds } from '../../store/kinds.ts';
 import type { Manifest } from '../../store/objects.ts';
 import { formatPath } from '../../store/schema/flaw.ts';
 import { readManifest } from '../../store/schema/manifest.ts';
-import { at, listAt, mapAt, nameOf, namespaceOf, textAt } from '../cluster/json.ts';
+import { at, listAt, nameOf, namespaceOf, textAt } from '../cluster/json.ts';
 import { differs, unsupported, type Verdict, works } from './verdict.ts';
 
 /** Both of Calico's groups have the same kinds; which has the objects depends on how it was installed. */
@@ -25,8 +25,8 @@ const advice: Readonly<Record<string, string>> = {
     'Set it to Never once every node and ToR has routes to the pods: all nodes on one network, or BGPPeers with the ToR routers.',
   'spec.vxlanMode':
     'Set it to Never once every node and ToR has routes to the pods: all nodes on one network, or BGPPeers with the ToR routers.',
-  'spec.natOutgoing':
-    'Set it to false and translate at the edge of the network, or keep an nftables masquerade rule of your own for what leaves the pools.',
+  'spec.bpfEnabled':
+    'Remove the field, and run kube-proxy again before the change: Tortie does not replace it.',
 };
 
 /** A kind of ours: the daemons' own schema decides, field by field. */

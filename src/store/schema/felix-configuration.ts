@@ -276,7 +276,7 @@ const scopeFlaws: Readonly<Record<'superfluous' | 'missing', Flaw>> = {
 
 /** The schema of each field made its value what `FelixSettings` says. */
 const givenOf = (fields: Readonly<Record<string, unknown>>): Partial<FelixSettings> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  Object.fromEntries(Object.entries(fields).filter(([name]) => Object.hasOwn(felixFields, name)));
 
 const loose = strict(fieldSchemas);
 

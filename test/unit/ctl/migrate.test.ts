@@ -46,7 +46,7 @@ describe('of Calico', () => {
     [
       'a pool with tunnels and translation',
       made('IPPool', 'a', { cidr: '10.65.0.0/16', ipipMode: 'Always', natOutgoing: true }),
-      ['IPPool/a spec.ipipMode: not supported', 'IPPool/a spec.natOutgoing: not supported'],
+      ['IPPool/a spec.ipipMode: not supported'],
     ],
     ['a plain peer', made('BGPPeer', 'tor', { peerIP: '10.0.0.1', asNumber: 65000 }), ['BGPPeer/tor: works']],
     [
@@ -79,8 +79,7 @@ describe('of Calico', () => {
       }),
       [
         'FelixConfiguration/default spec.wireguardEnabled: not supported',
-        'FelixConfiguration/default spec.bpfEnabled: works differently',
-        'FelixConfiguration/default: works differently',
+        'FelixConfiguration/default spec.bpfEnabled: not supported',
       ],
     ],
     [

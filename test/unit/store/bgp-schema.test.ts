@@ -653,7 +653,7 @@ describe('IPPool', () => {
       'spec.ipipMode: is not supported in this version: packets between nodes are routed, never encapsulated.',
     ],
     ['{cidr: 10.0.0.0/16, vxlanMode: CrossSubnet}', 'spec.vxlanMode: is not supported in this version'],
-    ['{cidr: 10.0.0.0/16, natOutgoing: true}', 'spec.natOutgoing: is not supported in this version'],
+    ['{cidr: 10.0.0.0/16, natOutgoing: "yes"}', 'spec.natOutgoing: must be true or false'],
     ['{cidr: 10.0.0.0/28}', 'spec.blockSize: makes blocks greater than the pool: 26, the default, against'],
     ['{cidr: 10.0.0.0/16, nodeSelector: "!global()"}', 'spec.nodeSelector: cannot use global()'],
     [
