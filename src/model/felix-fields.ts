@@ -64,7 +64,12 @@ const number = (range: [number, number], usual: number, effect: Effect, what: st
   ...{ usual, effect, what },
   shape: { kind: 'number', least: range[0], most: range[1] },
 });
-const word = <W extends string>(words: readonly W[], usual: W, effect: Effect, what: string): Row<W> => ({
+const word = <const W extends string>(
+  words: readonly W[],
+  usual: W,
+  effect: Effect,
+  what: string,
+): Row<W> => ({
   ...{ usual, effect, what },
   shape: { kind: 'word', words },
 });
@@ -331,7 +336,7 @@ export const felixFields = {
   iptablesMarkMask: mask('iptables'),
 
   // The process.
-  logSeverityScreen: optional<'debug' | 'info' | 'warn' | 'error'>(
+  logSeverityScreen: optional<'Trace' | 'Debug' | 'Info' | 'Warning' | 'Error' | 'Fatal'>(
     {
       kind: 'word',
       words: ['Trace', 'Debug', 'Info', 'Warning', 'Error', 'Fatal'],
