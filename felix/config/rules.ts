@@ -1,0 +1,54 @@
+/** FelixConfiguration to what the rules are made by. */
+
+import { workloadPrefix } from '../../src/model/endpoint.ts';
+import type { FelixSettings } from '../../src/model/felix-configuration.ts';
+import type { Rate as FieldRate } from '../../src/model/felix-fields.ts';
+import type { Rate, RulesSettings } from '../rules/settings.ts';
+
+/** Which renderer writes the rules: some fields come in two, one for each. */
+export type Backend = 'nftables' | 'iptables';
+
+const denyBurst = 5;
+
+const secondsIn: Readonly<Record<FieldRate['unit'], number>> = {
+  second: 1,
+  minute: 60,
+  hour: 3600,
+  day: 86_400,
+};
+
+/** Not below one a second: the kernel counts whole ones. The rest of a slower rate is in the burst. */
+const rateOf = ({ count, unit }: FieldRate, burst: number): Rate => ({
+  perSecond: Math.max(1, Math.round(count / secondsIn[unit])),
+  burst,
+});
+
+/** The lowest bit of a mask of 32. */
+const lowestBit = (mask: number): number => (mask & -mask) >>> 0;
+
+export function rulesSettingsOf(settings: FelixSettings, backend: Backend): RulesSettings {
+  const { logActionRateLimit: limit, denyLogRateLimit } = settings;
+  const isNft = backend === 'nftables';
+  return {
+    workloadPrefixes: [workloadPrefix],
+    deny: isNft ? settings.nftablesFilterDenyAction : settings.iptablesFilterDenyAction,
+    endpointToHost: settings.defaultEndpointToHostAction,
+    dropInvalid: !settings.disableConntrackInvalidCheck,
+    reversePath: true,
+    sourceSpoofing: settings.workloadSourceSpoofing === 'Any',
+    ...(settings.allowVXLANPacketsFromWorkloads ? {} : { denyVxlanPort: settings.vxlanPort }),
+    denyIpip: !settings.allowIPIPPacketsFromWorkloads,
+    failsafeInbound: settings.failsafeInboundHostPorts,
+    failsafeOutbound: settings.failsafeOutboundHostPorts,
+    ...(denyLogRateLimit === 0
+      ? {}
+      : {
+          denied: { group: settings.denyLogGroup, rate: { perSecond: denyLogRateLimit, burst: denyBurst } },
+        }),
+    log: {
+      prefix: settings.logPrefix,
+      ...(limit === undefined ? {} : { rate: rateOf(limit, settings.logActionRateLimitBurst) }),
+    },
+    acceptedMark: lowestBit(isNft ? settings.nftablesMarkMask : settings.iptablesMarkMask),
+  };
+}
