@@ -21,11 +21,11 @@ export const address = (text: string): Address => {
 };
 
 const protocol = fc.constantFrom<Protocol[]>('TCP', 'UDP', 'SCTP');
-const namespaceName = fc.constantFrom('red', 'blue', 'green');
+export const namespaceName = fc.constantFrom('red', 'blue', 'green');
 const labelKey = fc.constantFrom('app', 'tier');
 const labelValue = fc.constantFrom('a', 'b', '');
-const labels = fc.dictionary(labelKey, labelValue);
-const portName = fc.constantFrom('web', 'dns');
+export const labels = fc.dictionary(labelKey, labelValue);
+export const portName = fc.constantFrom('web', 'dns');
 const portNumber = fc.constantFrom(79, 80, 81, 82, 443, 65535);
 
 const requirement: fc.Arbitrary<LabelRequirement> = fc.oneof(
@@ -37,7 +37,7 @@ const requirement: fc.Arbitrary<LabelRequirement> = fc.oneof(
   fc.record({ key: labelKey, operator: fc.constantFrom('Exists' as const, 'DoesNotExist' as const) }),
 );
 
-const selector: fc.Arbitrary<LabelSelector> = fc.record({
+export const selector: fc.Arbitrary<LabelSelector> = fc.record({
   matchLabels: fc.oneof(
     { weight: 2, arbitrary: fc.constant({}) },
     fc.dictionary(labelKey, labelValue, { maxKeys: 1 }),
@@ -62,7 +62,7 @@ const outside = [
   'fe80::1',
 ].map(address);
 
-const prefix: fc.Arbitrary<Prefix> = fc.oneof(
+export const prefix: fc.Arbitrary<Prefix> = fc.oneof(
   fc
     .record({ index: fc.nat(15), length: fc.constantFrom(0, 8, 28, 29, 30, 31, 32) })
     .map(({ index, length }) => prefixOf(poolAddress(4, index), length)),

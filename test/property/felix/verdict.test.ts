@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { change, createGraph, type Graph, putEndpoint, rulesetOf, tick } from '../../../felix/calc/graph.ts';
 import { type Packet, trace } from '../../../felix/rules/trace.ts';
-import { type Connection, verdict } from '../../../felix/rules/verdict.ts';
 import { type Address, versionOf } from '../../../src/lib/net.ts';
 import type { Namespace, NetworkPolicy, Pod } from '../../../src/model/resource.ts';
 import {
@@ -14,6 +13,7 @@ import {
   policy,
   port16,
 } from '../../support/clusters.ts';
+import { type Connection, verdict } from '../../support/kubernetes-verdict.ts';
 
 type Asked = Pick<Connection, 'protocol' | 'port'>;
 
