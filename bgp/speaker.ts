@@ -12,10 +12,9 @@ import { type Millis, millis } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import { unreachable } from '../src/lib/result.ts';
 import { AdjRibIn } from './rib/adj-rib-in.ts';
-import { Counted } from './rib/counted.ts';
 import { criteriaOf } from './rib/decide.ts';
 import { LocRib } from './rib/loc-rib.ts';
-import { alikeAttributes } from './rib/paths.ts';
+import { Sets } from './rib/sets.ts';
 import { hearBfd, reset } from './speaker/asked.ts';
 import { configure } from './speaker/configure.ts';
 import { dismiss } from './speaker/dismiss.ts';
@@ -29,7 +28,6 @@ import { drive, localOf } from './speaker/sessions.ts';
 import { expire } from './speaker/stale.ts';
 import { amend, log, type OnBest, type Speaker, type Turn } from './speaker/turn.ts';
 import { ceaseReasons } from './wire/iana.ts';
-import type { PathAttributes } from './wire/message.ts';
 
 /** The longest a fresh speaker waits for its neighbours to tell all they know. */
 const settleTime = millis(30_000);
@@ -48,7 +46,7 @@ interface SpeakerOptions {
 export function createSpeaker(options: SpeakerOptions): Speaker {
   const { random, onBest, rowsPerTurn = 4000, tracksNextHops = false } = options;
   const locRib = new LocRib();
-  const told = new Counted<PathAttributes>(alikeAttributes);
+  const told = new Sets();
   const reach = tracksNextHops ? new Reach() : undefined;
   if (reach !== undefined) locRib.criteria = criteriaOf({}, reach.metric);
   return {

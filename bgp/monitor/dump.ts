@@ -5,7 +5,7 @@
 import { type Address, ipv4, type Millis, type Prefix } from '../../src/lib/net.ts';
 import { familyOf, type Path } from '../rib/path.ts';
 import { localKey, type Speaker } from '../speaker/turn.ts';
-import type { Family, PathAttributes } from '../wire/message.ts';
+import type { Family } from '../wire/message.ts';
 import { ribAttributes } from './attributes.ts';
 import { type IndexedPeer, peerIndexTable, type RibEntry, ribRecord } from './mrt.ts';
 
@@ -67,11 +67,11 @@ const withoutZeros = (entries: readonly RibEntry[]): readonly RibEntry[] =>
 
 /** Thousands of prefixes share their attributes. */
 function attributeCache(): (path: Path, family: Family, prefix: Prefix) => Uint8Array | undefined {
-  const known = new WeakMap<PathAttributes, Map<Family, Uint8Array | undefined>>();
-  return ({ attributes }, family, prefix) => {
-    const ofFamilies = known.get(attributes) ?? new Map<Family, Uint8Array | undefined>();
-    known.set(attributes, ofFamilies);
-    if (!ofFamilies.has(family)) ofFamilies.set(family, ribAttributes(attributes, family, prefix));
+  const known = new WeakMap<Path, Map<Family, Uint8Array | undefined>>();
+  return (path, family, prefix) => {
+    const ofFamilies = known.get(path) ?? new Map<Family, Uint8Array | undefined>();
+    known.set(path, ofFamilies);
+    if (!ofFamilies.has(family)) ofFamilies.set(family, ribAttributes(path.attributes, family, prefix));
     return ofFamilies.get(family);
   };
 }

@@ -202,7 +202,7 @@ function withholding(
   if (unreflected !== undefined) return unreflected;
   const has = (community: number): boolean => attributes.communities?.includes(community) ?? false;
   if (has(noAdvertise)) return 'carries the community NO_ADVERTISE';
-  if (path.isStale === true && settled.longLived === undefined)
+  if (path.isStale && settled.longLived === undefined)
     return 'is long-lived stale, and this neighbour does not know of such routes (RFC 9494)';
   return type === 'ebgp' ? externalWithholding(attributes, has, peer) : undefined;
 }

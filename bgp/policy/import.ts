@@ -162,7 +162,7 @@ export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: Pr
     return fresh;
   };
   const acceptedBy = (rule: FilterRule, path: Path): Path => {
-    const isDropped = carriesBlackhole(path);
+    const isDropped = path.isBlackhole;
     if (rule.operations.length === 0 && !isDropped) return path;
     let byRule = changed.get(path);
     if (byRule === undefined) {
@@ -181,8 +181,7 @@ export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: Pr
   return (prefix, path) => {
     const base = sound(path);
     if (!base.ok) return base;
-    if (isOtherFamily(prefix, base.value.attributes.nextHop))
-      return err('next hop is of the other address family');
+    if (isOtherFamily(prefix, base.value.nextHop)) return err('next hop is of the other address family');
     const rules = peer.filters?.[isPrefix4(prefix) ? 'importV4' : 'importV6'] ?? [];
     if (isStrict && rules.length === 0)
       return err('no filter says what may come from this eBGP neighbour (RFC 8212)');
@@ -200,7 +199,7 @@ const accepting = (base: Result<Path>, accepted: Path): Result<Path> =>
 
 function refused(rule: NamedRule | undefined, path: Path): Reject {
   if (rule?.action === 'Reject') return `rejected by ${rule.name}`;
-  return carriesBlackhole(path) && !namesBlackhole(rule)
+  return path.isBlackhole && !namesBlackhole(rule)
     ? 'carries the community BLACKHOLE, and no rule that accepts it names that community'
     : undefined;
 }
@@ -211,9 +210,6 @@ function refused(rule: NamedRule | undefined, path: Path): Reject {
  */
 const namesBlackhole = (rule: FilterRule | undefined): boolean =>
   rule?.community?.kind === 'standard' && rule.community.value === blackhole;
-const carriesBlackhole = ({ attributes }: Path): boolean =>
-  attributes.communities?.includes(blackhole) === true;
-
 /** What depends on the attributes alone: as they count here, or why the route cannot be used. */
 function judgeOf(
   config: SpeakerConfig,

@@ -14,12 +14,12 @@ import type { ExportRule } from '../policy/export.ts';
 import type { Family, PathAttributes, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
 import { Batch, endOfRib } from './batch.ts';
 import type { Reader } from './changes.ts';
-import type { Counted } from './counted.ts';
 import { ranked } from './decide.ts';
 import type { LocRib } from './loc-rib.ts';
 import { Lowest } from './lowest.ts';
 import { Paged } from './paged.ts';
 import type { Path } from './path.ts';
+import type { Sets } from './sets.ts';
 
 export interface OutOptions {
   /** Negotiated; each is owed an End-of-RIB after the initial dump (RFC 4724 §2). */
@@ -60,7 +60,7 @@ const noneTold: readonly never[] = [];
 
 export class AdjRibOut {
   readonly #rib: LocRib;
-  readonly #attributes: Counted<PathAttributes>;
+  readonly #attributes: Sets;
   #several: ReadonlyMap<Family, number>;
   readonly #limits = new Map<Family, Lowest>();
   readonly #isRefreshMarked: boolean;
@@ -81,7 +81,7 @@ export class AdjRibOut {
   /** Prefixes named in all that was flushed. */
   #named = 0;
 
-  constructor(rib: LocRib, attributes: Counted<PathAttributes>, options: OutOptions) {
+  constructor(rib: LocRib, attributes: Sets, options: OutOptions) {
     const {
       families,
       rule,
@@ -334,7 +334,7 @@ export class AdjRibOut {
       return;
     }
     const id = this.#attributes.hold(wanted);
-    if (id !== before || isAgain) this.#batch.announce(family, prefix, 0, this.#attributes.get(id));
+    if (id !== before || isAgain) this.#batch.announce(family, prefix, 0, id, this.#attributes.get(id));
     if (id !== before) this.#told.set(net, id);
     if (before > 0) this.#attributes.drop(before);
     else {
@@ -365,7 +365,7 @@ export class AdjRibOut {
         continue;
       }
       const id = this.#attributes.hold(attributes);
-      if (id !== before || isAgain) this.#batch.announce(family, prefix, route, this.#attributes.get(id));
+      if (id !== before || isAgain) this.#batch.announce(family, prefix, route, id, this.#attributes.get(id));
       if (id !== before) this.#toldPaths.set(route, id);
       if (before > 0) this.#attributes.drop(before);
       else {

@@ -8,13 +8,18 @@ interface Bucket {
   readonly ids: number[];
 }
 
+interface Announced extends Bucket {
+  readonly attributes: PathAttributes;
+}
+
 const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast'];
 const bucket = (): Bucket => ({ prefixes: [], ids: [] });
 const empty = { kind: 'update', withdrawn: [], announced: [], flaws: [] } as const;
 
 export class Batch {
   readonly #withdrawn: Record<Family, Bucket> = { 'ipv4-unicast': bucket(), 'ipv6-unicast': bucket() };
-  readonly #announced: Record<Family, Map<PathAttributes, Bucket>> = {
+  /** By number of the attribute set. */
+  readonly #announced: Record<Family, Map<number, Announced>> = {
     'ipv4-unicast': new Map(),
     'ipv6-unicast': new Map(),
   };
@@ -30,12 +35,13 @@ export class Batch {
     this.#add(this.#withdrawn[family], prefix, id);
   }
 
-  announce(family: Family, prefix: Prefix, id: number, attributes: PathAttributes): void {
+  /** @param set  number of the attributes; it stands for these as long as the batch */
+  announce(family: Family, prefix: Prefix, id: number, set: number, attributes: PathAttributes): void {
     const buckets = this.#announced[family];
-    let known = buckets.get(attributes);
+    let known = buckets.get(set);
     if (known === undefined) {
-      known = bucket();
-      buckets.set(attributes, known);
+      known = { ...bucket(), attributes };
+      buckets.set(set, known);
     }
     this.#add(known, prefix, id);
   }
@@ -48,7 +54,7 @@ export class Batch {
         messages.push({ ...empty, withdrawn: prefixes, ...(ids.length > 0 ? { withdrawnIds: ids } : {}) });
     }
     for (const family of families)
-      for (const [attributes, { prefixes, ids }] of this.#announced[family])
+      for (const { attributes, prefixes, ids } of this.#announced[family].values())
         messages.push({
           ...empty,
           announced: [{ family, attributes, prefixes, ...(ids.length > 0 ? { pathIds: ids } : {}) }],

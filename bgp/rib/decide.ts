@@ -8,9 +8,8 @@
  */
 import { type Address, type Asn, compareAddresses } from '../../src/lib/net.ts';
 import type { DecisionOptions } from '../config.ts';
-import type { Origin } from '../wire/message.ts';
-import { localPrefOf, type Path } from './path.ts';
-import { attributesKey } from './paths.ts';
+import { attributesKey } from './key.ts';
+import { localPrefOf, originRankOf, type Path } from './path.ts';
 
 /** The interior cost of a next hop (§9.1.2.2 e): metric of the route that leads to it; undefined: it is unreachable. */
 export type Metric = (nextHop: Address) => number | undefined;
@@ -60,13 +59,10 @@ export type Choice = readonly Path[];
 const worstMed = 0xffff_ffff;
 /** A multipath route of the kernel is one netlink message per change; beyond this many next hops nothing is won. */
 const maxPaths = 64;
-const origins: Readonly<Record<Origin, number>> = { igp: 0, egp: 1, incomplete: 2 };
 
 const isLocal = (path: Path): boolean => path.source.type === 'local';
-const localPref = (path: Path): number => localPrefOf(path.attributes);
 /** RFC 4456 §9: a reflected route is judged by who originated it. */
-const bgpId = (path: Path): number => path.attributes.originatorId ?? path.source.bgpId;
-const clusters = (path: Path): number => path.attributes.clusterList?.length ?? 0;
+const bgpId = (path: Path): number => path.originatorId ?? path.source.bgpId;
 
 const by =
   (rank: (path: Path) => number) =>
@@ -82,7 +78,7 @@ export function criteriaOf(options: DecisionOptions, metric: Metric): Criteria {
   const med: Step = {
     better: 'not the higher MED of its neighbouring AS, unlike',
     worse: 'higher MED than another path by the same neighbouring AS',
-    compare: by((path) => path.attributes.med ?? missingMed),
+    compare: by((path) => path.med ?? missingMed),
     among: (path) => path.neighbourAs,
   };
   const medOfAll: Step = {
@@ -90,7 +86,7 @@ export function criteriaOf(options: DecisionOptions, metric: Metric): Criteria {
     worse: 'higher MED than the best',
     compare: med.compare,
   };
-  const cost = (path: Path): number => (isLocal(path) ? 0 : (metric(path.attributes.nextHop) ?? 0));
+  const cost = (path: Path): number => (isLocal(path) ? 0 : (metric(path.nextHop) ?? 0));
   const interior: Step = {
     better: 'nearer next hop than',
     worse: 'its next hop costs more than that of the best',
@@ -105,7 +101,7 @@ const preference: readonly Step[] = [
   {
     better: 'not stale, unlike',
     worse: 'long-lived stale: its neighbour is gone, and any other path is preferred (RFC 9494)',
-    compare: by((path) => (path.isStale === true ? 1 : 0)),
+    compare: by((path) => (path.isStale ? 1 : 0)),
   },
   {
     better: 'originated here, unlike',
@@ -116,7 +112,7 @@ const preference: readonly Step[] = [
   {
     better: 'higher LOCAL_PREF than',
     worse: 'lower LOCAL_PREF than the best',
-    compare: (a, b) => localPref(b) - localPref(a),
+    compare: (a, b) => localPrefOf(b) - localPrefOf(a),
   },
   {
     better: 'shorter AS path than',
@@ -126,7 +122,7 @@ const preference: readonly Step[] = [
   {
     better: 'lower ORIGIN than',
     worse: 'higher ORIGIN than the best',
-    compare: by((path) => origins[path.attributes.origin]),
+    compare: by(originRankOf),
   },
 ];
 
@@ -147,7 +143,7 @@ const tieBreaks: readonly Step[] = [
   {
     better: 'shorter cluster list than',
     worse: 'longer cluster list than the best',
-    compare: by(clusters),
+    compare: by((path) => path.clusters),
     tieBreak: true,
   },
   {
@@ -165,7 +161,7 @@ const tieBreaks: readonly Step[] = [
   {
     better: 'lower next hop than',
     worse: 'higher next hop than the best path of this neighbour',
-    compare: (a, b) => compareAddresses(a.attributes.nextHop, b.attributes.nextHop),
+    compare: (a, b) => compareAddresses(a.nextHop, b.nextHop),
     tieBreak: true,
   },
   {
@@ -212,8 +208,8 @@ export function choose(paths: readonly Path[], criteria: Criteria = plainCriteri
   const nextHops = new Set<Address>();
   const chosen: Path[] = [];
   for (const path of equal.toSorted(comparePicked)) {
-    if (nextHops.has(path.attributes.nextHop) || !goesBeside(path, best, options)) continue;
-    nextHops.add(path.attributes.nextHop);
+    if (nextHops.has(path.nextHop) || !goesBeside(path, best, options)) continue;
+    nextHops.add(path.nextHop);
     chosen.push(path);
     if (chosen.length === most) break;
   }
@@ -262,7 +258,7 @@ const none: readonly Path[] = [];
 
 /** §9.1.2.1: what we originate needs no next hop. */
 const isEligible = (path: Path, metric: Metric): boolean =>
-  isLocal(path) || metric(path.attributes.nextHop) !== undefined;
+  isLocal(path) || metric(path.nextHop) !== undefined;
 
 /** The list itself if that is all of them. */
 function eligibleOf(paths: readonly Path[], { metric }: Criteria): readonly Path[] {
@@ -310,6 +306,7 @@ function comparePicked(a: Path, b: Path): number {
 }
 
 const sameAsPath = (a: Path, b: Path): boolean => {
+  if (a.asPathLength !== b.asPathLength || a.neighbourAs !== b.neighbourAs) return false;
   const [left, right] = [a.attributes.asPath, b.attributes.asPath];
   return (
     left === right ||

@@ -24,7 +24,7 @@ export function explain(
   const decision = decide(paths, criteria);
   const { best } = decision;
   const reasons = new Map<Path, string>();
-  for (const path of decision.unresolved) reasons.set(path, unreachable(path.attributes.nextHop));
+  for (const path of decision.unresolved) reasons.set(path, unreachable(path.nextHop));
   if (best === undefined) return reasons;
   reasons.set(best, merits(decision));
   for (const { step, lost } of decision.rounds) {
@@ -52,7 +52,7 @@ function merits({ rounds, unresolved }: Decision): string {
 function whyBeside(path: Path, best: Path, choice: Choice, options: DecisionOptions): string {
   if (choice.includes(path)) return 'as good as the best and used beside it; ';
   if (best.source.type === 'local') return '';
-  if (choice.some((used) => used.attributes.nextHop === path.attributes.nextHop))
+  if (choice.some((used) => used.nextHop === path.nextHop))
     return 'as good as the best, and by a next hop that is used already; ';
   if (!goesBeside(path, best, options))
     return 'as good as the best, but not used beside it, as its AS path is another (multipath.relaxASPath); ';

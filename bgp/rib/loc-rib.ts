@@ -131,8 +131,8 @@ export class LocRib {
   }
 
   /** A path that is known and not chosen: asks how its next hop is reached, so that the answer is there once it is. */
-  follow({ source, attributes }: Path): void {
-    if (source.type !== 'local') this.#criteria.metric(attributes.nextHop);
+  follow({ source, nextHop }: Path): void {
+    if (source.type !== 'local') this.#criteria.metric(nextHop);
   }
 
   /** Criteria or next hops are judged otherwise: all nets with such a path are decided anew, as `settle` comes by them. */
@@ -286,5 +286,5 @@ const sameChoice = (a: Choice, b: Choice): boolean =>
 /** Asked of all paths: does it lead by one of these next hops? */
 export const leadsBy =
   (nextHops: ReadonlySet<Address>) =>
-  ({ source, attributes }: Path): boolean =>
-    source.type !== 'local' && nextHops.has(attributes.nextHop);
+  ({ source, nextHop }: Path): boolean =>
+    source.type !== 'local' && nextHops.has(nextHop);

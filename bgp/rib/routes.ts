@@ -9,9 +9,8 @@
  */
 import type { Family } from '../wire/message.ts';
 import { grown8, grown16, grown32, grownWords } from './columns.ts';
-import { Counted } from './counted.ts';
 import { Nets } from './nets.ts';
-import { alikePaths, type Path } from './path.ts';
+import { Paths } from './paths.ts';
 
 /** fresh: told since the source last grew older; stale: before, and still good; void: no good any more, to be swept. */
 export type Standing = 'fresh' | 'stale' | 'void';
@@ -23,7 +22,7 @@ const ages = 256;
 
 export class Routes {
   readonly nets = new Nets();
-  readonly paths = new Counted<Path>(alikePaths);
+  readonly paths = new Paths();
 
   /** By net: its first route; 0: it has none. */
   #heads = new Int32Array(256);

@@ -1,6 +1,5 @@
 /** What the kernel should have for a prefix, by what was chosen for it. */
 import { type Address, compareAddresses } from '../../src/lib/net.ts';
-import { blackhole } from '../rib/communities.ts';
 import type { Choice } from '../rib/decide.ts';
 
 /**
@@ -13,8 +12,8 @@ export function kernelRoute(choice: Choice): KernelRoute {
   const [best] = choice;
   if (best === undefined || best.source.type === 'local') return undefined;
   // Import policy let it in, so it was agreed.
-  if (best.attributes.communities?.includes(blackhole) === true) return 'blackhole';
-  return choice.map((path) => path.attributes.nextHop).sort(compareAddresses);
+  if (best.isBlackhole) return 'blackhole';
+  return choice.map((path) => path.nextHop).sort(compareAddresses);
 }
 
 export const sameKernelRoute = (a: KernelRoute, b: KernelRoute): boolean =>

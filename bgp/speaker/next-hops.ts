@@ -32,7 +32,7 @@ export function trackNextHops(turn: Turn): void {
   turn.effects.push({ kind: 'track', nextHops: fresh });
   const gone = reach.sweep(() => {
     const used = new Set<Address>(fresh);
-    for (const { attributes } of locRib.routes.paths.items()) used.add(attributes.nextHop);
+    for (const { nextHop } of locRib.routes.paths.items()) used.add(nextHop);
     return used;
   });
   if (gone.length > 0) turn.effects.push({ kind: 'untrack', nextHops: gone });

@@ -4,11 +4,10 @@ import type { Random } from '../../src/lib/random.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import type { PrefixGuard } from '../policy/import.ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
-import type { Counted } from '../rib/counted.ts';
 import type { LocRib } from '../rib/loc-rib.ts';
 import type { Path, Source } from '../rib/path.ts';
+import type { Sets } from '../rib/sets.ts';
 import type { BfdState } from '../session/event.ts';
-import type { PathAttributes } from '../wire/message.ts';
 import type { LogLevel, SpeakerEffect } from './event.ts';
 import type { Neighbour, Session } from './neighbour.ts';
 import type { Reach } from './reach.ts';
@@ -26,7 +25,7 @@ export interface Speaker {
   /** Routes that we originate ourselves. */
   readonly locals: AdjRibIn;
   /** What neighbours were told, by the numbers their Adj-RIBs-Out hold. */
-  readonly told: Counted<PathAttributes>;
+  readonly told: Sets;
   /** What takes more than one turn, however large the tables are. */
   readonly jobs: Set<Job>;
   /** Rows of a table that the jobs go through in one turn. */

@@ -110,8 +110,7 @@ function hasNothingToTell(router: Router, { speaker }: ReportSources): boolean {
 function nextHopsOf({ speaker, forwards }: ReportSources): ReadonlySet<Address> {
   const found = new Set<Address>();
   for (const prefix of speaker.locRib.prefixes())
-    for (const { source, attributes } of speaker.locRib.choice(prefix))
-      if (source.type !== 'local' && !found.has(attributes.nextHop) && forwards(prefix))
-        found.add(attributes.nextHop);
+    for (const { source, nextHop } of speaker.locRib.choice(prefix))
+      if (source.type !== 'local' && !found.has(nextHop) && forwards(prefix)) found.add(nextHop);
   return found;
 }

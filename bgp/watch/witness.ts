@@ -232,7 +232,7 @@ function routeChange(
       ? 'none'
       : path.source.type === 'local'
         ? 'our own'
-        : `${formatAddress(path.attributes.nextHop)} of ${nameOf(speaker, path.source.key)}`;
+        : `${formatAddress(path.nextHop)} of ${nameOf(speaker, path.source.key)}`;
   const { locRib } = speaker;
   const why =
     after === undefined

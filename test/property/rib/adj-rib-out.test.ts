@@ -3,11 +3,10 @@ import { expect, test } from 'vitest';
 import type { ExportRule } from '../../../bgp/policy/export.ts';
 import { AdjRibIn } from '../../../bgp/rib/adj-rib-in.ts';
 import { AdjRibOut, type OutOptions } from '../../../bgp/rib/adj-rib-out.ts';
-import { Counted } from '../../../bgp/rib/counted.ts';
 import { ranked } from '../../../bgp/rib/decide.ts';
 import { LocRib } from '../../../bgp/rib/loc-rib.ts';
 import { familyOf } from '../../../bgp/rib/path.ts';
-import { alikeAttributes } from '../../../bgp/rib/paths.ts';
+import { Sets } from '../../../bgp/rib/sets.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
 import { comparePrefixes, type Prefix } from '../../../src/lib/net.ts';
 import { err, ok } from '../../../src/lib/result.ts';
@@ -95,7 +94,7 @@ class ModelNeighbour {
 
 class Bench {
   readonly rib = new LocRib();
-  readonly told = new Counted<PathAttributes>(alikeAttributes);
+  readonly told = new Sets();
   readonly ins = sources.map((one) => {
     const adjRibIn = new AdjRibIn(this.rib);
     adjRibIn.open(one);

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Counted } from '../../../bgp/rib/counted.ts';
-import { alikePaths, pathOf } from '../../../bgp/rib/path.ts';
-import { alikeAttributes, attributesKey } from '../../../bgp/rib/paths.ts';
+import { attributesKey } from '../../../bgp/rib/key.ts';
+import { type Path, pathOf } from '../../../bgp/rib/path.ts';
+import { Paths } from '../../../bgp/rib/paths.ts';
+import { Sets } from '../../../bgp/rib/sets.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, ipv6 } from '../../../src/lib/net.ts';
 import { arbitraryAttributes, attributesOf, sequence, sourceOf } from '../../support/routes.ts';
@@ -10,7 +11,7 @@ import { arbitraryAttributes, attributesOf, sequence, sourceOf } from '../../sup
 test('attributes of the same content have one number, and of different content two', () => {
   fc.assert(
     fc.property(arbitraryAttributes, arbitraryAttributes, (a, b) => {
-      const table = new Counted(alikeAttributes);
+      const table = new Sets();
       const first = table.hold(a);
       expect(table.hold(structuredClone(a))).toBe(first);
       const isSame = JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
@@ -57,36 +58,35 @@ const lookAlikes: Readonly<Record<string, Partial<PathAttributes>>> = {
 test('no two attribute sets that differ share a key, however alike they look', () => {
   const keys = Object.values(lookAlikes).map((part) => attributesKey(attributesOf(part)));
   expect(new Set(keys).size).toBe(keys.length);
-  const table = new Counted(alikeAttributes);
+  const table = new Sets();
   const numbers = Object.values(lookAlikes).map((part) => table.hold(attributesOf(part)));
   expect(new Set(numbers).size).toBe(keys.length);
 });
 
 test('a source has one Path for each attribute set, and so has another session of the same neighbour', () => {
-  const table = new Counted(alikePaths);
+  const table = new Paths();
   const source = sourceOf();
   const first = table.hold(pathOf(source, attributesOf({ med: 1 })));
   expect(table.hold(pathOf(source, attributesOf({ med: 1 })))).toBe(first);
   expect(table.hold(pathOf(sourceOf(), attributesOf({ med: 1 })))).not.toBe(first);
 });
 
-interface Value {
-  readonly value: number;
-}
-
-/** A table beside the plainest model: who is held, and how often. */
+/** A table beside the plainest model: which path is held, by its MED and whose it is, and how often. */
 class Both {
-  readonly table = new Counted<Value>({
-    hash: ({ value }) => value % 7, // many meet in one place
-    same: (a, b) => a.value === b.value,
-  });
-  readonly held = new Map<number, { readonly id: number; readonly count: number }>();
+  readonly table = new Paths();
+  readonly sources = [sourceOf(), sourceOf()];
+  readonly held = new Map<number, { readonly id: number; readonly count: number; readonly path: Path }>();
 
-  hold(value: number): void {
+  pathOf(value: number): Path {
+    const communities = Array.from({ length: value % 40 }, () => value); // of many lengths
+    return pathOf(this.sources[value % 2] ?? sourceOf(), attributesOf({ med: value, communities }));
+  }
+
+  hold(value: number, isAsKnown: boolean): void {
     const known = this.held.get(value);
-    const id = this.table.hold({ value });
+    const id = this.table.hold(isAsKnown && known !== undefined ? known.path : this.pathOf(value));
     if (known !== undefined) expect(id).toBe(known.id);
-    this.held.set(value, { id, count: (known?.count ?? 0) + 1 });
+    this.held.set(value, { id, count: (known?.count ?? 0) + 1, path: this.table.get(id) });
   }
 
   drop(value: number): void {
@@ -95,30 +95,48 @@ class Both {
     this.table.drop(known.id);
     if (known.count === 1) this.held.delete(value);
     else this.held.set(value, { ...known, count: known.count - 1 });
+    expect(known.path.attributes).toEqual(this.pathOf(value).attributes); // though it may be gone
   }
 
   expectSame(): void {
     const { table, held } = this;
-    expect(new Set([...table.items()].map(({ value }) => value))).toEqual(new Set(held.keys()));
-    for (const [value, { id }] of held) {
-      expect(table.get(id)).toEqual({ value });
-      expect(table.known({ value })).toBe(table.get(id));
+    expect(new Set(table.items())).toEqual(new Set([...held.values()].map(({ path }) => path)));
+    for (const [value, { id, path }] of held) {
+      expect(table.get(id)).toBe(path);
+      expect(table.known(this.pathOf(value))).toBe(path);
+      const { source, attributes, rank } = this.pathOf(value);
+      expect([path.source, path.attributes, path.rank]).toEqual([source, attributes, rank]);
     }
   }
 }
 
 test('after any history of holding and dropping, what is referred to has its number, and nothing else is there', () => {
-  const act = fc.record({ isHeld: fc.boolean(), value: fc.nat(200) });
+  const act = fc.record({ isHeld: fc.boolean(), isAsKnown: fc.boolean(), value: fc.nat(200) });
   fc.assert(
     fc.property(fc.array(act, { maxLength: 500 }), (history) => {
       const both = new Both();
-      for (const { isHeld, value } of history) {
-        expect(both.table.idOf({ value })).toBe(both.held.get(value)?.id ?? 0);
-        if (isHeld) both.hold(value);
+      for (const { isHeld, isAsKnown, value } of history) {
+        if (isHeld) both.hold(value, isAsKnown);
         else both.drop(value);
         expect(both.table.size).toBe(both.held.size);
       }
       both.expectSame();
+    }),
+  );
+});
+
+test('what a neighbour was told is as it was when it is asked for again, however much was told meanwhile', () => {
+  const set = fc.oneof(arbitraryAttributes, fc.constantFrom(...Object.values(lookAlikes).map(attributesOf)));
+  fc.assert(
+    fc.property(fc.array(set, { minLength: 1, maxLength: 300 }), (all) => {
+      const table = new Sets();
+      const ids = all.map((attributes) => table.hold(structuredClone(attributes)));
+      for (const [index, attributes] of all.entries()) {
+        expect(table.get(ids[index] ?? 0)).toEqual(attributes);
+        expect(table.idOf(attributes)).toBe(ids[index]);
+      }
+      for (const id of ids) table.drop(id);
+      expect(table.size).toBe(0);
     }),
   );
 });

@@ -1,0 +1,160 @@
+/**
+ * What holds attribute sets by a small number, each for as long as something refers to it: how a column of a table holds one.
+ * 0 is none.
+ *
+ * What is alike in content has one number. Sets are kept as words (pack.ts) and become objects again when somebody asks: a
+ * table of the internet has a hundred thousand of them, a set is a dozen objects, and the collector of garbage would walk
+ * them again and again. Those asked for lately are remembered, as many in a row are mostly the same.
+ */
+import type { PathAttributes } from '../wire/message.ts';
+import { grown32, grownWords } from './columns.ts';
+import { lengthOf, pack, unpack } from './pack.ts';
+import { offsetOf, Slab, type Words } from './slab.ts';
+import { doubled, removeFrom } from './slots.ts';
+
+/** 2^32 over the golden ratio. */
+const factor = 0x9e37_79b1;
+/** So many sets are remembered as objects, by the lowest bits of their number. */
+const remembered = 64;
+
+export class Packed {
+  readonly #slab = new Slab();
+  /** By number: where its words are. */
+  #places = new Uint32Array(64);
+  #counts = new Int32Array(64);
+  #hashes = new Int32Array(64);
+  #limit = 1;
+  /** Numbers by hash; at most half of it is taken. */
+  #slots = new Int32Array(128);
+  /** So many bits of the hash are not used. */
+  #shift = 25;
+  readonly #free: number[] = [];
+  #size = 0;
+  readonly #recent = new Int32Array(remembered);
+  readonly #objects: (PathAttributes | undefined)[] = new Array(remembered).fill(undefined);
+
+  /** Sets referred to. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Of a number that is in use. The object may be another at the next call. */
+  attributesOf(id: number): PathAttributes {
+    const known = this.#objects[id % remembered];
+    if (known !== undefined && this.#recent[id % remembered] === id) return known;
+    const place = this.#places[id] as number;
+    return this.#remember(id, unpack(this.#slab.chunk(place), offsetOf(place)));
+  }
+
+  /** One reference more; 0 is none and stays so. */
+  keep(id: number): void {
+    this.#counts[id] = (this.#counts[id] as number) + 1;
+  }
+
+  /** One reference less. */
+  drop(id: number): void {
+    if (id === 0) return;
+    const left = (this.#counts[id] as number) - 1;
+    this.#counts[id] = left;
+    if (left === 0) this.#remove(id);
+  }
+
+  /** Its number; 0: nothing refers to one like it. @param owner  sets of two are never alike */
+  protected seek(attributes: PathAttributes, owner: object | undefined): number {
+    const words = pack(attributes);
+    return this.#slots[this.#slotOf(words, hashOf(words), owner)] as number;
+  }
+
+  /** Its number; one reference more. It must not be changed after. */
+  protected obtain(attributes: PathAttributes, owner: object | undefined): number {
+    const words = pack(attributes);
+    const hash = hashOf(words);
+    const slot = this.#slotOf(words, hash, owner);
+    const known = this.#slots[slot] as number;
+    if (known === 0) return this.#add(words, hash, slot, attributes);
+    this.keep(known);
+    if (this.#recent[known % remembered] !== known) this.#remember(known, attributes);
+    return known;
+  }
+
+  /** Whose it is; asked only of what is alike otherwise. */
+  protected isOf(_id: number, owner: object | undefined): boolean {
+    return owner === undefined;
+  }
+
+  /** Nothing refers to it any more, and its number is about to be free. */
+  protected removed(_id: number): void {}
+
+  /** A copy of the words of a set. */
+  protected wordsOf(id: number): Words {
+    const place = this.#places[id] as number;
+    const chunk = this.#slab.chunk(place);
+    const at = offsetOf(place);
+    return chunk.slice(at, at + lengthOf(chunk[at] as number));
+  }
+
+  #remember(id: number, attributes: PathAttributes): PathAttributes {
+    this.#recent[id % remembered] = id;
+    this.#objects[id % remembered] = attributes;
+    return attributes;
+  }
+
+  #add(words: Words, hash: number, slot: number, attributes: PathAttributes): number {
+    const id = this.#free.pop() ?? this.#limit;
+    if (id === this.#limit) this.#limit += 1;
+    if (id >= this.#counts.length) {
+      this.#counts = grown32(this.#counts);
+      this.#hashes = grown32(this.#hashes);
+      this.#places = grownWords(this.#places);
+    }
+    this.#places[id] = this.#slab.take(words, lengthOf(words[0] as number));
+    this.#counts[id] = 1;
+    this.#hashes[id] = hash;
+    this.#slots[slot] = id;
+    this.#size += 1;
+    this.#remember(id, attributes);
+    if (this.#size * 2 > this.#slots.length) this.#rehash();
+    return id;
+  }
+
+  #remove(id: number): void {
+    this.removed(id);
+    removeFrom(this.#slots, id, this.#home);
+    const place = this.#places[id] as number;
+    this.#slab.give(place, lengthOf(this.#slab.chunk(place)[offsetOf(place)] as number));
+    this.#free.push(id);
+    this.#size -= 1;
+    if (this.#recent[id % remembered] !== id) return;
+    this.#recent[id % remembered] = 0;
+    this.#objects[id % remembered] = undefined;
+  }
+
+  readonly #home = (id: number): number => Math.imul(this.#hashes[id] as number, factor) >>> this.#shift;
+
+  /** Where one like it is, or belongs. */
+  #slotOf(words: Words, hash: number, owner: object | undefined): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const length = lengthOf(words[0] as number);
+    let slot = Math.imul(hash, factor) >>> this.#shift;
+    for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
+      if (this.#hashes[id] === hash && this.#slab.same(this.#places[id] as number, words, length))
+        if (this.isOf(id, owner)) return slot;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  #rehash(): void {
+    this.#shift -= 1;
+    this.#slots = doubled(this.#slots, this.#home);
+  }
+}
+
+function hashOf(words: Words): number {
+  const length = lengthOf(words[0] as number);
+  let hash = 0;
+  for (let index = 0; index < length; index += 1)
+    hash = Math.imul(hash ^ (words[index] as number), factor) ^ (hash >>> 15);
+  return hash | 0;
+}
