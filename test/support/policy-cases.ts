@@ -1,7 +1,8 @@
 /** The NetworkPolicy cases that other projects wrote, as data beside the repository, and the cluster they play in. */
 import { existsSync, readFileSync } from 'node:fs';
+import { expect } from 'vitest';
 import type { ClusterChange } from '../../felix/calc/graph.ts';
-import type { Resource } from '../../src/model/resource.ts';
+import { keyOf, type Pod, type Resource, refOf } from '../../src/model/resource.ts';
 import { readManifest } from '../../src/store/schema/manifest.ts';
 
 const file = new URL('../../../shared/conformance/policy/networkpolicy-cases.json', import.meta.url).pathname;
@@ -115,4 +116,72 @@ export function changesOf(cases: PolicyCases, action: Action): readonly ClusterC
   ].filter((each) => each !== undefined);
   if (changes.length !== 1) throw new Error(`unknown action ${JSON.stringify(action)}`);
   return changes;
+}
+
+/** What the API server would hold. */
+export type Resources = Map<string, Resource>;
+
+const podsIn = (resources: Resources): readonly Pod[] =>
+  [...resources.values()].filter((each): each is Pod => each.kind === 'Pod');
+
+/** One connection the cases judge. */
+export interface Cell {
+  readonly from: Pod;
+  readonly to: Pod;
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  readonly port: number;
+}
+
+export const nameOf = ({ meta }: Pod): string => `${meta.namespace}/${meta.name}`;
+
+function* cellsOf(cases: PolicyCases, resources: Resources): Generator<Cell> {
+  const pods = podsIn(resources);
+  for (const from of pods)
+    for (const to of pods)
+      for (const protocol of cases.protocols)
+        for (const port of cases.ports) yield { from, to, protocol, port };
+}
+
+/** "x/a>y/b TCP/80" of every connection that is not allowed. */
+export const denied = (
+  cases: PolicyCases,
+  resources: Resources,
+  isAllowed: (cell: Cell) => boolean,
+): readonly string[] =>
+  [...cellsOf(cases, resources)]
+    .filter(({ from, to }) => from !== to) // not judged by those who wrote the cases
+    .filter((cell) => !isAllowed(cell))
+    .map(({ from, to, protocol, port }) => `${nameOf(from)}>${nameOf(to)} ${protocol}/${port}`)
+    .sort();
+
+export const others = (cells: readonly string[]): readonly string[] =>
+  cells.filter((cell) => !/^(\S+)>\1 /.test(cell)).toSorted();
+
+export const addressOf = (pod: Pod): Pod['ips'][number] => pod.ips[0] ?? expect.unreachable();
+
+function note(resources: Resources, changes: readonly ClusterChange[]): void {
+  for (const each of changes) {
+    if (each.kind === 'put') resources.set(keyOf(refOf(each.resource)), each.resource);
+    else resources.delete(keyOf(each.ref));
+  }
+}
+
+/** Runs a case step by step; `look` is asked after each. */
+export function play(
+  cases: PolicyCases,
+  steps: readonly PolicyStep[],
+  see: (changes: readonly ClusterChange[]) => void,
+  look: (step: PolicyStep, resources: Resources) => void,
+): void {
+  const resources: Resources = new Map();
+  const tell = (changes: readonly ClusterChange[]): void => {
+    note(resources, changes);
+    see(changes);
+  };
+  tell(firstChanges(cases));
+  for (const step of steps) {
+    for (const action of step.actions) tell(changesOf(cases, action));
+    expect([...cellsOf(cases, resources)].length).toBe(step.cells);
+    look(step, resources);
+  }
 }
