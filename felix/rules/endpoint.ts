@@ -1,68 +1,208 @@
 /**
- * The two chains of a local endpoint, and the map elements that lead to them.
+ * The chain that judges one interface in one direction, the tier chains it asks, and the map element that leads to it.
  *
- * `from-<interface>` judges what the pod sends (egress), `to-<interface>` what it gets (ingress). Interface names are
- * unique on a node, so they name the chains.
+ * A tier is a chain: its policies in order, then what becomes of a packet that none of them decides. Pass is `return`,
+ * which leaves the tier and nothing else; so a policy that passes is copied into the tier's chain, and any other is jumped to.
+ * Endpoints that have the same policies in a tier share its chain, which is named after what is in it.
  */
-import type { LocalEndpoint } from '../../src/model/endpoint.ts';
-import type { Chain, Element, Rule } from './model.ts';
-import { commentOf } from './name.ts';
-import type { Direction } from './policy.ts';
+import { sha256Hex } from '../../src/lib/hash.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { denial } from './action.ts';
+import { failsafeChainName } from './failsafe.ts';
+import type { Chain, Element, Rule, SetDecl } from './model.ts';
+import { commentOf, objectName } from './name.ts';
+import type { CompiledPolicy } from './policy.ts';
+import { defaultRulesSettings, type RulesSettings } from './settings.ts';
+import { type EndpointPlace, endpointChainName, endpointMap } from './stage.ts';
+import { type TagMeaning, tagOf } from './tag.ts';
 
-/** What holds for an endpoint in one direction. */
-export type Isolation =
-  /** Its Pod is not known, so neither is what selects it: nothing passes until it is. */
-  | { readonly kind: 'closed' }
-  /** No policy selects it. */
-  | { readonly kind: 'open' }
-  /** What none of these chains accepts is dropped. In order; their order changes nothing but the reading. */
-  | { readonly kind: 'isolated'; readonly policyChains: readonly string[] };
+/** One tier of one endpoint in one direction: only tiers with a policy, staged or not, that selects the endpoint. */
+export interface TierPlan {
+  readonly name: string;
+  readonly defaultAction: 'Deny' | 'Pass';
+  /** Every policy of the tier that selects the endpoint is staged: the tier decides nothing. */
+  readonly allStaged: boolean;
+  /** In order, without the staged ones. */
+  readonly policies: readonly { readonly policy: Policy; readonly compiled: CompiledPolicy }[];
+}
 
-export const endpointChainName = (direction: Direction, interfaceName: string): string =>
-  `${direction === 'Egress' ? 'from' : 'to'}-${interfaceName}`;
+/** A profile of a host endpoint; `compiled` absent: there is no such Profile, so nothing passes from there on. */
+export interface ProfilePlan {
+  readonly name: string;
+  readonly compiled?: CompiledPolicy;
+}
 
-export const dispatchElement = (direction: Direction, interfaceName: string): Element => ({
-  kind: 'dispatch',
-  interface: interfaceName,
-  chain: endpointChainName(direction, interfaceName),
-});
+export interface EndpointPlan extends EndpointPlace {
+  /** For people: "shop/web", "HostEndpoint eth0". */
+  readonly label: string;
+  /** False: what selects it is not known yet, so nothing passes. */
+  readonly known: boolean;
+  /** In order. */
+  readonly tiers: readonly TierPlan[];
+  /** Of host endpoints, in order. A workload's namespace allows everything, so it has none here. */
+  readonly profiles: readonly ProfilePlan[];
+  /** What comes before policy, for new connections: limits. */
+  readonly first?: readonly Rule[];
+}
 
-export function endpointChain(endpoint: LocalEndpoint, direction: Direction, isolation: Isolation): Chain {
+export interface CompiledEndpoint {
+  readonly chain: Chain;
+  /** Those `chain` jumps to; others may jump to them too. */
+  readonly tierChains: readonly Chain[];
+  readonly tags: readonly TagMeaning[];
+}
+
+/** The map that leads to the endpoint's chain, and the element that does. None for the host endpoint of all interfaces. */
+export function dispatchOf(
+  place: EndpointPlace,
+): { readonly map: SetDecl; readonly element: Element } | undefined {
+  if (place.kind === 'host' && place.interface === '*') return undefined;
+  const chain = endpointChainName(place);
+  return { map: endpointMap(place), element: { kind: 'dispatch', interface: place.interface, chain } };
+}
+
+export function compileEndpoint(
+  plan: EndpointPlan,
+  settings: RulesSettings = defaultRulesSettings,
+): CompiledEndpoint {
+  const name = endpointChainName(plan);
+  const comment = (tail: string): string => commentOf(plan.label, ` ${tail}`);
+  if (!plan.known) {
+    const rules: readonly Rule[] = [
+      { matches: [], verdict: { kind: 'drop' }, counted: true, comment: comment('is not known yet') },
+    ];
+    return { chain: { name, rules }, tierChains: [], tags: [] };
+  }
+  const tiers = plan.tiers
+    .map((tier) => compileTier(tier, plan, settings))
+    .filter((tier) => tier !== undefined);
+  const end = endOf(plan, settings, comment);
   return {
-    name: endpointChainName(direction, endpoint.interface),
-    rules: rulesOf(endpoint, direction, isolation),
+    chain: {
+      name,
+      rules: [
+        ...(plan.first ?? []),
+        ...always(plan, comment),
+        ...tiers.map(({ chain }) => jump(chain.name)),
+        ...end.rules,
+      ],
+    },
+    tierChains: tiers.map(({ chain }) => chain),
+    tags: [...tiers.flatMap(({ tags }) => tags), ...end.tags],
   };
 }
 
-function rulesOf(endpoint: LocalEndpoint, direction: Direction, isolation: Isolation): readonly Rule[] {
-  const comment = (tail: string): string => commentOf(`${endpoint.namespace}/${endpoint.pod}`, ` ${tail}`);
-  switch (isolation.kind) {
-    case 'closed':
-      return [{ matches: [], verdict: { kind: 'drop' }, comment: comment('is not known yet') }];
-    case 'open':
-      return [
-        {
-          matches: [],
-          verdict: { kind: 'accept' },
-          comment: comment(`no ${direction.toLowerCase()} policy`),
-        },
-      ];
-    case 'isolated':
-      return [
-        {
-          // A pod always reaches itself: this is what comes back by a Service's address, in and out of one interface.
-          matches: [
-            { kind: 'interface', way: direction === 'Egress' ? 'out' : 'in', name: endpoint.interface },
-          ],
-          verdict: { kind: 'accept' },
-          comment: comment('to itself'),
-        },
-        ...isolation.policyChains.map((chain): Rule => ({ matches: [], verdict: { kind: 'jump', chain } })),
-        {
-          matches: [],
-          verdict: { kind: 'drop' },
-          comment: comment(`no ${direction.toLowerCase()} policy allows it`),
-        },
-      ];
+const jump = (chain: string): Rule => ({ matches: [], verdict: { kind: 'jump', chain } });
+
+/** What no policy closes: a pod reaches itself, and a host is reached by its failsafe ports. */
+function always(plan: EndpointPlan, comment: (tail: string) => string): readonly Rule[] {
+  if (plan.kind === 'host') {
+    const chain = failsafeChainName(plan);
+    return chain === undefined ? [] : [jump(chain)];
   }
+  if (plan.tiers.length === 0) return [];
+  return [
+    {
+      // What comes back by a Service's address, in and out of one interface.
+      matches: [{ kind: 'interface', way: plan.direction === 'Egress' ? 'out' : 'in', name: plan.interface }],
+      verdict: { kind: 'accept' },
+      comment: comment('to itself'),
+    },
+  ];
+}
+
+interface Ending {
+  readonly rules: readonly Rule[];
+  readonly tags: readonly TagMeaning[];
+}
+
+/** After the last tier. */
+function endOf(plan: EndpointPlan, settings: RulesSettings, comment: (tail: string) => string): Ending {
+  const direction = plan.direction.toLowerCase();
+  if (plan.kind === 'workload') {
+    const why = plan.tiers.length === 0 ? `no ${direction} policy` : `no ${direction} tier decides`;
+    return { rules: [{ matches: [], verdict: { kind: 'accept' }, comment: comment(why) }], tags: [] };
+  }
+  if (plan.stage !== 'normal') {
+    // Ends the stage, so that the host endpoint of all interfaces is not asked too.
+    return {
+      rules: [{ matches: [], verdict: { kind: 'accept' }, comment: comment(`nothing more ${plan.stage}`) }],
+      tags: [],
+    };
+  }
+  const tag = tagOf({ direction: plan.direction, action: 'Deny' }, [plan.interface]);
+  const profiles = plan.profiles.flatMap(({ name, compiled }): readonly Rule[] =>
+    compiled === undefined
+      ? denial([], rejects(plan, settings), tag.tag, comment(`has profile ${name}, which is not there`))
+      : jumpOrCopy(compiled, plan, settings),
+  );
+  return {
+    rules: [
+      ...profiles,
+      ...denial([], rejects(plan, settings), tag.tag, comment(`no ${direction} profile allows it`)),
+    ],
+    tags: [tag],
+  };
+}
+
+/**
+ * The host's own packets are judged where those with a translated destination leave, too, and nothing can be rejected there.
+ * Nor can it be before routing.
+ */
+const cannotReject = ({ kind, stage, direction }: EndpointPlace): boolean =>
+  kind === 'host' &&
+  (stage === 'untracked' || stage === 'preDnat' || (stage === 'normal' && direction === 'Egress'));
+
+const rejects = (place: EndpointPlace, settings: RulesSettings): RulesSettings =>
+  settings.deny === 'Reject' && cannotReject(place) ? { ...settings, deny: 'Drop' } : settings;
+
+function jumpOrCopy(
+  compiled: CompiledPolicy,
+  place: EndpointPlace,
+  settings: RulesSettings,
+): readonly Rule[] {
+  if (settings.deny === 'Drop' || !cannotReject(place)) return [jump(compiled.chain.name)];
+  return compiled.chain.rules.map((rule) =>
+    rule.verdict?.kind === 'reject' ? { ...rule, verdict: { kind: 'drop' } } : rule,
+  );
+}
+
+interface CompiledTier {
+  readonly chain: Chain;
+  readonly tags: readonly TagMeaning[];
+}
+
+/** Undefined: it would decide nothing. */
+function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): CompiledTier | undefined {
+  const { direction } = plan;
+  const policies = tier.policies.flatMap(({ compiled }) =>
+    compiled.passes ? compiled.chain.rules : jumpOrCopy(compiled, plan, settings),
+  );
+  const end = endOfTier(tier, plan, settings);
+  const rules = [...policies, ...end.rules];
+  if (rules.length === 0) return undefined;
+  return {
+    chain: {
+      name: objectName(`tier-${direction.toLowerCase()}`, tier.name, sha256Hex(JSON.stringify(rules, plain))),
+      rules,
+    },
+    tags: end.tags,
+  };
+}
+
+/** Addresses of IPv6 are bigints, which JSON does not have. */
+const plain = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
+
+/** Untracked and preDNAT policies only ever say what is special: the rest is judged later. */
+function endOfTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): Ending {
+  const { direction, stage } = plan;
+  const isOpen =
+    tier.defaultAction === 'Pass' || tier.allStaged || stage === 'untracked' || stage === 'preDnat';
+  if (isOpen) return { rules: [], tags: [] };
+  const asked = tier.policies.map(({ policy }) => policy.id);
+  const tag = tagOf({ direction, action: 'Deny', tier: tier.name }, asked);
+  return {
+    rules: denial([], rejects(plan, settings), tag.tag, commentOf(`tier ${tier.name}`, ': no rule matched')),
+    tags: [tag],
+  };
 }

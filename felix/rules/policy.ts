@@ -1,208 +1,232 @@
 /**
- * One NetworkPolicy in one direction → one chain of accept rules and the sets they need.
+ * One policy in one direction → one chain, and the sets it looks into.
  *
- * The chain knows the policy and nothing of the pods it selects, so all of them share it: what depends on the
- * pod, such as the number of a named port on ingress, is in sets. A packet no rule accepts goes on to the next
- * policy, and after the last one to the endpoint's drop.
+ * The chain knows the policy and nothing of whom it selects, so all of them share it: who is meant is in sets. A packet that no
+ * rule decides goes on to the next policy. A rule comes once for both families unless something in it names one; nets become
+ * one interval, many ports one set. What can match nothing is not there.
  */
-import { type IpVersion, lengthOf, versionOf } from '../../src/lib/net.ts';
-import type {
-  NetworkPolicy,
-  PolicyPeer,
-  PolicyPort,
-  PolicyRule,
-  Protocol,
-} from '../../src/model/resource.ts';
-import type { Chain, Match, PortRange, Rule, Side } from './model.ts';
+import type { IpVersion } from '../../src/lib/net.ts';
+import { same } from '../../src/lib/same.ts';
+import type { Direction } from '../../src/model/policy.ts';
+import { formatSelector, type Selector } from '../../src/model/selector.ts';
+import type { Policy, Rule as PolicyRule } from '../../src/policy/policy.ts';
+import { allowance, denial, logging, logPrefix } from './action.ts';
+import { allOf, type Choice, everything, type Piece, piece } from './choice.ts';
+import { type EntityContext, entityChoice } from './entity.ts';
+import type { Chain, Match, Rule } from './model.ts';
 import { commentOf, objectName } from './name.ts';
-import {
-  type BlockPeer,
-  type NamedPort,
-  type PodPeer,
-  type PodScope,
-  podSet,
-  portSet,
-  rangeSet,
-  type SetSpec,
-  scopeOf,
-} from './pod-set.ts';
-import { merged, prefixOfSpan, spanOf, without } from './span.ts';
+import { defaultRulesSettings, type RulesSettings } from './settings.ts';
+import type { SetSpec } from './spec.ts';
+import { type TagMeaning, tagOf } from './tag.ts';
 
-export type Direction = 'Ingress' | 'Egress';
+export type { Direction } from '../../src/model/policy.ts';
 export const directions: readonly Direction[] = ['Ingress', 'Egress'];
-
 const versions: readonly IpVersion[] = [4, 6];
-const protocols: readonly Protocol[] = ['TCP', 'UDP', 'SCTP'];
+
+/** What has rules: a policy, or a profile said as one (`id` "Profile NAME", stage 'normal', no tier's name: ''). */
+export type RuleSource = Pick<
+  Policy,
+  'id' | 'namespace' | 'name' | 'tier' | 'ingress' | 'egress' | 'stage' | 'onForward'
+> & { readonly kind: string };
 
 export interface CompiledPolicy {
   readonly chain: Chain;
   /** Each at most once. */
   readonly sets: readonly SetSpec[];
+  /** A rule may pass, which in the chain is `return`: so it is copied into the chain of its tier and not jumped to. */
+  readonly passes: boolean;
+  /** Those whose having wider networks, or not, changes the chain. Each at most once. */
+  readonly selectors: readonly Selector[];
+  /** What the rules report themselves as. */
+  readonly tags: readonly TagMeaning[];
 }
 
-/** Who may be at the other end; blocks are already one match for each family. */
-type Peer =
-  | { readonly kind: 'anyone' }
-  | { readonly kind: 'pods'; readonly scope: PodScope }
-  | ({ readonly kind: 'block'; readonly version: IpVersion } & Piece);
+export const policyChainName = (
+  direction: Direction,
+  { id, namespace, name }: Pick<RuleSource, 'id' | 'namespace' | 'name'>,
+): string => objectName(direction.toLowerCase(), namespace === undefined ? name : `${namespace}/${name}`, id);
 
-/** What may be asked for. */
-type Service =
-  | { readonly kind: 'numbered'; readonly matches: readonly Match[] }
-  | { readonly kind: 'named'; readonly port: NamedPort };
-
-/** Matches that belong together and the sets they name. */
-interface Piece {
-  readonly matches: readonly Match[];
-  readonly sets: readonly SetSpec[];
-}
-
-export const policyChainName = (direction: Direction, namespace: string, name: string): string =>
-  objectName(direction.toLowerCase(), `${namespace}/${name}`, `${namespace}/${name}`);
-
-export function compilePolicy(policy: NetworkPolicy, direction: Direction): CompiledPolicy {
-  const namespace = policy.meta.namespace ?? '';
-  const pieces: { readonly piece: Piece; readonly comment: string }[] = [];
-  const rules = direction === 'Ingress' ? policy.ingress : policy.egress;
-  for (const [index, rule] of rules.entries()) {
-    const comment = commentOf(
-      `${namespace}/${policy.meta.name}`,
-      ` ${direction.toLowerCase()} rule ${index + 1}`,
-    );
-    for (const piece of compileRule(rule, direction, namespace)) pieces.push({ piece, comment });
+/** @param hasNetworks  some network set with prefixes wider than one address satisfies the selector */
+export function compilePolicy(
+  policy: RuleSource,
+  direction: Direction,
+  hasNetworks: (selector: Selector) => boolean,
+  settings: RulesSettings = defaultRulesSettings,
+): CompiledPolicy {
+  const asked = new Map<string, Selector>();
+  const noting = (selector: Selector): boolean => {
+    asked.set(formatSelector(selector), selector);
+    return hasNetworks(selector);
+  };
+  const rules: Rule[] = [];
+  const sets = new Map<string, SetSpec>();
+  const tags = new Map<string, TagMeaning>();
+  for (const rule of direction === 'Ingress' ? policy.ingress : policy.egress) {
+    const pieces = piecesOf(rule, policy, direction, noting);
+    if (pieces.length === 0) continue;
+    const tag = tagOf({
+      direction,
+      action: rule.action,
+      tier: policy.tier,
+      policy: policy.id,
+      rule: rule.number,
+    });
+    tags.set(tag.tag, tag);
+    for (const each of pieces) {
+      rules.push(...rulesFor(each.matches, rule, policy, direction, tag.tag, settings));
+      for (const spec of each.sets) sets.set(spec.decl.name, spec);
+    }
   }
-  const sets = new Map(pieces.flatMap(({ piece }) => piece.sets).map((spec) => [spec.decl.name, spec]));
   return {
-    chain: {
-      name: policyChainName(direction, namespace, policy.meta.name),
-      rules: pieces.map(
-        ({ piece, comment }): Rule => ({ matches: piece.matches, verdict: { kind: 'accept' }, comment }),
-      ),
-    },
+    chain: { name: policyChainName(direction, policy), rules },
     sets: [...sets.values()],
+    passes: rules.some(({ verdict }) => verdict?.kind === 'return'),
+    selectors: [...asked.values()],
+    tags: [...tags.values()],
   };
 }
 
-function compileRule(rule: PolicyRule, direction: Direction, namespace: string): readonly Piece[] {
-  const side: Side = direction === 'Ingress' ? 'source' : 'destination';
-  const services = servicesOf(rule.ports ?? []);
-  return peersOf(rule.peers ?? [], side, namespace).flatMap((peer) =>
-    services.flatMap((service) =>
-      service.kind === 'numbered'
-        ? piecesOf(peer, side).map(({ matches, sets }) => ({
-            matches: [...matches, ...service.matches],
-            sets,
-          }))
-        : namedPieces(peer, service.port, direction),
-    ),
-  );
-}
-
-/** No peers, absent or empty, means everyone; a list of blocks that leaves no address means nobody. */
-function peersOf(peers: readonly PolicyPeer[], side: Side, namespace: string): readonly Peer[] {
-  if (peers.length === 0) return [{ kind: 'anyone' }];
-  const pods = peers.filter((peer): peer is PodPeer => peer.kind === 'pods');
-  const blocks = peers.filter((peer): peer is BlockPeer => peer.kind === 'ipBlock');
-  const scopes = new Map(
-    pods.map((peer) => scopeOf(peer, namespace)).map((scope) => [podSet(scope, 4).decl.name, scope]),
-  );
-  return [
-    ...[...scopes.values()].map((scope): Peer => ({ kind: 'pods', scope })),
-    ...versions.flatMap((version) => blockPeers(blocks, side, version)),
-  ];
-}
-
-/** All blocks of a rule are one lookup: an interval set, or a plain match if they come to one prefix. */
-function blockPeers(blocks: readonly BlockPeer[], side: Side, version: IpVersion): readonly Peer[] {
-  const own = blocks.filter(({ cidr }) => versionOf(cidr) === version);
-  const spans = merged(
-    own.flatMap(({ cidr, except }) =>
-      without(spanOf(cidr), except.filter((hole) => versionOf(hole) === version).map(spanOf)),
-    ),
-  );
-  const [only] = spans;
-  if (only === undefined) return [];
-  const prefix = spans.length === 1 ? prefixOfSpan(version, only) : undefined;
-  if (prefix === undefined) {
-    const spec = rangeSet(spans, version);
-    return [
-      {
-        kind: 'block',
-        version,
-        matches: [{ kind: 'addressSet', side, version, set: spec.decl.name }],
-        sets: [spec],
-      },
-    ];
+function rulesFor(
+  matches: readonly Match[],
+  { action, number, name }: PolicyRule,
+  policy: RuleSource,
+  direction: Direction,
+  tag: string,
+  settings: RulesSettings,
+): readonly Rule[] {
+  const called = name === undefined ? '' : ` (${name.slice(0, 40)})`;
+  const comment = commentOf(policy.id, ` ${direction.toLowerCase()} rule ${number}${called}`);
+  switch (action) {
+    case 'Allow':
+      return [allowance(matches, policy.stage, settings, comment)];
+    case 'Deny':
+      return denial(
+        matches,
+        policy.stage === 'normal' ? settings : { ...settings, deny: 'Drop' }, // before routing nobody can be told
+        tag,
+        comment,
+      );
+    case 'Pass':
+      return [{ matches, verdict: { kind: 'return' }, counted: true, comment }];
+    case 'Log':
+      return [logging(matches, logPrefix(policy, settings), settings, comment)];
   }
-  const match: Match =
-    lengthOf(prefix) === 0 ? { kind: 'version', version } : { kind: 'prefix', side, prefix };
-  return [{ kind: 'block', version, matches: [match], sets: [] }];
 }
 
-/** No ports, absent or empty, means everything, whatever its protocol. */
-function servicesOf(ports: readonly PolicyPort[]): readonly Service[] {
-  if (ports.length === 0) return [{ kind: 'numbered', matches: [] }];
-  return protocols.flatMap((protocol) => {
-    const own = ports.filter((port) => port.protocol === protocol);
-    const names = new Set(
-      own.flatMap(({ port, endPort }) => (typeof port === 'string' && endPort === undefined ? [port] : [])),
-    );
-    return [
-      ...numberedService(own, protocol),
-      ...[...names].map((name): Service => ({ kind: 'named', port: { name, protocol } })),
-    ];
+/** Which packets the rule is for, in the fewest pieces. */
+function piecesOf(
+  rule: PolicyRule,
+  policy: RuleSource,
+  direction: Direction,
+  hasNetworks: (selector: Selector) => boolean,
+): readonly Piece[] {
+  const [four = [], six = []] = versions.map((version) =>
+    rule.version === undefined || rule.version === version
+      ? choiceFor(rule, policy, direction, version, hasNetworks)
+      : [],
+  );
+  const isNeutral = !four.some(({ matches }) => matches.some(namesFamily)) && same(four, six);
+  if (isNeutral) return four;
+  return [...four.map((each) => ofFamily(each, 4)), ...six.map((each) => ofFamily(each, 6))];
+}
+
+const namesFamily = (match: Match): boolean => match.kind === 'prefix' || 'version' in match;
+
+const ofFamily = (each: Piece, version: IpVersion): Piece =>
+  each.matches.some(namesFamily) ? each : piece([{ kind: 'version', version }, ...each.matches], each.sets);
+
+function choiceFor(
+  rule: PolicyRule,
+  policy: RuleSource,
+  direction: Direction,
+  version: IpVersion,
+  hasNetworks: (selector: Selector) => boolean,
+): Choice {
+  const { protocol, source, destination } = rule;
+  if (protocol !== undefined && protocol === rule.notProtocol) return [];
+  // At its own end a policy meets endpoints of this node only; a host's may also meet what is on its way elsewhere.
+  const endsHere = policy.stage === 'normal' && !policy.onForward;
+  const context = (side: EntityContext['side']): EntityContext => ({
+    side,
+    version,
+    ...(protocol === undefined ? {} : { protocol }),
+    isOwn: endsHere && (side === 'destination') === (direction === 'Ingress'),
+    once: rule.action === 'Log',
+    hasNetworks,
   });
+  const choice = allOf([
+    entityChoice(source, context('source')),
+    entityChoice(destination, context('destination')),
+    icmpChoice(rule, version),
+    notIcmpChoice(rule, version),
+  ]);
+  return choice.map((each) => withProtocol(each, rule)).filter(({ matches }) => isPossible(matches));
 }
 
-function numberedService(ports: readonly PolicyPort[], protocol: Protocol): readonly Service[] {
-  if (ports.some(({ port, endPort }) => port === undefined && endPort === undefined)) {
-    return [{ kind: 'numbered', matches: [{ kind: 'protocol', protocol }] }];
-  }
-  const spans = merged(
-    ports.flatMap(({ port, endPort }) => {
-      const last = endPort ?? port;
-      return typeof port === 'number' && typeof last === 'number' && port <= last
-        ? [{ first: BigInt(port), last: BigInt(last) }]
-        : []; // the API server refuses such a port; it allows nothing
+/** Of the protocols that matches ask for and refuse: one at most, and not refused. */
+function isPossible(matches: readonly Match[]): boolean {
+  const asked = new Set(
+    matches.flatMap((match) => {
+      if (match.kind === 'icmp') return [icmpOf[match.version]];
+      return match.kind === 'ports' || (match.kind === 'protocol' && match.not !== true)
+        ? [match.protocol]
+        : [];
     }),
   );
-  const ranges = spans.map(({ first, last }): PortRange => ({ first: Number(first), last: Number(last) }));
-  return ranges.length === 0 ? [] : [{ kind: 'numbered', matches: [{ kind: 'ports', protocol, ranges }] }];
+  const refused = matches.flatMap((match) =>
+    match.kind === 'protocol' && match.not === true ? [match.protocol] : [],
+  );
+  return asked.size <= 1 && !refused.some((each) => asked.has(each));
 }
 
-/** The peer alone, in as many rules as it needs: one for each family if it is looked up in sets. */
-function piecesOf(peer: Peer, side: Side): readonly Piece[] {
-  switch (peer.kind) {
-    case 'anyone':
-      return [{ matches: [], sets: [] }];
-    case 'block':
-      return [{ matches: peer.matches, sets: peer.sets }];
-    case 'pods':
-      return versions.map((version) => {
-        const spec = podSet(peer.scope, version);
-        return { matches: [{ kind: 'addressSet', side, version, set: spec.decl.name }], sets: [spec] };
-      });
-  }
+/** Something else may have asked for the protocol already. */
+function withProtocol(each: Piece, { protocol, notProtocol }: PolicyRule): Piece {
+  // Its members are of the rule's protocol.
+  const isNamedPort = (set: string): boolean =>
+    each.sets.some(({ decl, content }) => decl.name === set && content.kind === 'namedPort');
+  const asksFor = (wanted: number): boolean =>
+    each.matches.some(
+      (match) =>
+        ((match.kind === 'ports' || (match.kind === 'protocol' && match.not !== true)) &&
+          match.protocol === wanted) ||
+        (match.kind === 'icmp' && icmpOf[match.version] === wanted) ||
+        (match.kind === 'portSet' && match.not !== true && isNamedPort(match.set)),
+    );
+  const more: readonly Match[] = [
+    ...(protocol === undefined || asksFor(protocol) ? [] : [{ kind: 'protocol' as const, protocol }]),
+    ...(notProtocol === undefined || protocol !== undefined
+      ? []
+      : [{ kind: 'protocol' as const, protocol: notProtocol, not: true }]),
+  ];
+  return more.length === 0 ? each : piece([...each.matches, ...more], each.sets);
 }
 
-/**
- * A named port is a property of the destination pod: on ingress one of ours, on egress a pod of the peer, which
- * takes one lookup for both. A destination that is no pod has no named ports.
- */
-function namedPieces(peer: Peer, port: NamedPort, direction: Direction): readonly Piece[] {
-  const wanted = peer.kind === 'block' ? [peer.version] : versions;
-  return wanted.flatMap((version) => {
-    const scope: PodScope =
-      direction === 'Ingress' ? { kind: 'local' } : peer.kind === 'pods' ? peer.scope : { kind: 'every' };
-    const ports = portSet(scope, port, version);
-    const lookup: Piece = { matches: [{ kind: 'portSet', version, set: ports.decl.name }], sets: [ports] };
-    if (direction === 'Egress' && peer.kind === 'pods') return [lookup];
-    const side: Side = direction === 'Ingress' ? 'source' : 'destination';
-    return piecesOf(peer, side)
-      .filter(({ matches }) => matches.every((match) => !('version' in match) || match.version === version))
-      .map(({ matches, sets }) => ({
-        matches: [...matches, ...lookup.matches],
-        sets: [...sets, ...lookup.sets],
-      }));
-  });
+const icmpOf: Readonly<Record<IpVersion, number>> = { 4: 1, 6: 58 };
+
+/** An ICMP type without its protocol means either family's. */
+function icmpChoice({ protocol, icmp }: PolicyRule, version: IpVersion): Choice {
+  if (icmp === undefined) return everything;
+  if (protocol !== undefined && protocol !== icmpOf[version]) return [];
+  return [piece([icmpMatch(icmp, version, false)])];
 }
+
+/** What is no ICMP at all is not that ICMP either. */
+function notIcmpChoice({ protocol, notIcmp }: PolicyRule, version: IpVersion): Choice {
+  if (notIcmp === undefined) return everything;
+  const other = icmpMatch(notIcmp, version, true);
+  if (protocol === icmpOf[version]) return [piece([other])];
+  if (protocol !== undefined) return everything;
+  return [piece([other]), piece([{ kind: 'protocol', protocol: icmpOf[version], not: true }])];
+}
+
+const icmpMatch = (
+  { type, code }: NonNullable<PolicyRule['icmp']>,
+  version: IpVersion,
+  not: boolean,
+): Match => ({
+  kind: 'icmp',
+  version,
+  types: [type],
+  ...(code === undefined ? {} : { code }),
+  ...(not ? { not } : {}),
+});

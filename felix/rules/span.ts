@@ -1,4 +1,4 @@
-/** Arithmetic on inclusive ranges of addresses and ports: what an ipBlock less its exceptions leaves. */
+/** Arithmetic on inclusive ranges of addresses and ports: what nets less notNets leave. */
 import {
   type Address,
   hostPrefix,
@@ -9,8 +9,10 @@ import {
   networkOf,
   type Prefix,
   prefixOf,
+  versionOf,
   widthOf,
 } from '../../src/lib/net.ts';
+import type { Match, PortRange, Side } from './model.ts';
 
 /** Both ends inclusive; first <= last. */
 export interface Span {
@@ -59,3 +61,13 @@ export function prefixOfSpan(version: IpVersion, span: Span): Prefix | undefined
   const first = addressOf(version, span.first);
   return prefixOf(first, lengthOf(hostPrefix(first)) - hostBits);
 }
+
+/** The same ports in the fewest ranges, in order: none overlap or touch. */
+export const mergedPorts = (ranges: readonly PortRange[]): readonly PortRange[] =>
+  merged(ranges.map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }))).map(
+    ({ first, last }) => ({ first: Number(first), last: Number(last) }),
+  );
+
+/** That side's address is in the prefix; the widest one asks for the family alone, for nft takes no prefix of no length. */
+export const inPrefix = (prefix: Prefix, side: Side): Match =>
+  lengthOf(prefix) === 0 ? { kind: 'version', version: versionOf(prefix) } : { kind: 'prefix', side, prefix };

@@ -1,10 +1,13 @@
 /**
- * The part of the table that is always there: four base chains and the two maps that find an endpoint's chains.
+ * The part of the table that does not depend on policies: base chains, and the maps that find an endpoint's chains.
  *
- *   prerouting -300  check-source   a pod sends only from addresses that are routed back to it
- *   forward       0  from-pods      egress policy of the pod a packet comes from
- *   forward       1  to-pods        ingress policy of the pod it goes to
- *   input         0  pods-to-host   egress policy again, for what a pod sends to its own host
+ *   prerouting -300  check-source      a pod sends only from addresses that are routed back to it
+ *   forward       0  from-pods         egress policy of the pod a packet comes from
+ *   forward       1  to-pods           ingress policy of the pod it goes to
+ *   input         0  pods-to-host      egress policy again, for what a pod sends to its own host
+ *
+ * Interfaces that are no pod's leave each of them by its first rule: to the chains of host endpoints (`host.ts`) where there
+ * are any, or out of the base chain.
  *
  * Two base chains on forward, because an `accept` ends only the base chain it is in. So a policy rule simply
  * accepts, and a packet between two pods of one node must still be accepted by the other end's policy. The usual
@@ -15,115 +18,183 @@
  * Interfaces of pods that another plugin made have names of its choosing: a set says which they are.
  *
  * Fail closed: endpoints are reached by `jump`, so one whose chain says nothing falls through to the drop that
- * also meets interfaces no map knows. Traffic that is not a pod's leaves each base chain by its first rule.
+ * also meets interfaces no map knows.
  *
- * The host may always reach its own pods (kubelet's probes): nothing is hooked to output. A pod may reach its own
- * host if its egress policy lets it: Calico's defaultEndpointToHostAction, which its Kubernetes manifests set to ACCEPT.
+ * The host may always reach its own pods (kubelet's probes).
  */
-import { parsePrefix } from '../../src/lib/net.ts';
+import { type Prefix, parsePrefix } from '../../src/lib/net.ts';
 import { assert } from '../../src/lib/result.ts';
-import { workloadPrefix } from '../../src/model/endpoint.ts';
+import { type HostUse, hostChains, hostMaps, hostStageChain, noHosts } from './host.ts';
 import type { Chain, Match, Rule, SetDecl, Verdict } from './model.ts';
+import { defaultRulesSettings, type RulesSettings } from './settings.ts';
+import { inPrefix } from './span.ts';
+import { endpointMap } from './stage.ts';
+import { established, foreignEndpoints, invalid, neighbourDiscovery, notWorkload } from './traffic.ts';
 
-export const fromEndpoint: SetDecl = {
-  name: 'from-endpoint',
-  kind: 'dispatch',
-  comment: 'the chain that judges what comes from each local pod',
-};
-export const toEndpoint: SetDecl = {
-  name: 'to-endpoint',
-  kind: 'dispatch',
-  comment: 'the chain that judges what goes to each local pod',
-};
+export const fromEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Egress', stage: 'normal' });
+export const toEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Ingress', stage: 'normal' });
 
-/** Policy is ours there, the interface is not: those that do not start with the workload prefix. */
-export const foreignEndpoints: SetDecl = {
-  name: 'foreign-endpoints',
-  kind: 'interface',
-  comment: 'interfaces of local pods that another CNI plugin made',
-};
+export interface StaticRuleset {
+  readonly chains: readonly Chain[];
+  readonly sets: readonly SetDecl[];
+}
+
+/** @param hosts  what of host endpoints is in use: the chains and maps for it are there, and no others */
+export function staticRuleset(
+  settings: RulesSettings = defaultRulesSettings,
+  hosts: HostUse = noHosts,
+): StaticRuleset {
+  return {
+    chains: [
+      ...(settings.reversePath || hosts.stages.includes('untracked') ? [checkSource(settings, hosts)] : []),
+      ...(settings.reversePath && settings.sourceSpoofing ? [allowedSources([])] : []),
+      fromPods(settings, hosts),
+      toPods(settings, hosts),
+      podsToHost(settings, hosts),
+      ...hostChains(settings, hosts),
+    ],
+    sets: [fromEndpoint, toEndpoint, foreignEndpoints, ...hostMaps(hosts)],
+  };
+}
 
 const accept: Verdict = { kind: 'accept' };
 const drop: Verdict = { kind: 'drop' };
 const linkLocal = parsePrefix('fe80::/10');
 const unspecified = parsePrefix('::/128');
 assert(linkLocal !== undefined && unspecified !== undefined, 'constant prefixes must parse');
+const ipip = 4;
+const udp = 17;
 
-/**
- * ICMPv6 types a pod's IPv6 cannot live without: multicast listener query, report and done, router solicitation,
- * neighbour solicitation and advertisement (RFC 2710, RFC 4861). Allowed to the host whatever policy says.
- */
-const neighbourDiscovery: Match = { kind: 'icmp6', types: [130, 131, 132, 133, 135, 136] };
-
-const notWorkload = (way: 'in' | 'out'): Rule => ({
-  matches: [
-    { kind: 'interface', way, name: `${workloadPrefix}*`, not: true },
-    { kind: 'interfaceNotIn', way, set: foreignEndpoints.name },
-  ],
-  verdict: accept,
-  comment: way === 'in' ? 'not from a pod' : 'not to a pod',
-});
-
-/** What was allowed once stays allowed until it ends, whatever policy changes to; and most packets go no further. */
-const established: Rule = {
-  matches: [{ kind: 'ctState', states: ['established', 'related'] }],
-  verdict: accept,
-};
-const invalid: Rule = { matches: [{ kind: 'ctState', states: ['invalid'] }], verdict: drop };
+/** Not a pod's: on to the chain of host endpoints of that stage, which ends with accept, or out. */
+function notPods(settings: RulesSettings, way: 'in' | 'out', hostChain: string | undefined): Rule {
+  return {
+    matches: notWorkload(settings, way),
+    verdict: hostChain === undefined ? accept : { kind: 'jump', chain: hostChain },
+    comment: way === 'in' ? 'not from a pod' : 'not to a pod',
+  };
+}
 
 const dispatch = (way: 'in' | 'out', map: SetDecl): readonly Rule[] => [
   { matches: [], verdict: { kind: 'dispatch', way, map: map.name } },
-  { matches: [], verdict: drop, comment: 'unknown workload interface' },
+  { matches: [], verdict: drop, counted: true, comment: 'unknown workload interface' },
 ];
 
+/** A pod's packet must not pass for one of the tunnels between nodes. */
+function noTunnels({ denyVxlanPort, denyIpip }: RulesSettings): readonly Rule[] {
+  const rule = (match: Match, what: string): Rule => ({
+    matches: [match],
+    verdict: drop,
+    counted: true,
+    comment: `${what} from a pod could pass for a node's`,
+  });
+  return [
+    ...(denyVxlanPort === undefined
+      ? []
+      : [
+          rule(
+            {
+              kind: 'ports',
+              side: 'destination',
+              protocol: udp,
+              ranges: [{ first: denyVxlanPort, last: denyVxlanPort }],
+            },
+            'VXLAN',
+          ),
+        ]),
+    ...(denyIpip ? [rule({ kind: 'protocol', protocol: ipip }, 'IP in IP')] : []),
+  ];
+}
+
 /** -300, "raw": before connection tracking, so what is dropped costs it nothing. */
-const checkSource: Chain = {
+const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'check-source',
   base: { hook: 'prerouting', priority: -300 },
   rules: [
-    notWorkload('in'),
-    // Link-local sources are never forwarded (RFC 4291 §2.5.6), and what they send to the host meets policy there.
-    {
-      matches: [{ kind: 'prefix', side: 'source', prefix: linkLocal }],
-      verdict: accept,
-      comment: 'link-local',
-    },
-    {
-      matches: [{ kind: 'prefix', side: 'source', prefix: unspecified }, neighbourDiscovery],
-      verdict: accept,
-      comment: 'duplicate address detection (RFC 4862)',
-    },
-    {
-      matches: [{ kind: 'noReturnPath' }],
-      verdict: drop,
-      comment: 'reverse path: a source this pod does not have',
-    },
+    notPods(settings, 'in', hostStageChain(hosts, 'untracked', 'Ingress')),
+    ...(settings.reversePath ? reversePath(settings) : []),
   ],
-};
+});
 
-const fromPods: Chain = {
+const reversePath = ({ sourceSpoofing }: RulesSettings): readonly Rule[] => [
+  // Link-local sources are never forwarded (RFC 4291 §2.5.6), and what they send to the host meets policy there.
+  {
+    matches: [{ kind: 'prefix', side: 'source', prefix: linkLocal }],
+    verdict: accept,
+    comment: 'link-local',
+  },
+  {
+    matches: [{ kind: 'prefix', side: 'source', prefix: unspecified }, neighbourDiscovery],
+    verdict: accept,
+    comment: 'duplicate address detection (RFC 4862)',
+  },
+  ...(sourceSpoofing
+    ? [{ matches: [], verdict: { kind: 'jump', chain: allowedSourcesName } } satisfies Rule]
+    : []),
+  {
+    matches: [{ kind: 'noReturnPath' }],
+    verdict: drop,
+    counted: true,
+    comment: 'reverse path: a source this pod does not have',
+  },
+];
+
+const allowedSourcesName = 'allowed-sources';
+
+/** What pods may send from beside their own addresses, where the configuration allows that: replaces the empty chain of that name. */
+export const allowedSources = (
+  rows: readonly { readonly interface: string; readonly prefix: Prefix }[],
+): Chain => ({
+  name: allowedSourcesName,
+  rules: rows.map(
+    ({ interface: name, prefix }): Rule => ({
+      matches: [{ kind: 'interface', way: 'in', name }, inPrefix(prefix, 'source')],
+      verdict: accept,
+      comment: 'allowedSourcePrefixes',
+    }),
+  ),
+});
+
+const fromPods = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'from-pods',
   base: { hook: 'forward', priority: 0 },
-  rules: [notWorkload('in'), established, invalid, ...dispatch('in', fromEndpoint)],
-};
+  rules: [
+    notPods(settings, 'in', hostStageChain(hosts, 'forward', 'Ingress')),
+    established,
+    ...invalid(settings),
+    ...noTunnels(settings),
+    ...dispatch('in', fromEndpoint),
+  ],
+});
 
-const toPods: Chain = {
+const toPods = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'to-pods',
   base: { hook: 'forward', priority: 1 },
-  rules: [notWorkload('out'), established, invalid, ...dispatch('out', toEndpoint)],
-};
+  rules: [
+    notPods(settings, 'out', hostStageChain(hosts, 'forward', 'Egress')),
+    established,
+    ...invalid(settings),
+    ...dispatch('out', toEndpoint),
+  ],
+});
 
-const podsToHost: Chain = {
+/** Where the host is closed to its pods whatever policy says, policy need not be asked. */
+const podsToHost = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'pods-to-host',
   base: { hook: 'input', priority: 0 },
   rules: [
-    notWorkload('in'),
+    notPods(settings, 'in', hostStageChain(hosts, 'normal', 'Ingress')),
     { matches: [neighbourDiscovery], verdict: accept, comment: 'IPv6 neighbour discovery' },
     established,
-    invalid,
-    ...dispatch('in', fromEndpoint),
+    ...invalid(settings),
+    ...(settings.endpointToHost === 'Drop'
+      ? [
+          {
+            matches: [],
+            verdict: drop,
+            counted: true,
+            comment: 'defaultEndpointToHostAction: Drop',
+          } satisfies Rule,
+        ]
+      : [...noTunnels(settings), ...dispatch('in', fromEndpoint)]),
   ],
-};
-
-export const staticChains: readonly Chain[] = [checkSource, fromPods, toPods, podsToHost];
-export const staticSets: readonly SetDecl[] = [fromEndpoint, toEndpoint, foreignEndpoints];
+});
