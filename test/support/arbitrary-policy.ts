@@ -157,7 +157,7 @@ const entity = (
           .map(({ names, selector: own }) => ({ names, ...(own === undefined ? {} : { selector: own }) })),
       ),
       ports: maybe(has, list),
-      notPorts: maybe(has / 2, list),
+      notPorts: maybe(has === 0 ? 0 : 15, list),
     })
     .map((fields): CalicoEntity => present(fields));
   return fc.oneof(
