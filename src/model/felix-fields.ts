@@ -165,7 +165,7 @@ export const felixFields = {
   allowIPIPPacketsFromWorkloads: flag(
     false,
     'live',
-    'true: pods may send IP in IP (protocols 4 and 41). By default it is dropped, since it could carry what policy forbids.',
+    'true: pods may send IP in IP (protocol 4). By default it is dropped, since it could carry what policy forbids.',
   ),
   vxlanPort: number([1, 65_535], 4789, 'live', 'The UDP port that allowVXLANPacketsFromWorkloads is about.'),
   connectionPolicy: extension(
