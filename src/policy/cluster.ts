@@ -1,5 +1,6 @@
 /** The cluster as policy sees it, at one moment, and how it comes of resources. */
-import type { Address, Prefix } from '../lib/net.ts';
+import type { Address } from '../lib/net.ts';
+import type { FelixConfiguration } from '../model/felix-configuration.ts';
 import type { HostEndpoint, NetworkSet, Profile, ServiceAccount, ServiceRef, Tier } from '../model/policy.ts';
 import type { Namespace, Node, Pod, Resource } from '../model/resource.ts';
 import type { EndpointSlice } from '../model/service.ts';
@@ -17,15 +18,6 @@ export interface Backend {
   readonly port?: number;
 }
 
-/** Always open to or from a host, whatever its policies say. */
-export interface Failsafe {
-  /** IANA number. */
-  readonly protocol: number;
-  readonly port: number;
-  /** The other end; absent: anyone. */
-  readonly net?: Prefix;
-}
-
 export interface Cluster {
   readonly pods: readonly Pod[];
   readonly namespaces: readonly Namespace[];
@@ -37,9 +29,7 @@ export interface Cluster {
   readonly policies: readonly Policy[];
   readonly backends: readonly Backend[];
   readonly nodes: readonly Node[];
-  readonly failsafe: { readonly inbound: readonly Failsafe[]; readonly outbound: readonly Failsafe[] };
-  /** What becomes of a workload's packet to its own host once its egress policy has let it go. */
-  readonly endpointToHost: 'Accept' | 'Drop';
+  readonly configurations: readonly FelixConfiguration[];
 }
 
 export const emptyCluster: Cluster = {
@@ -53,8 +43,7 @@ export const emptyCluster: Cluster = {
   policies: [],
   backends: [],
   nodes: [],
-  failsafe: { inbound: [], outbound: [] },
-  endpointToHost: 'Accept',
+  configurations: [],
 };
 
 export interface Snapshot {
@@ -83,6 +72,7 @@ export function snapshotOf(resources: Iterable<Resource>): Snapshot {
     tiers: all.filter((each) => each.kind === 'Tier'),
     backends: all.flatMap((each) => (each.kind === 'EndpointSlice' ? backendsOf(each) : [])),
     nodes: all.filter((each) => each.kind === 'Node'),
+    configurations: all.filter((each) => each.kind === 'FelixConfiguration'),
     policies,
   };
   return { cluster, unconverted };

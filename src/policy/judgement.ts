@@ -1,6 +1,6 @@
 /** What the oracle answers: at each end, direction and stage, where it looked and what decided. */
+import type { ProtoPort } from '../model/felix-fields.ts';
 import type { Direction } from '../model/policy.ts';
-import type { Failsafe } from './cluster.ts';
 import type { Policy, Rule, TierFacts } from './policy.ts';
 
 /** Where policies are asked: `forward` is what a host endpoint's interface only passes on. */
@@ -40,7 +40,7 @@ export type Reason =
   | { readonly kind: 'established' }
   /** A pod always reaches itself. */
   | { readonly kind: 'itself' }
-  | { readonly kind: 'failsafe'; readonly failsafe: Failsafe }
+  | { readonly kind: 'failsafe'; readonly failsafe: ProtoPort }
   /** A host always reaches its own workloads. */
   | { readonly kind: 'ownHost' }
   /** A workload to its own host, after its egress policy. */

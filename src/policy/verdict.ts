@@ -6,8 +6,10 @@
  * Source: Calico's documentation of tiers, profiles and host endpoints; the API documentation of the Kubernetes kinds.
  */
 import { containsAddress } from '../lib/net.ts';
+import { type ResolvedFelix, resolveFelix } from '../model/felix-configuration.ts';
+import type { ProtoPort } from '../model/felix-fields.ts';
 import type { Direction, HostEndpoint } from '../model/policy.ts';
-import type { Cluster, Failsafe } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
 import type { Connection, Spot } from './connection.ts';
 import type { Judgement, Moment, Reason } from './judgement.ts';
 import { knownHost, knownPod } from './known.ts';
@@ -85,10 +87,15 @@ function leaving(world: World): readonly Judgement[] {
   }
   if (from.spot === undefined) return [];
   const own = workloadJudgement(world, 'Egress', from.spot);
-  const toHost = to.spot?.kind === 'host' && isLocal(connection);
-  if (toHost && own.allowed && own.because.kind !== 'neighbours' && own.because.kind !== 'established') {
-    const action = world.cluster.endpointToHost;
-    return action === 'Accept'
+  if (
+    to.spot?.kind === 'host' &&
+    isLocal(connection) &&
+    own.allowed &&
+    own.because.kind !== 'neighbours' &&
+    own.because.kind !== 'established'
+  ) {
+    const action = settingsAt(world.cluster, to.spot.node).defaultEndpointToHostAction;
+    return action !== 'Drop'
       ? [own]
       : [own, { ...own, allowed: false, because: { kind: 'endpointToHost', action }, tiers: [] }];
   }
@@ -179,7 +186,7 @@ function hostJudgement(
   if (connection.established === true && moment !== 'untracked') return said(true, { kind: 'established' });
   // Before translation, and at the raw hook of either direction, the packet still says what was dialled.
   const packet = packetOf(connection, moment === 'untracked' || moment === 'preDnat');
-  const failsafe = moment === 'forward' ? undefined : failsafeFor(cluster, direction, packet);
+  const failsafe = failsafeFor(cluster, endpoint.node, direction, moment, packet);
   if (failsafe !== undefined) return said(true, { kind: 'failsafe', failsafe });
   const { labels } = knownHost(cluster, endpoint);
   const closes = moment === 'normal' || moment === 'forward';
@@ -206,19 +213,34 @@ function packetOf({ from, to, dialled, protocol, icmp }: Connection, isBefore: b
   };
 }
 
+/** Before connection tracking a reply is not known as one, so there the ports of the other direction pass as sources. */
 function failsafeFor(
-  { failsafe }: Cluster,
+  cluster: Cluster,
+  node: string,
   direction: Direction,
-  { protocol, port, source, destination }: Packet,
-): Failsafe | undefined {
-  const [list, other] =
-    direction === 'Ingress' ? [failsafe.inbound, source] : [failsafe.outbound, destination];
-  return list.find(
-    (each) =>
-      each.protocol === protocol &&
-      each.port === port &&
-      (each.net === undefined || containsAddress(each.net, other)),
+  moment: Moment,
+  { protocol, sourcePort, port, source, destination }: Packet,
+): ProtoPort | undefined {
+  if (moment === 'forward') return undefined;
+  const { failsafeInboundHostPorts: inbound, failsafeOutboundHostPorts: outbound } = settingsAt(
+    cluster,
+    node,
   );
+  const [own, replies, other] =
+    direction === 'Ingress' ? [inbound, outbound, source] : [outbound, inbound, destination];
+  const passes = (each: ProtoPort, wanted: number | undefined): boolean =>
+    each.protocol === protocol &&
+    each.port === wanted &&
+    (each.net === undefined || containsAddress(each.net, other));
+  return (
+    own.find((each) => passes(each, port)) ??
+    (moment === 'untracked' ? replies.find((each) => passes(each, sourcePort)) : undefined)
+  );
+}
+
+function settingsAt({ configurations, nodes }: Cluster, name: string): ResolvedFelix['settings'] {
+  const labels = nodes.find(({ meta }) => meta.name === name)?.meta.labels ?? {};
+  return resolveFelix(configurations, { name, labels }).settings;
 }
 
 /** In the order the endpoint lists them; the first rule that allows or denies decides. */
