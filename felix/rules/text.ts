@@ -1,11 +1,19 @@
 /**
- * The ruleset as nft reads it: the readable form of the model, and for now also what is written.
+ * The ruleset as nft reads it: the readable form of the model, and what tests hold the kernel's own answer against.
  *
  * Order is stable (by name, elements by value), so that two texts differ only where two rulesets do. In a change
  * only what the kernel checks while it reads decides the order: what is referred to is there first and goes last.
  */
 
-import { compareAddresses, formatPrefix, type IpVersion } from '../../src/lib/net.ts';
+import {
+  type Address,
+  compareAddresses,
+  formatAddress,
+  formatPrefix,
+  type IpVersion,
+  versionOf,
+} from '../../src/lib/net.ts';
+import { assert } from '../../src/lib/result.ts';
 import {
   type Chain,
   type Element,
@@ -15,11 +23,13 @@ import {
   type Match,
   type NamedSet,
   type PortRange,
+  protocolText,
   type Rule,
   type Ruleset,
   type RulesetChange,
   type SetDecl,
   type Side,
+  type Statement,
   tableName,
   type Verdict,
 } from './model.ts';
@@ -29,63 +39,146 @@ const byName = (a: { readonly name: string }, b: { readonly name: string }): num
   a.name < b.name ? -1 : 1;
 const sides: Readonly<Record<Side, string>> = { source: 'saddr', destination: 'daddr' };
 const ifname = { in: 'iifname', out: 'oifname' } as const;
-const hooks: readonly Hook[] = ['prerouting', 'input', 'forward'];
+const hooks: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
 const ip = (version: IpVersion): string => (version === 4 ? 'ip' : 'ip6');
 const list = (items: readonly string[]): string =>
   items.length === 1 ? `${items[0]}` : `{ ${items.join(', ')} }`;
 const range = ({ first, last }: PortRange): string => (first === last ? `${first}` : `${first}-${last}`);
+const hex = (word: number): string => `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
+/** Where the ports of a packet are; any protocol's begin with them. */
+const portWords = { source: 'sport', destination: 'dport' } as const;
 
+/** What is looked at, how, and what it must be. */
 function renderMatch(match: Match): string {
+  const is = 'not' in match && match.not === true ? '!= ' : '';
   switch (match.kind) {
     case 'interface':
-      return `${ifname[match.way]} ${match.not === true ? '!= ' : ''}"${match.name}"`;
-    case 'interfaceNotIn':
-      return `${ifname[match.way]} != @${match.set}`;
+      return `${ifname[match.way]} ${is}"${match.name}"`;
+    case 'interfaceSet':
+      return `${ifname[match.way]} ${is}@${match.set}`;
     case 'ctState':
       return `ct state ${match.states.join(',')}`;
+    case 'ctDnat':
+      return match.not === true ? 'ct status & dnat == 0' : 'ct status dnat';
     case 'version':
       return `meta nfproto ipv${match.version}`;
     case 'prefix':
-      return `${ip(typeof match.prefix === 'number' ? 4 : 6)} ${sides[match.side]} ${formatPrefix(match.prefix)}`;
+      return `${ip(versionOf(match.prefix))} ${sides[match.side]} ${is}${formatPrefix(match.prefix)}`;
     case 'addressSet':
-      return `${ip(match.version)} ${sides[match.side]} @${match.set}`;
+      return `${ip(match.version)} ${sides[match.side]} ${is}@${match.set}`;
     case 'portSet':
-      return `${ip(match.version)} daddr . meta l4proto . th dport @${match.set}`;
+      return `${ip(match.version)} ${sides[match.side]} . meta l4proto . th ${portWords[match.side]} ${is}@${match.set}`;
     case 'protocol':
-      return `meta l4proto ${match.protocol.toLowerCase()}`;
+      return `meta l4proto ${is}${protocolText(match.protocol)}`;
     case 'ports':
-      return `${match.protocol.toLowerCase()} dport ${list(match.ranges.map(range))}`;
-    case 'icmp6':
-      return `icmpv6 type ${list(match.types.map(String))}`;
+      return `${renderPortProtocol(match.protocol)} ${portWords[match.side]} ${is}${list(match.ranges.map(range))}`;
+    case 'icmp':
+      return renderIcmp(match, is);
+    case 'mark':
+      return `meta mark & ${hex(match.mask)} ${match.not === true ? '!=' : '=='} ${hex(match.value)}`;
+    case 'local':
+      return `fib ${sides[match.side]} type ${is}local`;
+    case 'limit':
+      return `limit rate ${match.over === true ? 'over ' : ''}${match.perSecond}/second burst ${match.burst} packets`;
+    case 'connectionsOver':
+      return `ct count over ${match.count}`;
     case 'noReturnPath':
       return 'fib saddr . iif oif missing';
   }
+}
+
+/** nft knows ports of these by name; of others there is no text, and no match asks. */
+function renderPortProtocol(protocol: number): string {
+  const name = protocol === 33 ? 'dccp' : protocolText(protocol);
+  assert(/^[a-z]/.test(name), `protocol ${protocol} has no ports`);
+  return name;
+}
+
+function renderIcmp({ version, types, code }: Extract<Match, { kind: 'icmp' }>, is: string): string {
+  const name = version === 4 ? 'icmp' : 'icmpv6';
+  if (code === undefined) return `${name} type ${is}${list(types.map(String))}`;
+  const pairs = types.map((type) => `${type} . ${code}`).join(', ');
+  return `${name} type . ${name} code ${is}{ ${pairs} }`;
+}
+
+function renderStatement(statement: Statement, rule: Rule): string {
+  switch (statement.kind) {
+    case 'log':
+      return `log prefix "${statement.prefix}"`;
+    case 'nflog':
+      return `log prefix "${statement.prefix}" group ${statement.group}`;
+    case 'mark':
+      return `meta mark set meta mark & ${hex(~statement.mask)} | ${hex(statement.value)}`;
+    case 'notrack':
+      return 'notrack';
+    case 'dscp':
+      return `${ip(familyOf(rule))} dscp set ${statement.value}`;
+    case 'clampMss': {
+      const size = statement.mss === 'route' ? 'rt mtu' : `${statement.mss}`;
+      return `tcp flags & (syn | rst) == syn tcp option maxseg size set ${size}`;
+    }
+  }
+}
+
+/** A rule that writes a field of one family's header names the family. */
+function familyOf({ matches }: Rule): IpVersion {
+  const [version] = matches.flatMap((match) => {
+    if (match.kind === 'prefix') return versionOf(match.prefix);
+    return 'version' in match ? match.version : [];
+  });
+  assert(version !== undefined, 'a rule that sets a DSCP names no family');
+  return version;
 }
 
 function renderVerdict(verdict: Verdict): string {
   switch (verdict.kind) {
     case 'accept':
     case 'drop':
+    case 'return':
       return verdict.kind;
+    case 'reject':
+      return 'reject with icmpx admin-prohibited';
     case 'jump':
       return `jump ${verdict.chain}`;
     case 'dispatch':
       return `${ifname[verdict.way]} vmap @${verdict.map}`;
+    case 'masquerade':
+      return [
+        'masquerade',
+        ...(verdict.ports === undefined ? [] : [`to :${range(verdict.ports)}`]),
+        ...(verdict.fullyRandom === true ? ['fully-random'] : []),
+      ].join(' ');
+    case 'snat':
+      return `snat ${ip(versionOf(verdict.to))} to ${renderTarget(verdict.to, verdict.ports)}`;
+    case 'dnatMap':
+      return `dnat ${ip(verdict.version)} to ${ip(verdict.version)} daddr map @${verdict.map}`;
+    case 'snatMap':
+      return `snat ${ip(verdict.version)} to ${ip(verdict.version)} saddr map @${verdict.map}`;
   }
 }
 
-/** One rule, without its chain. */
+function renderTarget(address: Address, ports: PortRange | undefined): string {
+  const text = formatAddress(address);
+  if (ports === undefined) return text;
+  return `${versionOf(address) === 6 ? `[${text}]` : text}:${range(ports)}`;
+}
+
+/** One rule, without its chain. Counters start at nothing. */
 export const renderRule = (rule: Rule): string =>
   [
     ...rule.matches.map(renderMatch),
-    renderVerdict(rule.verdict),
+    ...(rule.counted === true ? ['counter'] : []),
+    ...(rule.statements ?? []).map((statement) => renderStatement(statement, rule)),
+    ...(rule.verdict === undefined ? [] : [renderVerdict(rule.verdict)]),
     ...(rule.comment === undefined ? [] : [`comment "${rule.comment}"`]),
   ].join(' ');
 
 const baseLine = (chain: Chain): readonly string[] =>
   chain.base === undefined
     ? []
-    : [`type filter hook ${chain.base.hook} priority ${chain.base.priority}; policy accept;`];
+    : [
+        `type ${chain.base.type ?? 'filter'} hook ${chain.base.hook} priority ${chain.base.priority}; policy accept;`,
+      ];
 
 function setLines(decl: SetDecl): readonly string[] {
   const address = decl.version === 6 ? 'ipv6_addr' : 'ipv4_addr';
@@ -93,17 +186,22 @@ function setLines(decl: SetDecl): readonly string[] {
     address: [`type ${address}`],
     range: [`type ${address}`, 'flags interval'],
     port: [`type ${address} . inet_proto . inet_service`],
+    portRange: ['type inet_service', 'flags interval'],
     interface: ['type ifname'],
     dispatch: ['type ifname : verdict'],
+    translation: [`type ${address} : ${address}`],
   };
   return [...types[decl.kind], ...(decl.comment === undefined ? [] : [`comment "${decl.comment}"`])];
 }
 
-const keyword = (decl: SetDecl): string => (decl.kind === 'dispatch' ? 'map' : 'set');
+const keyword = ({ kind }: SetDecl): string =>
+  kind === 'dispatch' || kind === 'translation' ? 'map' : 'set';
 
 function compareElements(a: Element, b: Element): number {
   if (a.kind === 'address' && b.kind === 'address') return compareAddresses(a.address, b.address);
   if (a.kind === 'range' && b.kind === 'range') return compareAddresses(a.first, b.first);
+  if (a.kind === 'portRange' && b.kind === 'portRange') return a.first - b.first;
+  if (a.kind === 'translation' && b.kind === 'translation') return compareAddresses(a.from, b.from);
   if (a.kind === 'port' && b.kind === 'port' && a.address !== b.address)
     return compareAddresses(a.address, b.address);
   return elementKey(a) < elementKey(b) ? -1 : 1;
