@@ -49,6 +49,12 @@ export function encodeVeth(
   });
 }
 
+/** Writes the creation of an interface that hands on what it is given. */
+export function encodeIfb(writer: MessageWriter, name: string, mtu: number): void {
+  encodeLink(writer, { ifindex: 0, name, mtu });
+  writer.nest(IFLA.LINKINFO, () => writer.stringAttribute(IFLA_INFO.KIND, 'ifb'));
+}
+
 const target = ({ name, mac, mtu }: VethEnd): LinkTarget => ({
   ifindex: 0,
   name,
