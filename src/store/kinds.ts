@@ -63,9 +63,18 @@ export const kinds = {
   },
 } as const satisfies Record<Kind, KindInfo>;
 
+/** The kinds whose definitions are ours: those of Calico's group. */
+export type OwnKind = {
+  [K in Kind]: (typeof kinds)[K]['apiVersion'] extends typeof calico.apiVersion ? K : never;
+}[Kind];
+
 export const isKind = (text: unknown): text is Kind => typeof text === 'string' && Object.hasOwn(kinds, text);
 
 export const allKinds: readonly Kind[] = Object.keys(kinds).filter(isKind);
+
+export const isOwnKind = (kind: Kind): kind is OwnKind => kinds[kind].apiVersion === calico.apiVersion;
+
+export const ownKinds: readonly OwnKind[] = allKinds.filter(isOwnKind);
 
 /**
  * Written, or read by name, and never read as resources.

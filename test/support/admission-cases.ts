@@ -1,4 +1,6 @@
 /** For every rule of our definitions an object that breaks only it, and one like it that does not. */
+import type { Kind } from '../../src/model/resource.ts';
+import { apiKindOf, kinds } from '../../src/store/kinds.ts';
 import type { Json } from '../../src/store/store.ts';
 import type { Manifest } from './manifests.ts';
 
@@ -84,7 +86,129 @@ function ruleCases(list: string): readonly AdmissionCase[] {
   ];
 }
 
+/** One that the policies of this kind, or profiles, are of. */
+const ofKind =
+  (kind: Kind) =>
+  (message: string, refused: Spec, accepted: Spec): AdmissionCase => ({
+    kind,
+    message,
+    refused: calico(apiKindOf(kind), refused),
+    accepted: calico(apiKindOf(kind), accepted),
+  });
+type Of = ReturnType<typeof ofKind>;
+
+/** Of the rules that each list of rules of a policy has. */
+function policyRuleCases(of: Of, list: string, namespaced: boolean): readonly AdmissionCase[] {
+  const one = (message: string, refused: Spec, accepted: Spec): AdmissionCase =>
+    of(
+      message,
+      { [list]: [{ action: 'Allow', ...refused }] },
+      { [list]: [{ action: 'Allow', ...accepted }] },
+    );
+  const web = { services: { name: 'web', namespace: 'shop' } };
+  return [
+    one('icmp and notICMP', { icmp: { type: 8 } }, { protocol: 'ICMP', icmp: { type: 8, code: 0 } }),
+    one('icmp and notICMP', { protocol: 6, notICMP: { type: 8 } }, { protocol: 58, notICMP: { type: 8 } }),
+    one('code needs a type', { protocol: 'ICMP', icmp: { code: 0 } }, { protocol: 'ICMP', icmp: {} }),
+    one('ipVersion is not that', { protocol: 'ICMP', ipVersion: 6 }, { protocol: 'ICMPv6', ipVersion: 6 }),
+    one(
+      'ports need a protocol',
+      { destination: { ports: [80] } },
+      { protocol: 'TCP', destination: { ports: [80, '90:99'] } },
+    ),
+    one(
+      'ports need a protocol',
+      { protocol: 'ICMP', source: { notPorts: ['web'] } },
+      { source: { notPorts: ['web'] } },
+    ),
+    one(
+      'nets and notNets of a rule',
+      { source: { nets: ['10.0.0.0/8'] }, destination: { notNets: ['fd00::/8'] } },
+      { source: { nets: ['10.0.0.0/8'] }, destination: { notNets: ['10.1.0.0/16'] } },
+    ),
+    one(
+      'nets and notNets of a rule',
+      { ipVersion: 6, source: { nets: ['10.0.0.0/8'] } },
+      { ipVersion: 4, source: { nets: ['10.0.0.0/8'] } },
+    ),
+    one('must be a prefix or', { source: { nets: ['x'] } }, { source: { nets: ['10.0.0.9'] } }),
+    one('cannot be of length 0', { source: { notNets: ['::/0'] } }, { source: { notNets: ['8000::/1'] } }),
+    one('is not a selector', { source: { selector: 'a = "b"' } }, { source: { selector: "a == 'b=c'" } }),
+    one('cannot use global()', { source: { selector: 'global()' } }, { source: { selector: 'all()' } }),
+    one(
+      'global() stands alone',
+      { source: { namespaceSelector: 'global() || all()' } },
+      { source: { namespaceSelector: ' global() ' } },
+    ),
+    one(
+      'services cannot stand beside',
+      { source: { ...web, nets: ['10.0.0.0/8'] } },
+      { source: { ...web, nets: [] } },
+    ),
+    one(
+      'services say the ports',
+      { protocol: 'TCP', destination: { ...web, ports: [80] } },
+      { protocol: 'TCP', source: { ...web, ports: [80] } },
+    ),
+    ...(namespaced
+      ? []
+      : [one('services.namespace is missing', { source: { services: { name: 'web' } } }, { source: web })]),
+  ];
+}
+
+function policyCases(kind: Kind): readonly AdmissionCase[] {
+  const of = ofKind(kind);
+  const { namespaced } = kinds[kind];
+  const early = { applyOnForward: true, types: ['Ingress'] };
+  return [
+    ...['ingress', 'egress'].flatMap((list) => policyRuleCases(of, list, namespaced)),
+    of('is not a selector', { selector: 'a & b' }, { selector: 'has(a) && b != "c"' }),
+    of('cannot use global()', { serviceAccountSelector: 'global()' }, { serviceAccountSelector: 'all()' }),
+    {
+      kind,
+      message: 'the name must be one word',
+      refused: calico(apiKindOf(kind), {}, 'a.b.c'),
+      accepted: calico(apiKindOf(kind), {}, 'a.b'),
+    },
+    ...(namespaced
+      ? []
+      : [
+          of('doNotTrack and preDNAT cannot', { ...early, doNotTrack: true, preDNAT: true }, early),
+          of('doNotTrack and preDNAT need', { doNotTrack: true }, { ...early, doNotTrack: true }),
+          of('preDNAT is for', { ...early, preDNAT: true, types: ['Egress'] }, { ...early, preDNAT: true }),
+        ]),
+  ];
+}
+
+const tiers: readonly AdmissionCase[] = (
+  [
+    ['the name of a tier', 'a.b', {}, 'a', {}],
+    ['the tier default has', 'default', { order: 5 }, 'default', { order: 1_000_000 }],
+    ['the tier default ends', 'default', { defaultAction: 'Pass' }, 'default', { defaultAction: 'Deny' }],
+    ['the tier kube-admin has', 'kube-admin', { order: 5 }, 'kube-admin', { order: 1000 }],
+    ['the tier kube-admin ends', 'kube-admin', { defaultAction: 'Deny' }, 'kube-admin', {}],
+    ['the tier kube-baseline has', 'kube-baseline', { order: 5 }, 'kube-baseline', { order: 10_000_000 }],
+    ['the tier kube-baseline ends', 'kube-baseline', { defaultAction: 'Deny' }, 'other', { order: 5.5 }],
+  ] as const
+).map(([message, name, refused, other, accepted]) => ({
+  kind: 'Tier',
+  message,
+  refused: calico('Tier', refused, name),
+  accepted: calico('Tier', accepted, other),
+}));
+
 export const admissionCases: readonly AdmissionCase[] = [
+  ...(
+    [
+      'CalicoNetworkPolicy',
+      'GlobalNetworkPolicy',
+      'StagedNetworkPolicy',
+      'StagedGlobalNetworkPolicy',
+    ] as const
+  ).flatMap(policyCases),
+  ...['ingress', 'egress'].flatMap((list) => policyRuleCases(ofKind('Profile'), list, false)),
+  ...tiers,
+  specs('HostEndpoint', 'name the interface', { node: 'node1' }, { node: 'node1', interfaceName: '*' }),
   specs(
     'BGPPeer',
     'must be an address like',

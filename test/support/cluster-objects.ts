@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parse, parseAllDocuments } from 'yaml';
 import { apiObjects, type Named } from '../../src/lab/api/objects.ts';
 import { isObject } from '../../src/store/json.ts';
-import { allKinds, isKind, kinds } from '../../src/store/kinds.ts';
+import { allKinds, apiKindOf, isKind, kinds, ownKinds } from '../../src/store/kinds.ts';
 import type { Json } from '../../src/store/store.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Manifest } from './manifests.ts';
@@ -24,7 +24,7 @@ const versionsOf: Readonly<Record<string, string>> = {
 };
 
 const named = ({ kind, ...rest }: ObjectRef): Named => ({
-  kind,
+  kind: isKind(kind) ? apiKindOf(kind) : kind,
   ...rest,
   apiVersion: isKind(kind) ? kinds[kind].apiVersion : (versionsOf[kind] ?? 'v1'),
 });
@@ -78,6 +78,14 @@ export function clusterObjects({ request }: Pick<ApiServer, 'request'>): Cluster
   const put = (manifest: Manifest): Promise<void> => server.put(manifest as unknown as Json);
 
   async function remove(ref: ObjectRef): Promise<void> {
+    // The controller that would let go of it may be gone.
+    if (ref.kind === 'Tier')
+      await must(
+        'PATCH',
+        await pathOf(ref),
+        { metadata: { finalizers: null } },
+        'application/merge-patch+json',
+      );
     await must('DELETE', `${await pathOf(ref)}?gracePeriodSeconds=0`);
   }
 
@@ -101,7 +109,7 @@ export function clusterObjects({ request }: Pick<ApiServer, 'request'>): Cluster
     const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
     for (const file of files) await put(parse(readFileSync(new URL(file, folder), 'utf8')) as Manifest);
     // Not before it has said once that it serves each of them.
-    for (const kind of allKinds.filter((one) => kinds[one].custom)) await pathOf({ kind, name: 'any' });
+    for (const kind of ownKinds) await pathOf({ kind, name: 'any' });
   }
 
   return {

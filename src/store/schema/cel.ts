@@ -57,7 +57,7 @@ export const notOfOneNode = (fields: readonly string[]): Rule => ({
 });
 /** No more than the lexical half of the grammar; whether it parses, this process says. */
 export const isLexical: Rule = {
-  rule: String.raw`self.matches('^([ \t!(){},]|&&|[|][|]|==|"[^"]*"|\'[^\']*\'|[A-Za-z0-9_./=-])*$')`,
+  rule: String.raw`self.matches('^([ \t(){},]|!=?|&&|[|][|]|==|"[^"]*"|\'[^\']*\'|[A-Za-z0-9_./-])*$')`,
   message:
     'is not a selector: there is a character or an open quote that no selector has; write for example has(rack) && zone == "a"',
 };

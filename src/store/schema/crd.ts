@@ -6,24 +6,32 @@
  */
 import { z } from 'zod';
 import type { Condition } from '../../model/node-report.ts';
-import type { Kind } from '../../model/resource.ts';
 import { isObject, type JsonObject } from '../json.ts';
-import { kinds } from '../kinds.ts';
+import { apiKindOf, kinds, type OwnKind } from '../kinds.ts';
 import { selectable } from '../selectable.ts';
 import { bgpConfigurationSchema } from './bgp-configuration.ts';
 import { bgpFilterSchema } from './bgp-filter.ts';
 import { bgpPeerSchema } from './bgp-peer.ts';
 import { blockAffinitySchema } from './block-affinity.ts';
 import { calicoNodeStatusSchema } from './calico-node-status.ts';
+import {
+  calicoNetworkPolicySchema,
+  globalNetworkPolicySchema,
+  stagedGlobalNetworkPolicySchema,
+  stagedNetworkPolicySchema,
+} from './calico-policy.ts';
 import { defaultName } from './cel.ts';
 import { conditions } from './condition.ts';
 import { felixConfigurationSchema } from './felix-configuration.ts';
+import { hostEndpointSchema } from './host-endpoint.ts';
 import { ipPoolSchema } from './ip-pool.ts';
 import { ipReservationSchema } from './ip-reservation.ts';
 import { ipamBlockSchema } from './ipam-block.ts';
 import { ipamConfigurationSchema } from './ipam-configuration.ts';
-
-type CustomKind = { [K in Kind]: (typeof kinds)[K]['custom'] extends true ? K : never }[Kind];
+import { stagedKubernetesSchema } from './network-policy.ts';
+import { networkSetSchema } from './network-set.ts';
+import { profileSchema } from './profile.ts';
+import { tierSchema } from './tier.ts';
 
 interface Definition {
   readonly schema: z.ZodType;
@@ -41,7 +49,7 @@ interface Definition {
 /** One column of `kubectl get`. */
 interface Column {
   readonly name: string;
-  readonly type: 'string' | 'boolean' | 'integer' | 'date';
+  readonly type: 'string' | 'boolean' | 'integer' | 'number' | 'date';
   readonly jsonPath: string;
   /** 1: with -o wide only. */
   readonly priority?: number;
@@ -51,7 +59,15 @@ const fieldOf = (type: Condition['type'], field: string): string =>
   `.status.conditions[?(@.type=="${type}")].${field}`;
 const statusOf = (type: Condition['type']): string => fieldOf(type, 'status');
 
-const definitions: Readonly<Record<CustomKind, Definition>> = {
+const tierColumns: readonly Column[] = [
+  { name: 'Tier', type: 'string', jsonPath: '.spec.tier' },
+  { name: 'Order', type: 'number', jsonPath: '.spec.order' },
+  { name: 'Selector', type: 'string', jsonPath: '.spec.selector', priority: 1 },
+];
+const actionColumn: Column = { name: 'Action', type: 'string', jsonPath: '.spec.stagedAction' };
+const netsColumn: Column = { name: 'Nets', type: 'string', jsonPath: '.spec.nets', priority: 1 };
+
+const definitions: Readonly<Record<OwnKind, Definition>> = {
   BGPConfiguration: {
     schema: bgpConfigurationSchema,
     about:
@@ -172,6 +188,95 @@ const definitions: Readonly<Record<CustomKind, Definition>> = {
       { name: 'Updated', type: 'date', jsonPath: '.status.lastUpdated' },
     ],
   },
+  CalicoNetworkPolicy: {
+    schema: calicoNetworkPolicySchema,
+    about:
+      'What the endpoints of a namespace may send and receive: allowed, denied, logged or left to the next tier.',
+    // Its own name is that of Kubernetes' kind too: to kubectl it is networkpolicies.projectcalico.org, or this.
+    shortNames: ['caliconetworkpolicy', 'caliconetworkpolicies'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: tierColumns,
+  },
+  GlobalNetworkPolicy: {
+    schema: globalNetworkPolicySchema,
+    about: 'What endpoints of all namespaces, and hosts, may send and receive.',
+    shortNames: ['gnp'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: tierColumns,
+  },
+  StagedNetworkPolicy: {
+    schema: stagedNetworkPolicySchema,
+    about: 'A NetworkPolicy on trial: told of, never enforced.',
+    shortNames: ['snp'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [...tierColumns, actionColumn],
+  },
+  StagedGlobalNetworkPolicy: {
+    schema: stagedGlobalNetworkPolicySchema,
+    about: 'A GlobalNetworkPolicy on trial: told of, never enforced.',
+    shortNames: ['sgnp'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [...tierColumns, actionColumn],
+  },
+  StagedKubernetesNetworkPolicy: {
+    schema: stagedKubernetesSchema,
+    about: 'A NetworkPolicy of networking.k8s.io on trial: told of, never enforced.',
+    shortNames: ['sknp'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [actionColumn],
+  },
+  Tier: {
+    schema: tierSchema,
+    about: 'A group of policies that is asked before or after others.',
+    shortNames: [],
+    category: 'policy',
+    health: 'Ready',
+    columns: [
+      { name: 'Order', type: 'number', jsonPath: '.spec.order' },
+      { name: 'DefaultAction', type: 'string', jsonPath: '.spec.defaultAction' },
+    ],
+  },
+  NetworkSet: {
+    schema: networkSetSchema,
+    about: 'Addresses outside of the cluster, with labels that policies of the namespace select by.',
+    shortNames: ['netsets'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [netsColumn],
+  },
+  GlobalNetworkSet: {
+    schema: networkSetSchema,
+    about: 'Addresses outside of the cluster, with labels that policies select by.',
+    shortNames: ['gnetsets'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [netsColumn],
+  },
+  HostEndpoint: {
+    schema: hostEndpointSchema,
+    about: 'An interface of a node, or all of them, for policies to select.',
+    shortNames: ['hep', 'heps'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [
+      { name: 'Node', type: 'string', jsonPath: '.spec.node' },
+      { name: 'Interface', type: 'string', jsonPath: '.spec.interfaceName' },
+      { name: 'IPs', type: 'string', jsonPath: '.spec.expectedIPs', priority: 1 },
+    ],
+  },
+  Profile: {
+    schema: profileSchema,
+    about: 'Rules for host endpoints that no policy has decided on, and labels for them.',
+    shortNames: ['pro'],
+    category: 'policy',
+    health: 'Accepted',
+    columns: [],
+  },
 };
 
 export interface Crd {
@@ -180,14 +285,15 @@ export interface Crd {
   readonly manifest: JsonObject;
 }
 
-const isCustom = (kind: string): kind is CustomKind => Object.hasOwn(definitions, kind);
+const isCustom = (kind: string): kind is OwnKind => Object.hasOwn(definitions, kind);
 
 /** Throws if a schema has something that no definition can say: a fault of ours, seen by the tests. */
 export const allCrds = (): readonly Crd[] => Object.keys(definitions).filter(isCustom).map(crdOf);
 
-function crdOf(kind: CustomKind): Crd {
+function crdOf(kind: OwnKind): Crd {
   const { schema, about, shortNames, category, columns, health } = definitions[kind];
-  const { apiVersion, plural } = kinds[kind];
+  const { apiVersion, plural, namespaced } = kinds[kind];
+  const apiKind = apiKindOf(kind);
   const [group = '', version = ''] = apiVersion.split('/');
   const name = `${plural}.${group}`;
   return {
@@ -198,12 +304,12 @@ function crdOf(kind: CustomKind): Crd {
       metadata: { name },
       spec: {
         group,
-        scope: 'Cluster',
+        scope: namespaced ? 'Namespaced' : 'Cluster',
         names: {
-          kind,
-          listKind: `${kind}List`,
+          kind: apiKind,
+          listKind: `${apiKind}List`,
           plural,
-          singular: kind.toLowerCase(),
+          singular: apiKind.toLowerCase(),
           ...(shortNames.length > 0 && { shortNames }),
           categories: ['calico', category],
         },
@@ -233,12 +339,12 @@ const healthColumns = (type: Condition['type']): readonly Column[] => [
 ];
 
 /** What watches and lists may choose by, besides the name. */
-function selectableFieldsOf(kind: CustomKind): JsonObject {
+function selectableFieldsOf(kind: OwnKind): JsonObject {
   const fields = Object.keys(selectable[kind] ?? {});
   return fields.length === 0 ? {} : { selectableFields: fields.map((field) => ({ jsonPath: `.${field}` })) };
 }
 
-function rootOf(kind: CustomKind, schema: z.ZodType, description: string): JsonObject {
+function rootOf(kind: OwnKind, schema: z.ZodType, description: string): JsonObject {
   const root = z.toJSONSchema(schema, { io: 'input' });
   const { properties, required, [rules]: ownRules } = root as JsonObject;
   const { spec, status } = isObject(properties) ? properties : {};

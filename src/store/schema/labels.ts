@@ -20,17 +20,19 @@ const wordRule = 'at most 63 letters, digits, "-", "_" and ".", with a letter or
 const keyFix = `Use ${wordRule}, optionally after a DNS name and "/".`;
 const valueFix = `Use ${wordRule}.`;
 
+const form = { type: 'string' };
+
 const labelKey = field((json) => {
   const key = parseText(json);
   return !key.ok || isLabelKey(key.value) ? key : wrong(`cannot be a label name: ${describe(json)}.`, keyFix);
-});
+}, form);
 
 const labelValue = field((json): Result<string, Wrong> => {
   const value = parseText(json);
   return !value.ok || isLabelValue(value.value)
     ? value
     : wrong(`cannot be a label value: ${describe(json)}.`, valueFix);
-});
+}, form);
 
 /** Both sides of each pair are checked; the flaw shows at the label. */
 export const labels: z.ZodType<Record<string, string>> = z.record(z.string(), labelValue).superRefine(

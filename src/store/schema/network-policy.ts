@@ -61,20 +61,23 @@ const peer = strict({
 /** IANA service name, RFC 6335 §5.1, as the API takes it. */
 const portName = /^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/;
 
-const numberOrName = field((json): Result<number | string, Wrong> => {
-  if (typeof json === 'string')
-    return portName.test(json)
+const numberOrName = field(
+  (json): Result<number | string, Wrong> => {
+    if (typeof json === 'string')
+      return portName.test(json)
+        ? ok(json)
+        : wrong(
+            `cannot be a port's name: ${JSON.stringify(json)}.`,
+            /^\d+$/.test(json)
+              ? 'Write a port number without quotes.'
+              : 'Use at most 15 lower-case letters, digits and "-", with at least one letter.',
+          );
+    return typeof json === 'number' && Number.isInteger(json) && json >= 1 && json <= 65535
       ? ok(json)
-      : wrong(
-          `cannot be a port's name: ${JSON.stringify(json)}.`,
-          /^\d+$/.test(json)
-            ? 'Write a port number without quotes.'
-            : 'Use at most 15 lower-case letters, digits and "-", with at least one letter.',
-        );
-  return typeof json === 'number' && Number.isInteger(json) && json >= 1 && json <= 65535
-    ? ok(json)
-    : mustBe('a port number from 1 to 65535 or a name', json, 'Give the number or the name of a port.');
-});
+      : mustBe('a port number from 1 to 65535 or a name', json, 'Give the number or the name of a port.');
+  },
+  { 'x-kubernetes-int-or-string': true },
+);
 
 const port: z.ZodType<PolicyPort> = strict({
   protocol: maybe(protocol),
@@ -144,29 +147,15 @@ function bodyOf(given: Given = {}): Omit<NetworkPolicy, 'kind' | 'meta'> {
   };
 }
 
-/**
- * Its rules are Kubernetes' own, whose definition has no form here: the API server keeps them as they are, and this process
- * says what is wrong with them.
- */
-const kept = { 'x-kubernetes-preserve-unknown-fields': true };
-
 export const stagedKubernetesSchema = manifest(
   maybe(
     strict({
-      podSelector: maybe(
-        labelSelector
-          .describe('The pods it would apply to; all if absent.')
-          .meta({ type: 'object', ...kept }),
-      ),
+      podSelector: maybe(labelSelector.describe('The pods it would apply to; all if absent.')),
       policyTypes: maybe(
         upTo(2, oneOf('Ingress', 'Egress'), { isSet: true }).describe('The directions it would decide.'),
       ),
-      ingress: maybe(
-        upTo(1024, ingressRule.meta({ type: 'object', ...kept })).describe('As of a NetworkPolicy.'),
-      ),
-      egress: maybe(
-        upTo(1024, egressRule.meta({ type: 'object', ...kept })).describe('As of a NetworkPolicy.'),
-      ),
+      ingress: maybe(upTo(1024, ingressRule).describe('As of a NetworkPolicy.')),
+      egress: maybe(upTo(1024, egressRule).describe('As of a NetworkPolicy.')),
       ...stagedAction,
     }),
   ),
