@@ -1,6 +1,6 @@
 /** `tortiectl policy show POD`: what applies to a pod on this node, direction by direction, in words. */
 
-import type { DirectionStatus, PodPolicyStatus } from '../model/status.ts';
+import type { DirectionStatus, PodPolicyStatus, TierStatus } from '../model/status.ts';
 import type { PolicyOptions } from './options.ts';
 import { ask, complain, print } from './output.ts';
 import { type Paint, paintFor, plain } from './style.ts';
@@ -25,20 +25,32 @@ export function policyText(status: PodPolicyStatus, paint: Paint = plain): strin
   return `Pod ${status.namespace}/${status.pod}\n\n${directions.join('\n\n')}`;
 }
 
-function directionText(name: string, way: string, direction: DirectionStatus, paint: Paint): string {
+function directionText(name: string, way: string, { tiers }: DirectionStatus, paint: Paint): string {
   const head = paint(`${name} (${way})`, 'strong');
-  if (!direction.isolated) return `${head}\n  No policy selects the pod here: everything is allowed.`;
-  const policies = direction.policies.map(({ namespace, name: policy, rules }, index) => {
-    const lines = rules.length === 0 ? ['allows nothing'] : rules;
-    return [
-      `  ${index + 1}. NetworkPolicy ${namespace}/${policy}`,
-      ...lines.map((rule) => `       ${rule}`),
-    ].join('\n');
-  });
+  if (tiers.length === 0) return `${head}\n  No policy selects the pod here: everything is allowed.`;
   return [
     head,
-    '  Established connections go on, and the pod reaches itself. Of new ones, what any of these allows:',
-    ...policies,
-    '  Everything else is dropped.',
+    '  Established connections go on, and the pod reaches itself. Of new ones the first rule that matches decides:',
+    ...tiers.map(tierText),
+    '  What no tier denies is allowed.',
+  ].join('\n');
+}
+
+function tierText({ name, order, defined, end, policies }: TierStatus): string {
+  const what = defined ? `order ${order ?? 'none: last'}` : 'there is no such Tier: last';
+  return [
+    `  Tier ${name} (${what})`,
+    ...policies.map(policyLines),
+    end === 'deny' ? '    What none of these decides is denied.' : '    What none of these decides goes to the next tier.',
+  ].join('\n');
+}
+
+function policyLines(policy: TierStatus['policies'][number], index: number): string {
+  const { kind, namespace, name, staged, rules } = policy;
+  const note = staged === undefined ? '' : ` (staged: ${staged}, not enforced)`;
+  const lines = rules.length === 0 ? ['no rules'] : rules;
+  return [
+    `    ${index + 1}. ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}${note}`,
+    ...lines.map((rule) => `         ${rule}`),
   ].join('\n');
 }

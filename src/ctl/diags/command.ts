@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { askSocket } from '../../host/socket.ts';
 import { tortieVersion } from '../../host/version.ts';
-import { allKinds, kinds } from '../../store/kinds.ts';
+import { allKinds, apiKindOf, kinds } from '../../store/kinds.ts';
 import { eventPlace } from '../cluster/events.ts';
 import { textAt } from '../cluster/json.ts';
 import { openSource } from '../cluster/open.ts';
 import type { Global } from '../command.ts';
+import { placeOf } from '../objects/names.ts';
 import type { DiagsOptions } from '../options.ts';
 import { complain } from '../output.ts';
 import { run } from '../run.ts';
@@ -80,7 +81,7 @@ async function gatherCluster(bundle: Bundle, options: Global): Promise<void> {
   if (!source.ok) return bundle.lack(source.error);
   const { stringify } = await import('yaml');
   for (const kind of allKinds) {
-    const listed = await source.value.list({ kind, ...kinds[kind] });
+    const listed = await source.value.list(placeOf(kind));
     if (!listed.ok) {
       bundle.lack(listed.error.sentence);
       // A server that is away is so for every kind.
@@ -97,7 +98,7 @@ async function gatherCluster(bundle: Bundle, options: Global): Promise<void> {
 }
 
 const aboutOurs: ReadonlySet<string> = new Set(
-  allKinds.filter((kind) => kinds[kind].custom || kind === 'Node'),
+  allKinds.filter((kind) => kinds[kind].custom || kind === 'Node').map(apiKindOf),
 );
 const isFromUs = (event: unknown): boolean =>
   /^tortie/.test(textAt(event, 'source', 'component') || textAt(event, 'reportingComponent'));

@@ -38,6 +38,14 @@ const ownAnnotation = /^(cni\.)?projectcalico\.org\/|^node\.tortie\.io\//;
 const fields = (...names: readonly string[]): Allowed =>
   Object.fromEntries(names.map((name) => [name, true as const]));
 
+const calicoPolicy: Allowed = {
+  spec: fields(
+    ...['tier', 'order', 'selector', 'namespaceSelector', 'serviceAccountSelector', 'types'],
+    ...['ingress', 'egress', 'doNotTrack', 'preDNAT', 'applyOnForward', 'performanceHints', 'stagedAction'],
+  ),
+  status: { conditions },
+};
+
 const specs: Readonly<Record<Kind, Allowed>> = {
   Node: {
     spec: fields('podCIDR', 'podCIDRs', 'taints', 'unschedulable'),
@@ -193,6 +201,28 @@ const specs: Readonly<Record<Kind, Allowed>> = {
     spec: fields('strictAffinity', 'maxBlocksPerHost', 'autoAllocateBlocks', 'ipCooldownSeconds'),
   },
   IPReservation: { spec: fields('reservedCIDRs') },
+  CalicoNetworkPolicy: calicoPolicy,
+  GlobalNetworkPolicy: calicoPolicy,
+  StagedNetworkPolicy: calicoPolicy,
+  StagedGlobalNetworkPolicy: calicoPolicy,
+  StagedKubernetesNetworkPolicy: {
+    spec: fields('podSelector', 'policyTypes', 'ingress', 'egress', 'stagedAction'),
+    status: { conditions },
+  },
+  Tier: { spec: fields('order', 'defaultAction'), status: { conditions } },
+  NetworkSet: { spec: fields('nets'), status: { conditions } },
+  GlobalNetworkSet: { spec: fields('nets'), status: { conditions } },
+  HostEndpoint: {
+    spec: fields('node', 'interfaceName', 'expectedIPs', 'profiles', 'ports'),
+    status: { conditions },
+  },
+  Profile: { spec: fields('ingress', 'egress', 'labelsToApply'), status: { conditions } },
+  // Its secrets are references only, and those are not needed.
+  ServiceAccount: {},
+  ClusterNetworkPolicy: {
+    spec: fields('tier', 'priority', 'subject', 'ingress', 'egress'),
+    status: { conditions },
+  },
   FelixConfiguration: {
     spec: fields('nodeSelector', ...Object.keys(felixFields), ...Object.keys(refusedFelixFields)),
     status: { conditions },

@@ -15,6 +15,7 @@ import { complain } from '../output.ts';
 import { readFiles } from './files.ts';
 import { wantedBy } from './get.ts';
 import { jsonPatch } from './json-patch.ts';
+import { titleOf } from './names.ts';
 
 type Verb = 'create' | 'apply' | 'replace';
 
@@ -31,7 +32,7 @@ const refOf = (kind: Kind, name: string, namespace: string): ObjectRef => ({
 });
 
 const labelOf = ({ kind, name, namespace }: ObjectRef): string =>
-  `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+  `${isKind(kind) ? titleOf(kind) : kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
 
 interface Asked {
   readonly ref: ObjectRef;
@@ -199,7 +200,7 @@ async function refsOf(
   const wanted = wantedBy(words);
   if (!wanted.ok) return err([wanted.error.sentence]);
   const { kind, names } = wanted.value;
-  if (names.length === 0) return err([`Name the ${kind} to delete, or a file with -f.`]);
+  if (names.length === 0) return err([`Name the ${titleOf(kind)} to delete, or a file with -f.`]);
   return ok(names.map((name) => refOf(kind, name, options.namespace ?? 'default')));
 }
 

@@ -1,4 +1,5 @@
 /** What `get` shows of each kind: calicoctl's columns for its kinds, kubectl's manner for the others. Pure, over objects as they are. */
+import { standardTiers } from '../../model/policy.ts';
 import type { Kind } from '../../model/resource.ts';
 import type { Manifest } from '../../store/objects.ts';
 import { at, listAt, mapAt, nameOf, namespaceOf, textAt } from '../cluster/json.ts';
@@ -80,6 +81,24 @@ const sessions: Show = (status) => {
 
 const poolModes = { IPIPMODE: spec('ipipMode', 'Never'), VXLANMODE: spec('vxlanMode', 'Never') };
 
+/** calicoctl: what has no order comes last, and says so. */
+const tiered: Columns = {
+  ps: { NAME, TIER: spec('tier', 'default') },
+  wide: {
+    NAME,
+    TIER: spec('tier', 'default'),
+    ORDER: spec('order', '<nil>'),
+    SELECTOR: spec('selector', 'all()'),
+  },
+};
+
+const tierOrder: Show = (tier) => spec('order', String(standardTiers[nameOf(tier)]?.order ?? '<nil>'))(tier);
+
+const pairsText = (pairs: Readonly<Record<string, unknown>>): string =>
+  Object.entries(pairs)
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(',');
+
 const columnsOf: Readonly<Record<Kind, Columns>> & Readonly<Record<string, Columns>> = {
   Node: {
     ps: { NAME },
@@ -98,6 +117,42 @@ const columnsOf: Readonly<Record<Kind, Columns>> & Readonly<Record<string, Colum
     },
   },
   Namespace: { ps: { NAME } },
+  CalicoNetworkPolicy: tiered,
+  GlobalNetworkPolicy: tiered,
+  StagedNetworkPolicy: tiered,
+  StagedGlobalNetworkPolicy: tiered,
+  StagedKubernetesNetworkPolicy: { ps: { NAME }, wide: { NAME, PODSELECTOR: podSelector } },
+  Tier: { ps: { NAME, ORDER: tierOrder } },
+  NetworkSet: { ps: { NAME }, wide: { NAME, NETS: joined('spec', 'nets') } },
+  GlobalNetworkSet: { ps: { NAME }, wide: { NAME, NETS: joined('spec', 'nets') } },
+  HostEndpoint: {
+    ps: { NAME, NODE: spec('node') },
+    wide: {
+      NAME,
+      NODE: spec('node'),
+      INTERFACE: spec('interfaceName'),
+      IPS: joined('spec', 'expectedIPs'),
+      PROFILES: joined('spec', 'profiles'),
+    },
+  },
+  Profile: {
+    ps: { NAME },
+    wide: { NAME, LABELS: (profile) => pairsText(mapAt(profile, 'spec', 'labelsToApply')) },
+  },
+  ServiceAccount: {
+    ps: { NAME },
+    wide: { NAME, LABELS: (account) => pairsText(mapAt(account, 'metadata', 'labels')) },
+  },
+  ClusterNetworkPolicy: {
+    ps: { NAME, TIER: spec('tier'), PRIORITY: spec('priority') },
+    wide: {
+      NAME,
+      TIER: spec('tier'),
+      PRIORITY: spec('priority'),
+      NUMINGRESS: (policy) => String(listAt(policy, 'spec', 'ingress').length),
+      NUMEGRESS: (policy) => String(listAt(policy, 'spec', 'egress').length),
+    },
+  },
   NetworkPolicy: {
     ps: { NAME, PODSELECTOR: podSelector },
     wide: { NAME, PODSELECTOR: podSelector, TYPES: joined('spec', 'policyTypes') },
@@ -211,6 +266,16 @@ const judged: ReadonlySet<Kind> = new Set([
   'BGPPeer',
   'BGPFilter',
   'IPPool',
+  'CalicoNetworkPolicy',
+  'GlobalNetworkPolicy',
+  'StagedNetworkPolicy',
+  'StagedGlobalNetworkPolicy',
+  'StagedKubernetesNetworkPolicy',
+  'Tier',
+  'NetworkSet',
+  'GlobalNetworkSet',
+  'HostEndpoint',
+  'Profile',
 ]);
 
 export function shown(kind: Kind, wide: boolean, withNamespace: boolean): Shown {

@@ -10,6 +10,7 @@ import { type Paint, paintFor, plain } from '../style.ts';
 import { columns } from '../table.ts';
 import { ageText } from './age.ts';
 import { find, scopeOf, wantedBy } from './get.ts';
+import { titleOf } from './names.ts';
 
 export async function describe(words: readonly string[], options: DescribeOptions & Global): Promise<number> {
   const wanted = wantedBy(words);
@@ -32,7 +33,8 @@ export async function describe(words: readonly string[], options: DescribeOption
     );
   }
   if (texts.length > 0) process.stdout.write(`${texts.join('\n\n')}\n`);
-  else if (wanted.value.names.length === 0) process.stderr.write(`There is no ${wanted.value.kind}.\n`);
+  else if (wanted.value.names.length === 0)
+    process.stderr.write(`There is no ${titleOf(wanted.value.kind)}.\n`);
   for (const sentence of found.value.missing) complain({ code: 1, sentence });
   return found.value.missing.length > 0 ? 1 : 0;
 }

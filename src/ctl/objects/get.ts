@@ -5,14 +5,14 @@ import { kinds } from '../../store/kinds.ts';
 import type { Manifest } from '../../store/objects.ts';
 import { nameOf, namespaceOf, textAt } from '../cluster/json.ts';
 import { openSource } from '../cluster/open.ts';
-import type { Place, Scope, Source, Trouble } from '../cluster/source.ts';
+import type { Scope, Source, Trouble } from '../cluster/source.ts';
 import { untilInterrupted } from '../cluster/until.ts';
 import type { Global } from '../command.ts';
 import type { GetOptions } from '../options.ts';
 import { complain, type Failure } from '../output.ts';
 import { type Cell, columns } from '../table.ts';
 import { customColumn, customColumnNames, shown } from './columns.ts';
-import { kindNamed } from './names.ts';
+import { kindNamed, placeOf, titleOf, wordOf } from './names.ts';
 
 /** The words of `get` and `describe`, as calicoctl takes them: "bgppeer a b", "bgppeer/a", "bgppeer,ippool" is not. */
 export interface Wanted {
@@ -28,8 +28,6 @@ export function wantedBy(words: readonly string[]): Result<Wanted, Failure> {
     ? ok({ kind: kind.value, names: [...named, ...rest] })
     : err({ code: 2, sentence: kind.error });
 }
-
-export const placeOf = (kind: Kind): Place => ({ kind, ...kinds[kind] });
 
 /** 1 for what is not there to read, 2 for what may not be read or does not answer. */
 export const failureOf = ({ kind, sentence }: Trouble): Failure => ({
@@ -63,7 +61,8 @@ export async function find(
   for (const name of names) {
     const one = await source.get(placeOf(kind), name, kinds[kind].namespaced ? scope.namespace : undefined);
     if (!one.ok) return err(failureOf(one.error));
-    if (one.value === undefined) missing.push(`There is no ${kind} "${name}"${spaceText(kind, scope)}.`);
+    if (one.value === undefined)
+      missing.push(`There is no ${titleOf(kind)} "${name}"${spaceText(kind, scope)}.`);
     else objects.push(one.value);
   }
   return ok({ objects, missing });
@@ -98,7 +97,7 @@ export function printerFor(
   if (form === 'yaml')
     return ok(async (objects) => (await import('yaml')).stringify(whole(objects)).trimEnd());
   if (form === 'name')
-    return ok((objects) => objects.map((object) => `${kind.toLowerCase()}/${nameOf(object)}`).join('\n'));
+    return ok((objects) => objects.map((object) => `${wordOf(kind)}/${nameOf(object)}`).join('\n'));
   const custom = /^custom-columns=(.+)$/.exec(form)?.[1]?.split(',');
   if (custom !== undefined) return customPrinter(kind, custom);
   if (form !== 'ps' && form !== 'wide')
@@ -115,7 +114,7 @@ function customPrinter(kind: Kind, words: readonly string[]): Result<Printer, Fa
   if (unknown !== undefined)
     return err({
       code: 2,
-      sentence: `${kind} has no column "${unknown}". There are ${customColumnNames(kind).join(', ')}, and paths such as .spec.cidr.`,
+      sentence: `${titleOf(kind)} has no column "${unknown}". There are ${customColumnNames(kind).join(', ')}, and paths such as .spec.cidr.`,
     });
   const headers = words.map((word) => (word.split(':')[0] ?? word).replace(/^\./, '').toUpperCase());
   const rowOf = (object: Manifest): readonly Cell[] =>
@@ -145,7 +144,8 @@ export async function get(words: readonly string[], options: GetOptions & Global
   const { objects, missing } = found.value;
   if (objects.length > 0 || (names.length === 0 && !isTable(options.output)))
     process.stdout.write(`${await printer.value(objects, true)}\n`);
-  else if (names.length === 0) process.stderr.write(`There is no ${kind}${spaceText(kind, scope)}.\n`);
+  else if (names.length === 0)
+    process.stderr.write(`There is no ${titleOf(kind)}${spaceText(kind, scope)}.\n`);
   for (const sentence of missing) complain({ code: 1, sentence });
   return missing.length > 0 ? 1 : 0;
 }
@@ -173,7 +173,7 @@ function watch(source: Source, { kind, names }: Wanted, scope: Scope, printer: P
     const present = new Set(asked.map(keyOf));
     for (const key of [...known.keys()].filter((one) => !present.has(one))) {
       known.delete(key);
-      process.stderr.write(`${kind} ${key.replace(/^\//, '')} is gone\n`);
+      process.stderr.write(`${titleOf(kind)} ${key.replace(/^\//, '')} is gone\n`);
     }
     for (const item of asked) known.set(keyOf(item), versionOf(item));
     const withHeader = first;

@@ -2,7 +2,7 @@
 import type { Problem } from '../../model/problem.ts';
 import { keyOf } from '../../model/resource.ts';
 import type { FileContent, ManifestDocument } from '../../store/dir/documents.ts';
-import { allKinds } from '../../store/kinds.ts';
+import { apiKinds } from '../../store/kinds.ts';
 import { nearest } from '../../store/schema/flaw.ts';
 import { readManifest } from '../../store/schema/manifest.ts';
 import { textAt } from '../cluster/json.ts';
@@ -34,7 +34,7 @@ function isOthers(json: unknown): boolean {
   const kind = textAt(json, 'kind');
   const apiVersion = textAt(json, 'apiVersion');
   if (kind === '' || apiVersion === '' || /(^|\.)projectcalico\.org\//.test(apiVersion)) return false;
-  return nearest(kind, allKinds) === undefined;
+  return nearest(kind, apiKinds) === undefined;
 }
 
 export function validateContents(contents: readonly FileContent[]): Verdict {

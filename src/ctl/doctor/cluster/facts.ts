@@ -12,12 +12,12 @@ import type {
   Pod,
   Resource,
 } from '../../../model/resource.ts';
-import { kinds } from '../../../store/kinds.ts';
 import type { Manifest } from '../../../store/objects.ts';
 import { readManifest } from '../../../store/schema/manifest.ts';
 import { listAt, nameOf } from '../../cluster/json.ts';
 import { type Reported, reportedBy } from '../../cluster/reports.ts';
 import type { Place, Source } from '../../cluster/source.ts';
+import { placeOf } from '../../objects/names.ts';
 
 export interface ClusterFacts {
   readonly now: Date;
@@ -71,7 +71,7 @@ export async function gatherCluster(source: Source, client: string): Promise<Gat
   const unread = new Map<string, string>();
   const objects = new Map<Kind, readonly Manifest[]>();
   const readKind = async (kind: Kind): Promise<void> => {
-    const listed = await source.list({ kind, ...kinds[kind] });
+    const listed = await source.list(placeOf(kind));
     if (listed.ok) objects.set(kind, listed.value);
     else unread.set(kind, listed.error.sentence);
   };
