@@ -47,7 +47,7 @@ export interface EndpointPlan extends EndpointPlace {
 
 export interface CompiledEndpoint {
   readonly chain: Chain;
-  /** Those `chain` jumps to; others may jump to them too. */
+  /** What it asks beside policies' own chains; other endpoints may ask them too. Names say contents, so equal names are equal chains. */
   readonly tierChains: readonly Chain[];
   readonly tags: readonly TagMeaning[];
 }
@@ -87,7 +87,7 @@ export function compileEndpoint(
         ...end.rules,
       ],
     },
-    tierChains: tiers.map(({ chain }) => chain),
+    tierChains: [...tiers.flatMap(({ chain, own }) => [...own, chain]), ...(end.own ?? [])],
     tags: [...tiers.flatMap(({ tags }) => tags), ...end.tags],
   };
 }
@@ -113,6 +113,7 @@ function always(plan: EndpointPlan, comment: (tail: string) => string): readonly
 
 interface Ending {
   readonly rules: readonly Rule[];
+  readonly own?: readonly Chain[];
   readonly tags: readonly TagMeaning[];
 }
 
@@ -131,19 +132,26 @@ function endOf(plan: EndpointPlan, settings: RulesSettings, comment: (tail: stri
     };
   }
   const tag = tagOf({ direction: plan.direction, action: 'Deny' }, [plan.interface]);
-  const profiles = plan.profiles.flatMap(({ name, compiled }): readonly Rule[] =>
+  const deny = (what: string): readonly Rule[] => denial([], rejects(plan, settings), tag.tag, comment(what));
+  const profiles = plan.profiles.map(({ name, compiled }) =>
     compiled === undefined
-      ? denial([], rejects(plan, settings), tag.tag, comment(`has profile ${name}, which is not there`))
-      : jumpOrCopy(compiled, plan, settings),
+      ? { rules: deny(`has profile ${name}, which is not there`), own: [] }
+      : asRules(ask(compiled, plan)),
   );
   return {
-    rules: [
-      ...profiles,
-      ...denial([], rejects(plan, settings), tag.tag, comment(`no ${direction} profile allows it`)),
-    ],
+    rules: [...profiles.flatMap(({ rules }) => rules), ...deny(`no ${direction} profile allows it`)],
+    own: profiles.flatMap(({ own }) => own),
     tags: [tag],
   };
 }
+
+const asRules = ({
+  rule,
+  own,
+}: Asking): { readonly rules: readonly Rule[]; readonly own: readonly Chain[] } => ({
+  rules: [rule],
+  own,
+});
 
 /**
  * The host's own packets are judged where those with a translated destination leave, too, and nothing can be rejected there.
@@ -156,36 +164,47 @@ const cannotReject = ({ kind, stage, direction }: EndpointPlace): boolean =>
 const rejects = (place: EndpointPlace, settings: RulesSettings): RulesSettings =>
   settings.deny === 'Reject' && cannotReject(place) ? { ...settings, deny: 'Drop' } : settings;
 
-function jumpOrCopy(
-  compiled: CompiledPolicy,
-  place: EndpointPlace,
-  settings: RulesSettings,
-): readonly Rule[] {
-  if (settings.deny === 'Drop' || !cannotReject(place)) return [jump(compiled.chain.name)];
-  return compiled.chain.rules.map((rule) =>
-    rule.verdict?.kind === 'reject' ? { ...rule, verdict: { kind: 'drop' } } : rule,
-  );
+const softened = (rule: Rule): Rule =>
+  rule.verdict?.kind === 'reject' ? { ...rule, verdict: { kind: 'drop' } } : rule;
+
+/** The rules as they can be at that place. */
+const fitting = (rules: readonly Rule[], place: EndpointPlace): readonly Rule[] =>
+  cannotReject(place) ? rules.map(softened) : rules;
+
+interface Asking {
+  readonly rule: Rule;
+  /** A chain for this place, if the shared one cannot be asked here. */
+  readonly own: readonly Chain[];
+}
+
+function ask({ chain }: CompiledPolicy, place: EndpointPlace): Asking {
+  const rejects = cannotReject(place) && chain.rules.some(({ verdict }) => verdict?.kind === 'reject');
+  if (!rejects) return { rule: jump(chain.name), own: [] };
+  const name = `${chain.name}-drops`;
+  return { rule: jump(name), own: [{ name, rules: fitting(chain.rules, place) }] };
 }
 
 interface CompiledTier {
   readonly chain: Chain;
+  readonly own: readonly Chain[];
   readonly tags: readonly TagMeaning[];
 }
 
 /** Undefined: it would decide nothing. */
 function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): CompiledTier | undefined {
   const { direction } = plan;
-  const policies = tier.policies.flatMap(({ compiled }) =>
-    compiled.passes ? compiled.chain.rules : jumpOrCopy(compiled, plan, settings),
+  const policies = tier.policies.map(({ compiled }) =>
+    compiled.passes ? { rules: fitting(compiled.chain.rules, plan), own: [] } : asRules(ask(compiled, plan)),
   );
   const end = endOfTier(tier, plan, settings);
-  const rules = [...policies, ...end.rules];
+  const rules = [...policies.flatMap((policy) => policy.rules), ...end.rules];
   if (rules.length === 0) return undefined;
   return {
     chain: {
       name: objectName(`tier-${direction.toLowerCase()}`, tier.name, sha256Hex(JSON.stringify(rules, plain))),
       rules,
     },
+    own: policies.flatMap(({ own }) => own),
     tags: end.tags,
   };
 }

@@ -181,6 +181,8 @@ function act(walk: Walk, statement: Statement): void {
   if (statement.kind === 'notrack') walk.packet = { ...packet, state: 'untracked' };
 }
 
+const canReject: readonly Hook[] = ['input', 'forward', 'output'];
+
 /** 'nowhere': a map that does not know the packet, so the rule does nothing. */
 type Target = Ended | 'return' | 'continue' | Chain;
 
@@ -191,9 +193,11 @@ function targetOf(walk: Walk, { verdict }: Rule): Target | 'nowhere' {
       return 'continue';
     case 'accept':
     case 'drop':
-    case 'reject':
     case 'return':
       return verdict.kind;
+    case 'reject':
+      assert(canReject.includes(walk.hook), `a rule rejects in ${walk.hook}, which the kernel refuses`);
+      return 'reject';
     case 'jump':
       return chainNamed(ruleset, verdict.chain);
     case 'dispatch': {
