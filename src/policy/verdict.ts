@@ -152,7 +152,10 @@ function workloadJudgement(
   return { ...judged, allowed: walked.outcome !== 'deny', because, tiers: walked.tiers };
 }
 
-/** An allow before the last moment ends the matter for this host endpoint; so does a deny. */
+/**
+ * An allow of a policy before the last moment ends the matter for this host endpoint; so does a deny. A failsafe port only keeps
+ * that moment's policies away: what it becomes once translated, or tracked, is asked of the next.
+ */
 function hostJudgements(
   world: World,
   direction: Direction,
@@ -163,7 +166,8 @@ function hostJudgements(
   for (const moment of moments) {
     const judgement = hostJudgement(world, direction, endpoint, moment);
     judgements.push(judgement);
-    if (judgement.because.kind !== 'undecided') break;
+    const { kind } = judgement.because;
+    if (kind !== 'undecided' && !(kind === 'failsafe' && moment !== 'normal')) break;
   }
   return judgements;
 }
