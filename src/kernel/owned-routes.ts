@@ -48,7 +48,7 @@ export interface OwnedRoutesOptions {
 }
 
 /** Changes written in one go; then others get their turn. */
-const batchSize = 500;
+const batchSize = 6000;
 /** Routes of a listing that are compared in one go. */
 const compareSlice = 2000;
 const settleMs = 20;

@@ -1,17 +1,16 @@
 /**
  * Routes over netlink: filtered dumps and batched changes.
  *
- * Changes go out some hundred messages a send with one ACK on the last: measured 2.5 times `ip -batch` (test/bench/routes.ts),
+ * Changes go out some thousand messages a send with one ACK on the last: measured 2.5 times `ip -batch` (test/bench/routes.ts),
  * because every acknowledged message costs a datagram back. Errors come back for every message all the same, and its sequence
  * number tells which. State is the kernel's.
  */
-import { setImmediate } from 'node:timers/promises';
 import { type Address, formatAddress, type Prefix } from '../lib/net.ts';
 import type { Kernel, OpFailure, Route, RouteFilter, RouteOp } from './kernel.ts';
 import { errnoName, isKernelError } from './kernel-error.ts';
 import { NLM_F, NLMSG, RTM } from './netlink/constants.ts';
 import { decodeError } from './netlink/error.ts';
-import type { Requests } from './netlink/requests.ts';
+import { type Requests, seqsBetween } from './netlink/requests.ts';
 import {
   decodeChoice,
   decodeMatch,
@@ -22,14 +21,17 @@ import {
   encodeRouteMatch,
   encodeRouteToDelete,
 } from './netlink/route.ts';
-import { receiveBufferOf } from './netlink/socket.ts';
+import { receiveBufferOf, sendBufferOf } from './netlink/socket.ts';
 import { MessageWriter } from './netlink/writer.ts';
 
-/** Most messages a send. Each could come back as an error that takes up to a KiB of the receive queue. */
-const BATCH = 500;
+/**
+ * Most messages a send: a thread of its own waits for the kernel, for some 20 ms then, while ours goes about its work; who has a
+ * question waits as long. Each could come back as an error that takes up to a KiB of the receive queue.
+ */
+const BATCH = 6000;
 const ERROR_BYTES = 1024;
-/** Octets a send; below the least SO_SNDBUF we may be given (212,992). */
-const BATCH_BYTES = 128 * 1024;
+/** Octets a send; at most half of what the socket may queue, in which the kernel counts its own as well. */
+const BATCH_BYTES = 400 * 1024;
 
 /** Codes that mean an unreachable, a blackhole and a prohibit route when asking for one. */
 const REFUSED: readonly string[] = ['EHOSTUNREACH', 'EINVAL', 'EACCES'];
@@ -104,53 +106,74 @@ const CHANGE: {
   delete: { type: RTM.DELROUTE, flags: 0, encode: encodeRouteToDelete },
 };
 
-/** See Kernel.applyRoutes. Rejects only if the exchange with the kernel itself fails; what came before is then applied. */
+/**
+ * See Kernel.applyRoutes. What comes next is written while the kernel is at what came before. Rejects only if the exchange with
+ * the kernel itself fails; what came before is then applied.
+ */
 export async function applyRoutes(
   requests: Requests,
   ops: readonly RouteOp[],
 ): Promise<readonly OpFailure[]> {
   const most = Math.max(1, Math.min(BATCH, Math.floor(receiveBufferOf(requests.fd) / ERROR_BYTES)));
-  const writer = new MessageWriter(BATCH_BYTES + 4096);
+  const octets = Math.min(BATCH_BYTES, Math.floor(sendBufferOf(requests.fd) / 2));
   const failures: OpFailure[] = [];
+  let writer = new MessageWriter();
+  let spare = new MessageWriter();
+  let under: Promise<void> = Promise.resolve();
   for (let next = 0; next < ops.length; ) {
-    const first = next;
-    next = await applyBatch(
-      requests,
-      writer,
-      ops,
-      { first, end: Math.min(ops.length, first + most) },
-      failures,
-    );
-    if (next < ops.length) await setImmediate();
+    const batch = encodeBatch(requests, writer, ops, next, { most, octets });
+    next = batch.end;
+    const sent = sendBatch(requests, writer, batch, failures);
+    sent.catch(() => undefined); // it is looked at below, unless the one before has failed
+    await under;
+    under = sent;
+    [writer, spare] = [spare, writer];
   }
+  await under;
   return failures;
 }
 
-/** Returns the index of the first op that was not sent. */
-async function applyBatch(
+/** Ops from `first` on and before `end`, whose messages are numbered in a row. */
+interface Batch {
+  readonly first: number;
+  readonly end: number;
+  readonly firstSeq: number;
+  readonly last: number;
+}
+
+function encodeBatch(
   requests: Requests,
   writer: MessageWriter,
   ops: readonly RouteOp[],
-  { first, end }: { readonly first: number; readonly end: number },
-  failures: OpFailure[],
-): Promise<number> {
+  first: number,
+  { most, octets }: { readonly most: number; readonly octets: number },
+): Batch {
   writer.clear();
-  const indexOfSeq = new Map<number, number>();
+  let firstSeq = 0;
   let last = 0;
-  let next = first;
-  for (; next < end && writer.length < BATCH_BYTES; next++) {
-    const op = ops[next];
-    if (op === undefined) break;
+  let end = first;
+  for (; end < ops.length && end < first + most && writer.length < octets; end += 1) {
+    const { kind, route } = ops[end] as RouteOp;
     last = requests.nextSeq();
-    indexOfSeq.set(last, next);
-    const { type, flags, encode } = CHANGE[op.kind];
-    encode(writer.begin(type, NLM_F.REQUEST | flags, last), op.route);
+    if (end === first) firstSeq = last;
+    const { type, flags, encode } = CHANGE[kind];
+    encode(writer.begin(type, NLM_F.REQUEST | flags, last), route);
     writer.end();
   }
   writer.acknowledge();
+  return { first, end, firstSeq, last };
+}
+
+/** The writer must be left as it is until then. */
+async function sendBatch(
+  requests: Requests,
+  writer: MessageWriter,
+  { first, end, firstSeq, last }: Batch,
+  failures: OpFailure[],
+): Promise<void> {
   const fail = (seq: number, errno: number, words: string): void => {
-    const index = indexOfSeq.get(seq);
-    if (index !== undefined && errno !== 0)
+    const index = first + seqsBetween(firstSeq, seq);
+    if (index < end && errno !== 0)
       failures.push({ index, errno: errnoName(errno), why: words === '' ? errnoName(errno) : words });
   };
   const { errno, words } = await requests.exchange('change routes', writer.written, last, (message) => {
@@ -159,7 +182,6 @@ async function applyBatch(
     fail(error.seq, error.errno, error.words);
   });
   fail(last, errno, words);
-  return next;
 }
 
 /** See Kernel.match. */

@@ -21,6 +21,8 @@ const SILENCE_MS = 5_000;
 const SLOW_MS = 4;
 /** So many octets are a batch. */
 const BATCH_OCTETS = 2048;
+/** 1 comes after it. */
+const lastSeq = 0xffff_ffff;
 /** A dump that changed under the kernel's hands is asked for again so often, then taken as it is. */
 const DUMP_TRIES = 5;
 
@@ -36,6 +38,10 @@ export interface Request {
 
 /** Decodes the body view[start, end); undefined for what the caller does not want. */
 export type Decode<T> = (view: DataView, start: number, end: number) => T | undefined;
+
+/** How many requests after the one numbered `first` that numbered `seq` is. */
+export const seqsBetween = (first: number, seq: number): number =>
+  seq >= first ? seq - first : seq - first + lastSeq;
 
 export class Requests {
   readonly fd: number;
@@ -57,7 +63,7 @@ export class Requests {
 
   /** A fresh sequence number, 1..2^32-1. */
   nextSeq(): number {
-    this.#seq = this.#seq === 0xffffffff ? 1 : this.#seq + 1;
+    this.#seq = this.#seq === lastSeq ? 1 : this.#seq + 1;
     return this.#seq;
   }
 
@@ -124,10 +130,11 @@ export class Requests {
   async #talk(asked: string, bytes: Uint8Array, last: number, visit: (message: Message) => void) {
     this.#assertOpen(asked);
     const asking = performance.now();
-    check(asked, bytes.length < BATCH_OCTETS ? native().send(this.fd, bytes, 0) : await this.#lend(bytes));
+    const isLent = bytes.length >= BATCH_OCTETS;
+    check(asked, isLent ? await this.#lend(bytes) : native().send(this.fd, bytes, 0));
     this.#assertOpen(asked);
     let heard = performance.now();
-    const isSlow = heard - asking > SLOW_MS;
+    const isSlow = !isLent && heard - asking > SLOW_MS;
     for (;;) {
       const { end, messages } = this.#receive(asked, last, visit);
       if (end !== undefined) {

@@ -7,7 +7,7 @@ import { eachMessage, littleEndian, type Message } from './reader.ts';
 const SOCK_RAW = 3;
 const SOL_SOCKET = 1;
 const SOL_NETLINK = 270;
-const SO = { RCVBUF: 8, SNDBUFFORCE: 32, RCVBUFFORCE: 33 } as const;
+const SO = { SNDBUF: 7, RCVBUF: 8, SNDBUFFORCE: 32, RCVBUFFORCE: 33 } as const;
 const OPTION = { ADD_MEMBERSHIP: 1, CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
 
 /** The largest datagram the kernel makes for a dump or an event burst. */
@@ -54,9 +54,14 @@ export function openNetlink({ protocol, netns, receiveBuffer, groups = [], filte
 }
 
 /** Octets the kernel really queues for this socket. */
-export function receiveBufferOf(fd: number): number {
+export const receiveBufferOf = (fd: number): number => numberOf(fd, SO.RCVBUF, 'read SO_RCVBUF');
+
+/** Octets the kernel takes from this socket in one go, its own management of them included. */
+export const sendBufferOf = (fd: number): number => numberOf(fd, SO.SNDBUF, 'read SO_SNDBUF');
+
+function numberOf(fd: number, option: number, asked: string): number {
   const value = new Uint8Array(4);
-  check('read SO_RCVBUF', native().getsockopt(fd, SOL_SOCKET, SO.RCVBUF, value));
+  check(asked, native().getsockopt(fd, SOL_SOCKET, option, value));
   return new DataView(value.buffer).getInt32(0, littleEndian);
 }
 
