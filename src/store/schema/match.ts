@@ -3,7 +3,7 @@ import { type IpVersion, lengthOf, type Prefix } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
 import type { IcmpMatch, PortMatch } from '../../model/policy.ts';
 import { prefixOrAddress } from './addresses.ts';
-import { isPrefixOrAddress, prefixLength, type Rule, withRules } from './cel.ts';
+import { prefixLength, withRules } from './cel.ts';
 import { maybe, wholeNumber } from './fields.ts';
 import { mustBe, type Wrong, wrong } from './flaw.ts';
 import { check, field, strict } from './read.ts';
@@ -97,15 +97,13 @@ export const icmp = withRules(
   [{ rule: '!has(self.code) || has(self.type)', message: 'code needs a type: give the type too' }],
 );
 
-export const net = withRules(prefixOrAddress, [isPrefixOrAddress], prefixLength);
+/** What the API server looks at: a rule about each of 2 million prefixes would cost more than it allows. */
+const letters = '[0-9a-fA-F:.]+';
 
-const notEverything: Rule = {
-  rule: "!self.endsWith('/0')",
-  message: 'cannot be of length 0: nothing would be left to match',
-};
+export const net = prefixOrAddress.meta({ ...prefixLength, pattern: `^${letters}(/[0-9]{1,3})?$` });
 
-export const notNet = withRules(
-  prefixOrAddress.superRefine(
+export const notNet = prefixOrAddress
+  .superRefine(
     check((given: Prefix) =>
       lengthOf(given) > 0
         ? undefined
@@ -117,7 +115,5 @@ export const notNet = withRules(
             },
           },
     ),
-  ),
-  [isPrefixOrAddress, notEverything],
-  prefixLength,
-);
+  )
+  .meta({ ...prefixLength, pattern: `^${letters}(/[1-9][0-9]{0,2})?$` });

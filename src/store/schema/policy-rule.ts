@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { type IpVersion, type Prefix, versionOf } from '../../lib/net.ts';
 import type { CalicoEntity, CalicoRule, PortMatch } from '../../model/policy.ts';
 import { type Selector, usesGlobal } from '../../model/selector.ts';
-import { isLexical, noGlobal, type Rule, withRules } from './cel.ts';
+import { lexical, noGlobal, type Rule, withRules } from './cel.ts';
 import { maybe, oneOf, record, selectorOrAbsent, text, textOrAbsent, upTo } from './fields.ts';
 import type { Wrong } from './flaw.ts';
 import { familyOf, hasPorts, icmp, ipProtocol, isProtocol, net, notNet, policyPort } from './match.ts';
@@ -15,8 +15,8 @@ export const policySelector = withRules(
     error: 'cannot use global(), which has a meaning in the namespaceSelector of a rule only.',
     params: { fix: 'Say it in namespaceSelector, or select by labels.' },
   }),
-  [isLexical, noGlobal],
-);
+  [noGlobal],
+).meta(lexical);
 
 /** Of a rule: global() alone is who is in no namespace. */
 const peerSpace = withRules(
@@ -25,13 +25,12 @@ const peerSpace = withRules(
     params: { fix: 'Write global() alone, or make two rules of it.' },
   }),
   [
-    isLexical,
     {
       rule: String.raw`!self.contains('global()') || self.matches('^[ \\t]*global[(][)][ \\t]*$')`,
       message: 'global() stands alone: make two rules of it',
     },
   ],
-);
+).meta(lexical);
 
 const fields = {
   nets: maybe(upTo(256, net).describe('The address is in one of these.')),
