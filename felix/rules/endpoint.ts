@@ -5,7 +5,6 @@
  * which leaves the tier and nothing else; so a policy that passes is copied into the tier's chain, and any other is jumped to.
  * Endpoints that have the same policies in a tier share its chain, which is named after what is in it.
  */
-import { sha256Hex } from '../../src/lib/hash.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { denial } from './action.ts';
 import { failsafeChainName } from './failsafe.ts';
@@ -180,9 +179,18 @@ interface Asking {
 function ask({ chain }: CompiledPolicy, place: EndpointPlace): Asking {
   const rejects = cannotReject(place) && chain.rules.some(({ verdict }) => verdict?.kind === 'reject');
   if (!rejects) return { rule: jump(chain.name), own: [] };
-  const name = `${chain.name}-drops`;
-  return { rule: jump(name), own: [{ name, rules: fitting(chain.rules, place) }] };
+  const own = contentChain('drops', chain.name, fitting(chain.rules, place));
+  return { rule: jump(own.name), own: [own] };
 }
+
+/** Named after what is in it. */
+const contentChain = (prefix: string, readable: string, rules: readonly Rule[]): Chain => ({
+  name: objectName(prefix, readable, JSON.stringify(rules, plain)),
+  rules,
+});
+
+/** Addresses of IPv6 are bigints, which JSON does not have. */
+const plain = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
 
 interface CompiledTier {
   readonly chain: Chain;
@@ -192,7 +200,6 @@ interface CompiledTier {
 
 /** Undefined: it would decide nothing. */
 function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): CompiledTier | undefined {
-  const { direction } = plan;
   const policies = tier.policies.map(({ compiled }) =>
     compiled.passes ? { rules: fitting(compiled.chain.rules, plan), own: [] } : asRules(ask(compiled, plan)),
   );
@@ -200,17 +207,11 @@ function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings
   const rules = [...policies.flatMap((policy) => policy.rules), ...end.rules];
   if (rules.length === 0) return undefined;
   return {
-    chain: {
-      name: objectName(`tier-${direction.toLowerCase()}`, tier.name, sha256Hex(JSON.stringify(rules, plain))),
-      rules,
-    },
+    chain: contentChain(`tier-${plan.direction.toLowerCase()}`, tier.name, rules),
     own: policies.flatMap(({ own }) => own),
     tags: end.tags,
   };
 }
-
-/** Addresses of IPv6 are bigints, which JSON does not have. */
-const plain = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
 
 /** Untracked and preDNAT policies only ever say what is special: the rest is judged later. */
 function endOfTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): Ending {
