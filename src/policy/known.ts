@@ -1,7 +1,7 @@
 /** Who is at an address: the endpoints and network sets that selectors look at, with their effective labels. */
 import { type Address, containsAddress } from '../lib/net.ts';
 import type { Labels } from '../model/meta.ts';
-import type { HostEndpoint } from '../model/policy.ts';
+import type { HostEndpoint, NetworkSet } from '../model/policy.ts';
 import type { Pod } from '../model/resource.ts';
 import type { Cluster } from './cluster.ts';
 import { protocolNumbers } from './convert/ports.ts';
@@ -35,20 +35,22 @@ export const knownHost = (cluster: Cluster, endpoint: HostEndpoint): Known => ({
   ports: endpoint.ports,
 });
 
+export const knownNetworkSet = ({ namespaces }: Cluster, set: NetworkSet): Known => ({
+  labels: networkSetLabels(
+    set,
+    namespaces.find(({ meta }) => meta.name === set.meta.namespace),
+  ),
+  ports: [],
+});
+
 /** More than one while a pod replaces another, or where network sets overlap. */
 export function whoIsAt(cluster: Cluster, address: Address): readonly Known[] {
-  const { networkSets, namespaces } = cluster;
+  const { networkSets } = cluster;
   return [
     ...(endpointsOf(cluster).get(address) ?? []),
     ...networkSets
       .filter(({ nets }) => nets.some((net) => containsAddress(net, address)))
-      .map((set) => ({
-        labels: networkSetLabels(
-          set,
-          namespaces.find(({ meta }) => meta.name === set.meta.namespace),
-        ),
-        ports: [],
-      })),
+      .map((set) => knownNetworkSet(cluster, set)),
   ];
 }
 

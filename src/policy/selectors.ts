@@ -96,3 +96,25 @@ export const pods = (selector: LabelSelector): Selector => both(isPod, ofLabels(
 /** Kubernetes' namespaceSelector: an empty one takes every namespace that is known. */
 export const ofNamespaces = (selector: LabelSelector): Selector =>
   both(isPlaced, withPrefix(namespacePrefix, ofLabels(selector)));
+
+/** With the prefix taken off every label; undefined if one has it not, or there is none. */
+export function withoutPrefix(prefix: string, selector: Selector): Selector | undefined {
+  switch (selector.kind) {
+    case 'all':
+    case 'global':
+      return undefined;
+    case 'not': {
+      const of = withoutPrefix(prefix, selector.of);
+      return of === undefined ? undefined : { kind: 'not', of };
+    }
+    case 'and':
+    case 'or': {
+      const operands = selector.of.flatMap((each) => withoutPrefix(prefix, each) ?? []);
+      return operands.length === selector.of.length ? { kind: selector.kind, of: operands } : undefined;
+    }
+    default:
+      return selector.key.startsWith(prefix)
+        ? { ...selector, key: selector.key.slice(prefix.length) }
+        : undefined;
+  }
+}
