@@ -188,7 +188,7 @@ function expectSame(scene: Scene, question: Question): Trace['verdict'] {
 const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
 
 /** Clusters to try; each is asked some hundred packets. More of them: POLICY_SEEDS=20000. */
-const seeds = Number(process.env['POLICY_SEEDS'] ?? 300);
+const seeds = Number(process.env['POLICY_SEEDS'] ?? 200);
 
 const patience = 60_000 + seeds * 50;
 
