@@ -41,7 +41,9 @@ function tierText({ name, order, defined, end, policies }: TierStatus): string {
   return [
     `  Tier ${name} (${what})`,
     ...policies.map(policyLines),
-    end === 'deny' ? '    What none of these decides is denied.' : '    What none of these decides goes to the next tier.',
+    end === 'deny'
+      ? '    What none of these decides is denied.'
+      : '    What none of these decides goes to the next tier.',
   ].join('\n');
 }
 

@@ -156,12 +156,13 @@ function policyRuleCases(of: Of, list: string, namespaced: boolean): readonly Ad
   ];
 }
 
-function policyCases(kind: Kind): readonly AdmissionCase[] {
+/** @param lists  of which the rules are tried: they are the same in all */
+function policyCases(kind: Kind, lists: readonly string[]): readonly AdmissionCase[] {
   const of = ofKind(kind);
   const { namespaced } = kinds[kind];
   const early = { applyOnForward: true, types: ['Ingress'] };
   return [
-    ...['ingress', 'egress'].flatMap((list) => policyRuleCases(of, list, namespaced)),
+    ...lists.flatMap((list) => policyRuleCases(of, list, namespaced)),
     of('should match', { selector: 'a & b' }, { selector: 'has(a) && b != "c"' }),
     of('cannot use global()', { serviceAccountSelector: 'global()' }, { serviceAccountSelector: 'all()' }),
     {
@@ -198,15 +199,11 @@ const tiers: readonly AdmissionCase[] = (
 }));
 
 export const admissionCases: readonly AdmissionCase[] = [
-  ...(
-    [
-      'CalicoNetworkPolicy',
-      'GlobalNetworkPolicy',
-      'StagedNetworkPolicy',
-      'StagedGlobalNetworkPolicy',
-    ] as const
-  ).flatMap(policyCases),
-  ...['ingress', 'egress'].flatMap((list) => policyRuleCases(ofKind('Profile'), list, false)),
+  ...policyCases('CalicoNetworkPolicy', ['ingress', 'egress']),
+  ...policyCases('GlobalNetworkPolicy', ['ingress']),
+  ...policyCases('StagedNetworkPolicy', ['egress']),
+  ...policyCases('StagedGlobalNetworkPolicy', ['ingress']),
+  ...policyRuleCases(ofKind('Profile'), 'egress', false),
   ...tiers,
   specs('HostEndpoint', 'name the interface', { node: 'node1' }, { node: 'node1', interfaceName: '*' }),
   specs(

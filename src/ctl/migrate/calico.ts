@@ -1,5 +1,7 @@
 /** Calico's objects, kind by kind: what we make of each. Pure, over objects as Calico stores them. */
-import { isKind, kinds } from '../../store/kinds.ts';
+
+import { standardTiers } from '../../model/policy.ts';
+import { kindOfManifest } from '../../store/kinds.ts';
 import type { Manifest } from '../../store/objects.ts';
 import { formatPath } from '../../store/schema/flaw.ts';
 import { readManifest } from '../../store/schema/manifest.ts';
@@ -8,6 +10,8 @@ import { differs, unsupported, type Verdict, works } from './verdict.ts';
 
 /** Both of Calico's groups have the same kinds; which has the objects depends on how it was installed. */
 export const calicoVersions = ['crd.projectcalico.org/v1', 'projectcalico.org/v3'] as const;
+
+const ownVersion = 'projectcalico.org/v3';
 
 interface Row {
   readonly kind: string;
@@ -32,8 +36,8 @@ const advice: Readonly<Record<string, string>> = {
 /** A kind of ours: the daemons' own schema decides, field by field. */
 function ours(object: Manifest): readonly Verdict[] {
   const kind = textAt(object, 'kind');
-  if (!isKind(kind)) return [];
-  const read = readManifest({ ...object, apiVersion: kinds[kind].apiVersion });
+  if (kindOfManifest(ownVersion, kind) === undefined) return [];
+  const read = readManifest({ ...object, apiVersion: ownVersion });
   if (read.ok) return [works(label(object))];
   return read.error.map(({ path, what, fix }) => {
     const field = formatPath(path);
@@ -41,29 +45,21 @@ function ours(object: Manifest): readonly Verdict[] {
   });
 }
 
-const never =
-  (what: string, fix: string) =>
-  (object: Manifest): readonly Verdict[] => [unsupported(label(object), what, fix)];
-
 const otherwise =
   (what: string, fix = '') =>
   (object: Manifest): readonly Verdict[] => [differs(label(object), what, fix)];
 
-/** Calico makes a Profile for each Namespace and ServiceAccount by itself. */
-const profile = (object: Manifest): readonly Verdict[] =>
-  /^(kns|ksa)\.|^projectcalico-/.test(nameOf(object))
-    ? []
-    : [unsupported(label(object), 'profiles are not there.', 'Write a NetworkPolicy for what it allows.')];
+/** Calico makes these by itself, and here they are there without being written. */
+const unless =
+  (isMade: (name: string) => boolean) =>
+  (object: Manifest): readonly Verdict[] =>
+    isMade(nameOf(object)) ? [] : ours(object);
 
-const policyFix =
-  'Write it as NetworkPolicies of networking.k8s.io/v1 where it only allows; orders, tiers, Deny, Log and Pass have no counterpart yet.';
-
-const tier = (object: Manifest): readonly Verdict[] =>
-  ['default', 'kube-admin', 'kube-baseline', 'adminnetworkpolicy', 'baselineadminnetworkpolicy'].includes(
-    nameOf(object),
-  )
-    ? []
-    : never('tiers are not there yet.', policyFix)(object);
+const madeTiers: readonly string[] = [
+  ...Object.keys(standardTiers),
+  'adminnetworkpolicy',
+  'baselineadminnetworkpolicy',
+];
 
 export const calicoRows: readonly Row[] = [
   { kind: 'BGPConfiguration', plural: 'bgpconfigurations', judge: ours },
@@ -80,55 +76,21 @@ export const calicoRows: readonly Row[] = [
     ),
   },
   { kind: 'FelixConfiguration', plural: 'felixconfigurations', judge: ours },
+  { kind: 'GlobalNetworkPolicy', plural: 'globalnetworkpolicies', judge: ours },
+  { kind: 'NetworkPolicy', plural: 'networkpolicies', namespaced: true, judge: ours },
+  { kind: 'StagedGlobalNetworkPolicy', plural: 'stagedglobalnetworkpolicies', judge: ours },
+  { kind: 'StagedNetworkPolicy', plural: 'stagednetworkpolicies', namespaced: true, judge: ours },
   {
-    kind: 'GlobalNetworkPolicy',
-    plural: 'globalnetworkpolicies',
-    judge: never('policies of the whole cluster are not there yet.', policyFix),
-  },
-  {
-    kind: 'NetworkPolicy',
-    plural: 'networkpolicies',
+    kind: 'StagedKubernetesNetworkPolicy',
+    plural: 'stagedkubernetesnetworkpolicies',
     namespaced: true,
-    judge: never("Calico's own NetworkPolicy is not there yet.", policyFix),
+    judge: ours,
   },
-  {
-    kind: 'StagedGlobalNetworkPolicy',
-    plural: 'stagedglobalnetworkpolicies',
-    judge: never('staged policies are not there.', 'They enforce nothing, so nothing is lost.'),
-  },
-  {
-    kind: 'StagedNetworkPolicy',
-    plural: 'stagednetworkpolicies',
-    namespaced: true,
-    judge: never('staged policies are not there.', 'They enforce nothing, so nothing is lost.'),
-  },
-  {
-    kind: 'GlobalNetworkSet',
-    plural: 'globalnetworksets',
-    judge: never(
-      'network sets are not there yet.',
-      'Write the prefixes as ipBlock into the NetworkPolicies that use it.',
-    ),
-  },
-  {
-    kind: 'NetworkSet',
-    plural: 'networksets',
-    namespaced: true,
-    judge: never(
-      'network sets are not there yet.',
-      'Write the prefixes as ipBlock into the NetworkPolicies that use it.',
-    ),
-  },
-  {
-    kind: 'HostEndpoint',
-    plural: 'hostendpoints',
-    judge: never(
-      'hosts are not protected by policy yet.',
-      'Protect them with a firewall of their own, such as nftables or firewalld.',
-    ),
-  },
-  { kind: 'Tier', plural: 'tiers', judge: tier },
-  { kind: 'Profile', plural: 'profiles', judge: profile },
+  { kind: 'GlobalNetworkSet', plural: 'globalnetworksets', judge: ours },
+  { kind: 'NetworkSet', plural: 'networksets', namespaced: true, judge: ours },
+  { kind: 'HostEndpoint', plural: 'hostendpoints', judge: ours },
+  { kind: 'Tier', plural: 'tiers', judge: unless((name) => madeTiers.includes(name)) },
+  { kind: 'Profile', plural: 'profiles', judge: unless((name) => /^(kns|ksa)\.|^projectcalico-/.test(name)) },
   {
     kind: 'KubeControllersConfiguration',
     plural: 'kubecontrollersconfigurations',

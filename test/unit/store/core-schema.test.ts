@@ -275,12 +275,12 @@ describe('kinds', () => {
     ],
     ['{apiVersion: projectcalico.org/v3, kind: BGPPear}', 'Did you mean BGPPeer?'],
     [
-      '{apiVersion: projectcalico.org/v3, kind: HostEndpoint}',
-      'kind: HostEndpoint is not supported in this version.',
+      '{apiVersion: projectcalico.org/v3, kind: WorkloadEndpoint}',
+      'kind: WorkloadEndpoint is not supported in this version.',
     ],
     [
-      '{apiVersion: projectcalico.org/v3, kind: NetworkPolicy}',
-      'apiVersion: NetworkPolicy of projectcalico.org/v3 is not supported in this version. Write networking.k8s.io/v1.',
+      '{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy}',
+      'apiVersion: must be networking.k8s.io/v1 or projectcalico.org/v3 for a NetworkPolicy, but is the text "crd.projectcalico.org/v1".',
     ],
     [
       '{apiVersion: crd.projectcalico.org/v1, kind: BGPPeer}',
