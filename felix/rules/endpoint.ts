@@ -40,8 +40,6 @@ export interface EndpointPlan extends EndpointPlace {
   readonly tiers: readonly TierPlan[];
   /** Of host endpoints, in order. A workload's namespace allows everything, so it has none here. */
   readonly profiles: readonly ProfilePlan[];
-  /** What comes before policy, for new connections: limits. */
-  readonly first?: readonly Rule[];
 }
 
 export interface CompiledEndpoint {
@@ -79,12 +77,7 @@ export function compileEndpoint(
   return {
     chain: {
       name,
-      rules: [
-        ...(plan.first ?? []),
-        ...always(plan, comment),
-        ...tiers.map(({ chain }) => jump(chain.name)),
-        ...end.rules,
-      ],
+      rules: [...always(plan, comment), ...tiers.map(({ chain }) => jump(chain.name)), ...end.rules],
     },
     tierChains: [...tiers.flatMap(({ chain, own }) => [...own, chain]), ...(end.own ?? [])],
     tags: [...tiers.flatMap(({ tags }) => tags), ...end.tags],

@@ -12,6 +12,7 @@ import {
 import { trace } from '../../felix/rules/trace.ts';
 import { interfaceName } from '../../src/model/endpoint.ts';
 import type { Pod } from '../../src/model/resource.ts';
+import { protocolNumbers } from '../../src/policy/convert/ports.ts';
 import {
   addressOf,
   type Cell,
@@ -50,7 +51,7 @@ const passes = (graph: Graph, cell: Cell, ends: { readonly from: boolean; readon
   trace(rulesetOf(graph), {
     source: addressOf(cell.from),
     destination: addressOf(cell.to),
-    protocol: cell.protocol,
+    protocol: protocolNumbers[cell.protocol],
     destinationPort: cell.port,
     state: 'new',
     in: ends.from ? interfaceName(cell.from.meta.namespace ?? '', cell.from.meta.name) : 'eth0',

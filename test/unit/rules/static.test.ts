@@ -11,7 +11,7 @@ const web = shopEndpoint('web', webAddresses).interface;
 const base: Packet = {
   source: address('10.244.1.2'),
   destination: address('10.244.2.7'),
-  protocol: 'TCP',
+  protocol: 6,
   destinationPort: 80,
   state: 'new',
   in: 'eth0',
@@ -20,6 +20,8 @@ const base: Packet = {
 const pass = (packet: Partial<Packet>): string => trace(rulesetOf(graph), { ...base, ...packet }).verdict;
 const lastWord = (packet: Partial<Packet>): string | undefined =>
   trace(rulesetOf(graph), { ...base, ...packet }).path.at(-1)?.comment;
+
+const icmp = (type: number): { readonly type: number; readonly code: number } => ({ type, code: 0 });
 
 describe('fail closed', () => {
   test('a workload interface that no map knows is dropped in every direction', () => {
@@ -30,7 +32,7 @@ describe('fail closed', () => {
   });
 
   test('a packet between a known and an unknown pod is dropped whichever way it goes', () => {
-    expect(pass({ in: web, out: 'cali00000000000', protocol: 'UDP', destinationPort: 53 })).toBe('drop');
+    expect(pass({ in: web, out: 'cali00000000000', protocol: 17, destinationPort: 53 })).toBe('drop');
   });
 
   test('before anything is known the table drops pods and lets the host be', () => {
@@ -64,14 +66,14 @@ describe('reverse path', () => {
     const probe: Partial<Packet> = {
       source: address('::'),
       destination: address('ff02::1:ff00:2'),
-      protocol: 'other',
+      protocol: 58,
       state: 'untracked',
       in: web,
       out: '',
       hasReturnPath: false,
     };
-    expect(pass({ ...probe, icmp6Type: 135 })).toBe('accept');
-    expect(pass({ ...probe, icmp6Type: 128 })).toBe('drop');
+    expect(pass({ ...probe, icmp: icmp(135) })).toBe('accept');
+    expect(pass({ ...probe, icmp: icmp(128) })).toBe('drop');
   });
 });
 
@@ -80,20 +82,20 @@ describe('from a pod to its host', () => {
 
   test('egress policy holds, and neighbour discovery is no matter of policy', () => {
     expect(pass(toHost)).toBe('drop');
-    for (const icmp6Type of [130, 131, 132, 133, 135, 136]) {
+    for (const type of [130, 131, 132, 133, 135, 136]) {
       const discovery: Partial<Packet> = {
         source: address('fe80::2'),
         destination: address('fe80::1'),
-        protocol: 'other',
-        icmp6Type,
+        protocol: 58,
+        icmp: icmp(type),
       };
       expect(pass({ ...toHost, ...discovery, state: 'untracked' })).toBe('accept');
     }
     const echo: Partial<Packet> = {
       source: address('fe80::2'),
       destination: address('fe80::1'),
-      protocol: 'other',
-      icmp6Type: 128,
+      protocol: 58,
+      icmp: icmp(128),
     };
     expect(pass({ ...toHost, ...echo })).toBe('drop');
   });
