@@ -6,7 +6,7 @@ import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { FelixStatus } from '../src/model/status.ts';
 import type { Attachments } from './attachments.ts';
 import { type Graph, isKnown } from './calc/graph.ts';
-import { policyOf } from './calc/status.ts';
+import { hostPolicies, policyOf } from './calc/status.ts';
 import type { PolicySync } from './dataplane/apply.ts';
 import type { PodRoutes } from './dataplane/routes.ts';
 
@@ -119,7 +119,7 @@ export function statusEndpoints(sources: StatusSources): Endpoints {
 function policyAnswer({ graph, node }: StatusSources, query: URLSearchParams): Answer {
   const namespace = query.get('namespace') ?? 'default';
   const pod = query.get('pod');
-  if (pod === null) return { status: 400, body: { error: 'Ask for /policy?namespace=NAMESPACE&pod=POD.' } };
+  if (pod === null) return { status: 200, body: hostPolicies(graph) };
   const found = policyOf(graph, namespace, pod);
   if (found !== undefined) return { status: 200, body: found };
   const error = `Pod ${namespace}/${pod} has no interface on node ${node}, or the datastore does not show it. Ask the node it runs on.`;

@@ -1,64 +1,76 @@
 /**
  * The calculation graph: from what the cluster says to what this node's ruleset should be.
  *
- *     policies ──┬─► selection ──┬─► policy chains ──► sets asked for ──► members ──┐
- *        pods ───┤       ▲       │                                          ▲       ├─► output ─► RulesetChange
- *   endpoints ───┴───────┘       └─► endpoint chains, dispatch elements ────┼───────┘
- *        pods, namespaces, endpoints ───────────────────────────────────────┘
+ *     labels of namespaces, accounts, profiles ─┐
+ *     pods, host endpoints, network sets, nodes ┴► populations ─┬───────────────────────► members ──┐
+ *     policies, tiers ──────────► policies ─┐                   │                           ▲       ├─► output ─► change
+ *     endpoints, interfaces ──► locals ─────┴► plans ─► uses ───┴─► sets asked for ─────────┘       │
+ *                                                └──► chains of endpoints, tiers and policies ──────┘
  *
  * `tick` runs the nodes once, in that order, over what changed since the last tick. A node reads what is above it
- * and writes its own; nobody calls anybody back. The answer depends on what is, never on how it came to be.
+ * and writes its own. The answer depends on what is, never on how it came to be, and the work on what changed.
  *
  * A gap never waits: an endpoint whose Pod is not known is closed, a Pod whose Namespace is not known is taken by no
  * namespace selector.
  */
 import type { Address } from '../../src/lib/net.ts';
-import { type LocalEndpoint, workloadPrefix } from '../../src/model/endpoint.ts';
-import { dispatchElement, endpointChain, endpointChainName, type Isolation } from '../rules/endpoint.ts';
+import { same } from '../../src/lib/same.ts';
+import type { LocalEndpoint } from '../../src/model/endpoint.ts';
+import type { Addition } from '../rules/addition.ts';
+import { noHosts } from '../rules/host.ts';
 import type { Ruleset, RulesetChange } from '../rules/model.ts';
-import type { SetSpec } from '../rules/pod-set.ts';
-import { compilePolicy, type Direction, directions, policyChainName } from '../rules/policy.ts';
-import { foreignEndpoints, fromEndpoint, staticChains, staticSets, toEndpoint } from '../rules/static.ts';
+import { defaultRulesSettings, type RulesSettings } from '../rules/settings.ts';
+import type { StaticRuleset } from '../rules/static.ts';
+import type { TagMeaning } from '../rules/tag.ts';
+import { foreignEndpoints } from '../rules/traffic.ts';
+import { Additions } from './additions.ts';
+import { memberOf } from './endpoints.ts';
+import { fitFrame, hostUseOf } from './frame.ts';
 import {
   type ClusterChange,
   createInputs,
-  drainInputs,
-  endpointAt,
-  type Inputs,
-  namespaceOf,
+  type HostInterface,
   noteChange,
   noteEndpoint,
   noteEndpointGone,
-  podKeyOf,
 } from './inputs.ts';
-import { askFor, createMembers, type Members, updateMembers } from './members.ts';
+import { Members } from './members.ts';
 import { Output } from './output.ts';
-import { createSelection, type Selection, updateSelection } from './selection.ts';
+import { localKey, Plans } from './plans.ts';
+import { Policies } from './policies.ts';
+import { Population, Sources } from './population.ts';
+import { readInputs, renew } from './reading.ts';
+import { Register } from './register.ts';
+import type { Frame, Graph, GraphOptions } from './state.ts';
+import { Uses } from './uses.ts';
 
-export type { ClusterChange } from './inputs.ts';
+export type { ClusterChange, HostInterface } from './inputs.ts';
+export type { Graph, GraphOptions } from './state.ts';
 
-export interface Graph {
-  readonly inputs: Inputs;
-  readonly selection: Selection;
-  readonly members: Members;
-  readonly output: Output;
-  /** The policies in use, by direction and key → their chain, and the sets it asks for. */
-  readonly policyChains: Map<string, { readonly name: string; readonly sets: readonly SetSpec[] }>;
-  /** Interfaces that have chains → is their Pod known. */
-  readonly interfaces: Map<string, boolean>;
-}
-
-export function createGraph(): Graph {
+export function createGraph({ node = '', settings = defaultRulesSettings }: GraphOptions = {}): Graph {
   const output = new Output();
-  for (const decl of staticSets) output.declare(decl);
-  for (const chain of staticChains) output.putChain(chain);
+  const sources = new Sources();
+  const register = new Register();
+  const members = new Members(output, sources);
+  const dirty = new Set<string>();
+  const selectable = new Population<string>({
+    sources,
+    onChange: (_, endpoint) => dirty.add(endpoint),
+    same: (a, b) => a === b,
+  });
+  const policies = new Policies(selectable);
+  const uses = new Uses({ members, output, register }, settings);
+  const rules: StaticRuleset = { chains: [], sets: [] };
+  const frame: Frame = { settings: undefined, next: settings, hosts: noHosts, rules };
   return {
+    node,
     inputs: createInputs(),
-    selection: createSelection(),
-    members: createMembers(),
-    output,
-    policyChains: new Map(),
-    interfaces: new Map(),
+    ...{ output, sources, members, selectable, policies, uses, register, dirty, frame },
+    plans: new Plans({ output, register, policies, uses }),
+    additions: new Additions(),
+    locals: new Map(),
+    foreign: new Set(),
+    hosts: { own: new Map(), interfaces: [], places: { owners: new Map(), idle: new Map() } },
   };
 }
 
@@ -72,71 +84,61 @@ export const putEndpoint = (graph: Graph, endpoint: LocalEndpoint): void =>
 
 export const removeEndpoint = (graph: Graph, id: string): void => noteEndpointGone(graph.inputs, id);
 
+/** @param interfaces  all of this host's but workloads' */
+export function noteHostInterfaces(graph: Graph, interfaces: readonly HostInterface[]): void {
+  graph.inputs.hostInterfaces = interfaces;
+}
+
+/** What the rules are made by, from the next tick on. */
+export function noteSettings(graph: Graph, settings: RulesSettings): void {
+  graph.frame.next = settings;
+}
+
+/** What the table holds beside policy, whole, from the next tick on. */
+export const noteAddition = (graph: Graph, addition: Addition): void => graph.additions.note(addition);
+
 /** Brings everything up to date; returns what changed in the ruleset since the last tick. */
 export function tick(graph: Graph): RulesetChange {
-  const changed = drainInputs(graph.inputs);
-  const looked = updateSelection(graph.selection, graph.inputs, changed);
-  for (const key of looked.policies) {
-    for (const direction of directions) updatePolicyChain(graph, key, direction, changed.policies.has(key));
+  const { members, uses, plans, locals, dirty, output, frame } = graph;
+  const settings = frame.next;
+  const isRefitted = !same(settings, frame.settings);
+  uses.settings = settings;
+  readInputs(graph);
+  if (isRefitted) renew(graph, [...uses.all()]);
+  const hosts = hostUseOf(graph);
+  const isRehosted = !same(hosts, frame.hosts);
+  for (const { key, kind } of locals.values()) {
+    if (isRefitted || (isRehosted && kind === 'host')) dirty.add(key);
   }
-  for (const interfaceName of looked.interfaces) updateEndpointChains(graph, interfaceName);
-  updateMembers(graph.members, graph.inputs, changed, graph.output);
-  return graph.output.take();
+  const takeDown = fitFrame(graph, settings, hosts);
+  graph.additions.fit(output, takeDown !== undefined);
+  for (const key of dirty) {
+    plans.plan(key, locals.get(key), hosts.stages, settings);
+    markForeign(graph, key, settings);
+  }
+  dirty.clear();
+  takeDown?.();
+  plans.sweep();
+  uses.sweep();
+  members.settle();
+  return output.take();
 }
 
-/** Only policies that select a local endpoint have a chain. */
-function updatePolicyChain(graph: Graph, policyKey: string, direction: Direction, isChanged: boolean): void {
-  const { inputs, selection, members, output, policyChains } = graph;
-  const use = `${direction} ${policyKey}`;
-  const before = policyChains.get(use);
-  const policy = inputs.policies.get(policyKey);
-  if (policy === undefined || !selection.usersOf[direction].has(policyKey)) {
-    if (before === undefined) return;
-    askFor(members, use, before.sets, []);
-    policyChains.delete(use);
-    output.removeChain(before.name);
-  } else if (before === undefined || isChanged) {
-    const { chain, sets } = compilePolicy(policy, direction);
-    askFor(members, use, before?.sets ?? [], sets);
-    policyChains.set(use, { name: chain.name, sets });
-    output.putChain(chain);
+function markForeign({ locals, foreign, output }: Graph, key: string, settings: RulesSettings): void {
+  const local = locals.get(key);
+  const is =
+    local?.kind === 'workload' &&
+    !settings.workloadPrefixes.some((prefix) => local.interface.startsWith(prefix));
+  if (is === foreign.has(key)) return;
+  const name = key.slice(localKey('workload', '').length);
+  const members = [memberOf({ kind: 'interface', interface: name })];
+  if (is) {
+    foreign.add(key);
+    output.hold(foreignEndpoints.name, members);
+  } else {
+    foreign.delete(key);
+    output.release(foreignEndpoints.name, members);
   }
-}
-
-const mapOf = (direction: Direction): string => (direction === 'Egress' ? fromEndpoint : toEndpoint).name;
-
-function updateEndpointChains(graph: Graph, interfaceName: string): void {
-  const { inputs, output, interfaces } = graph;
-  const endpoint = endpointAt(inputs, interfaceName);
-  const hadChains = interfaces.has(interfaceName);
-  for (const direction of directions) {
-    if (endpoint !== undefined) {
-      output.putChain(endpointChain(endpoint, direction, isolationOf(graph, endpoint, direction)));
-      if (!hadChains) output.hold(mapOf(direction), dispatchElement(direction, interfaceName));
-    } else if (hadChains) {
-      output.removeChain(endpointChainName(direction, interfaceName));
-      output.release(mapOf(direction), dispatchElement(direction, interfaceName));
-    }
-  }
-  if (!interfaceName.startsWith(workloadPrefix) && (endpoint !== undefined) !== hadChains) {
-    const element = { kind: 'interface', interface: interfaceName } as const;
-    if (endpoint === undefined) output.release(foreignEndpoints.name, element);
-    else output.hold(foreignEndpoints.name, element);
-  }
-  if (endpoint === undefined) interfaces.delete(interfaceName);
-  else interfaces.set(interfaceName, inputs.pods.get(podKeyOf(endpoint)) !== undefined);
-}
-
-function isolationOf(graph: Graph, endpoint: LocalEndpoint, direction: Direction): Isolation {
-  if (graph.inputs.pods.get(podKeyOf(endpoint)) === undefined) return { kind: 'closed' };
-  const policies = [...graph.selection.policiesOf[direction].get(endpoint.interface)].sort();
-  if (policies.length === 0) return { kind: 'open' };
-  return {
-    kind: 'isolated',
-    policyChains: policies.map((key) =>
-      policyChainName(direction, namespaceOf(key), key.slice(key.indexOf('/') + 1)),
-    ),
-  };
 }
 
 /** The whole desired ruleset as of the last tick, for the first write and for a resync. A view: render it at once. */
@@ -145,7 +147,7 @@ export const rulesetOf = (graph: Graph): Ruleset => graph.output.ruleset;
 /** As of the last tick: the Pod object of the endpoint is known, so its chains are its policy and not "drop all". */
 export function isKnown(graph: Graph, endpointId: string): boolean {
   const endpoint = graph.inputs.endpoints.get(endpointId);
-  return endpoint !== undefined && graph.interfaces.get(endpoint.interface) === true;
+  return endpoint !== undefined && graph.locals.get(localKey('workload', endpoint.interface))?.known === true;
 }
 
 /** Each local pod address and the interface it is reached by, for the route tables; endpoints as they are now. */
@@ -155,3 +157,6 @@ export function localRoutes(graph: Graph): ReadonlyMap<Address, string> {
     rows.flatMap(([, { addresses, interface: name }]) => addresses.map((address) => [address, name])),
   );
 }
+
+/** What the tag of a reported packet stands for; undefined: no rule in use has it. */
+export const ruleByTag = (graph: Graph, tag: string): TagMeaning | undefined => graph.register.get(tag);

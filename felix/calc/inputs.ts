@@ -1,12 +1,28 @@
 /**
- * The inputs of the graph: what the store and the CNI server last said, and indexes over their keys.
+ * The inputs of the graph: what the store, the CNI server and the kernel's links said since the last tick.
  *
- * An object's key is "namespace/name" (a namespace's its name, an endpoint's its id). The indexes follow the rows at
- * once; everything else is for the nodes of the graph, which read the keys that changed from `drainInputs`.
+ * Of an object only what the graph reads is kept, and of a key only the last word, so that reading a large cluster costs
+ * no more than knowing it. Endpoints of this node are few and stay here.
  */
-import { Table } from '../../src/lib/table.ts';
+import type { Address } from '../../src/lib/net.ts';
 import type { LocalEndpoint } from '../../src/model/endpoint.ts';
-import type { Namespace, NetworkPolicy, Pod, Resource, ResourceRef } from '../../src/model/resource.ts';
+import type { Labels } from '../../src/model/meta.ts';
+import type { HostEndpoint, NetworkSet, Profile } from '../../src/model/policy.ts';
+import { keyOf, type Resource, type ResourceRef, refOf } from '../../src/model/resource.ts';
+import { convert, isPolicy } from '../../src/policy/convert.ts';
+import { accountLabels, namespaceLabels } from '../../src/policy/labels.ts';
+import type { Converted, TierFacts } from '../../src/policy/policy.ts';
+import { tierFacts } from '../../src/policy/tiers.ts';
+import { type Slice, sliceOf } from './backends.ts';
+import {
+  accountSource,
+  type Endpoint,
+  namespaceSource,
+  nodeTold,
+  podTold,
+  profileSource,
+  type Told,
+} from './endpoints.ts';
 import { KeyedSets } from './keyed-sets.ts';
 
 /** One change of the cluster, in the shape the store port delivers. */
@@ -14,83 +30,141 @@ export type ClusterChange =
   | { readonly kind: 'put'; readonly resource: Resource }
   | { readonly kind: 'delete'; readonly ref: ResourceRef };
 
+/** An interface of this host that is no workload's. */
+export interface HostInterface {
+  readonly name: string;
+  readonly addresses: readonly Address[];
+}
+
+/** By key of the object; absent values are objects that are gone. */
+type News<T> = Map<string, T | undefined>;
+
 export interface Inputs {
-  readonly pods: Table<string, Pod>;
-  readonly namespaces: Table<string, Namespace>;
-  readonly policies: Table<string, NetworkPolicy>;
-  readonly endpoints: Table<string, LocalEndpoint>;
-  /** Namespace → keys. */
-  readonly podsIn: KeyedSets<string, string>;
-  readonly policiesIn: KeyedSets<string, string>;
-  readonly interfacesIn: KeyedSets<string, string>;
+  readonly pods: News<Told<Endpoint>>;
+  readonly nodes: News<Told<Endpoint>>;
+  readonly slices: News<Slice>;
+  /** By key of the source. */
+  readonly labels: News<Labels>;
+  readonly profiles: News<Profile>;
+  readonly networkSets: News<NetworkSet>;
+  readonly hostEndpoints: News<HostEndpoint>;
+  readonly policies: News<Converted>;
+  readonly tiers: News<TierFacts>;
+  /** Stay from tick to tick. */
+  readonly endpoints: Map<string, LocalEndpoint>;
   /** Pod key → ids, interface → ids. Two rows of one pod, or one interface, are rare and short. */
   readonly endpointsOf: KeyedSets<string, string>;
   readonly endpointsAt: KeyedSets<string, string>;
-  /** Interfaces and pods whose endpoint rows changed since the last drain, old rows included. */
+  /** Interfaces and pods whose endpoint rows changed, old rows included. */
   readonly changedInterfaces: Set<string>;
   readonly changedEndpointPods: Set<string>;
+  /** Present: this host's interfaces changed, to these. */
+  hostInterfaces: readonly HostInterface[] | undefined;
 }
 
 export const createInputs = (): Inputs => ({
-  pods: new Table(),
-  namespaces: new Table(),
-  policies: new Table(),
-  endpoints: new Table(),
-  podsIn: new KeyedSets(),
-  policiesIn: new KeyedSets(),
-  interfacesIn: new KeyedSets(),
+  pods: new Map(),
+  nodes: new Map(),
+  slices: new Map(),
+  labels: new Map(),
+  profiles: new Map(),
+  networkSets: new Map(),
+  hostEndpoints: new Map(),
+  policies: new Map(),
+  tiers: new Map(),
+  endpoints: new Map(),
   endpointsOf: new KeyedSets(),
   endpointsAt: new KeyedSets(),
   changedInterfaces: new Set(),
   changedEndpointPods: new Set(),
+  hostInterfaces: undefined,
 });
 
-export const podKeyOf = (endpoint: LocalEndpoint): string => `${endpoint.namespace}/${endpoint.pod}`;
-
-/** Of a key "namespace/name"; neither part holds a slash. */
-export const namespaceOf = (key: string): string => key.slice(0, key.indexOf('/'));
-
-const keyOf = ({ namespace, name }: { readonly namespace?: string; readonly name: string }): string =>
-  `${namespace ?? ''}/${name}`;
+export const podKey = (namespace: string, name: string): string => `${namespace}/${name}`;
+export const podKeyOf = (endpoint: LocalEndpoint): string => podKey(endpoint.namespace, endpoint.pod);
 
 /** Kinds the graph does not read are ignored. */
 export function noteChange(inputs: Inputs, change: ClusterChange): void {
-  if (change.kind === 'put') putResource(inputs, change.resource);
-  else deleteResource(inputs, change.ref);
+  if (change.kind === 'put') notePut(inputs, change.resource);
+  else noteDelete(inputs, change.ref);
 }
 
-function putResource(inputs: Inputs, resource: Resource): void {
-  const key = keyOf(resource.meta);
+function notePut(inputs: Inputs, resource: Resource): void {
+  const { name, namespace = '' } = resource.meta;
+  if (isPolicy(resource)) {
+    inputs.policies.set(keyOf(refOf(resource)), convert(resource));
+    return;
+  }
   switch (resource.kind) {
     case 'Pod':
-      inputs.pods.put(key, resource);
-      inputs.podsIn.add(namespaceOf(key), key);
+      inputs.pods.set(podKey(namespace, name), podTold(resource));
       break;
-    case 'NetworkPolicy':
-      inputs.policies.put(key, resource);
-      inputs.policiesIn.add(namespaceOf(key), key);
+    case 'Node':
+      inputs.nodes.set(name, nodeTold(resource));
+      break;
+    case 'EndpointSlice':
+      inputs.slices.set(`${namespace}/${name}`, sliceOf(resource));
       break;
     case 'Namespace':
-      inputs.namespaces.put(resource.meta.name, resource);
+      inputs.labels.set(namespaceSource(name), namespaceLabels(resource));
+      break;
+    case 'ServiceAccount':
+      inputs.labels.set(accountSource(namespace, name), accountLabels(resource));
+      break;
+    case 'Profile':
+      inputs.labels.set(profileSource(name), resource.labelsToApply);
+      inputs.profiles.set(name, resource);
+      break;
+    case 'NetworkSet':
+    case 'GlobalNetworkSet':
+      inputs.networkSets.set(keyOf(refOf(resource)), resource);
+      break;
+    case 'HostEndpoint':
+      inputs.hostEndpoints.set(name, resource);
+      break;
+    case 'Tier':
+      inputs.tiers.set(name, tierFacts(resource));
       break;
     default:
       break;
   }
 }
 
-function deleteResource(inputs: Inputs, ref: ResourceRef): void {
-  const key = keyOf(ref);
+function noteDelete(inputs: Inputs, ref: ResourceRef): void {
+  const { name, namespace = '' } = ref;
+  if (isPolicy(ref)) {
+    inputs.policies.set(keyOf(ref), undefined);
+    return;
+  }
   switch (ref.kind) {
     case 'Pod':
-      inputs.pods.remove(key);
-      inputs.podsIn.delete(namespaceOf(key), key);
+      inputs.pods.set(podKey(namespace, name), undefined);
       break;
-    case 'NetworkPolicy':
-      inputs.policies.remove(key);
-      inputs.policiesIn.delete(namespaceOf(key), key);
+    case 'Node':
+      inputs.nodes.set(name, undefined);
+      break;
+    case 'EndpointSlice':
+      inputs.slices.set(`${namespace}/${name}`, undefined);
       break;
     case 'Namespace':
-      inputs.namespaces.remove(ref.name);
+      inputs.labels.set(namespaceSource(name), undefined);
+      break;
+    case 'ServiceAccount':
+      inputs.labels.set(accountSource(namespace, name), undefined);
+      break;
+    case 'Profile':
+      inputs.labels.set(profileSource(name), undefined);
+      inputs.profiles.set(name, undefined);
+      break;
+    case 'NetworkSet':
+    case 'GlobalNetworkSet':
+      inputs.networkSets.set(keyOf(ref), undefined);
+      break;
+    case 'HostEndpoint':
+      inputs.hostEndpoints.set(name, undefined);
+      break;
+    case 'Tier':
+      inputs.tiers.set(name, undefined);
       break;
     default:
       break;
@@ -99,23 +173,18 @@ function deleteResource(inputs: Inputs, ref: ResourceRef): void {
 
 export function noteEndpoint(inputs: Inputs, endpoint: LocalEndpoint): void {
   noteEndpointGone(inputs, endpoint.id);
-  inputs.endpoints.put(endpoint.id, endpoint);
+  inputs.endpoints.set(endpoint.id, endpoint);
   inputs.endpointsOf.add(podKeyOf(endpoint), endpoint.id);
   inputs.endpointsAt.add(endpoint.interface, endpoint.id);
-  inputs.interfacesIn.add(endpoint.namespace, endpoint.interface);
   touch(inputs, endpoint);
 }
 
 export function noteEndpointGone(inputs: Inputs, id: string): void {
   const old = inputs.endpoints.get(id);
   if (old === undefined) return;
-  inputs.endpoints.remove(id);
+  inputs.endpoints.delete(id);
   inputs.endpointsOf.delete(podKeyOf(old), id);
   inputs.endpointsAt.delete(old.interface, id);
-  const others = [...inputs.endpointsAt.get(old.interface)].map((other) => inputs.endpoints.get(other));
-  if (!others.some((other) => other?.namespace === old.namespace)) {
-    inputs.interfacesIn.delete(old.namespace, old.interface);
-  }
   touch(inputs, old);
 }
 
@@ -130,25 +199,14 @@ export function endpointAt(inputs: Inputs, interfaceName: string): LocalEndpoint
   return last === undefined ? undefined : inputs.endpoints.get(last);
 }
 
-/** The keys that changed since the last drain. */
-export interface Changed {
-  readonly pods: ReadonlySet<string>;
-  readonly namespaces: ReadonlySet<string>;
-  readonly policies: ReadonlySet<string>;
-  readonly interfaces: ReadonlySet<string>;
-  readonly endpointPods: ReadonlySet<string>;
+/** Addresses that the pod's endpoints on this node were given; undefined: it has none. */
+export function givenTo(inputs: Inputs, pod: string): readonly Address[] | undefined {
+  if (!inputs.endpointsOf.has(pod)) return undefined;
+  return [...inputs.endpointsOf.get(pod)].flatMap((id) => inputs.endpoints.get(id)?.addresses ?? []);
 }
 
-export function drainInputs(inputs: Inputs): Changed {
-  const changed = {
-    pods: new Set(inputs.pods.drain()),
-    namespaces: new Set(inputs.namespaces.drain()),
-    policies: new Set(inputs.policies.drain()),
-    interfaces: new Set(inputs.changedInterfaces),
-    endpointPods: new Set(inputs.changedEndpointPods),
-  };
-  inputs.endpoints.drain();
-  inputs.changedInterfaces.clear();
-  inputs.changedEndpointPods.clear();
-  return changed;
+/** Hands each piece of news to `use` and forgets it. */
+export function drain<T>(news: News<T>, use: (key: string, value: T | undefined) => void): void {
+  for (const [key, value] of news) use(key, value);
+  news.clear();
 }

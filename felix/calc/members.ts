@@ -1,174 +1,245 @@
 /**
  * The members of the named sets in use.
  *
- * A changed pod is looked at by the sets that can hold pods of its namespace; a set newly in use looks at all pods
- * once. Sets are asked for by policy chains and live as long as one asks.
+ * A set is filled once, when it is first asked for, through the indexes of whom it is made of; after that it hears of each
+ * endpoint, network set, node or slice that enters or leaves it, and of nothing else.
  */
-import { type Address, type IpVersion, versionOf } from '../../src/lib/net.ts';
+import { type IpVersion, type Prefix, versionOf } from '../../src/lib/net.ts';
 import { assert } from '../../src/lib/result.ts';
-import { same } from '../../src/lib/same.ts';
-import { type LabelSelector, matchesLabels } from '../../src/model/labels.ts';
-import type { Pod } from '../../src/model/resource.ts';
 import type { Element } from '../rules/model.ts';
-import type { PodScope, SetSpec } from '../rules/pod-set.ts';
-import { type Changed, type Inputs, namespaceOf } from './inputs.ts';
+import { addressOf, type Span, spanOf } from '../rules/span.ts';
+import type { SetContent, SetSpec } from '../rules/spec.ts';
+import { Backends, backendAddresses, backendPorts, type Slice, serviceKey } from './backends.ts';
+import {
+  addressMembers,
+  type Endpoint,
+  type Member,
+  memberOf,
+  portMembers,
+  sameEndpoint,
+  sameList,
+} from './endpoints.ts';
 import { KeyedSets } from './keyed-sets.ts';
+import type { Wish } from './matching.ts';
 import type { Output } from './output.ts';
+import { Population, type Sources } from './population.ts';
+import { Ranges } from './ranges.ts';
+
+/** The wider prefixes of a network set. */
+export type Networks = readonly Prefix[];
+/** A node's own addresses. */
+export type NodeAddresses = Endpoint;
 
 interface UsedSet {
   readonly spec: SetSpec;
-  /** Pod key → the elements it holds in the set; only pods that hold any. */
-  readonly held: Map<string, readonly Element[]>;
+  readonly version: IpVersion;
+  /** What it is made of, where that is by selector. */
+  readonly wish?: Wish;
+  /** Of a set of networks. */
+  readonly ranges?: Ranges;
 }
 
-export interface Members {
-  readonly used: Map<string, UsedSet>;
-  /** Set name → the policy chains that ask for it. */
-  readonly askers: KeyedSets<string, string>;
-  /** Namespace → names of the sets that hold pods of that namespace only; '' → sets that may hold any. */
-  readonly setsFor: KeyedSets<string, string>;
-  /** Asked for or dropped since the last update; the askers say which it came to. */
-  readonly unsettled: Map<string, SetSpec>;
-}
+export class Members {
+  readonly #output: Output;
+  readonly endpoints: Population<Endpoint>;
+  readonly networks: Population<Networks>;
+  readonly nodes: Population<NodeAddresses>;
+  readonly backends: Backends;
+  readonly #used = new Map<string, UsedSet>();
+  /** Set name → who asks for it. */
+  readonly #askers = new KeyedSets<string, string>();
+  /** Asked for or dropped since the last settling; the askers say which it came to. */
+  readonly #unsettled = new Map<string, SetSpec>();
+  readonly #setsOf = new KeyedSets<Wish, UsedSet>();
+  readonly #setsOfService = new KeyedSets<string, UsedSet>();
+  /** Sets of networks in which something came or went. */
+  readonly #shifted = new Set<UsedSet>();
+  /** Selectors of which the answer to "is there a network of it" may have changed. */
+  readonly #flipped = new Set<Wish>();
 
-export const createMembers = (): Members => ({
-  used: new Map(),
-  askers: new KeyedSets(),
-  setsFor: new KeyedSets(),
-  unsettled: new Map(),
-});
-
-/** From now on `asker` asks for exactly `after`; before it asked for `before`. */
-export function askFor(
-  members: Members,
-  asker: string,
-  before: readonly SetSpec[],
-  after: readonly SetSpec[],
-): void {
-  for (const spec of before) {
-    members.askers.delete(spec.decl.name, asker);
-    members.unsettled.set(spec.decl.name, spec);
+  constructor(output: Output, sources: Sources) {
+    this.#output = output;
+    const onEndpoint = (wish: Wish, endpoint: Endpoint, is: boolean): void => {
+      for (const set of this.#setsOf.get(wish)) this.#change(set, membersOf(set, endpoint), is);
+    };
+    this.endpoints = new Population({ sources, onChange: onEndpoint, same: sameEndpoint });
+    this.nodes = new Population({ sources, onChange: onEndpoint, same: sameEndpoint });
+    this.networks = new Population<Networks>({
+      sources,
+      onChange: (wish, networks, is) => {
+        this.#flipped.add(wish);
+        for (const set of this.#setsOf.get(wish)) this.#shift(set, networks, is);
+      },
+      same: sameList,
+    });
+    this.backends = new Backends((service, slice, is) => {
+      for (const set of this.#setsOfService.get(service)) this.#change(set, slicesMembers(set, slice), is);
+    });
   }
-  for (const spec of after) {
-    members.askers.add(spec.decl.name, asker);
-    members.unsettled.set(spec.decl.name, spec);
-  }
-}
 
-export function updateMembers(members: Members, inputs: Inputs, changed: Changed, output: Output): void {
-  const pods = new Set([...changed.pods, ...changed.endpointPods]);
-  for (const name of changed.namespaces) for (const key of inputs.podsIn.get(name)) pods.add(key);
-  const fresh = settle(members, output);
-  for (const key of pods) {
-    for (const name of [...members.setsFor.get(namespaceOf(key)), ...members.setsFor.get('')]) {
-      if (!fresh.has(name)) updateMember(members, name, key, inputs, output);
+  get used(): ReadonlyMap<string, unknown> {
+    return this.#used;
+  }
+
+  /** All that is remembered: none, when all is gone. */
+  get size(): number {
+    const { endpoints, networks, nodes, backends } = this;
+    return endpoints.size + networks.size + nodes.size + backends.size + this.#used.size + this.#askers.size;
+  }
+
+  /** From now on `asker` asks for exactly `after`; before it asked for `before`. */
+  askFor(asker: string, before: readonly SetSpec[], after: readonly SetSpec[]): void {
+    for (const spec of before) {
+      this.#askers.delete(spec.decl.name, asker);
+      this.#unsettled.set(spec.decl.name, spec);
+    }
+    for (const spec of after) {
+      this.#askers.add(spec.decl.name, asker);
+      this.#unsettled.set(spec.decl.name, spec);
     }
   }
-  for (const [name, spec] of fresh) {
-    for (const key of candidatePods(spec, inputs)) updateMember(members, name, key, inputs, output);
+
+  /** The selectors whose networks came or went since the last call. */
+  takeFlipped(): readonly Wish[] {
+    const flipped = [...this.#flipped];
+    this.#flipped.clear();
+    return flipped;
+  }
+
+  /** Ends the sets nobody asks for any more and fills the new ones. */
+  settle(): void {
+    for (const [name, spec] of this.#unsettled) {
+      const set = this.#used.get(name);
+      const isWanted = this.#askers.has(name);
+      if (isWanted && set === undefined) this.#begin(spec);
+      if (!isWanted && set !== undefined) this.#end(set);
+    }
+    this.#unsettled.clear();
+    for (const set of this.#shifted) this.#writeRanges(set);
+    this.#shifted.clear();
+  }
+
+  #begin(spec: SetSpec): void {
+    const { decl, content } = spec;
+    const version = decl.version ?? 4;
+    const population = this.#populationOf(content);
+    const set: UsedSet = {
+      spec,
+      version,
+      ...(population === undefined ? {} : { wish: population.want(selectorOf(content)) }),
+      ...(content.kind === 'networks' ? { ranges: new Ranges(version === 4 ? 32 : 128) } : {}),
+    };
+    this.#used.set(decl.name, set);
+    this.#output.declare(decl);
+    if (set.wish !== undefined) this.#setsOf.add(set.wish, set);
+    this.#fill(set);
+  }
+
+  #fill(set: UsedSet): void {
+    const { content } = set.spec;
+    const { wish } = set;
+    switch (content.kind) {
+      case 'fixed':
+        this.#change(set, content.elements.map(memberOf), true);
+        break;
+      case 'endpoints':
+      case 'namedPort':
+        assert(wish !== undefined, 'a set of endpoints has its selector');
+        for (const endpoint of this.endpoints.itemsOf(wish))
+          this.#change(set, membersOf(set, endpoint), true);
+        break;
+      case 'nodes':
+        assert(wish !== undefined, 'a set of nodes has its selector');
+        for (const node of this.nodes.itemsOf(wish)) this.#change(set, membersOf(set, node), true);
+        break;
+      case 'networks':
+        assert(wish !== undefined, 'a set of networks has its selector');
+        for (const networks of this.networks.itemsOf(wish)) this.#shift(set, networks, true);
+        break;
+      case 'servicePorts':
+      case 'serviceAddresses': {
+        const service = serviceKey(content.service);
+        this.#setsOfService.add(service, set);
+        for (const slice of this.backends.of(service)) this.#change(set, slicesMembers(set, slice), true);
+      }
+    }
+  }
+
+  #end(set: UsedSet): void {
+    const { decl, content } = set.spec;
+    this.#used.delete(decl.name);
+    this.#shifted.delete(set);
+    if (set.wish !== undefined) {
+      this.#setsOf.delete(set.wish, set);
+      this.#populationOf(content)?.drop(set.wish);
+    }
+    if (content.kind === 'servicePorts' || content.kind === 'serviceAddresses') {
+      this.#setsOfService.delete(serviceKey(content.service), set);
+    }
+    this.#output.removeSet(decl.name);
+  }
+
+  #populationOf({ kind }: SetContent): Pick<Population<unknown>, 'want' | 'drop'> | undefined {
+    switch (kind) {
+      case 'endpoints':
+      case 'namedPort':
+        return this.endpoints;
+      case 'networks':
+        return this.networks;
+      case 'nodes':
+        return this.nodes;
+      default:
+        return undefined;
+    }
+  }
+
+  #change({ spec }: UsedSet, members: readonly Member[], is: boolean): void {
+    if (members.length === 0) return;
+    if (is) this.#output.hold(spec.decl.name, members);
+    else this.#output.release(spec.decl.name, members);
+  }
+
+  #shift(set: UsedSet, networks: Networks, is: boolean): void {
+    for (const prefix of networks) {
+      if (versionOf(prefix) !== set.version) continue;
+      if (is) set.ranges?.add(spanOf(prefix));
+      else set.ranges?.remove(spanOf(prefix));
+    }
+    this.#shifted.add(set);
+  }
+
+  #writeRanges(set: UsedSet): void {
+    const { added = [], removed = [] } = set.ranges?.settle() ?? {};
+    this.#change(
+      set,
+      added.map((span) => memberOf(rangeElement(set.version, span))),
+      true,
+    );
+    this.#change(
+      set,
+      removed.map((span) => memberOf(rangeElement(set.version, span))),
+      false,
+    );
   }
 }
 
-/** Drops the sets nobody asks for any more, declares the new ones, and returns these. */
-function settle(members: Members, output: Output): ReadonlyMap<string, SetSpec> {
-  const fresh = new Map<string, SetSpec>();
-  for (const [name, spec] of members.unsettled) {
-    const wanted = members.askers.has(name);
-    if (wanted === members.used.has(name)) continue;
-    if (wanted) {
-      begin(members, spec, output);
-      fresh.set(name, spec);
-    } else end(members, spec, output);
-  }
-  members.unsettled.clear();
-  return fresh;
+function selectorOf(content: SetContent): Extract<SetContent, { readonly selector: unknown }>['selector'] {
+  assert('selector' in content, `a set of kind ${content.kind} has no selector`);
+  return content.selector;
 }
 
-function begin(members: Members, spec: SetSpec, output: Output): void {
-  const { decl, content } = spec;
-  const home = homeOf(spec);
-  members.used.set(decl.name, { spec, held: new Map() });
-  if (home !== undefined) members.setsFor.add(home, decl.name);
-  output.declare(decl);
-  if (content.kind === 'fixed') for (const element of content.elements) output.hold(decl.name, element);
+function membersOf({ spec, version }: UsedSet, endpoint: Endpoint): readonly Member[] {
+  const { content } = spec;
+  if (content.kind !== 'namedPort') return addressMembers(endpoint, version);
+  if (content.local === true && !endpoint.isLocal) return [];
+  return portMembers(endpoint, version, content.name, content.protocol);
 }
 
-function end(members: Members, spec: SetSpec, output: Output): void {
-  const { name } = spec.decl;
-  const home = homeOf(spec);
-  members.used.delete(name);
-  if (home !== undefined) members.setsFor.delete(home, name);
-  output.removeSet(name);
-}
+const slicesMembers = ({ spec, version }: UsedSet, slice: Slice): readonly Member[] =>
+  spec.content.kind === 'servicePorts' ? backendPorts(slice, version) : backendAddresses(slice, version);
 
-/** Key in `setsFor`; undefined for a set that holds no pods. */
-function homeOf({ content }: SetSpec): string | undefined {
-  if (content.kind === 'fixed') return undefined;
-  const { scope } = content;
-  return scope.kind === 'selected' && typeof scope.namespace === 'string' ? scope.namespace : '';
-}
-
-function candidatePods(spec: SetSpec, inputs: Inputs): Iterable<string> {
-  const home = homeOf(spec);
-  if (home === undefined) return [];
-  return home === '' ? [...inputs.pods.entries()].map(([key]) => key) : inputs.podsIn.get(home);
-}
-
-function updateMember(members: Members, name: string, podKey: string, inputs: Inputs, output: Output): void {
-  const set = members.used.get(name);
-  assert(set !== undefined, `set ${name} is not in use`);
-  const before = set.held.get(podKey) ?? [];
-  const after = elementsOf(set.spec, podKey, inputs);
-  if (same(before, after)) return;
-  for (const element of after) output.hold(name, element);
-  for (const element of before) output.release(name, element);
-  if (after.length === 0) set.held.delete(podKey);
-  else set.held.set(podKey, after);
-}
-
-function elementsOf({ decl, content }: SetSpec, podKey: string, inputs: Inputs): readonly Element[] {
-  const pod = inputs.pods.get(podKey);
-  if (pod === undefined || content.kind === 'fixed' || !inScope(content.scope, podKey, pod, inputs))
-    return [];
-  const addresses = addressesOf(pod, podKey, decl.version ?? 4, inputs);
-  const { port } = content;
-  if (port === undefined) return addresses.map((address) => ({ kind: 'address', address }));
-  const numbers = pod.ports.filter(({ name, protocol }) => name === port.name && protocol === port.protocol);
-  return addresses.flatMap((address) =>
-    numbers.map((number): Element => ({ kind: 'port', address, protocol: port.protocol, port: number.port })),
-  );
-}
-
-function inScope(scope: PodScope, podKey: string, pod: Pod, inputs: Inputs): boolean {
-  switch (scope.kind) {
-    case 'every':
-      return true;
-    case 'local':
-      return inputs.endpointsOf.has(podKey);
-    case 'selected':
-      return (
-        inNamespaces(scope.namespace, namespaceOf(podKey), inputs) &&
-        matchesLabels(scope.pods, pod.meta.labels)
-      );
-  }
-}
-
-/** A namespace that is not known yet has no labels to judge by: no selector takes it, not even one that negates. */
-function inNamespaces(wanted: string | LabelSelector, namespace: string, inputs: Inputs): boolean {
-  if (typeof wanted === 'string') return wanted === namespace;
-  const known = inputs.namespaces.get(namespace);
-  return known !== undefined && matchesLabels(wanted, known.meta.labels);
-}
-
-/**
- * A local pod has the addresses its endpoint was given, before its status says so and whatever that says. Pods of the
- * host network and finished ones have none of their own: theirs may be the node's, or soon another pod's.
- */
-function addressesOf(pod: Pod, podKey: string, version: IpVersion, inputs: Inputs): readonly Address[] {
-  if (pod.hostNetwork || pod.finished) return [];
-  const local = [...inputs.endpointsOf.get(podKey)].flatMap(
-    (id) => inputs.endpoints.get(id)?.addresses ?? [],
-  );
-  const all = local.length > 0 ? local : pod.ips;
-  return [...new Set(all)].filter((address) => versionOf(address) === version);
-}
+const rangeElement = (version: IpVersion, { first, last }: Span): Element => ({
+  kind: 'range',
+  first: addressOf(version, first),
+  last: addressOf(version, last),
+});

@@ -6,19 +6,12 @@
  */
 import { assert } from '../../src/lib/result.ts';
 import { same } from '../../src/lib/same.ts';
-import {
-  type Chain,
-  type Element,
-  elementKey,
-  type NamedSet,
-  type Ruleset,
-  type RulesetChange,
-  type SetDecl,
-} from '../rules/model.ts';
+import type { Chain, Element, NamedSet, Ruleset, RulesetChange, SetDecl } from '../rules/model.ts';
+import type { Member } from './endpoints.ts';
 
 interface LiveSet extends NamedSet {
   readonly elements: Map<string, Element>;
-  /** How many hold each element. */
+  /** How many hold each element that more than one holds. */
   readonly holders: Map<string, number>;
   /** Elements touched since the last take, by key: were they there before? */
   readonly before: Map<string, { readonly element: Element; readonly present: boolean }>;
@@ -30,6 +23,8 @@ export class Output {
   readonly #chainsBefore = new Map<string, Chain | undefined>();
   readonly #setsBefore = new Map<string, SetDecl | undefined>();
   readonly #touchedSets = new Set<LiveSet>();
+  /** Declared since the last take: all their elements are new. */
+  readonly #freshSets = new Set<LiveSet>();
 
   get ruleset(): Ruleset {
     return { chains: this.#chains, sets: this.#sets };
@@ -48,40 +43,46 @@ export class Output {
   declare(decl: SetDecl): void {
     assert(!this.#sets.has(decl.name), `set ${decl.name} is declared twice`);
     this.#noteSet(decl.name);
-    this.#sets.set(decl.name, { decl, elements: new Map(), holders: new Map(), before: new Map() });
+    const set: LiveSet = { decl, elements: new Map(), holders: new Map(), before: new Map() };
+    this.#sets.set(decl.name, set);
+    this.#freshSets.add(set);
   }
 
   /** With all its elements, whoever holds them. */
   removeSet(name: string): void {
     this.#noteSet(name);
     const set = this.#sets.get(name);
-    if (set !== undefined) this.#touchedSets.delete(set);
+    if (set !== undefined) {
+      this.#touchedSets.delete(set);
+      this.#freshSets.delete(set);
+    }
     this.#sets.delete(name);
   }
 
-  hold(setName: string, element: Element): void {
+  hold(setName: string, members: readonly Member[]): void {
     const set = this.#setNamed(setName);
-    const key = elementKey(element);
-    const holders = set.holders.get(key) ?? 0;
-    if (holders === 0) {
+    for (const { key, element } of members) {
+      if (set.elements.has(key)) {
+        set.holders.set(key, (set.holders.get(key) ?? 1) + 1);
+        continue;
+      }
       this.#noteElement(set, key, element, false);
       set.elements.set(key, element);
     }
-    set.holders.set(key, holders + 1);
   }
 
-  release(setName: string, element: Element): void {
+  release(setName: string, members: readonly Member[]): void {
     const set = this.#setNamed(setName);
-    const key = elementKey(element);
-    const holders = set.holders.get(key) ?? 0;
-    assert(holders > 0, `nobody holds ${key} in ${setName}`);
-    if (holders > 1) {
-      set.holders.set(key, holders - 1);
-      return;
+    for (const { key, element } of members) {
+      assert(set.elements.has(key), `nobody holds ${key} in ${setName}`);
+      const holders = set.holders.get(key) ?? 1;
+      if (holders > 2) set.holders.set(key, holders - 1);
+      else if (holders === 2) set.holders.delete(key);
+      else {
+        this.#noteElement(set, key, element, true);
+        set.elements.delete(key);
+      }
     }
-    this.#noteElement(set, key, element, true);
-    set.elements.delete(key);
-    set.holders.delete(key);
   }
 
   /** What changed since the last call, and nothing that ended as it began. */
@@ -101,10 +102,18 @@ export class Output {
       if (before === undefined && after !== undefined) sets.push(after);
       if (before !== undefined && after === undefined) removedSets.push(before);
     }
-    const elements = [...this.#touchedSets].map(takeElements);
+    const elements = [
+      ...[...this.#freshSets].map(({ decl, elements: all }) => ({
+        decl,
+        added: [...all.values()],
+        removed: [],
+      })),
+      ...[...this.#touchedSets].map(takeElements),
+    ];
     this.#chainsBefore.clear();
     this.#setsBefore.clear();
     this.#touchedSets.clear();
+    this.#freshSets.clear();
     const changed = elements.filter(({ added, removed }) => added.length + removed.length > 0);
     return { sets, removedSets, elements: changed, chains, removedChains };
   }
@@ -126,6 +135,7 @@ export class Output {
   }
 
   #noteElement(set: LiveSet, key: string, element: Element, present: boolean): void {
+    if (this.#freshSets.has(set)) return;
     this.#touchedSets.add(set);
     if (!set.before.has(key)) set.before.set(key, { element, present });
   }

@@ -226,17 +226,52 @@ export interface EndpointStatus {
 export interface PodPolicyStatus {
   readonly namespace: string;
   readonly pod: string;
+  readonly interface: string;
   readonly ingress: DirectionStatus;
   readonly egress: DirectionStatus;
 }
 
+/** GET /policy of felix.sock: what applies to each host endpoint of the node, by interface. */
+export interface HostPolicyStatus {
+  /** metadata.name of the HostEndpoint. */
+  readonly name: string;
+  /** '*': all that have none of their own. */
+  readonly interface: string;
+  /** Asked in order after the last tier, and after them everything is denied. */
+  readonly profiles: readonly string[];
+  /** In the order of a packet's way. */
+  readonly stages: readonly (DirectionStatus & {
+    readonly stage: 'untracked' | 'preDnat' | 'normal' | 'forward';
+    readonly direction: 'Ingress' | 'Egress';
+  })[];
+}
+
 export interface DirectionStatus {
-  /** False: no policy selects the pod in this direction, so all is allowed. */
+  /** False: no policy in force selects the endpoint in this direction; a pod then is open. */
   readonly isolated: boolean;
+  /** Those with a policy that selects the endpoint, in order. */
+  readonly tiers: readonly TierStatus[];
+}
+
+export interface TierStatus {
+  readonly name: string;
+  /** Absent: last. */
+  readonly order?: number;
+  /** False: policies name it and there is no such Tier. */
+  readonly defined: boolean;
+  /** What becomes of a packet that no rule of the tier decides. */
+  readonly end: 'deny' | 'pass';
+  /** In order. */
   readonly policies: readonly {
-    readonly namespace: string;
+    /** As in "KubernetesNetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy". */
+    readonly kind: string;
+    readonly namespace?: string;
     readonly name: string;
-    /** Each rule in words, e.g. "allow TCP 80, 443 from pods app=web in namespace shop". */
+    /** Absent: last. */
+    readonly order?: number;
+    /** Present: only told of, never enforced. */
+    readonly staged?: string;
+    /** Each rule in words, e.g. "allow TCP 80, 443 from pods in namespace shop with app == "web"". */
     readonly rules: readonly string[];
   }[];
 }

@@ -132,7 +132,7 @@ describe('pods', () => {
     ]);
     expect((await node.policy('shop/web')).ingress).toMatchObject({
       isolated: true,
-      policies: [{ namespace: 'shop', name: 'only-friend' }],
+      tiers: [{ name: 'default', policies: [{ namespace: 'shop', name: 'only-friend' }] }],
     });
   });
 

@@ -66,7 +66,7 @@ async function apply(world: World, more: readonly object[] = []): Promise<void> 
   if (!addresses.has(marker)) return;
   await eventually(
     async () => {
-      const { policies } = (await node.policy(marker)).ingress;
+      const policies = (await node.policy(marker)).ingress.tiers.flatMap((tier) => tier.policies);
       if (policies.map((policy) => policy.name).join() !== name) throw new Error(`${name} was not read`);
     },
     { within: 30_000, every: 3 },

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  type ClusterChange,
   change,
   createGraph,
   type Graph,
+  type HostInterface,
   isKnown,
+  noteHostInterfaces,
+  noteSettings,
   putEndpoint,
   removeEndpoint,
   rulesetOf,
@@ -13,80 +15,133 @@ import {
 } from '../../../felix/calc/graph.ts';
 import type { RulesetChange } from '../../../felix/rules/model.ts';
 import { applyChange, emptyRuleset, isEmptyChange } from '../../../felix/rules/ruleset.ts';
+import { defaultRulesSettings, type RulesSettings } from '../../../felix/rules/settings.ts';
 import { trace } from '../../../felix/rules/trace.ts';
 import type { LocalEndpoint } from '../../../src/model/endpoint.ts';
 import { keyOf, type Resource, refOf } from '../../../src/model/resource.ts';
-import { namespace, placedPods, policy, restlessPod } from '../../support/clusters.ts';
+import { resourcesOf, type World, world } from '../../support/arbitrary-policy.ts';
+import { address, restlessPod } from '../../support/clusters.ts';
 import { plain } from '../../support/rulesets.ts';
+
+const node = 'here';
+
+const interfaceSets: readonly (readonly HostInterface[])[] = [
+  [],
+  [{ name: 'eth0', addresses: ['172.16.0.1', 'fd01::1'].map(address) }],
+  [
+    { name: 'eth1', addresses: [address('172.16.0.1')] },
+    { name: 'eth2', addresses: [address('fd01::1')] },
+  ],
+];
+
+const settingsSets: readonly RulesSettings[] = [
+  defaultRulesSettings,
+  { ...defaultRulesSettings, deny: 'Reject', reversePath: false },
+  { ...defaultRulesSettings, workloadPrefixes: ['tap', 'cali'], endpointToHost: 'Drop' },
+];
 
 type Act =
   | { readonly do: 'put'; readonly resource: Resource }
   | { readonly do: 'endpoint'; readonly endpoint: LocalEndpoint }
+  | { readonly do: 'interfaces'; readonly interfaces: readonly HostInterface[] }
+  | { readonly do: 'settings'; readonly settings: RulesSettings }
   | { readonly do: 'forget' | 'unplug'; readonly nth: number }
   | { readonly do: 'tick' };
 
-const resourceAct = (resource: Resource): Act => ({ do: 'put', resource });
+const put = (resource: Resource): Act => ({ do: 'put', resource });
 
-const act: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 3, arbitrary: restlessPod.map(({ pod }) => resourceAct(pod)) },
-  { weight: 3, arbitrary: policy.map(resourceAct) },
-  { weight: 1, arbitrary: namespace.map(resourceAct) },
-  {
-    weight: 3,
-    arbitrary: restlessPod.map(
-      ({ endpoint }): Act => (endpoint === undefined ? { do: 'tick' } : { do: 'endpoint', endpoint }),
-    ),
-  },
-  { weight: 2, arbitrary: fc.nat(15).map((nth): Act => ({ do: 'forget', nth })) },
-  { weight: 1, arbitrary: fc.nat(3).map((nth): Act => ({ do: 'unplug', nth })) },
-  { weight: 3, arbitrary: fc.constant<Act>({ do: 'tick' }) },
-);
+const actsOf = (all: World): readonly Act[] => [
+  ...resourcesOf(all).map(put),
+  ...all.placed.flatMap(({ endpoint }): readonly Act[] =>
+    endpoint === undefined ? [] : [{ do: 'endpoint', endpoint }],
+  ),
+];
 
-const scene = fc.record({
-  pods: placedPods,
-  namespaces: fc.uniqueArray(namespace, { selector: ({ meta }) => meta.name }),
-  policies: fc.uniqueArray(policy, {
-    selector: ({ meta }) => `${meta.namespace}/${meta.name}`,
-    maxLength: 5,
-  }),
-});
+/** What has labels may lose or change them, and hosts may ask for interfaces by address alone. */
+const twisted = (resource: Resource, twist: number): Resource => {
+  if (twist % 3 === 0) return resource;
+  if (resource.kind === 'HostEndpoint') {
+    const { interfaceName: _, ...rest } = resource;
+    return { ...rest, meta: { ...rest.meta, name: twist % 2 === 0 ? 'another' : rest.meta.name } };
+  }
+  return { ...resource, meta: { ...resource.meta, labels: { app: twist % 2 === 0 ? 'a' : 'b' } } };
+};
 
-/** Begins with a cluster in which something is in use, so that what follows meets something. */
+/** Begins with a world, so that what follows meets something; then pieces of another one come, and pieces of both go. */
 const history = (maxLength: number): fc.Arbitrary<readonly Act[]> =>
-  fc
-    .tuple(scene, fc.array(act, { maxLength }))
-    .map(([{ pods, namespaces, policies }, later]) => [
-      ...[...namespaces, ...policies, ...pods.map(({ pod }) => pod)].map(resourceAct),
-      ...pods.flatMap(({ endpoint }): Act[] =>
-        endpoint === undefined ? [] : [{ do: 'endpoint', endpoint }],
-      ),
-      ...later,
-    ]);
+  fc.tuple(world({ hosts: true }), world({ hosts: true })).chain(([first, second]) => {
+    const later = actsOf(second);
+    const one: fc.Arbitrary<Act> = fc.oneof(
+      {
+        weight: 8,
+        arbitrary: fc
+          .tuple(fc.constantFrom(...later), fc.nat(11))
+          .map(([each, twist]) => (each.do === 'put' ? put(twisted(each.resource, twist)) : each)),
+      },
+      {
+        weight: 1,
+        arbitrary: restlessPod.map(
+          ({ endpoint }): Act => (endpoint === undefined ? { do: 'tick' } : { do: 'endpoint', endpoint }),
+        ),
+      },
+      { weight: 4, arbitrary: fc.nat(40).map((nth): Act => ({ do: 'forget', nth })) },
+      { weight: 1, arbitrary: fc.nat(3).map((nth): Act => ({ do: 'unplug', nth })) },
+      {
+        weight: 1,
+        arbitrary: fc
+          .constantFrom(...interfaceSets)
+          .map((interfaces): Act => ({ do: 'interfaces', interfaces })),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(...settingsSets).map((settings): Act => ({ do: 'settings', settings })),
+      },
+      { weight: 4, arbitrary: fc.constant<Act>({ do: 'tick' }) },
+    );
+    return fc.array(one, { maxLength }).map((rest) => [...actsOf(first), { do: 'tick' as const }, ...rest]);
+  });
 
 /** A graph, and beside it what it was told in the end. */
 interface Told {
   readonly graph: Graph;
   readonly resources: Map<string, Resource>;
   readonly endpoints: Map<string, LocalEndpoint>;
+  interfaces: readonly HostInterface[];
+  settings: RulesSettings;
 }
 
-const tell = (graph: Graph, clusterChange: ClusterChange): void => change(graph, clusterChange);
+const begin = (): Told => ({
+  graph: createGraph({ node }),
+  resources: new Map(),
+  endpoints: new Map(),
+  interfaces: [],
+  settings: defaultRulesSettings,
+});
 
-function run({ graph, resources, endpoints }: Told, each: Act): RulesetChange | undefined {
+function run(told: Told, each: Act): RulesetChange | undefined {
+  const { graph, resources, endpoints } = told;
   switch (each.do) {
     case 'put':
       resources.set(keyOf(refOf(each.resource)), each.resource);
-      tell(graph, { kind: 'put', resource: each.resource });
+      change(graph, { kind: 'put', resource: each.resource });
       return undefined;
     case 'endpoint':
       endpoints.set(each.endpoint.id, each.endpoint);
       putEndpoint(graph, each.endpoint);
       return undefined;
+    case 'interfaces':
+      told.interfaces = each.interfaces;
+      noteHostInterfaces(graph, each.interfaces);
+      return undefined;
+    case 'settings':
+      told.settings = each.settings;
+      noteSettings(graph, each.settings);
+      return undefined;
     case 'forget': {
       const gone = [...resources][each.nth];
       if (gone === undefined) return undefined;
       resources.delete(gone[0]);
-      tell(graph, { kind: 'delete', ref: refOf(gone[1]) });
+      change(graph, { kind: 'delete', ref: refOf(gone[1]) });
       return undefined;
     }
     case 'unplug': {
@@ -100,74 +155,99 @@ function run({ graph, resources, endpoints }: Told, each: Act): RulesetChange | 
   }
 }
 
-function fromScratch({ resources, endpoints }: Told): Graph {
-  const graph = createGraph();
+function fromScratch({ resources, endpoints, interfaces, settings }: Told): Graph {
+  const graph = createGraph({ node, settings });
+  noteHostInterfaces(graph, interfaces);
   for (const endpoint of [...endpoints.values()].reverse()) putEndpoint(graph, endpoint);
   for (const resource of [...resources.values()].reverse()) change(graph, { kind: 'put', resource });
   tick(graph);
   return graph;
 }
 
+/** Every chain that is jumped to and every set that is looked into is there. */
+function expectWhole(graph: Graph): void {
+  const { chains, sets } = rulesetOf(graph);
+  const text = JSON.stringify([...chains.values()], (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  );
+  for (const [, name] of text.matchAll(/"kind":"jump","chain":"([^"]+)"/g))
+    expect(chains.has(name ?? '')).toBe(true);
+  for (const [, name] of text.matchAll(/"(?:set|map)":"([^"]+)"/g)) expect(sets.has(name ?? '')).toBe(true);
+  for (const { elements } of sets.values()) {
+    for (const element of elements.values())
+      if (element.kind === 'dispatch') expect(chains.has(element.chain)).toBe(true);
+  }
+}
+
 test('after any history the ruleset is what it would be from scratch, and the changes led there', () => {
   fc.assert(
     fc.property(history(40), (acts) => {
-      const told: Told = { graph: createGraph(), resources: new Map(), endpoints: new Map() };
+      const told = begin();
       let applied = emptyRuleset;
       for (const each of [...acts, { do: 'tick' } as const]) {
         const changed = run(told, each);
         if (changed !== undefined) applied = applyChange(applied, changed);
       }
       const fresh = fromScratch(told);
-      expect(plain(rulesetOf(told.graph))).toEqual(plain(rulesetOf(fresh)));
-      expect(plain(applied)).toEqual(plain(rulesetOf(fresh)));
+      const wanted = plain(rulesetOf(fresh));
+      expect(plain(rulesetOf(told.graph))).toEqual(wanted);
+      expect(plain(applied)).toEqual(wanted);
+      expect(told.graph.members.size).toBe(fresh.members.size);
+      expect(told.graph.register.size).toBe(fresh.register.size);
       for (const id of told.endpoints.keys()) expect(isKnown(told.graph, id)).toBe(isKnown(fresh, id));
+      expectWhole(fresh);
     }),
-    { numRuns: 1000 },
+    { numRuns: 400 },
   );
 });
 
 test('telling again what is known changes nothing', () => {
   fc.assert(
     fc.property(history(20), (acts) => {
-      const told: Told = { graph: createGraph(), resources: new Map(), endpoints: new Map() };
+      const told = begin();
       for (const each of acts) run(told, each);
       tick(told.graph);
       for (const endpoint of told.endpoints.values()) putEndpoint(told.graph, { ...endpoint });
       for (const resource of told.resources.values())
         change(told.graph, { kind: 'put', resource: structuredClone(resource) });
+      noteHostInterfaces(told.graph, structuredClone(told.interfaces));
+      noteSettings(told.graph, structuredClone(told.settings));
       expect(isEmptyChange(tick(told.graph))).toBe(true);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
-test('when everything is gone only the static part is left', () => {
+test('when everything is gone only the static part is left, and nothing is remembered', () => {
   fc.assert(
     fc.property(history(20), (acts) => {
-      const told: Told = { graph: createGraph(), resources: new Map(), endpoints: new Map() };
+      const told = begin();
+      const { graph } = told;
       for (const each of acts) run(told, each);
-      for (const resource of told.resources.values())
-        change(told.graph, { kind: 'delete', ref: refOf(resource) });
-      for (const id of told.endpoints.keys()) removeEndpoint(told.graph, id);
-      tick(told.graph);
-      const empty = createGraph();
+      for (const resource of told.resources.values()) change(graph, { kind: 'delete', ref: refOf(resource) });
+      for (const id of told.endpoints.keys()) removeEndpoint(graph, id);
+      tick(graph);
+      const empty = createGraph({ node, settings: told.settings });
       tick(empty);
-      expect(plain(rulesetOf(told.graph))).toEqual(plain(rulesetOf(empty)));
-      expect(told.graph.members.used.size + told.graph.policyChains.size + told.graph.interfaces.size).toBe(
-        0,
+      expect(plain(rulesetOf(graph))).toEqual(plain(rulesetOf(empty)));
+      const { members, sources, selectable, policies, uses, plans, register, locals, foreign } = graph;
+      const left = { members, sources, selectable, policies, uses, plans, register, locals, foreign };
+      expect(Object.entries(left).map(([name, { size }]) => `${name} ${size}`)).toEqual(
+        Object.keys(left).map((name) => `${name} 0`),
       );
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
 test('a remote pod that comes, is relabelled or goes changes set elements and nothing else', () => {
   fc.assert(
-    fc.property(scene, restlessPod, restlessPod, ({ pods, namespaces, policies }, first, second) => {
-      const graph = createGraph();
-      for (const resource of [...namespaces, ...policies, ...pods.map(({ pod }) => pod)])
-        change(graph, { kind: 'put', resource });
-      for (const { endpoint } of pods) if (endpoint !== undefined) putEndpoint(graph, endpoint);
+    fc.property(world(), restlessPod, restlessPod, (all, first, second) => {
+      const graph = createGraph({ node });
+      for (const each of actsOf(all)) {
+        if (each.do === 'put') change(graph, { kind: 'put', resource: each.resource });
+        else if (each.do === 'endpoint') putEndpoint(graph, each.endpoint);
+      }
       tick(graph);
       const name = 'remote';
       for (const { pod } of [first, second]) {
@@ -186,7 +266,7 @@ test('a remote pod that comes, is relabelled or goes changes set elements and no
       }
       expectElementsOnly(tick(graph));
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
@@ -204,7 +284,7 @@ const passes = (graph: Graph, { addresses, interface: name }: LocalEndpoint, way
   const packet = {
     source: own,
     destination: own,
-    protocol: 'TCP',
+    protocol: 6,
     destinationPort: 80,
     state: 'new',
   } as const;
@@ -213,17 +293,17 @@ const passes = (graph: Graph, { addresses, interface: name }: LocalEndpoint, way
 
 test('an endpoint whose Pod is not known is closed in both directions until it is', () => {
   fc.assert(
-    fc.property(scene, ({ pods, namespaces, policies }) => {
-      const graph = createGraph();
-      const endpoints = pods.flatMap(({ endpoint }) => endpoint ?? []);
-      for (const resource of [...namespaces, ...policies]) change(graph, { kind: 'put', resource });
+    fc.property(world(), (all) => {
+      const graph = createGraph({ node });
+      const endpoints = all.placed.flatMap(({ endpoint }) => endpoint ?? []);
+      for (const resource of [...all.others, ...all.policies]) change(graph, { kind: 'put', resource });
       for (const endpoint of endpoints) putEndpoint(graph, endpoint);
       tick(graph);
       for (const endpoint of endpoints) {
         expect(isKnown(graph, endpoint.id)).toBe(false);
         expect([passes(graph, endpoint, 'in'), passes(graph, endpoint, 'out')]).toEqual([false, false]);
       }
-      for (const { pod } of pods) change(graph, { kind: 'put', resource: pod });
+      for (const { pod } of all.placed) change(graph, { kind: 'put', resource: pod });
       tick(graph);
       for (const endpoint of endpoints) expect(isKnown(graph, endpoint.id)).toBe(true);
     }),

@@ -1,43 +1,170 @@
 import { expect, test } from 'vitest';
-import { change, localRoutes, putEndpoint, removeEndpoint, tick } from '../../../felix/calc/graph.ts';
-import { policyOf } from '../../../felix/calc/status.ts';
+import {
+  change,
+  createGraph,
+  localRoutes,
+  noteHostInterfaces,
+  putEndpoint,
+  removeEndpoint,
+  tick,
+} from '../../../felix/calc/graph.ts';
+import { hostPolicies, idleHosts, policyOf } from '../../../felix/calc/status.ts';
 import { formatAddress } from '../../../src/lib/net.ts';
+import type { CalicoRule, GlobalNetworkPolicy, HostEndpoint } from '../../../src/model/policy.ts';
+import { address } from '../../support/clusters.ts';
 import { shopEndpoint, shopGraph, webAddresses } from '../../support/shop.ts';
 
-test('what holds a pod is told in words, policy by policy', () => {
+const kind = 'KubernetesNetworkPolicy';
+const ofShop = { kind, namespace: 'shop', order: 1000 };
+const tierDefault = { name: 'default', order: 1_000_000, defined: true, end: 'deny' };
+
+test('what holds a pod is told in words, tier by tier and policy by policy', () => {
   const graph = shopGraph();
   tick(graph);
   expect(policyOf(graph, 'shop', 'web')).toEqual({
     namespace: 'shop',
     pod: 'web',
+    interface: shopEndpoint('web', []).interface,
     ingress: {
       isolated: true,
-      policies: [
+      tiers: [
         {
-          namespace: 'shop',
-          name: 'allow-web',
-          rules: [
-            'allow TCP http, 443, 9000-9010 from pods app=front in namespace shop',
-            'allow everything from 192.0.2.0/24 except 192.0.2.128/26 or 2001:db8::/32',
+          ...tierDefault,
+          policies: [
+            {
+              ...ofShop,
+              name: 'allow-web',
+              rules: [
+                'allow TCP 443, 9000-9010, http from pods in namespace shop with app == "front"',
+                'allow everything from 192.0.2.0/24 except 192.0.2.128/26',
+                'allow everything from 2001:db8::/32',
+              ],
+            },
+            { ...ofShop, name: 'default-deny', rules: [] },
           ],
         },
-        { namespace: 'shop', name: 'default-deny', rules: [] },
       ],
     },
     egress: {
       isolated: true,
-      policies: [
+      tiers: [
         {
-          namespace: 'shop',
-          name: 'allow-web',
-          rules: [
-            'allow TCP sql to pods app=db in namespace shop',
-            'allow UDP 53 and TCP 53 to every pod in every namespace',
+          ...tierDefault,
+          policies: [
+            {
+              ...ofShop,
+              name: 'allow-web',
+              rules: [
+                'allow TCP sql to pods in namespace shop with app == "db"',
+                'allow TCP 53 to pods in any namespace',
+                'allow UDP 53 to pods in any namespace',
+              ],
+            },
           ],
         },
       ],
     },
   });
+});
+
+const meta = (name: string, namespace?: string) => ({
+  name,
+  labels: {},
+  annotations: {},
+  ...(namespace === undefined ? {} : { namespace }),
+});
+
+const anyone: CalicoRule = { action: 'Deny', source: {}, destination: {}, annotations: {} };
+
+const global = (name: string, more: Partial<GlobalNetworkPolicy>): GlobalNetworkPolicy => ({
+  kind: 'GlobalNetworkPolicy',
+  meta: meta(name),
+  tier: 'default',
+  selector: { kind: 'all' },
+  types: ['Ingress'],
+  ingress: [],
+  egress: [],
+  onEveryNode: false,
+  doNotTrack: false,
+  preDnat: false,
+  applyOnForward: false,
+  ...more,
+});
+
+test('tiers that nobody wrote, staged policies and where each goes on are told too', () => {
+  const graph = shopGraph();
+  change(graph, { kind: 'put', resource: global('late', { tier: 'nowhere', ingress: [anyone] }) });
+  change(graph, {
+    kind: 'put',
+    resource: {
+      ...global('soon', { tier: 'first' }),
+      kind: 'StagedGlobalNetworkPolicy',
+      stagedAction: 'Set',
+    },
+  });
+  change(graph, {
+    kind: 'put',
+    resource: { kind: 'Tier', meta: meta('first'), order: 1, defaultAction: 'Deny' },
+  });
+  tick(graph);
+  expect(policyOf(graph, 'shop', 'db')?.ingress.tiers).toMatchObject([
+    { name: 'first', order: 1, defined: true, end: 'pass', policies: [{ name: 'soon', staged: 'Set' }] },
+    tierDefault,
+    {
+      name: 'nowhere',
+      defined: false,
+      end: 'deny',
+      policies: [{ kind: 'GlobalNetworkPolicy', name: 'late', rules: ['deny everything from anyone'] }],
+    },
+  ]);
+});
+
+const host = (name: string, more: Partial<HostEndpoint>): HostEndpoint => ({
+  kind: 'HostEndpoint',
+  meta: meta(name),
+  node: 'here',
+  expectedIps: [],
+  profiles: [],
+  ports: [],
+  ...more,
+});
+
+test('each host endpoint of this node is told of, in each stage in which some policy has something to say', () => {
+  const graph = createGraph({ node: 'here' });
+  for (const resource of [
+    host('uplink', { expectedIps: [address('192.0.2.7')], profiles: ['open'] }),
+    host('rest', { interfaceName: '*' }),
+    host('foreign', { interfaceName: 'eth0', node: 'there' }),
+    global('early', { preDnat: true, applyOnForward: true, ingress: [anyone] }),
+  ]) {
+    change(graph, { kind: 'put', resource });
+  }
+  noteHostInterfaces(graph, [{ name: 'eth7', addresses: [address('192.0.2.7')] }]);
+  tick(graph);
+  const told = hostPolicies(graph);
+  expect(told.map(({ name, interface: where, profiles }) => [name, where, profiles])).toEqual([
+    ['rest', '*', []],
+    ['uplink', 'eth7', ['open']],
+  ]);
+  expect(told[1]?.stages.map(({ stage, direction, isolated }) => [stage, direction, isolated])).toEqual([
+    ['preDnat', 'Ingress', true],
+    ['normal', 'Ingress', false],
+    ['normal', 'Egress', false],
+    ['forward', 'Ingress', false],
+    ['forward', 'Egress', false],
+  ]);
+});
+
+test('a host endpoint without an interface of its own waits, and says why', () => {
+  const graph = createGraph({ node: 'here' });
+  change(graph, { kind: 'put', resource: host('first', { interfaceName: 'eth0' }) });
+  change(graph, { kind: 'put', resource: host('second', { interfaceName: 'eth0' }) });
+  change(graph, { kind: 'put', resource: host('third', { expectedIps: [address('192.0.2.7')] }) });
+  tick(graph);
+  expect(idleHosts(graph)).toEqual([
+    ['second', 'HostEndpoint first already stands for interface eth0.'],
+    ['third', 'No interface of this node has one of its expectedIPs.'],
+  ]);
 });
 
 test('a pod that is not here, or whose Pod object is not known, has no answer', () => {

@@ -61,8 +61,9 @@ const felix: Endpoints = {
           body: {
             namespace: query.get('namespace'),
             pod: 'front',
-            ingress: { isolated: false, policies: [] },
-            egress: { isolated: false, policies: [] },
+            interface: 'cali1',
+            ingress: { isolated: false, tiers: [] },
+            egress: { isolated: false, tiers: [] },
           },
         }
       : { status: 404, body: { error: 'There is no pod default/nobody on this node.' } },

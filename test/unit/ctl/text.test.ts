@@ -68,26 +68,57 @@ test('no route is said in words', () => {
   expect(routesText([], false)).toBe('No routes.');
 });
 
-test('what applies to a pod is told in order, in words, with what happens to the rest', () => {
-  const policies = [
-    { namespace: 'shop', name: 'default-deny', rules: [] },
-    { namespace: 'shop', name: 'web', rules: ['allow TCP 80 from 192.0.2.0/24'] },
-  ];
+test('what applies to a pod is told tier by tier, in words, with what happens to the rest', () => {
+  const kind = 'KubernetesNetworkPolicy';
   const text = policyText({
     namespace: 'shop',
     pod: 'front',
-    ingress: { isolated: true, policies },
-    egress: { isolated: false, policies: [] },
+    interface: 'cali1',
+    ingress: {
+      isolated: true,
+      tiers: [
+        {
+          name: 'security',
+          defined: false,
+          end: 'pass',
+          policies: [
+            {
+              kind: 'StagedGlobalNetworkPolicy',
+              name: 'soon',
+              staged: 'Set',
+              rules: ['deny everything from anyone'],
+            },
+          ],
+        },
+        {
+          name: 'default',
+          order: 1_000_000,
+          defined: true,
+          end: 'deny',
+          policies: [
+            { kind, namespace: 'shop', name: 'default-deny', order: 1000, rules: [] },
+            { kind, namespace: 'shop', name: 'web', order: 1000, rules: ['allow TCP 80 from 192.0.2.0/24'] },
+          ],
+        },
+      ],
+    },
+    egress: { isolated: false, tiers: [] },
   });
   expect(text).toBe(`Pod shop/front
 
 Ingress (to the pod)
-  Established connections go on, and the pod reaches itself. Of new ones, what any of these allows:
-  1. NetworkPolicy shop/default-deny
-       allows nothing
-  2. NetworkPolicy shop/web
-       allow TCP 80 from 192.0.2.0/24
-  Everything else is dropped.
+  Established connections go on, and the pod reaches itself. Of new ones the first rule that matches decides:
+  Tier security (there is no such Tier: last)
+    1. StagedGlobalNetworkPolicy soon (staged: Set, not enforced)
+         deny everything from anyone
+    What none of these decides goes to the next tier.
+  Tier default (order 1000000)
+    1. KubernetesNetworkPolicy shop/default-deny
+         no rules
+    2. KubernetesNetworkPolicy shop/web
+         allow TCP 80 from 192.0.2.0/24
+    What none of these decides is denied.
+  What no tier denies is allowed.
 
 Egress (from the pod)
   No policy selects the pod here: everything is allowed.`);
