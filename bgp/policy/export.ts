@@ -24,8 +24,8 @@ import type { Family, PathAttributes } from '../wire/message.ts';
 import { addCommunity, firstMatch, marked, operate, sessionTypeOf } from './filter.ts';
 import { trieOf } from './import.ts';
 import { Memo } from './memo.ts';
-import { reflected, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
-import { nextHopTold } from './told.ts';
+import { reflected, timesIn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
+import { nextHopTold, type Told } from './told.ts';
 
 /** Attributes to send, or one clause why the neighbour is told nothing. */
 type Export = Result<PathAttributes>;
@@ -41,10 +41,10 @@ export type Settled = Pick<Negotiated, 'families'> &
 type Change = FilterRule | readonly Community[] | undefined;
 
 /** What a path becomes by one change, and then by others: of most there is but one, and of many paths a Map each is dear. */
-interface Told {
+interface Known {
   readonly change: Change;
   readonly told: Export;
-  readonly next: Told | undefined;
+  readonly next: Known | undefined;
 }
 
 /** The whole policy towards one neighbour. What depends on the path alone is worked out once for each. */
@@ -56,7 +56,7 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
   const communitiesAt = communityTrie(config.communities ?? []);
   const leaves = new Memo<Path, Result<true>>();
   const rejections = new Map<FilterRule, Export>();
-  const known: Readonly<Record<Family, Memo<Path, Told>>> = {
+  const known: Readonly<Record<Family, Memo<Path, Known>>> = {
     'ipv4-unicast': new Memo(),
     'ipv6-unicast': new Memo(),
   };
@@ -139,8 +139,8 @@ function exported(path: Path, family: Family, change: Change, towards: Towards):
   if (told === undefined) return err('we have no address of its family to name as next hop');
   return ok(
     type === 'ibgp'
-      ? parting({ ...inside(path, attributes, config), ...told }, path, config, peer)
-      : parting({ ...outside(attributes, change, peer), ...told }, path, config, peer),
+      ? parting(withNextHop(inside(path, attributes, config), told), path, config, peer)
+      : parting(withNextHop(outside(attributes, change, peer), told), path, config, peer),
   );
 }
 
@@ -160,14 +160,17 @@ function outside(attributes: PathAttributes, change: Change, peer: PeerConfig): 
       ? attributes
       : withoutPrivate(attributes, privateAs === 'replace' ? localAsn : undefined);
   const told = towardsExternal(plain, localAsn);
+  const { med, otc } = attributes;
+  const judged = isOwnMed && med !== undefined ? { ...told, med } : told;
+  // RFC 9234 §5, egress 1: whoever is told sideways or downwards passes it on downwards only.
   const marksOtc = role?.own === 'provider' || role?.own === 'peer' || role?.own === 'rs';
-  return {
-    ...told,
-    ...(isOwnMed && attributes.med !== undefined ? { med: attributes.med } : {}),
-    // RFC 9234 §5, egress 1: whoever is told sideways or downwards passes it on downwards only.
-    ...(marksOtc && attributes.otc === undefined ? { otc: localAsn } : {}),
-  };
+  return marksOtc && otc === undefined ? { ...judged, otc: localAsn } : judged;
 }
+
+const withNextHop = (attributes: PathAttributes, { nextHop, linkLocal }: Told): PathAttributes => {
+  if (linkLocal !== undefined) return { ...attributes, nextHop, linkLocal };
+  return nextHop === attributes.nextHop ? attributes : { ...attributes, nextHop };
+};
 
 /**
  * RFC 8326 §4: paths that are about to go carry the community, so that others are found first; inside the AS, where nobody acts on
@@ -186,13 +189,16 @@ function parting(
   return type === 'ibgp' ? { ...leaving, localPref: 0 } : leaving;
 }
 
+const carries = ({ communities }: PathAttributes, community: number): boolean =>
+  communities?.includes(community) === true;
+
 function withholding(
   path: Path,
   config: SpeakerConfig,
   peer: PeerConfig,
   settled: Settled,
 ): string | undefined {
-  const { source, attributes } = path;
+  const { source } = path;
   const type = sessionTypeOf(peer);
   if (source.key === peer.key) return 'learned from this neighbour';
   if (source.type === 'local' && config.drain === 'withdrawn')
@@ -200,11 +206,11 @@ function withholding(
   const unreflected =
     source.type === 'ibgp' && type === 'ibgp' ? reflectionWithholding(path, config, peer) : undefined;
   if (unreflected !== undefined) return unreflected;
-  const has = (community: number): boolean => attributes.communities?.includes(community) ?? false;
-  if (has(noAdvertise)) return 'carries the community NO_ADVERTISE';
+  const { attributes } = path;
+  if (carries(attributes, noAdvertise)) return 'carries the community NO_ADVERTISE';
   if (path.isStale && settled.longLived === undefined)
     return 'is long-lived stale, and this neighbour does not know of such routes (RFC 9494)';
-  return type === 'ebgp' ? externalWithholding(attributes, has, peer) : undefined;
+  return type === 'ebgp' ? externalWithholding(attributes, peer) : undefined;
 }
 
 /** RFC 4456 §6: between two that are no clients nothing is reflected. */
@@ -221,15 +227,12 @@ function reflectionWithholding(
     : undefined;
 }
 
-function externalWithholding(
-  { asPath, otc }: PathAttributes,
-  has: (community: number) => boolean,
-  { peerAsn, role }: PeerConfig,
-): string | undefined {
+function externalWithholding(attributes: PathAttributes, { peerAsn, role }: PeerConfig): string | undefined {
+  const { asPath, otc } = attributes;
   // It would drop the route as a loop (RFC 4271 §9.1.2); telling it only fills its log.
-  if (asPath.some(({ asns }) => asns.includes(peerAsn))) return "its path holds the neighbour's AS already";
-  if (has(noExport)) return 'carries the community NO_EXPORT';
-  if (has(noExportSubconfed)) return 'carries the community NO_EXPORT_SUBCONFED';
+  if (timesIn(asPath, peerAsn) > 0) return "its path holds the neighbour's AS already";
+  if (carries(attributes, noExport)) return 'carries the community NO_EXPORT';
+  if (carries(attributes, noExportSubconfed)) return 'carries the community NO_EXPORT_SUBCONFED';
   const isUpwards = role?.own === 'customer' || role?.own === 'peer' || role?.own === 'rs-client';
   return isUpwards && otc !== undefined
     ? `is for customers only, as AS ${otc} said, and this neighbour is none (RFC 9234)`

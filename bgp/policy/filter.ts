@@ -25,18 +25,21 @@ export function firstMatch<Rule extends FilterRule>(
   path: Path,
   session: SessionType,
 ): Rule | undefined {
-  return rules.find((rule) => matches(rule, prefix, path, session));
+  for (let index = 0; index < rules.length; index += 1) {
+    const rule = rules[index];
+    if (rule !== undefined && matches(rule, prefix, path, session)) return rule;
+  }
+  return undefined;
 }
 
 function matches(rule: FilterRule, prefix: Prefix, path: Path, session: SessionType): boolean {
-  const { attributes, source } = path;
   return (
     (rule.prefix === undefined || matchesPrefix(rule.prefix, prefix)) &&
-    (rule.source === undefined || source.type !== 'local') &&
+    (rule.source === undefined || path.source.type !== 'local') &&
     (rule.peerType === undefined || rule.peerType.toLowerCase() === session) &&
-    (rule.community === undefined || carries(attributes, rule.community)) &&
-    (rule.asPathPrefix === undefined || beginsWith(attributes, rule.asPathPrefix)) &&
-    (rule.priority === undefined || priorityOf(attributes) === rule.priority)
+    (rule.community === undefined || carries(path.attributes, rule.community)) &&
+    (rule.asPathPrefix === undefined || beginsWith(path.attributes, rule.asPathPrefix)) &&
+    (rule.priority === undefined || priorityOf(path.attributes) === rule.priority)
   );
 }
 

@@ -30,6 +30,7 @@ import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from '.
 import { Memo } from './memo.ts';
 import { nearby } from './near.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
+import { timesIn } from './outgoing.ts';
 
 /** Undefined: accepted. Else one clause that says why not. */
 type Reject = string | undefined;
@@ -239,17 +240,20 @@ const leastPreferred = (attributes: PathAttributes): PathAttributes => ({ ...att
 /** RFC 4271 §9.1.2: the full AS_PATH, whatever the kind of segment or session; RFC 4456 §8 for what was reflected. */
 function loop(attributes: PathAttributes, config: SpeakerConfig, peer: PeerConfig): Reject {
   const { allowedOwnAs: allowed = 0 } = peer;
-  for (const own of new Set([peer.localAsn, config.asn])) {
-    const times = attributes.asPath.flatMap(({ asns }) => asns.filter((asn) => asn === own)).length;
-    if (times > allowed)
-      return allowed === 0
-        ? `loop: our own AS ${own} is in its AS path`
-        : `loop: our own AS ${own} is in its AS path ${times} times, and ${allowed} are allowed`;
-  }
+  const circle = circled(attributes, peer.localAsn, allowed) ?? circled(attributes, config.asn, allowed);
+  if (circle !== undefined) return circle;
   if (attributes.originatorId === config.routerId) return 'loop: ORIGINATOR_ID is our own identifier';
   return config.clusterId !== undefined && attributes.clusterList?.includes(config.clusterId) === true
     ? 'loop: our own cluster is in its CLUSTER_LIST'
     : undefined;
+}
+
+function circled({ asPath }: PathAttributes, own: Asn, allowed: number): Reject {
+  const times = timesIn(asPath, own);
+  if (times <= allowed) return undefined;
+  return allowed === 0
+    ? `loop: our own AS ${own} is in its AS path`
+    : `loop: our own AS ${own} is in its AS path ${times} times, and ${allowed} are allowed`;
 }
 
 /**

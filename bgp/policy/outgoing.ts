@@ -13,12 +13,12 @@ const defaultLocalPref = 100;
 
 /** Inside the AS: all is kept, LOCAL_PREF always present (§5.1.5). */
 export function towardsInternal(attributes: PathAttributes): PathAttributes {
+  const { localPref = defaultLocalPref } = attributes;
+  if (attributes.linkLocal === undefined && attributes.unknown === undefined)
+    return localPref === attributes.localPref ? attributes : { ...attributes, localPref };
   const { linkLocal: _, unknown, ...kept } = attributes;
-  return {
-    ...kept,
-    localPref: attributes.localPref ?? defaultLocalPref,
-    ...passedOn(unknown),
-  };
+  const further = passedOn(unknown);
+  return { ...kept, localPref, ...(further === undefined ? {} : { unknown: further }) };
 }
 
 /**
@@ -26,24 +26,23 @@ export function towardsInternal(attributes: PathAttributes): PathAttributes {
  * ASes), ORIGINATOR_ID and CLUSTER_LIST (RFC 4456 §8: non-transitive).
  */
 export function towardsExternal(attributes: PathAttributes, localAsn: Asn): PathAttributes {
-  const {
-    linkLocal: _1,
-    med: _2,
-    localPref: _3,
-    originatorId: _4,
-    clusterList: _5,
-    extendedCommunities,
-    unknown,
-    ...kept
-  } = attributes;
-  const transitives = extendedCommunities?.filter((community) => (community & nonTransitiveCommunity) === 0n);
-  return {
-    ...kept,
-    asPath: prepend(localAsn, attributes.asPath),
-    ...(transitives !== undefined && transitives.length > 0 ? { extendedCommunities: transitives } : {}),
-    ...passedOn(unknown),
-  };
+  const { origin, asPath, nextHop, atomicAggregate, aggregator, communities, largeCommunities, otc } =
+    attributes;
+  const told: Mutable = { origin, asPath: prepend(localAsn, asPath), nextHop };
+  if (atomicAggregate !== undefined) told.atomicAggregate = atomicAggregate;
+  if (aggregator !== undefined) told.aggregator = aggregator;
+  if (communities !== undefined) told.communities = communities;
+  const extended = attributes.extendedCommunities?.filter((one) => (one & nonTransitiveCommunity) === 0n);
+  if (extended !== undefined && extended.length > 0) told.extendedCommunities = extended;
+  if (largeCommunities !== undefined) told.largeCommunities = largeCommunities;
+  if (otc !== undefined) told.otc = otc;
+  const unknown = passedOn(attributes.unknown);
+  if (unknown !== undefined) told.unknown = unknown;
+  return told;
 }
+
+/** Written field by field, as copies of what is left of an object are slow. */
+type Mutable = { -readonly [K in keyof PathAttributes]: PathAttributes[K] };
 
 /**
  * RFC 4456 §8: ORIGINATOR_ID is set once, by who reflects first; our cluster goes in front of CLUSTER_LIST.
@@ -70,6 +69,13 @@ export function withoutPrivate(attributes: PathAttributes, instead: Asn | undefi
   return { ...attributes, asPath: kept.filter(({ asns }) => asns.length > 0) };
 }
 
+/** How often an AS is in the path, in segments of whatever kind. */
+export function timesIn(asPath: AsPath, asn: Asn): number {
+  let times = 0;
+  for (const { asns } of asPath) for (const one of asns) if (one === asn) times += 1;
+  return times;
+}
+
 /** As the first of a sequence (§5.1.2 b). */
 export function prepend(asn: Asn, asPath: AsPath): AsPath {
   const [first] = asPath;
@@ -80,9 +86,9 @@ export function prepend(asn: Asn, asPath: AsPath): AsPath {
 }
 
 /** §5: unrecognised transitive ones go on with Partial set, the others stay here. */
-function passedOn(unknown: readonly RawAttribute[] | undefined): Pick<PathAttributes, 'unknown'> {
+function passedOn(unknown: readonly RawAttribute[] | undefined): readonly RawAttribute[] | undefined {
   const kept = unknown?.filter((raw) => (raw.flags & optional) !== 0 && (raw.flags & transitive) !== 0);
   return kept !== undefined && kept.length > 0
-    ? { unknown: kept.map((raw) => ({ ...raw, flags: raw.flags | partial })) }
-    : {};
+    ? kept.map((raw) => ({ ...raw, flags: raw.flags | partial }))
+    : undefined;
 }

@@ -12,7 +12,7 @@ interface Towards {
   readonly settled: { readonly codec?: Pick<Negotiated['codec'], 'extendedNextHop'> };
 }
 
-type Told = Pick<PathAttributes, 'nextHop' | 'linkLocal'>;
+export type Told = Pick<PathAttributes, 'nextHop' | 'linkLocal'>;
 
 /**
  * Kept inside the AS (§5.1.3 1), towards another as `isShared` says, unless the peer asks otherwise; else ourselves.

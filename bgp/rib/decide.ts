@@ -257,7 +257,7 @@ export function ranked(
 const none: readonly Path[] = [];
 
 /** §9.1.2.1: what we originate needs no next hop. */
-const isEligible = (path: Path, metric: Metric): boolean =>
+export const isEligible = (path: Path, metric: Metric): boolean =>
   isLocal(path) || metric(path.nextHop) !== undefined;
 
 /** The list itself if that is all of them. */

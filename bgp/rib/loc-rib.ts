@@ -8,7 +8,7 @@
 import type { Address, Prefix } from '../../src/lib/net.ts';
 import { Changes } from './changes.ts';
 import { grown8, grown16, grown32 } from './columns.ts';
-import { type Choice, type Criteria, choose, plainCriteria } from './decide.ts';
+import { type Choice, type Criteria, choose, isEligible, plainCriteria } from './decide.ts';
 import type { Path } from './path.ts';
 import { Routes } from './routes.ts';
 
@@ -225,13 +225,15 @@ export class LocRib {
     }
     if (!isSame || alike.count !== count) {
       alike.count = count;
-      alike.choice = this.#chooseAmong(alike.ids.slice(0, count));
+      alike.choice = this.#chooseAmong(alike.ids, count);
     }
     return alike.choice ?? nothing;
   }
 
-  #chooseAmong(ids: readonly number[]): Choice {
-    const paths = [...new Set(ids)].map((id) => this.routes.paths.get(id));
+  #chooseAmong(ids: readonly number[], count: number): Choice {
+    const only = count === 1 ? this.routes.paths.find(ids[0] ?? 0) : undefined;
+    if (only !== undefined) return isEligible(only, this.#criteria.metric) ? this.#loneOf(only) : nothing;
+    const paths = [...new Set(ids.slice(0, count))].map((id) => this.routes.paths.get(id));
     const chosen = choose(paths, this.#criteria);
     const [best, second] = chosen;
     return best !== undefined && second === undefined ? this.#loneOf(best) : chosen;

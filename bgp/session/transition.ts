@@ -72,6 +72,8 @@ export interface Work {
   readonly random: Random;
 }
 
+const holdTimers = { outgoing: 'hold-outgoing', incoming: 'hold-incoming' } as const;
+
 export const otherSide = (side: Side): Side => (side === 'outgoing' ? 'incoming' : 'outgoing');
 
 /** Valid OPENs were exchanged: this connection is, or is about to be, the session. */
@@ -228,11 +230,11 @@ const actions: Readonly<Record<FsmAction, Run>> = {
     work.effects.push({ kind: 'send', side, message: connection.sent });
   },
   sendKeepalive: (work, side) => work.effects.push({ kind: 'send', side, message: { kind: 'keepalive' } }),
-  startLargeHold: (work, side) => startTimer(work, `hold-${side}`, millis(largeHoldMs)),
+  startLargeHold: (work, side) => startTimer(work, holdTimers[side], millis(largeHoldMs)),
   startHold: (work, side) => {
     const { holdTimeMs } = negotiatedOf(work.peer[side]);
-    if (holdTimeMs > 0) startTimer(work, `hold-${side}`, millis(holdTimeMs));
-    else stopTimer(work, `hold-${side}`);
+    if (holdTimeMs > 0) startTimer(work, holdTimers[side], millis(holdTimeMs));
+    else stopTimer(work, holdTimers[side]);
   },
   startKeepalive: (work, side) => {
     const { keepaliveTimeMs } = negotiatedOf(work.peer[side]);

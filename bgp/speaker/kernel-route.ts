@@ -13,7 +13,7 @@ export function kernelRoute(choice: Choice): KernelRoute {
   if (best === undefined || best.source.type === 'local') return undefined;
   // Import policy let it in, so it was agreed.
   if (best.isBlackhole) return 'blackhole';
-  return choice.map((path) => path.nextHop).sort(compareAddresses);
+  return choice.length === 1 ? [best.nextHop] : choice.map((path) => path.nextHop).sort(compareAddresses);
 }
 
 export const sameKernelRoute = (a: KernelRoute, b: KernelRoute): boolean =>

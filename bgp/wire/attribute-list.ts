@@ -55,42 +55,56 @@ export function decodeAttributes(
   ctx: CodecContext,
 ): Result<AttributeList, WireError> {
   const found = nothingFound();
-  const flaws: Flaw[] = [];
   const seen = new Codes();
+  let flaws = noFlaws;
   while (reader.left > 0) {
-    const start = reader.at;
-    const flags = reader.u8();
-    const code = reader.u8();
-    const length = (flags & EXTENDED_LENGTH) === 0 ? reader.u8() : reader.u16();
-    if (reader.failed || length > reader.left) {
-      const cut = cutShort(code, reader.failed);
-      if (!cut.ok) return cut;
-      flaws.push(cut.value);
-      break;
-    }
-    const end = reader.enter(length);
-    const attribute = { flags, code, length, reader, start, bytes };
-    const outcome = seen.add(code) ? takeAttribute(attribute, found, ctx) : repeated(code);
-    reader.leave(end);
+    const outcome = takeNext(reader, bytes, seen, found, ctx);
     if (outcome === undefined) continue;
     if (!outcome.ok) return outcome;
-    flaws.push(outcome.value);
+    flaws = [...flaws, outcome.value];
   }
   found.unknown?.sort((a, b) => a.code - b.code);
   return ok({ found, flaws });
 }
 
+/** One attribute further; to the end, if it runs past that. */
+function takeNext(reader: Reader, bytes: Uint8Array, seen: Codes, found: Found, ctx: CodecContext): Outcome {
+  const start = reader.at;
+  const flags = reader.u8();
+  const code = reader.u8();
+  const length = (flags & EXTENDED_LENGTH) === 0 ? reader.u8() : reader.u16();
+  if (reader.failed || length > reader.left) {
+    const isHeader = reader.failed;
+    reader.skip(reader.left);
+    return cutShort(code, isHeader);
+  }
+  const end = reader.enter(length);
+  const isFirst = seen.add(code);
+  const usual = isFirst ? usualRow(code, flags, ctx) : undefined;
+  const complaint = usual?.decode(reader, found, ctx);
+  let outcome: Outcome;
+  if (usual === undefined || complaint !== undefined) {
+    const attribute = { flags, code, length, reader, start, bytes };
+    outcome = isFirst ? takeAttribute(attribute, found, ctx, complaint) : repeated(code);
+  }
+  reader.leave(end);
+  return outcome;
+}
+
+const noFlaws: readonly Flaw[] = [];
+const noCodes: readonly number[] = [];
+
 /** A set of attribute codes that costs nothing while they are below 32, as most are. */
 class Codes {
   /** A bit for each. */
   #low = 0;
-  readonly #others: number[] = [];
+  #others: readonly number[] = noCodes;
 
   /** False if it was there already. */
   add(code: number): boolean {
     if (code >= 32) {
       if (this.#others.includes(code)) return false;
-      this.#others.push(code);
+      this.#others = [...this.#others, code];
       return true;
     }
     const bit = 1 << code;
@@ -126,9 +140,18 @@ function repeated(code: number): Outcome {
     : ok(flaw('attribute-discard', what, 'RFC 7606 §3 g'));
 }
 
-function takeAttribute(attribute: Attribute, found: Found, ctx: CodecContext): Outcome {
+/** Of an attribute that we know and may have, flagged as it should be: all there is to do is to decode it. */
+function usualRow(code: number, flags: number, { peerType }: CodecContext): AttributeRow | undefined {
+  const row = rows[code];
+  if (row === undefined || ((flags ^ row.flags) & (OPTIONAL | TRANSITIVE)) !== 0) return undefined;
+  return row.framingOnly || (row.internalOnly && peerType === 'ebgp') ? undefined : row;
+}
+
+/** @param heard  what `decode` has complained of already */
+function takeAttribute(attribute: Attribute, found: Found, ctx: CodecContext, heard: Complaint): Outcome {
   const row = rows[attribute.code];
   if (row === undefined) return takeUnknown(attribute, found);
+  if (heard !== undefined) return outcomeOf(row, attribute, heard);
   const wrongFlags = checkFlags(row, attribute.flags);
   if (wrongFlags !== undefined) return outcomeOf(row, attribute, wrongFlags);
   if (row.internalOnly && ctx.peerType === 'ebgp')

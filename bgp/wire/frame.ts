@@ -4,7 +4,7 @@
  * A FrameReader owns the bytes that have arrived and not been taken. Its reader may stop at any frame and go on later
  * from what is buffered, without waiting for the socket; `full` says when to stop reading from the socket.
  */
-import { Reader, Writer } from '../../src/lib/bytes.ts';
+import { Writer } from '../../src/lib/bytes.ts';
 import { assert, ok, type Result } from '../../src/lib/result.ts';
 import { HEADER_LENGTH, headerErrors, longestMessage, MAX_MESSAGE_LENGTH, messageTypes } from './iana.ts';
 import type { Message, WireError } from './message.ts';
@@ -16,12 +16,19 @@ export interface Header {
   readonly length: number;
 }
 
+/** Octet of the header where the length stands, behind the marker; then comes the type. */
+const LENGTH_AT = 16;
 const kinds: readonly Message['kind'][] = ['open', 'update', 'notification', 'keepalive', 'routeRefresh'];
-const kindByType = new Map<number, Message['kind']>(kinds.map((kind) => [messageTypes[kind].type, kind]));
+/** By type. */
+const kindOf: readonly (Message['kind'] | undefined)[] = (() => {
+  const table = new Array<Message['kind'] | undefined>(256).fill(undefined);
+  for (const kind of kinds) table[messageTypes[kind].type] = kind;
+  return table;
+})();
 const two = (value: number) => new Writer(2).u16(value).done();
 
-function hasMarker(reader: Reader): boolean {
-  for (let word = 0; word < 4; word += 1) if (reader.u32() !== 0xffffffff) return false;
+function hasMarker(bytes: Uint8Array, offset: number): boolean {
+  for (let at = offset; at < offset + LENGTH_AT; at += 1) if (bytes[at] !== 0xff) return false;
   return true;
 }
 
@@ -32,10 +39,10 @@ function hasMarker(reader: Reader): boolean {
  * 1/3 (data: the type) on a type we do not know.
  */
 export function checkHeader(bytes: Uint8Array, offset = 0, isExtended = false): Result<Header, WireError> {
-  const reader = new Reader(bytes, offset);
-  if (!hasMarker(reader)) return headerError(headerErrors.notSynchronized, 'The marker is not all ones.');
-  const length = reader.u16();
-  const type = reader.u8();
+  if (!hasMarker(bytes, offset))
+    return headerError(headerErrors.notSynchronized, 'The marker is not all ones.');
+  const length = ((bytes[offset + LENGTH_AT] as number) << 8) | (bytes[offset + LENGTH_AT + 1] as number);
+  const type = bytes[offset + LENGTH_AT + 2] as number;
   const most = longestMessage(isExtended);
   if (length < HEADER_LENGTH || length > most)
     return headerError(
@@ -43,7 +50,7 @@ export function checkHeader(bytes: Uint8Array, offset = 0, isExtended = false): 
       `A message says it is ${length} octets long; 19 to ${most} is possible.`,
       two(length),
     );
-  const kind = kindByType.get(type);
+  const kind = kindOf[type];
   if (kind === undefined)
     return headerError(headerErrors.badType, `There is no message type ${type}.`, Uint8Array.of(type));
   const { minLength, isExtensible } = messageTypes[kind];
@@ -77,9 +84,6 @@ export function finishMessage(writer: Writer): Uint8Array<ArrayBuffer> {
   assert(writer.length <= longestMessage(true), `a message of ${writer.length} octets`);
   return writer.patchU16(LENGTH_AT, writer.length).done();
 }
-
-/** Octet of the header where the length stands. */
-const LENGTH_AT = 16;
 
 /** Writes one message around `body`. Throws only if the caller let it grow beyond what was agreed. */
 export function frameMessage(

@@ -43,7 +43,7 @@ export function decodeUpdate(frame: Uint8Array, ctx: CodecContext): Result<Updat
   const attributesLength = reader.u16();
   if (attributesLength > reader.left) return inconsistent('Total Path Attribute Length');
   const attributesAt = reader.at;
-  reader.bytes(attributesLength);
+  reader.skip(attributesLength);
   const announced = decodeNlri(reader, 'ipv4-unicast', hasIds);
   if (!announced.ok) return badNetwork('NLRI', announced.error);
   const classic: Classic = { withdrawn: withdrawn.value, announced: announced.value };

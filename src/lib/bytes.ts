@@ -7,14 +7,14 @@
 import { type Ipv4, type Ipv6, ipv4, ipv6 } from './net.ts';
 
 export class Reader {
-  readonly #view: DataView;
+  readonly #bytes: Uint8Array;
   #end: number;
   #at: number;
   #failed = false;
 
   /** Reads `bytes[start..end)`. Nothing is copied: copy what you keep. */
   constructor(bytes: Uint8Array, start = 0, end = bytes.byteLength) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
   }
@@ -36,22 +36,22 @@ export class Reader {
 
   u8(): number {
     const at = this.#take(1);
-    return at < 0 ? 0 : this.#view.getUint8(at);
+    return at < 0 ? 0 : (this.#bytes[at] as number);
   }
 
   u16(): number {
     const at = this.#take(2);
-    return at < 0 ? 0 : this.#view.getUint16(at);
+    return at < 0 ? 0 : ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number);
   }
 
   u32(): number {
     const at = this.#take(4);
-    return at < 0 ? 0 : this.#view.getUint32(at);
+    return at < 0 ? 0 : this.#word(at);
   }
 
   u64(): bigint {
     const at = this.#take(8);
-    return at < 0 ? 0n : this.#view.getBigUint64(at);
+    return at < 0 ? 0n : this.#long(at);
   }
 
   ipv4(): Ipv4 {
@@ -60,18 +60,17 @@ export class Reader {
 
   ipv6(): Ipv6 {
     const at = this.#take(16);
-    return ipv6(at < 0 ? 0n : (this.#view.getBigUint64(at) << 64n) | this.#view.getBigUint64(at + 8));
+    return ipv6(at < 0 ? 0n : (this.#long(at) << 64n) | this.#long(at + 8));
   }
 
   /** The next 0 to 4 octets as the first of a 32-bit word; the others are zero. */
   word(octets: number): number {
     const at = this.#take(octets);
     if (at < 0 || octets === 0) return 0;
-    if (at + 4 <= this.#view.byteLength)
-      return (this.#view.getUint32(at) & (0xffffffff << ((4 - octets) * 8))) >>> 0;
+    if (at + 4 <= this.#bytes.length) return (this.#word(at) & (0xffffffff << ((4 - octets) * 8))) >>> 0;
     let word = 0;
     for (let octet = 0; octet < 4; octet += 1)
-      word = word * 256 + (octet < octets ? this.#view.getUint8(at + octet) : 0);
+      word = word * 256 + (octet < octets ? (this.#bytes[at + octet] as number) : 0);
     return word;
   }
 
@@ -96,16 +95,36 @@ export class Reader {
   /** A view (not a copy) of the next `length` octets; empty if there are not so many. */
   bytes(length: number): Uint8Array {
     const at = this.#take(length);
-    return at < 0 ? new Uint8Array(0) : new Uint8Array(this.#view.buffer, this.#view.byteOffset + at, length);
+    return at < 0 ? new Uint8Array(0) : viewOf(this.#bytes, at, length);
   }
 
   /** A Reader of the next `length` octets, which are skipped here; a failed empty one if there are not so many. */
   sub(length: number): Reader {
     const at = this.#take(length);
-    const whole = new Uint8Array(this.#view.buffer, this.#view.byteOffset, this.#view.byteLength);
-    const reader = at < 0 ? new Reader(whole, this.#end, this.#end) : new Reader(whole, at, at + length);
+    const reader =
+      at < 0 ? new Reader(this.#bytes, this.#end, this.#end) : new Reader(this.#bytes, at, at + length);
     if (at < 0) reader.#failed = true;
     return reader;
+  }
+
+  /** Skips the next `length` octets; fails if there are not so many. */
+  skip(length: number): void {
+    this.#take(length);
+  }
+
+  #word(at: number): number {
+    const bytes = this.#bytes;
+    return (
+      (((bytes[at] as number) << 24) |
+        ((bytes[at + 1] as number) << 16) |
+        ((bytes[at + 2] as number) << 8) |
+        (bytes[at + 3] as number)) >>>
+      0
+    );
+  }
+
+  #long(at: number): bigint {
+    return (BigInt(this.#word(at)) << 32n) | BigInt(this.#word(at + 4));
   }
 
   #take(length: number): number {
@@ -119,6 +138,10 @@ export class Reader {
     return at;
   }
 }
+
+/** A plain one whatever it is of: `subarray` of a Buffer is a Buffer. */
+const viewOf = (bytes: Uint8Array, at: number, length: number): Uint8Array =>
+  new Uint8Array(bytes.buffer, bytes.byteOffset + at, length);
 
 export class Writer {
   #bytes: Uint8Array<ArrayBuffer>;

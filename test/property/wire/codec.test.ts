@@ -11,7 +11,7 @@ import type {
   UpdateMessage,
 } from '../../../bgp/wire/message.ts';
 import { encodeUpdates } from '../../../bgp/wire/update-encode.ts';
-import { asn, ipv4, ipv6, prefix4, prefix6 } from '../../../src/lib/net.ts';
+import { asn, ipv4, ipv6, isLinkLocal6, prefix4, prefix6 } from '../../../src/lib/net.ts';
 import { context } from '../../support/wire.ts';
 
 const u8 = fc.integer({ min: 0, max: 255 });
@@ -97,6 +97,8 @@ const update = (ctx: CodecContext): fc.Arbitrary<UpdateMessage> =>
           fc.option(linkLocal, { nil: undefined }),
           fc.array(anyPrefix6, { minLength: 1, maxLength: 50 }),
         )
+        // One that stands where the global one should is alone (RFC 2545 §3).
+        .filter(([, nextHop, second]) => second === undefined || !isLinkLocal6(nextHop))
         .map(([attributes, nextHop, second, prefixes]) => ({
           withdrawn: [],
           announced: [
