@@ -23,6 +23,8 @@ export interface ControllerOptions {
   readonly log: Logger;
   readonly rules: BalanceRules;
   readonly leakGraceMs: number;
+  /** Tiers are made and held: the datastore has finalizers. */
+  readonly keepsTiers?: boolean;
   readonly counters: (term: () => Term | undefined) => Counters;
 }
 

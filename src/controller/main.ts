@@ -34,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     log,
     rules: { classless: options.classlessServices, assign: options.assignIps },
     leakGraceMs: options.leakGrace,
+    keepsTiers: options.datastore === 'kubernetes',
     counters: (term) => registerMetrics(registry, term),
   });
   const metrics = await serveMetrics(options.metrics, registry, controller.health);

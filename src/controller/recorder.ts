@@ -5,7 +5,7 @@
 import type { Clock } from '../host/clock.ts';
 import type { Logger } from '../host/log.ts';
 import type { Random } from '../lib/random.ts';
-import { kinds } from '../store/kinds.ts';
+import { apiKindOf, kinds } from '../store/kinds.ts';
 import type { ObjectRef, Objects, Refusal } from '../store/objects.ts';
 import { amend } from './amend.ts';
 import {
@@ -97,8 +97,9 @@ async function write(
 ): Promise<Refusal | undefined> {
   const ref: ObjectRef = { kind: 'Event', namespace: noticeNamespace(notice), name: noticeName(notice) };
   const now = seconds(today());
-  const { apiVersion } = kinds[notice.about.kind];
-  const first = manifestFrom(firstEvent(notice, apiVersion, identity, now));
+  const { kind } = notice.about;
+  const subject = { apiVersion: kinds[kind].apiVersion, kind: apiKindOf(kind) };
+  const first = manifestFrom(firstEvent(notice, subject, identity, now));
   const made = await objects.create(times === 1 ? first : { ...first, count: times });
   if (made.ok || made.error.kind !== 'exists') return made.ok ? undefined : made.error;
   const counted = await amend(objects, ref, 'update', (manifest) => countedUp(manifest, times, now));

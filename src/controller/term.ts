@@ -22,6 +22,7 @@ import { openInspector } from './inspect.ts';
 import { noticesOf } from './judge.ts';
 import { openPlacard } from './placard.ts';
 import { openRecorder } from './recorder.ts';
+import { openTierKeeper } from './tiers.ts';
 import { untaint } from './untaint.ts';
 import { reservedBy, World, watched } from './world.ts';
 
@@ -37,6 +38,8 @@ export interface TermOptions {
   readonly rules: BalanceRules;
   /** How long nobody must have used an address until it is taken back. */
   readonly leakGraceMs: number;
+  /** Tiers are made and held: the datastore has finalizers. */
+  readonly keepsTiers?: boolean;
   readonly counters: Counters;
 }
 
@@ -61,10 +64,11 @@ const rhythm = {
   addresses: { gapMs: 500, everyMs: 60_000 },
   /** `everyMs` is half of the grace period. */
   garbage: { gapMs: 5000 },
+  tiers: { gapMs: 1000, everyMs: 300_000 },
 } as const;
 
 type DutyName = keyof typeof rhythm;
-const dutyNames: readonly DutyName[] = ['conditions', 'taints', 'addresses', 'garbage'];
+const dutyNames: readonly DutyName[] = ['conditions', 'taints', 'addresses', 'garbage', 'tiers'];
 
 /** Which news wake which duty. Pods are not among them: their leaks have time. */
 const wakes: Partial<Record<Kind, readonly DutyName[]>> = {
@@ -79,6 +83,17 @@ const wakes: Partial<Record<Kind, readonly DutyName[]>> = {
   FelixConfiguration: ['conditions'],
   IPAMBlock: ['conditions'],
   NetworkPolicy: ['conditions'],
+  CalicoNetworkPolicy: ['conditions', 'tiers'],
+  GlobalNetworkPolicy: ['conditions', 'tiers'],
+  StagedNetworkPolicy: ['conditions', 'tiers'],
+  StagedGlobalNetworkPolicy: ['conditions', 'tiers'],
+  StagedKubernetesNetworkPolicy: ['conditions'],
+  ClusterNetworkPolicy: ['conditions'],
+  Tier: ['conditions', 'tiers'],
+  NetworkSet: ['conditions'],
+  GlobalNetworkSet: ['conditions'],
+  HostEndpoint: ['conditions'],
+  Profile: ['conditions'],
   Service: ['conditions', 'addresses'],
 };
 
@@ -116,6 +131,7 @@ export function openTerm(options: TermOptions): Term {
     taints: () => untaint({ objects, world, say, log }),
     addresses: () => balance({ objects, ledger, world, rules, say, log }),
     garbage: garbage.collect,
+    tiers: options.keepsTiers === true ? openTierKeeper({ objects, world, log }) : async () => undefined,
   };
   const duties = openDuties(options, runs);
   const unwatch = store.watch([...watched], (batch) => {
@@ -166,6 +182,7 @@ function openDuties(
     taints: open('taints'),
     addresses: open('addresses'),
     garbage: open('garbage'),
+    tiers: open('tiers'),
   };
 }
 

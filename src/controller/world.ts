@@ -2,6 +2,7 @@
 import type { Prefix } from '../lib/net.ts';
 import type { Problem } from '../model/problem.ts';
 import { type Kind, keyOf, type Resource, type ResourceRef, refOf } from '../model/resource.ts';
+import { apiKindOf } from '../store/kinds.ts';
 import type { Batch, Change } from '../store/store.ts';
 
 export const watched = [
@@ -19,6 +20,17 @@ export const watched = [
   'IPReservation',
   'FelixConfiguration',
   'CalicoNodeStatus',
+  'CalicoNetworkPolicy',
+  'GlobalNetworkPolicy',
+  'StagedNetworkPolicy',
+  'StagedGlobalNetworkPolicy',
+  'StagedKubernetesNetworkPolicy',
+  'ClusterNetworkPolicy',
+  'Tier',
+  'NetworkSet',
+  'GlobalNetworkSet',
+  'HostEndpoint',
+  'Profile',
 ] as const satisfies readonly Kind[];
 
 type Of<K extends Kind> = Extract<Resource, { readonly kind: K }>;
@@ -77,3 +89,24 @@ export class World {
 /** What all IPReservations keep. */
 export const reservedBy = (world: World): readonly Prefix[] =>
   world.all('IPReservation').flatMap(({ reservedCidrs }) => reservedCidrs);
+
+const tiered = [
+  'CalicoNetworkPolicy',
+  'GlobalNetworkPolicy',
+  'StagedNetworkPolicy',
+  'StagedGlobalNetworkPolicy',
+] as const satisfies readonly Kind[];
+
+/** The policies of each tier that name it, as a person calls them. */
+export function policiesByTier(world: World): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const kind of tiered)
+    for (const { tier, meta } of world.all(kind)) {
+      const members = found.get(tier) ?? [];
+      found.set(tier, members);
+      members.push(
+        `${apiKindOf(kind)} ${meta.namespace === undefined ? '' : `${meta.namespace}/`}${meta.name}`,
+      );
+    }
+  return found;
+}

@@ -7,7 +7,7 @@
 import type { Address, Prefix } from '../lib/net.ts';
 import type { LabelSelector } from './labels.ts';
 import type { Meta } from './meta.ts';
-import type { NetworkPolicy } from './resource.ts';
+import type { NetworkPolicy } from './network-policy.ts';
 import type { Selector } from './selector.ts';
 
 export type Direction = 'Ingress' | 'Egress';
@@ -122,6 +122,8 @@ export interface Tier {
   readonly order?: number;
   /** What becomes of a packet that policies of the tier select an endpoint for and none decides. Default Deny. */
   readonly defaultAction: 'Deny' | 'Pass';
+  /** metadata.deletionTimestamp is set: it waits for its last policy to go, and counts until then. */
+  readonly deleting?: true;
 }
 
 /** The tiers that every cluster has, whether or not somebody wrote them; nothing of them can be changed. */

@@ -10,8 +10,8 @@ import type { BgpFilter } from './bgp-filter.ts';
 import type { BgpPeer } from './bgp-peer.ts';
 import type { FelixConfiguration } from './felix-configuration.ts';
 import type { BlockAffinity, IpamBlock, IpamConfiguration, IpReservation } from './ipam.ts';
-import type { LabelSelector } from './labels.ts';
 import type { Meta } from './meta.ts';
+import type { NetworkPolicy, Protocol } from './network-policy.ts';
 import type { CalicoNodeStatus } from './node-report.ts';
 import type { PolicyResource } from './policy.ts';
 import type { Selector } from './selector.ts';
@@ -20,6 +20,7 @@ import type { EndpointSlice, Service } from './service.ts';
 export type { BgpConfiguration, SecretKey } from './bgp-configuration.ts';
 export type { BgpPeer } from './bgp-peer.ts';
 export type { Labels, Meta } from './meta.ts';
+export type { NetworkPolicy, PolicyPeer, PolicyPort, PolicyRule, Protocol } from './network-policy.ts';
 
 /** v1 Node: the parts that make a node a router. */
 export interface Node {
@@ -44,8 +45,6 @@ export interface Taint {
   readonly value?: string;
   readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }
-
-export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
 /** One containers[].ports[] entry; `name` is what a NetworkPolicy's named port refers to. */
 export interface ContainerPort {
@@ -76,41 +75,6 @@ export interface Namespace {
   readonly kind: 'Namespace';
   /** The label kubernetes.io/metadata.name is always present, as the API server sets it. */
   readonly meta: Meta;
-}
-
-/** networking.k8s.io/v1 NetworkPolicy, with absent and empty told apart where the API does. */
-export interface NetworkPolicy {
-  readonly kind: 'NetworkPolicy';
-  readonly meta: Meta;
-  readonly podSelector: LabelSelector;
-  /** After defaulting: Ingress always unless only Egress is listed; Egress if listed, or unlisted and egress rules exist. */
-  readonly policyTypes: readonly ('Ingress' | 'Egress')[];
-  readonly ingress: readonly PolicyRule[];
-  readonly egress: readonly PolicyRule[];
-}
-
-/** One ingress or egress rule: any of `peers` (absent: everyone) on any of `ports` (absent: every port). */
-export interface PolicyRule {
-  readonly peers?: readonly PolicyPeer[];
-  readonly ports?: readonly PolicyPort[];
-}
-
-export type PolicyPeer =
-  | { readonly kind: 'ipBlock'; readonly cidr: Prefix; readonly except: readonly Prefix[] }
-  | {
-      readonly kind: 'pods';
-      /** Absent: the policy's own namespace. */
-      readonly namespaceSelector?: LabelSelector;
-      /** Absent: every pod of those namespaces. */
-      readonly podSelector?: LabelSelector;
-    };
-
-export interface PolicyPort {
-  readonly protocol: Protocol;
-  /** Absent: every port of the protocol. A string is a named port. */
-  readonly port?: number | string;
-  /** Inclusive end of a range that starts at a numeric `port`. */
-  readonly endPort?: number;
 }
 
 export type PoolUse = 'Workload' | 'Tunnel' | 'LoadBalancer';

@@ -68,17 +68,21 @@ export const noticeNamespace = ({ about }: Notice): string => about.namespace ??
 
 /**
  * The Event as it is first written.
- * @param apiVersion  of the subject's kind
+ * @param subject  apiVersion and kind, as the API has them
  * @param by  reportingInstance: which controller
  * @param now  ISO 8601 without fractions
  */
-export const firstEvent = (notice: Notice, apiVersion: string, by: string, now: string) => ({
+export const firstEvent = (
+  notice: Notice,
+  subject: { readonly apiVersion: string; readonly kind: string },
+  by: string,
+  now: string,
+) => ({
   apiVersion: 'v1',
   kind: 'Event',
   metadata: { name: noticeName(notice), namespace: noticeNamespace(notice) },
   involvedObject: {
-    apiVersion,
-    kind: notice.about.kind,
+    ...subject,
     name: notice.about.name,
     ...(notice.about.namespace === undefined ? {} : { namespace: notice.about.namespace }),
     ...(notice.about.uid === undefined ? {} : { uid: notice.about.uid }),

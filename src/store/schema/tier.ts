@@ -5,6 +5,7 @@ import { standardTiers, type Tier } from '../../model/policy.ts';
 import { type Rule, withRules } from './cel.ts';
 import { maybe, number, oneOf, parseText } from './fields.ts';
 import { describe, type Flaw, wrong } from './flaw.ts';
+import { isDeleting } from './meta.ts';
 import { field, manifest, read, strict } from './read.ts';
 
 /** A DNS label. */
@@ -91,5 +92,6 @@ export function readTier(meta: Meta, json: unknown): Result<Tier, readonly Flaw[
     meta,
     ...(last === undefined ? {} : { order: last }),
     defaultAction: standard?.defaultAction ?? defaultAction ?? 'Deny',
+    ...(isDeleting(json) ? { deleting: true } : {}),
   });
 }

@@ -34,7 +34,12 @@ describe('an Event', () => {
   });
 
   test('of what is in no namespace stands in default, as the API server asks', () => {
-    const event = firstEvent(notice(), 'projectcalico.org/v3', 'c1', '2026-01-01T00:00:00Z');
+    const event = firstEvent(
+      notice(),
+      { apiVersion: 'projectcalico.org/v3', kind: notice().about.kind },
+      'c1',
+      '2026-01-01T00:00:00Z',
+    );
     expect(event).toMatchObject({
       metadata: { namespace: 'default' },
       involvedObject: { kind: 'BGPPeer', name: 'tor', uid: 'u1', apiVersion: 'projectcalico.org/v3' },
@@ -44,7 +49,12 @@ describe('an Event', () => {
   });
 
   test('that is said again keeps when it was first, and counts', () => {
-    const first = firstEvent(notice(), 'v1', 'c1', '2026-01-01T00:00:00Z');
+    const first = firstEvent(
+      notice(),
+      { apiVersion: 'v1', kind: notice().about.kind },
+      'c1',
+      '2026-01-01T00:00:00Z',
+    );
     expect(countedUp(first, 3, '2026-01-01T00:05:00Z')).toMatchObject({
       count: 4,
       firstTimestamp: '2026-01-01T00:00:00Z',
