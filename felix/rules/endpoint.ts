@@ -70,10 +70,11 @@ export function compileEndpoint(
     ];
     return { chain: { name, rules }, tierChains: [], tags: [] };
   }
-  const tiers = plan.tiers
+  const last = plan.tiers.findIndex((tier) => isClosed(tier, plan));
+  const tiers = (last < 0 ? plan.tiers : plan.tiers.slice(0, last + 1))
     .map((tier) => compileTier(tier, plan, settings))
     .filter((tier) => tier !== undefined);
-  const end = endOf(plan, settings, comment);
+  const end: Ending = last < 0 ? endOf(plan, settings, comment) : { rules: [], tags: [] };
   return {
     chain: {
       name,
@@ -207,11 +208,16 @@ function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings
 }
 
 /** Untracked and preDNAT policies only ever say what is special: the rest is judged later. */
+const endsOpen = ({ defaultAction, allStaged }: TierPlan, { stage }: EndpointPlace): boolean =>
+  defaultAction === 'Pass' || allStaged || stage === 'untracked' || stage === 'preDnat';
+
+/** No packet leaves it undecided, so nothing that comes after it is ever asked. */
+const isClosed = (tier: TierPlan, place: EndpointPlace): boolean =>
+  !endsOpen(tier, place) && !tier.policies.some(({ compiled }) => compiled.passes);
+
 function endOfTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): Ending {
-  const { direction, stage } = plan;
-  const isOpen =
-    tier.defaultAction === 'Pass' || tier.allStaged || stage === 'untracked' || stage === 'preDnat';
-  if (isOpen) return { rules: [], tags: [] };
+  const { direction } = plan;
+  if (endsOpen(tier, plan)) return { rules: [], tags: [] };
   const asked = tier.policies.map(({ policy }) => policy.id);
   const tag = tagOf({ direction, action: 'Deny', tier: tier.name }, asked);
   return {

@@ -19,7 +19,7 @@ export function objectName(prefix: string, readable: string, identity: string): 
 
 /** `head` is shortened if both are too long for a comment; what nft cannot quote is replaced. */
 export function commentOf(head: string, tail = ''): string {
-  const clean = (text: string): string => text.replaceAll(/[^ -~]|["\\]/g, '?');
+  const clean = (text: string): string => text.replaceAll('"', "'").replaceAll(/[^ -~]|\\/g, '?');
   const room = commentLength - tail.length;
   const cut = head.length > room ? `${head.slice(0, room - 3)}...` : head;
   return clean(`${cut}${tail}`);

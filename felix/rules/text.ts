@@ -108,7 +108,7 @@ function renderStatement(statement: Statement, rule: Rule): string {
     case 'nflog':
       return `log prefix "${statement.prefix}" group ${statement.group}`;
     case 'mark':
-      return `meta mark set meta mark & ${hex(~statement.mask)} | ${hex(statement.value)}`;
+      return `meta mark set meta mark & ${hex(~statement.mask)}${statement.value === 0 ? '' : ` | ${hex(statement.value)}`}`;
     case 'notrack':
       return 'notrack';
     case 'dscp':

@@ -174,7 +174,8 @@ class Builder {
     if (before !== undefined) return before;
     const compiled = compilePolicy(policy, direction, this.hasNetworks, this.settings);
     this.#compiled.set(key, compiled);
-    this.chains.set(compiled.chain.name, compiled.chain);
+    // One that passes is copied into the chain of its tier; a profile has none.
+    if (!compiled.passes || policy.tier === '') this.chains.set(compiled.chain.name, compiled.chain);
     for (const tag of compiled.tags) this.tags.set(tag.tag, tag);
     for (const spec of compiled.sets) this.fill(spec);
     return compiled;
