@@ -12,7 +12,7 @@
  *
  * RFC 4271 §9.2 (dissemination), RFC 4456 §8 (reflection); outgoing.ts has the attributes and told.ts the next hop.
  */
-import { contains, formatPrefix, isPrefix4, type Prefix } from '../../src/lib/net.ts';
+import { type Address, contains, formatPrefix, isPrefix4, type Prefix } from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import { Trie } from '../../src/lib/trie.ts';
 import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
@@ -23,7 +23,7 @@ import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import { addCommunity, firstMatch, marked, operate, sessionTypeOf } from './filter.ts';
 import { trieOf } from './import.ts';
-import { Memo } from './memo.ts';
+import { Memo, rememberLast } from './memo.ts';
 import { reflected, timesIn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
 import { nextHopTold, type Told } from './told.ts';
 
@@ -60,6 +60,14 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
     'ipv4-unicast': new Memo(),
     'ipv6-unicast': new Memo(),
   };
+  const hopTold: Readonly<Record<Family, (nextHop: Address) => Told | undefined>> = {
+    'ipv4-unicast': rememberLast((hop) =>
+      nextHopTold(hop, 'ipv4-unicast', session, { config, peer, settled }),
+    ),
+    'ipv6-unicast': rememberLast((hop) =>
+      nextHopTold(hop, 'ipv6-unicast', session, { config, peer, settled }),
+    ),
+  };
   const leaveOf = (path: Path): Result<true> => {
     const cached = leaves.get(path);
     if (cached !== undefined) return cached;
@@ -78,7 +86,7 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
     const cache = known[family];
     const first = cache.get(path);
     for (let one = first; one !== undefined; one = one.next) if (one.change === change) return one.told;
-    const told = exported(path, family, change, { config, peer, settled });
+    const told = exported(path, change, { config, peer, settled }, hopTold[family]);
     cache.set(path, { change, told, next: first });
     return told;
   };
@@ -131,11 +139,15 @@ interface Towards {
   readonly settled: Settled;
 }
 
-function exported(path: Path, family: Family, change: Change, towards: Towards): Export {
-  const { config, peer } = towards;
+function exported(
+  path: Path,
+  change: Change,
+  { config, peer }: Towards,
+  hopTold: (nextHop: Address) => Told | undefined,
+): Export {
   const attributes = changed(path.attributes, change);
   const type = sessionTypeOf(peer);
-  const told = nextHopTold(attributes.nextHop, family, type, towards);
+  const told = hopTold(attributes.nextHop);
   if (told === undefined) return err('we have no address of its family to name as next hop');
   return ok(
     type === 'ibgp'

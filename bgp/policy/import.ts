@@ -27,7 +27,7 @@ import { blackhole, gracefulShutdown, noExport } from '../rib/communities.ts';
 import { type Path, pathOf } from '../rib/path.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
-import { Memo } from './memo.ts';
+import { Memo, rememberLast } from './memo.ts';
 import { nearby } from './near.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
 import { timesIn } from './outgoing.ts';
@@ -218,13 +218,14 @@ function judgeOf(
   session: 'ebgp' | 'ibgp',
 ): (attributes: PathAttributes) => Result<PathAttributes> {
   const role = session === 'ebgp' ? peer.role?.own : undefined;
+  const flawOf = rememberLast((nextHop: Address) => badNextHop(nextHop, config, peer));
   return (received) => {
     const attributes = viaLink(received);
     const reject =
       loop(attributes, config, peer) ??
       (session === 'ebgp' && peer.enforceFirstAs === true ? strangerFirst(attributes, peer) : undefined) ??
       aggregated(attributes) ??
-      badNextHop(attributes.nextHop, config, peer) ??
+      flawOf(attributes.nextHop) ??
       (role && leak(attributes, role, peer));
     if (reject !== undefined) return err(reject);
     const isLeaving = session === 'ebgp' && attributes.communities?.includes(gracefulShutdown) === true;

@@ -34,3 +34,12 @@ export class Memo<K extends object, V> {
     this.#last = place;
   }
 }
+
+/** The same with the answer for what was asked last, where it mostly is the same again. */
+export function rememberLast<K, V>(ask: (key: K) => V): (key: K) => V {
+  let last: { readonly key: K; readonly answer: V } | undefined;
+  return (key) => {
+    if (last === undefined || last.key !== key) last = { key, answer: ask(key) };
+    return last.answer;
+  };
+}

@@ -35,6 +35,11 @@ export class Nets {
   #free = 0;
   #limit = 1;
   #size = 0;
+  /** Looked for last, while nothing has moved: where it is, or belongs. Who does not find a prefix mostly adds it then. */
+  #sought: Prefix | undefined;
+  #slot = 0;
+  #word = 0;
+  #kind = 0;
 
   get size(): number {
     return this.#size;
@@ -62,21 +67,20 @@ export class Nets {
 
   /** 0: there is none. */
   find(prefix: Prefix): number {
-    return this.#slots[this.#slotOf(prefix, wordOf(prefix), kindOf(prefix))] as number;
+    return this.#slots[this.#look(prefix)] as number;
   }
 
   /** The net of this prefix, a new one if need be. */
   add(prefix: Prefix): number {
-    const word = wordOf(prefix);
-    const kind = kindOf(prefix);
-    const slot = this.#slotOf(prefix, word, kind);
+    const slot = prefix === this.#sought ? this.#slot : this.#look(prefix);
     const known = this.#slots[slot] as number;
     if (known !== 0) return known;
     const net = this.#take();
-    this.#words[net] = word;
-    this.#kinds[net] = kind;
+    this.#words[net] = this.#word;
+    this.#kinds[net] = this.#kind;
     if (!isPrefix4(prefix)) this.#note(net, prefix);
     this.#slots[slot] = net;
+    this.#sought = undefined;
     this.#size += 1;
     if (this.#size * 2 > this.#slots.length) this.#rehash();
     return net;
@@ -84,6 +88,7 @@ export class Nets {
 
   remove(net: number): void {
     removeFrom(this.#slots, net, this.#home);
+    this.#sought = undefined;
     this.#kinds[net] = unused;
     if (net < this.#sixes.length) this.#sixes[net] = undefined;
     this.#words[net] = this.#free;
@@ -117,6 +122,16 @@ export class Nets {
     hash(this.#words[net] as number, this.#kinds[net] as number, this.#shift);
 
   /** Where the prefix is, or belongs. */
+  #look(prefix: Prefix): number {
+    const word = wordOf(prefix);
+    const kind = kindOf(prefix);
+    this.#sought = prefix;
+    this.#word = word;
+    this.#kind = kind;
+    this.#slot = this.#slotOf(prefix, word, kind);
+    return this.#slot;
+  }
+
   #slotOf(prefix: Prefix, word: number, kind: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
@@ -139,8 +154,13 @@ export class Nets {
   }
 }
 
-const wordOf = (prefix: Prefix): number =>
-  isPrefix4(prefix) ? networkOf(prefix) : Number(BigInt.asUintN(32, prefix));
+/** Of the lowest 64 bits of an IPv6 prefix, a sum, either half may be alike in all of a table: /48s have the lower one so. */
+const wordOf = (prefix: Prefix): number => {
+  if (isPrefix4(prefix)) return networkOf(prefix);
+  const low = Number(BigInt.asUintN(32, prefix));
+  const high = Math.floor(Number(BigInt.asUintN(64, prefix)) / 2 ** 32);
+  return (Math.imul(low, factor) ^ high) >>> 0;
+};
 
 const kindOf = (prefix: Prefix): number => (isPrefix4(prefix) ? lengthOf(prefix) : shift6 + lengthOf(prefix));
 

@@ -5,6 +5,7 @@
 import type { Reader, Writer } from '../../src/lib/bytes.ts';
 import {
   type Address,
+  highOf,
   type Ipv6,
   ipv4,
   isIpv4,
@@ -149,9 +150,8 @@ export function encodePrefix(writer: Writer, prefix: Prefix): void {
   const end = writer.u8(length).length + ((length + 7) >> 3);
   if (isPrefix4(prefix)) writer.u32(networkOf(prefix));
   else {
-    const network = networkOf(prefix);
-    writer.u64(network >> 64n);
-    if (length > 64) writer.u64(network);
+    writer.u64(highOf(prefix));
+    if (length > 64) writer.u64(networkOf(prefix));
   }
   writer.rewind(end); // more was written than the length asks for
 }

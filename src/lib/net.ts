@@ -108,6 +108,9 @@ export function networkOf(prefix: Prefix): Address {
   return isPrefix4(prefix) ? (Math.floor(prefix / 64) as Ipv4) : ((prefix >> 72n) as Ipv6);
 }
 
+/** The first 64 bits of its network. */
+export const highOf = (prefix: Prefix6): bigint => prefix >> 136n;
+
 export const lengthOf = (prefix: Prefix): number =>
   isPrefix4(prefix) ? prefix % 64 : Number(BigInt.asUintN(8, prefix >> 64n));
 
