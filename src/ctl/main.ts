@@ -10,6 +10,7 @@ import { checkCommands } from './rows/check.ts';
 import { clusterCommands } from './rows/cluster.ts';
 import { nodeCommands } from './rows/node.ts';
 import { objectCommands } from './rows/objects.ts';
+import { policyCommands } from './rows/policy.ts';
 import { shellCommands } from './rows/shell.ts';
 
 const commands: readonly Command[] = [
@@ -19,6 +20,7 @@ const commands: readonly Command[] = [
   ...checkCommands,
   ...ipamCommands,
   ...nodeCommands,
+  ...policyCommands,
   ...shellCommands(() => commands),
 ];
 
@@ -26,7 +28,7 @@ const commands: readonly Command[] = [
 const groups: Readonly<Record<string, string>> = {
   node: 'a node as a router',
   bgp: 'the BGP tables of this node',
-  policy: 'network policy on this node',
+  policy: 'what network policy means here: for a pod, a connection, a change',
   ipam: 'which address is whose',
   migrate: 'coming from another pod network',
 };

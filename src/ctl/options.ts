@@ -120,3 +120,29 @@ export interface PolicyOptions {
   readonly namespace: string;
   readonly output?: Form;
 }
+
+export interface PolicyWhyOptions {
+  readonly namespace: string;
+  readonly output?: Form;
+}
+
+export interface PolicyPreviewOptions {
+  readonly filename?: readonly string[];
+  readonly recursive?: boolean;
+  readonly delete?: boolean;
+  readonly output?: Form;
+}
+
+export interface PolicyLintOptions {
+  readonly filename?: readonly string[];
+  readonly recursive?: boolean;
+  readonly offline?: boolean;
+  readonly output?: 'json';
+}
+
+export interface PolicyTestOptions {
+  readonly filename?: string;
+  readonly apply?: readonly string[];
+  readonly recursive?: boolean;
+  readonly output?: 'json';
+}

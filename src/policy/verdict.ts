@@ -30,7 +30,7 @@ export interface Verdict {
 
 /** As policies are enforced; staged ones change nothing. */
 export const verdict = (cluster: Cluster, connection: Connection): Verdict =>
-  judge(
+  verdictUnder(
     cluster,
     cluster.policies.filter(({ staged }) => staged === undefined),
     connection,
@@ -38,9 +38,10 @@ export const verdict = (cluster: Cluster, connection: Connection): Verdict =>
 
 /** As it would be if what is staged were done: sets take their namesakes' place, deletes take theirs away. */
 export const pendingVerdict = (cluster: Cluster, connection: Connection): Verdict =>
-  judge(cluster, pendingPolicies(cluster.policies), connection);
+  verdictUnder(cluster, pendingPolicies(cluster.policies), connection);
 
-function judge(cluster: Cluster, policies: readonly Policy[], connection: Connection): Verdict {
+/** Under these policies, whatever the cluster's are. */
+export function verdictUnder(cluster: Cluster, policies: readonly Policy[], connection: Connection): Verdict {
   const world = { cluster, policies, connection };
   const source = leaving(world);
   const destination = entering(world);

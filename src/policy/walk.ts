@@ -38,7 +38,7 @@ export function walk(
 }
 
 /** Those that have one of these policies, in order. */
-function tiersOf(cluster: Cluster, policies: readonly Policy[]): readonly TierFacts[] {
+export function tiersOf(cluster: Cluster, policies: readonly Policy[]): readonly TierFacts[] {
   const names = new Set(policies.map(({ tier }) => tier));
   return [...names]
     .map((name) => {

@@ -1,6 +1,6 @@
 /** Commands that ask the daemons of this node over their sockets. */
 
-import { type Command, command, namespace, output, socket, usual } from '../command.ts';
+import { type Command, command, output, socket, usual } from '../command.ts';
 import type {
   BgpRoutesOptions,
   HistoryOptions,
@@ -8,7 +8,6 @@ import type {
   NodeStatusOptions,
   PeerOptions,
   PeersOptions,
-  PolicyOptions,
   ResetOptions,
   ServicesOptions,
   TorOptions,
@@ -197,14 +196,5 @@ export const nodeCommands: readonly Command[] = [
     examples: ['tortiectl bgp services', 'tortiectl bgp services shop/front -o json'],
     exits: usual,
     run: async ([service], options) => (await import('../services.ts')).bgpServices(service, options),
-  }),
-  command<PolicyOptions>({
-    name: 'policy show',
-    words: '<pod>',
-    what: 'what applies to a pod of this node, in the order it is evaluated',
-    options: [socket('felix'), output('json', 'yaml'), { ...namespace, what: 'the namespace of the pod' }],
-    examples: ['tortiectl policy show front -n shop', 'tortiectl policy show shop/front -o json'],
-    exits: usual,
-    run: async ([pod = ''], options) => (await import('../policy.ts')).policyShow(pod, options),
   }),
 ];

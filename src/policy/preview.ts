@@ -1,0 +1,285 @@
+/**
+ * What a change of policy would do before it is done: between whom, and for what traffic, the verdict becomes another.
+ *
+ * Asked once for each class of endpoints, addresses and ports that rules cannot tell apart (`preview/classes.ts`), never for each
+ * pair of pods.
+ */
+import type { Address } from '../lib/net.ts';
+import { err, ok, type Result } from '../lib/result.ts';
+import { same } from '../lib/same.ts';
+import type { Direction } from '../model/policy.ts';
+import type { Resource } from '../model/resource.ts';
+import { matchesSelector } from '../model/selector.ts';
+import { type Cluster, snapshotOf } from './cluster.ts';
+import { type Known, knownHost, knownPod } from './known.ts';
+import type { Policy } from './policy.ts';
+import { changedBetween } from './preview/apply.ts';
+import {
+  type Class,
+  type Criteria,
+  criteriaOf,
+  outsideClasses,
+  podClasses,
+  type TrafficClass,
+} from './preview/classes.ts';
+import { trafficWords } from './preview/words.ts';
+import { type Verdict, verdictUnder } from './verdict.ts';
+import { hostEndpointAt, pairsOf, type Who, whoHas } from './who.ts';
+import { connectionOf, reasonWords } from './why.ts';
+
+/** From any of these to any of those. */
+export interface Change {
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  /** "TCP 80", "everything but TCP 443". */
+  readonly traffic: string;
+  readonly allowed: boolean;
+  /** What decides afterwards, for one of them. */
+  readonly because: string;
+}
+
+export interface Preview {
+  /** Ids of the policies that are new, gone or different. */
+  readonly policies: readonly string[];
+  readonly changes: readonly Change[];
+  /** False: the cluster is too big to ask for the other end's own policies too, so some of these may be denied there anyway. */
+  readonly bothEnds: boolean;
+  /** How many verdicts were asked for, before and after. */
+  readonly asked: number;
+}
+
+/** Selectors times pods that are looked at with every policy of the cluster. */
+const widest = 20_000_000;
+const mostQuestions = 400_000;
+
+/** Fails: a sentence. */
+export function preview(before: readonly Resource[], after: readonly Resource[]): Result<Preview> {
+  const [old, next] = [snapshotOf(before).cluster, snapshotOf(after).cluster];
+  const enforced = (cluster: Cluster): readonly Policy[] =>
+    cluster.policies.filter(({ staged }) => staged === undefined);
+  const [oldPolicies, nextPolicies] = [enforced(old), enforced(next)];
+  const changed = changedBetween(oldPolicies, nextPolicies);
+  const onlyPolicies = same(withoutPolicies(old), withoutPolicies(next));
+  const isTouched = (known: readonly Known[]): boolean =>
+    !onlyPolicies ||
+    changed.some(({ selector }) => known.some(({ labels }) => matchesSelector(selector, labels)));
+  const all = [...new Set([...oldPolicies, ...nextPolicies])];
+  const bothEnds = all.length * next.pods.length <= widest;
+  const relevant = bothEnds ? all : relevantPolicies([old, next], all, isTouched);
+  const criteria = criteriaOf(relevant, [old, next]);
+  const peers = [...podClasses([old, next], criteria, () => true), ...outsideClasses([old, next], criteria)];
+  const subjects = peers.filter(
+    ({ members: [who] }) => who !== undefined && isSubject([old, next], who, isTouched),
+  );
+  const asked = subjects.length * peers.length * 2 * criteria.traffic.length;
+  if (asked > mostQuestions)
+    return err(
+      `The change touches ${subjects.length} kinds of endpoints and ${peers.length} kinds of peers, with ${criteria.traffic.length} kinds of traffic: ${asked} verdicts, more than the ${mostQuestions} that are asked. Preview fewer policies at a time.`,
+    );
+  const world = { onlyPolicies, old, next, oldPolicies, nextPolicies, relevant: new Set(relevant), criteria };
+  return ok({
+    policies: [...new Set(changed.map(({ id }) => id))].sort(),
+    changes: merged(pairsAmong(subjects, peers).flatMap((pair) => changesOf(world, pair))),
+    bothEnds,
+    asked,
+  });
+}
+
+const withoutPolicies = ({ policies: _, ...rest }: Cluster): Omit<Cluster, 'policies'> => rest;
+
+/** Those that say something of an endpoint that a changed policy selects. */
+function relevantPolicies(
+  clusters: readonly Cluster[],
+  policies: readonly Policy[],
+  isTouched: (known: readonly Known[]) => boolean,
+): readonly Policy[] {
+  const touched = (clusters.at(-1)?.pods ?? [])
+    .map((pod) => clusters.map((cluster) => knownPod(cluster, pod)))
+    .filter(isTouched)
+    .flat();
+  return policies.filter(({ selector }) => touched.some(({ labels }) => matchesSelector(selector, labels)));
+}
+
+/** Of hosts, what their host endpoint is. */
+const knownWho = (cluster: Cluster, { spot }: Who): readonly Known[] => {
+  if (spot?.kind === 'workload') return spot.pod === undefined ? [] : [knownPod(cluster, spot.pod)];
+  const endpoint = spot === undefined ? undefined : hostEndpointAt(cluster, spot.node);
+  return endpoint === undefined ? [] : [knownHost(cluster, endpoint)];
+};
+
+const isSubject = (
+  clusters: readonly Cluster[],
+  who: Who,
+  isTouched: (known: readonly Known[]) => boolean,
+): boolean => {
+  const known = clusters.flatMap((cluster) => knownWho(cluster, who));
+  return known.length > 0 && isTouched(known);
+};
+
+type Pair = readonly [from: Class, to: Class];
+
+/** Both ways, each once. */
+function pairsAmong(subjects: readonly Class[], peers: readonly Class[]): readonly Pair[] {
+  const inner = new Set(subjects);
+  return subjects.flatMap((subject) => [
+    ...peers.map((peer): Pair => [subject, peer]),
+    ...peers.filter((peer) => !inner.has(peer)).map((peer): Pair => [peer, subject]),
+  ]);
+}
+
+interface World {
+  /** Nothing else of the cluster changes. */
+  readonly onlyPolicies: boolean;
+  readonly old: Cluster;
+  readonly next: Cluster;
+  readonly oldPolicies: readonly Policy[];
+  readonly nextPolicies: readonly Policy[];
+  readonly relevant: ReadonlySet<Policy>;
+  readonly criteria: Criteria;
+}
+
+/** One of each class stands for all of it; two of one class where there are two, for a pod always reaches itself. */
+function changesOf(world: World, [from, to]: Pair): readonly Change[] {
+  const [source] = from.members;
+  const destination = from === to ? to.members[1] : to.members[0];
+  if (source === undefined || destination === undefined) return [];
+  const [oldPolicies, nextPolicies] = [
+    policiesOf(world, world.old, world.oldPolicies, [source, destination]),
+    policiesOf(world, world.next, world.nextPolicies, [source, destination]),
+  ];
+  if (world.onlyPolicies && same(oldPolicies, nextPolicies)) return [];
+  const pairs = pairsOf(source, destination);
+  const found = pairs.flatMap((pair) =>
+    world.criteria.traffic
+      .filter((traffic) => isOfFamily(traffic, pair[0]))
+      .flatMap((traffic) => {
+        const ask = (cluster: Cluster, policies: readonly Policy[]): Verdict =>
+          verdictUnder(cluster, policies, connectionOf(cluster, source, destination, pair, traffic));
+        const [before, after] = [ask(world.old, oldPolicies), ask(world.next, nextPolicies)];
+        return before.allowed === after.allowed ? [] : [{ traffic, after }];
+      }),
+  );
+  return [true, false].flatMap((allowed): readonly Change[] => {
+    const these = found.filter(({ after }) => after.allowed === allowed);
+    const [first] = these;
+    if (first === undefined) return [];
+    return [
+      {
+        from: from.members.map(({ label }) => label),
+        to: to.members.map(({ label }) => label),
+        traffic: trafficWords(
+          these.map(({ traffic }) => traffic),
+          world.criteria.traffic,
+        ),
+        allowed,
+        because: becauseOf(first.after),
+      },
+    ];
+  });
+}
+
+const isOfFamily = ({ protocol }: TrafficClass, address: Address): boolean =>
+  protocol === 1 ? typeof address === 'number' : protocol !== 58 || typeof address === 'bigint';
+
+const isSelected = (policy: Policy, known: readonly Known[]): boolean =>
+  known.some(({ labels }) => matchesSelector(policy.selector, labels));
+
+function policiesOf(
+  { relevant }: World,
+  cluster: Cluster,
+  policies: readonly Policy[],
+  ends: readonly Who[],
+): readonly Policy[] {
+  const known = ends.flatMap((end) => knownWithHost(cluster, end));
+  return policies.filter((policy) => relevant.has(policy) && isSelected(policy, known));
+}
+
+/** A pod's packets cross its node's host endpoint too. */
+const knownWithHost = (cluster: Cluster, who: Who): readonly Known[] => {
+  const { spot } = who;
+  const endpoint = spot?.kind === 'workload' ? hostEndpointAt(cluster, spot.pod?.nodeName) : undefined;
+  return [...knownWho(cluster, who), ...(endpoint === undefined ? [] : [knownHost(cluster, endpoint)])];
+};
+
+/** What denies, or what allows at the end that a policy holds. */
+function becauseOf({ allowed, judgements }: Verdict): string {
+  const deciding = allowed
+    ? (judgements.find(({ because }) => because.kind === 'rule') ?? judgements.at(-1))
+    : judgements.find((judgement) => !judgement.allowed);
+  return deciding === undefined
+    ? 'neither end is one that policy judges'
+    : `${wayOf(deciding.direction)}: ${reasonWords(deciding.because, deciding)}`;
+}
+
+const wayOf = (direction: Direction): string => direction.toLowerCase();
+
+/** First those with the same peers on one line, then those with the same sources. */
+function merged(changes: readonly Change[]): readonly Change[] {
+  const join = (all: readonly Change[], side: 'from' | 'to'): readonly Change[] => {
+    const other = side === 'from' ? 'to' : 'from';
+    const groups = Map.groupBy(all, (change) =>
+      JSON.stringify([change[other], change.traffic, change.allowed, change.because]),
+    );
+    return [...groups.values()].flatMap((group) => {
+      const [first] = group;
+      return first === undefined
+        ? []
+        : [{ ...first, [side]: [...new Set(group.flatMap((change) => change[side]))].sort() }];
+    });
+  };
+  return join(join(changes, 'to'), 'from').toSorted(
+    (a, b) => Number(a.allowed) - Number(b.allowed) || (a.from.join() < b.from.join() ? -1 : 1),
+  );
+}
+
+/** A connection that goes on now, e.g. of connection tracking. */
+export interface Seen {
+  readonly source: Address;
+  readonly destination: Address;
+  /** IANA number. */
+  readonly protocol: number;
+  readonly port?: number;
+}
+
+/** Of these, those whose verdict, were they to begin afterwards, is another than before. */
+export function changedConnections(
+  before: readonly Resource[],
+  after: readonly Resource[],
+  seen: readonly Seen[],
+): readonly (Seen & { readonly allowed: boolean })[] {
+  const [old, next] = [snapshotOf(before).cluster, snapshotOf(after).cluster];
+  const isAllowed = (cluster: Cluster, { source, destination, ...traffic }: Seen): boolean => {
+    const [from, to] = [whoHas(cluster, source), whoHas(cluster, destination)];
+    const policies = cluster.policies.filter(({ staged }) => staged === undefined);
+    return verdictUnder(cluster, policies, connectionOf(cluster, from, to, [source, destination], traffic))
+      .allowed;
+  };
+  return seen.flatMap((one) => {
+    const allowed = isAllowed(next, one);
+    return isAllowed(old, one) === allowed ? [] : [{ ...one, allowed }];
+  });
+}
+
+const fewest = 3;
+const namesWords = (names: readonly string[]): string =>
+  names.length <= fewest + 1
+    ? names.join(', ')
+    : `${names.slice(0, fewest).join(', ')} and ${names.length - fewest} more`;
+
+/** Lines for a person. @param whole  with every name */
+export function previewLines({ policies, changes, bothEnds }: Preview, whole: boolean): readonly string[] {
+  const names = (all: readonly string[]): string => (whole ? all.join(', ') : namesWords(all));
+  return [
+    policies.length === 0 ? 'No enforced policy changes.' : `Changed: ${policies.join(', ')}`,
+    ...(changes.length === 0 ? ['No verdict changes.'] : []),
+    ...changes.flatMap(({ from, to, traffic, allowed, because }) => [
+      `${allowed ? '+ will be ALLOWED' : '- will be DENIED'}  ${names(from)} → ${names(to)}: ${traffic}`,
+      `    ${because}`,
+    ]),
+    ...(bothEnds
+      ? []
+      : [
+          'The policies of the other ends are not counted: some of these may be denied there before and after.',
+        ]),
+  ];
+}
