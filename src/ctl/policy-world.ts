@@ -1,6 +1,6 @@
 /** What policy looks at, read of the cluster with the rights of the one who asks, and of files. */
 import { err, ok, type Result } from '../lib/result.ts';
-import { type Kind, keyOf, type Resource } from '../model/resource.ts';
+import type { Kind, Resource } from '../model/resource.ts';
 import type { ManifestDocument } from '../store/dir/documents.ts';
 import { apiKindOf, kinds } from '../store/kinds.ts';
 import type { Manifest } from '../store/objects.ts';
@@ -95,7 +95,7 @@ export async function readObjects(
   paths: readonly string[],
   recursive: boolean,
 ): Promise<Result<readonly FileObject[], readonly string[]>> {
-  const contents = await readFiles(paths, recursive);
+  const contents = await readFiles(paths, recursive, true);
   if (!contents.ok) return err([contents.error]);
   const flaws: string[] = [];
   const objects: FileObject[] = [];
@@ -115,10 +115,6 @@ export async function readObjects(
   }
   return flaws.length > 0 ? err(flaws) : ok(objects);
 }
-
-/** "NetworkPolicy/shop/web": for people, the kind as manifests have it. */
-export const nameIn = ({ document, resource }: FileObject): string =>
-  document.ref === undefined ? resource.meta.name : keyOf(document.ref);
 
 export const tell = (notes: readonly string[]): void => {
   for (const note of notes) process.stderr.write(`tortiectl: ${note}\n`);

@@ -7,10 +7,10 @@
 import type { Address } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { same } from '../lib/same.ts';
-import type { Direction } from '../model/policy.ts';
 import type { Resource } from '../model/resource.ts';
 import { matchesSelector } from '../model/selector.ts';
 import { type Cluster, snapshotOf } from './cluster.ts';
+import type { Judgement } from './judgement.ts';
 import { type Known, knownHost, knownPod } from './known.ts';
 import type { Policy } from './policy.ts';
 import { changedBetween } from './preview/apply.ts';
@@ -156,7 +156,7 @@ function changesOf(world: World, [from, to]: Pair): readonly Change[] {
         const ask = (cluster: Cluster, policies: readonly Policy[]): Verdict =>
           verdictUnder(cluster, policies, connectionOf(cluster, source, destination, pair, traffic));
         const [before, after] = [ask(world.old, oldPolicies), ask(world.next, nextPolicies)];
-        return before.allowed === after.allowed ? [] : [{ traffic, after }];
+        return before.allowed === after.allowed ? [] : [{ traffic, before, after }];
       }),
   );
   return [true, false].flatMap((allowed): readonly Change[] => {
@@ -172,7 +172,7 @@ function changesOf(world: World, [from, to]: Pair): readonly Change[] {
           world.criteria.traffic,
         ),
         allowed,
-        because: becauseOf(first.after),
+        because: becauseOf(first.before, first.after),
       },
     ];
   });
@@ -201,17 +201,17 @@ const knownWithHost = (cluster: Cluster, who: Who): readonly Known[] => {
   return [...knownWho(cluster, who), ...(endpoint === undefined ? [] : [knownHost(cluster, endpoint)])];
 };
 
-/** What denies, or what allows at the end that a policy holds. */
-function becauseOf({ allowed, judgements }: Verdict): string {
-  const deciding = allowed
-    ? (judgements.find(({ because }) => because.kind === 'rule') ?? judgements.at(-1))
-    : judgements.find((judgement) => !judgement.allowed);
+/** What decides where it was decided otherwise before. */
+function becauseOf(before: Verdict, after: Verdict): string {
+  const of = ({ end, moment, who }: Judgement): string => `${end} ${moment} ${who}`;
+  const old = new Map(before.judgements.map((judgement) => [of(judgement), judgement.allowed]));
+  const deciding = after.judgements.find(
+    (judgement) => judgement.allowed === after.allowed && old.get(of(judgement)) !== after.allowed,
+  );
   return deciding === undefined
-    ? 'neither end is one that policy judges'
-    : `${wayOf(deciding.direction)}: ${reasonWords(deciding.because, deciding)}`;
+    ? 'no policy judges it any more'
+    : `${deciding.direction.toLowerCase()}: ${reasonWords(deciding.because, deciding)}`;
 }
-
-const wayOf = (direction: Direction): string => direction.toLowerCase();
 
 /** First those with the same peers on one line, then those with the same sources. */
 function merged(changes: readonly Change[]): readonly Change[] {

@@ -27,8 +27,11 @@ export interface FileContent {
   readonly broken: readonly Problem[];
 }
 
-/** Fails never: what is wrong is in `broken`. */
-export function readDocuments(path: string, text: string): FileContent {
+/**
+ * Fails never: what is wrong is in `broken`.
+ * @param placesAll  sound documents tell the lines of their fields too, which costs memory
+ */
+export function readDocuments(path: string, text: string, placesAll = false): FileContent {
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true });
   const all: readonly Document.Parsed[] = Array.isArray(parsed) ? parsed : [];
@@ -39,7 +42,7 @@ export function readDocuments(path: string, text: string): FileContent {
     const place = (offset: number): string => `${path}:${lines.linePos(offset).line || 1}${label}`;
     const json = jsonOf(document);
     if (typeof json === 'string') broken.push(notYaml(place(document.errors[0]?.pos[0] ?? 0), json));
-    else if (json.value !== null) documents.push(...objectsOf(document, json.value, place));
+    else if (json.value !== null) documents.push(...objectsOf(document, json.value, place, placesAll));
   });
   return { path, documents, broken };
 }
@@ -65,13 +68,14 @@ function objectsOf(
   document: Document.Parsed,
   json: unknown,
   place: (offset: number) => string,
+  placesAll: boolean,
 ): readonly ManifestDocument[] {
   const items = expandList(json).filter((item) => !isSecret(item.json));
   return items.map((item): ManifestDocument => {
     const ref = identify(item.json);
     const at = place(offsetOf(document, item.path));
     // The syntax tree is some fifty times the text, so only a document that has flaws holds on to it.
-    const tree = readManifest(item.json).ok ? undefined : document;
+    const tree = !placesAll && readManifest(item.json).ok ? undefined : document;
     return {
       at,
       json: item.json,
