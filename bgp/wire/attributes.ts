@@ -184,7 +184,7 @@ const communities: AttributeRow = {
     return undefined;
   },
   encode: (body, { communities: values = [] }) => {
-    for (const value of values) body.u32(value);
+    for (let index = 0; index < values.length; index += 1) body.u32(values[index] as number);
     return values.length > 0;
   },
 };

@@ -81,8 +81,30 @@ export function beginMessage(writer: Writer, kind: Message['kind']): Writer {
 
 /** A copy of the whole message. Throws only if the caller let it grow beyond 65535 octets. */
 export function finishMessage(writer: Writer): Uint8Array<ArrayBuffer> {
+  return finished(writer).done();
+}
+
+/** As `finishMessage`, for the many that are sent and forgotten: they share a sheet of memory, as small buffers are dear. */
+export function cutMessage(writer: Writer): Uint8Array<ArrayBuffer> {
+  const { length } = finished(writer);
+  if (length > MAX_MESSAGE_LENGTH) return writer.done();
+  if (sheetEnd + length > sheet.length) {
+    sheet = new Uint8Array(16 * MAX_MESSAGE_LENGTH);
+    sheetEnd = 0;
+  }
+  const start = sheetEnd;
+  sheetEnd += length;
+  sheet.set(writer.peek(), start);
+  return sheet.subarray(start, sheetEnd);
+}
+
+/** What is cut off belongs to who has the message. */
+let sheet = new Uint8Array(0);
+let sheetEnd = 0;
+
+function finished(writer: Writer): Writer {
   assert(writer.length <= longestMessage(true), `a message of ${writer.length} octets`);
-  return writer.patchU16(LENGTH_AT, writer.length).done();
+  return writer.patchU16(LENGTH_AT, writer.length);
 }
 
 /** Writes one message around `body`. Throws only if the caller let it grow beyond what was agreed. */

@@ -10,7 +10,7 @@ import { isIpv4, type Prefix, versionOf } from '../../src/lib/net.ts';
 import { closeAttribute } from './attribute-list.ts';
 import { attributeRows } from './attributes.ts';
 import { canCarry, encodeNextHop, encodePrefix, families, type NextHops } from './family.ts';
-import { beginMessage, finishMessage } from './frame.ts';
+import { beginMessage, cutMessage, finishMessage } from './frame.ts';
 import { attributeCodes, HEADER_LENGTH, longestMessage, OPTIONAL, PARTIAL, TRANSITIVE } from './iana.ts';
 import type {
   Announcement,
@@ -121,7 +121,7 @@ function writeWithdrawals(
       closeAttribute(message, start);
       message.patchU16(HEADER_LENGTH + 2, message.length - FRAMING);
     }
-    frames.push(finishMessage(message));
+    frames.push(cutMessage(message));
   }
 }
 
@@ -136,7 +136,7 @@ function writeAnnouncement(announcement: Announcement, ctx: CodecContext, frames
   for (let at = 0; at < prefixes.length; ) {
     beginMessage(message, 'update').u16(0);
     if (isClassic(family, attributes)) {
-      message.u16(others.length).bytes(others.peek());
+      message.u16(others.length).append(others);
       at = fill(prefixes, at, undefined, ids, most);
     } else {
       message.u16(0);
@@ -145,9 +145,9 @@ function writeAnnouncement(announcement: Announcement, ctx: CodecContext, frames
       message.u8(0);
       at = fill(prefixes, at, undefined, ids, most - others.length - 1);
       closeAttribute(message, start);
-      message.bytes(others.peek()).patchU16(HEADER_LENGTH + 2, message.length - FRAMING);
+      message.append(others).patchU16(HEADER_LENGTH + 2, message.length - FRAMING);
     }
-    frames.push(finishMessage(message));
+    frames.push(cutMessage(message));
   }
 }
 

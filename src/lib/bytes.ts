@@ -197,6 +197,16 @@ export class Writer {
     return this;
   }
 
+  /** All that another has written. */
+  append(other: Writer): this {
+    const { length } = other;
+    const at = this.#grow(length);
+    if (length > 256) this.#bytes.set(other.peek(), at);
+    else
+      for (let octet = 0; octet < length; octet += 1) this.#bytes[at + octet] = other.#bytes[octet] as number;
+    return this;
+  }
+
   /** Writes over a u16 already written at `at`, for lengths known only afterwards. */
   patchU16(at: number, value: number): this {
     this.#view.setUint16(at, value);
