@@ -1,24 +1,28 @@
 /**
  * Brings the ruleset of the graph into the kernel: the only writer of table `inet tortie`.
  *
- * Nothing is written before `start`, which comes at in-sync. The first write replaces the whole table in one transaction,
- * in place, so what an earlier life left goes without a moment in between; after that each tick is one transaction of
- * what changed.
- * A refused transaction leaves the kernel as it was, stays pending with backoff and ends in a full replacement; so does a
- * change of the table by somebody else, at a bounded rate. While a transaction runs, changes gather in the graph, keyed.
+ * Nothing is written before `start`, which comes at in-sync. The first write is the difference between the table there is and the
+ * one there should be (difference.ts), in one transaction; after that each tick is one transaction of what changed. The difference
+ * is taken again when somebody else changed the table, when events of that were lost, after a refusal, and now and then because
+ * nothing is perfect.
+ *
+ * A refused transaction leaves the kernel as it was. If the kernel tells of which object, or it can be found, the rest is written
+ * with that object closed (quarantine.ts), and it is tried again with growing patience. If not, nft is asked to write the text form.
+ * If nothing helps for too long, whoever started us is told, and ends: a new start may find another kernel, and the table stays.
  *
  * Owns: which generation of wishes the kernel has. A generation is a call of `wake`.
  */
 import type { Clock } from '../../src/host/clock.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
+import { isKernelError, kernelError } from '../../src/kernel/kernel-error.ts';
 import { type Backoff, backoffDelay } from '../../src/lib/backoff.ts';
 import { type Millis, millis } from '../../src/lib/net.ts';
 import type { Random } from '../../src/lib/random.ts';
-import { type Graph, rulesetOf, tick } from '../calc/graph.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import { type Graph, tick } from '../calc/graph.ts';
 import { tableName } from '../rules/model.ts';
-import { renderChange, renderRuleset } from '../rules/text.ts';
-import { encodeChange } from './batch.ts';
-import { presentContents } from './present.ts';
+import { Others } from './others.ts';
+import { Writer } from './write.ts';
 
 export interface PolicySyncStatus {
   readonly state: 'waiting' | 'in-sync' | 'failing';
@@ -32,16 +36,22 @@ export interface PolicySyncStatus {
 
 export interface PolicySyncOptions {
   readonly graph: Graph;
-  readonly kernel: Pick<Kernel, 'nft' | 'nftBatch' | 'nftList' | 'watchNft'>;
+  readonly kernel: Pick<Kernel, 'nft' | 'nftWrite' | 'nftTable' | 'nftElements' | 'nftHooks' | 'watchNft'>;
   readonly clock: Clock;
   readonly random: Random;
-  /** Kernels before 6.2: see renderChange. */
+  /** Kernels before 6.2: see write.ts. */
   readonly chainsFreedLate: boolean;
   readonly observe: PolicySyncObserver;
+  /** How often the table is compared with the ruleset though nobody touched it; 0: never. Absent: every 90 s. */
+  readonly refreshMs?: () => number;
+  /** The kernel refused everything for too long; absent: it is tried for ever. */
+  readonly onFatal?: (error: Error) => void;
+  /** `problems` has another answer. */
+  readonly onProblems?: () => void;
 }
 
 interface Written {
-  /** The whole table was replaced. */
+  /** The whole table was read and compared. */
   readonly full: boolean;
   /** 0 if nothing had changed. */
   readonly transactions: number;
@@ -62,29 +72,45 @@ interface Waiter {
 }
 
 const retry: Backoff = { firstMs: 100, lastMs: 30_000 };
+/** Of what was refused, while the rest is in the kernel. */
+const retryRefused: Backoff = { firstMs: 1_000, lastMs: 300_000 };
 /** Somebody who keeps editing the table gets it put back once in so long, not more. */
 const foreignIntervalMs = 1000;
+const defaultRefreshMs = 90_000;
+/** So often in a row before nft is asked. */
+const refusalsBeforeText = 3;
+/** How long nothing may work before the process ends: long, unless it is a right that only a new start can give. */
+const patienceMs = (code: string): number => (code === 'EPERM' ? 10_000 : 60_000);
 
 export class PolicySync {
   readonly #options: PolicySyncOptions;
   readonly #waiters = new Set<Waiter>();
+  readonly #writer: Writer;
+  readonly #others: Others;
   #started = false;
   #working = false;
   #workingSince = 0;
-  #mustReplace = true;
-  #mustDelete = false;
+  #mustCompare = true;
   #isForeign = false;
   #fullNotBefore = Number.NEGATIVE_INFINITY;
   #wished = 0;
   #written = 0;
   #transactions = 0;
   #failures = 0;
+  #failingSince: number | undefined;
+  #refusals = 0;
   #lastError: string | undefined;
+  #isForbidden = false;
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
+  #cancelRefresh: (() => void) | undefined;
+  #cancelRetry: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(options: PolicySyncOptions) {
+    const { kernel, clock, onProblems } = options;
     this.#options = options;
+    this.#writer = new Writer(options);
+    this.#others = new Others({ kernel, clock, onChange: () => onProblems?.() });
   }
 
   /** The graph was changed: a tick is due. */
@@ -97,7 +123,12 @@ export class PolicySync {
   start(): void {
     if (this.#started) return;
     this.#started = true;
-    this.#unwatch = this.#options.kernel.watchNft(tableName, () => this.#onForeignChange());
+    this.#unwatch = this.#options.kernel.watchNft(
+      tableName,
+      () => this.#onForeignChange(),
+      () => this.#others.wake(),
+    );
+    this.#others.wake();
     this.#schedule(0);
   }
 
@@ -106,6 +137,9 @@ export class PolicySync {
     this.#started = false;
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#cancelRefresh?.();
+    this.#cancelRetry?.();
+    this.#others.stop();
     this.#unwatch?.();
     for (const waiter of [...this.#waiters]) waiter.resolve(false);
   }
@@ -136,9 +170,14 @@ export class PolicySync {
     return {
       state: this.#lastError === undefined ? settled : 'failing',
       transactions: this.#transactions,
-      pending: this.#working || this.#mustReplace || this.#wished > this.#written,
+      pending: this.#working || this.#mustCompare || this.#wished > this.#written,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
     };
+  }
+
+  /** What the kernel refused, and what others have in it that is in our way. */
+  problems(): readonly Problem[] {
+    return [...this.#writer.problems(), ...this.#others.problems];
   }
 
   /** How long the transaction under way has taken by now; 0 if none is. */
@@ -161,10 +200,10 @@ export class PolicySync {
   }
 
   async #round(): Promise<void> {
-    const { clock, random, observe } = this.#options;
+    const { clock, observe } = this.#options;
     this.#working = true;
     const generation = this.#wished;
-    const full = this.#mustReplace;
+    const full = this.#mustCompare;
     const begun = clock.now();
     this.#workingSince = begun;
     if (this.#isForeign) this.#fullNotBefore = begun + foreignIntervalMs;
@@ -172,49 +211,76 @@ export class PolicySync {
     try {
       const transactions = await this.#write(full);
       this.#working = false;
+      this.#transactions += transactions;
       this.#failures = 0;
+      this.#failingSince = undefined;
       this.#lastError = undefined;
       this.#written = generation;
       observe.written({ full, transactions, tookMs: clock.now() - begun });
       this.#tellWaiters();
-      if (this.#wished > generation || this.#mustReplace) this.#schedule(this.#due);
+      this.#onSettled(full);
+      if (this.#wished > generation || this.#mustCompare) this.#schedule(this.#due);
     } catch (error) {
       this.#working = false;
-      this.#mustReplace = true;
-      this.#failures += 1;
-      this.#lastError = error instanceof Error ? error.message : String(error);
-      const retryInMs = backoffDelay(retry, this.#failures, random);
-      observe.refused(this.#lastError, retryInMs);
-      this.#schedule(retryInMs);
+      this.#onRefused(error);
     }
   }
 
-  /** Returns how many transactions it took. The tick is lost if one is refused, hence the full replacement then. */
+  /** Returns how many transactions it took. The tick is lost if one is refused, hence the comparison then. */
   async #write(full: boolean): Promise<number> {
-    const { graph, kernel, chainsFreedLate } = this.#options;
-    const present = full && !this.#mustDelete ? await presentContents(kernel) : undefined;
-    const change = tick(graph);
-    this.#mustReplace = false;
-    const batches =
-      full || kernel.nftBatch === undefined ? undefined : encodeChange(change, { chainsFreedLate });
-    if (batches !== undefined) {
-      for (const batch of batches) {
-        await kernel.nftBatch?.(batch);
-        this.#transactions += 1;
-      }
-      return batches.length;
+    const change = tick(this.#options.graph);
+    this.#mustCompare = false;
+    if (!full) return this.#writer.change(change);
+    const isLastResort = this.#failures >= refusalsBeforeText && this.#failures % 2 === 1;
+    return isLastResort && !this.#isForbidden
+      ? this.#writer.byText(this.#lastError ?? '')
+      : this.#writer.settle();
+  }
+
+  #onRefused(error: unknown): void {
+    const { clock, random, observe, onFatal } = this.#options;
+    const known = isKernelError(error) ? error : kernelError('write the ruleset', 'EIO', String(error));
+    this.#mustCompare = true;
+    this.#failures += 1;
+    this.#failingSince ??= clock.now();
+    this.#isForbidden = known.code === 'EPERM';
+    this.#lastError = known.message;
+    const failingForMs = clock.now() - this.#failingSince;
+    if (onFatal !== undefined && failingForMs >= patienceMs(known.code)) {
+      onFatal(lastWord(known.message, failingForMs));
+      this.stop();
+      return;
     }
-    const scripts = full
-      ? [renderRuleset(rulesetOf(graph), present)]
-      : renderChange(change, { chainsFreedLate });
-    // In place first; if the kernel refuses that, the next attempt deletes the table.
-    this.#mustDelete = full && present !== undefined;
-    for (const script of scripts) {
-      await kernel.nft(script);
-      this.#transactions += 1;
+    const retryInMs = backoffDelay(retry, this.#failures, random);
+    observe.refused(this.#lastError, retryInMs);
+    this.#schedule(retryInMs);
+  }
+
+  /** What was refused is tried again with growing patience; what is in order is looked at now and then. */
+  #onSettled(full: boolean): void {
+    const { clock, random, onProblems, refreshMs } = this.#options;
+    this.#cancelRetry?.();
+    if (this.#writer.isWhole) this.#refusals = 0;
+    else {
+      this.#refusals += 1;
+      this.#cancelRetry = clock.after(backoffDelay(retryRefused, this.#refusals, random), () =>
+        this.#compare(),
+      );
     }
-    this.#mustDelete = false;
-    return scripts.length;
+    if (full || this.#refusals > 0) onProblems?.();
+    this.#cancelRefresh?.();
+    const every = refreshMs?.() ?? defaultRefreshMs;
+    if (every > 0)
+      this.#cancelRefresh = clock.after(millis(every), () => {
+        this.#others.wake();
+        this.#compare();
+      });
+  }
+
+  #compare(): void {
+    this.#writer.forgive();
+    this.#mustCompare = true;
+    this.#schedule(this.#due);
   }
 
   #tellWaiters(): void {
@@ -224,14 +290,20 @@ export class PolicySync {
   }
 
   #onForeignChange(): void {
-    this.#mustReplace = true;
+    this.#mustCompare = true;
     this.#isForeign = true;
     this.#options.observe.foreign();
     this.#schedule(this.#due);
   }
 
-  /** How long a round waits: not at all, unless somebody else makes us replace the table again and again. */
+  /** How long a round waits: not at all, unless somebody else makes us put the table back again and again. */
   get #due(): number {
-    return this.#mustReplace ? Math.max(0, this.#fullNotBefore - this.#options.clock.now()) : 0;
+    return this.#mustCompare ? Math.max(0, this.#fullNotBefore - this.#options.clock.now()) : 0;
   }
 }
+
+const lastWord = (why: string, forMs: number): Error =>
+  new Error(
+    `the kernel has taken no ruleset for ${Math.round(forMs / 1000)} s; the one before stays in force: ${why}. ` +
+      'Check that this process has CAP_NET_ADMIN and that the kernel has nf_tables.',
+  );

@@ -5,6 +5,9 @@
  * the fake lives in `test/support`. Both are held to `test/contract/kernel.ts`.
  */
 import type { Address, IpVersion, Prefix } from '../lib/net.ts';
+import type { NftBatch } from './netlink/nft/batch.ts';
+import type { ChainSeen, CounterSeen, ElementSeen } from './netlink/nft/read.ts';
+import type { NftTable } from './nft-dump.ts';
 
 /** rtm_type: what happens to a packet that matches. */
 export type RouteType = 'unicast' | 'unreachable' | 'blackhole' | 'prohibit' | 'local' | 'other';
@@ -90,16 +93,6 @@ export type KernelEvent =
   /** Events were lost (ENOBUFS): everything must be dumped again. */
   | { readonly kind: 'overrun' };
 
-/** One nf_tables message, encoded: netlink/nftables.ts makes them. */
-export interface NftMessage {
-  /** Subsystem and NFT_MSG_*. */
-  readonly type: number;
-  /** Beside NLM_F_REQUEST. */
-  readonly flags: number;
-  /** struct nfgenmsg and attributes, padded. */
-  readonly body: Uint8Array;
-}
-
 export interface RouteFilter {
   readonly version: IpVersion;
   readonly protocol?: number;
@@ -132,17 +125,26 @@ export interface Kernel {
   /** Runs one nftables transaction, all or nothing. Fails with nft's words. */
   nft(script: string): Promise<void>;
   /**
-   * The same of a transaction given as netlink messages; some kernels (of tests) take only text. Fails with the kernel's words.
-   * For small changes: it is done in one go.
+   * The same of a transaction as netlink messages. Fails with an NftRefusal (nft-batch.ts), which tells of which objects. One that
+   * is more than the socket takes goes in parts. Returns how many transactions it took; 0 for an empty one. With `check` nothing
+   * is taken: the kernel only says what it would say.
    */
-  nftBatch?(messages: readonly NftMessage[]): Promise<void>;
+  nftWrite(batch: NftBatch, options?: { readonly check?: true }): Promise<number>;
+  /** What an inet table holds; undefined if there is none. */
+  nftTable(table: string): Promise<NftTable | undefined>;
+  /** The elements of a set or map of an inet table; none if there is no such set. */
+  nftElements(table: string, set: string): Promise<readonly ElementSeen[]>;
+  /** Of the counted rules of an inet table, or of one of its chains, in order. */
+  nftCounters(table: string, chain?: string): Promise<readonly CounterSeen[]>;
+  /** The base chains of all tables of all families: whoever else looks at packets. */
+  nftHooks(): Promise<readonly ChainSeen[]>;
   /** `nft -j list …`; undefined if there is no such object. */
   nftList(what: string): Promise<unknown>;
   /**
-   * Tells when someone else (not a transaction of ours) changed the named inet table, or events were lost.
-   * Call the result to stop.
+   * Tells when someone else (not a transaction of ours) changed the named inet table, or events were lost; and, to
+   * `onOtherChange`, when they changed another table. At most one call of each a burst. Call the result to stop.
    */
-  watchNft(table: string, onForeignChange: () => void): () => void;
+  watchNft(table: string, onForeignChange: () => void, onOtherChange?: () => void): () => void;
   /** Writes under /proc/sys, e.g. ("net/ipv4/conf/eth0/proxy_arp", "1"). */
   sysctl(path: string, value: string): Promise<void>;
   close(): void;

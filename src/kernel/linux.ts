@@ -6,6 +6,7 @@ import { Requests } from './netlink/requests.ts';
 import { portIdOf } from './netlink/socket.ts';
 import { openNft } from './nft.ts';
 import { runBatch } from './nft-batch.ts';
+import { readNftCounters, readNftElements, readNftHooks, readNftTable } from './nft-dump.ts';
 import { watchNft } from './nft-watch.ts';
 import { applyRoutes, dumpRoutes, matchRoute, routeTo } from './routes.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
@@ -27,8 +28,6 @@ export function openKernel(netns?: string): NetnsKernel {
     batches ??= new Requests({ protocol: NETLINK.NETFILTER, netns, receiveBuffer: RECEIVE_BUFFER });
     return batches;
   };
-  const isOurs = (portId: number): boolean =>
-    nft.isOurs(portId) || (batches !== undefined && portIdOf(batches.fd) === portId);
   const stops = new Set<() => void>();
   const closedWithUs = (stop: () => void): (() => void) => {
     stops.add(stop);
@@ -52,9 +51,17 @@ export function openKernel(netns?: string): NetnsKernel {
     match: (address) => matchRoute(requests, address),
     watch: (onEvent) => closedWithUs(watch(onEvent)),
     nft: nft.run,
-    nftBatch: (messages) => runBatch(tables(), messages),
+    nftWrite: (batch, options) => runBatch(tables(), batch, options),
+    nftTable: (table) => readNftTable(tables(), table),
+    nftElements: (table, set) => readNftElements(tables(), table, set),
+    nftCounters: (table, chain) => readNftCounters(tables(), table, chain),
+    nftHooks: () => readNftHooks(tables()),
     nftList: nft.list,
-    watchNft: (table, onForeignChange) => closedWithUs(watchNft({ netns, isOurs }, table, onForeignChange)),
+    watchNft: (table, onForeignChange, onOtherChange) => {
+      const ownPortId = portIdOf(tables().fd);
+      const watch = { netns, isOurs: nft.isOurs, ownPortId, table, onForeignChange, onOtherChange };
+      return closedWithUs(watchNft(watch));
+    },
     sysctl: async (path, value) => writeSysctl(netns, path, value),
     readSysctl: async (path) => readSysctl(netns, path),
     close: () => {

@@ -7,56 +7,75 @@
  */
 import { NETLINK } from './netlink/constants.ts';
 import { listen } from './netlink/listener.ts';
+import { FAMILY, MSG, NFGENMSG, NFNL_SUBSYS_NFTABLES, TABLE } from './netlink/nft/numbers.ts';
 import { eachAttribute, type Message, readString } from './netlink/reader.ts';
+import { accept, asLoaded, assembled, jumpIfEqual, loadWord } from './socket-filter.ts';
 
 const NFNLGRP_NFTABLES = 7;
-const NFNL_SUBSYS_NFTABLES = 10;
-const NFT_MSG_NEWGEN = 15;
-const NFPROTO_INET = 1;
-const NFGENMSG = 4;
-/** NFTA_*_TABLE is 1 in the messages of tables, chains, rules, sets, elements, objects and flowtables alike. */
-const NFTA_TABLE = 1;
 /** A large transaction of our own is a large burst; 64 MiB holds the reports of about 100,000 objects. */
 const RECEIVE_BUFFER = 64 << 20;
 
 /** Name of the inet table an nfnetlink message reports a change in; undefined for anything else. */
 export function inetTableTouched({ type, view, start, end }: Message): string | undefined {
-  if (type >> 8 !== NFNL_SUBSYS_NFTABLES || (type & 0xff) === NFT_MSG_NEWGEN) return undefined;
-  if (end - start < NFGENMSG || view.getUint8(start) !== NFPROTO_INET) return undefined;
+  if (type >> 8 !== NFNL_SUBSYS_NFTABLES || (type & 0xff) === MSG.NEWGEN) return undefined;
+  if (end - start < NFGENMSG || view.getUint8(start) !== FAMILY.inet) return undefined;
   let table: string | undefined;
   eachAttribute(view, start + NFGENMSG, end, (attribute, from, to) => {
-    if (attribute === NFTA_TABLE) table ??= readString(view, from, to);
+    if (attribute === TABLE) table ??= readString(view, from, to);
   });
   return table;
 }
 
+/** Of a datagram only the first message is looked at: one transaction's reports, by one socket, are in it. */
+const nlmsgPidAt = 12;
+const othersOnly = (ownPortId: number): Uint8Array =>
+  assembled([
+    [loadWord, 0, 0, nlmsgPidAt],
+    [jumpIfEqual, 0, 1, asLoaded(ownPortId, 4)],
+    [accept, 0, 0, 0],
+    [accept, 0, 0, 0xffff_ffff],
+  ]);
+
 export interface NftWatchOptions {
   readonly netns?: string | undefined;
+  /** Of an `nft` that we started. */
   readonly isOurs: (portId: number) => boolean;
+  /** Of the socket of our own transactions: their reports are not even queued. */
+  readonly ownPortId: number;
+  readonly table: string;
+  readonly onForeignChange: () => void;
+  readonly onOtherChange?: (() => void) | undefined;
 }
 
-/** See Kernel.watchNft. At most one call a burst. */
-export function watchNft(options: NftWatchOptions, table: string, onForeignChange: () => void): () => void {
-  let foreign = false;
+/** See Kernel.watchNft. */
+export function watchNft(options: NftWatchOptions): () => void {
+  const { table, isOurs, onForeignChange, onOtherChange } = options;
+  let isForeign = false;
+  let isOther = false;
   return listen(
     {
       protocol: NETLINK.NETFILTER,
       netns: options.netns,
       receiveBuffer: RECEIVE_BUFFER,
       groups: [NFNLGRP_NFTABLES],
+      filter: othersOnly(options.ownPortId),
     },
     {
       message: (message) => {
-        if (!foreign && !options.isOurs(message.portId) && inetTableTouched(message) === table)
-          foreign = true;
+        if ((isForeign && isOther) || isOurs(message.portId)) return;
+        if (inetTableTouched(message) === table) isForeign = true;
+        else if ((message.type & 0xff) !== MSG.NEWGEN) isOther = true;
       },
       lost: () => {
-        foreign = true;
+        isForeign = true;
+        isOther = true;
       },
       burst: () => {
-        if (!foreign) return;
-        foreign = false;
-        onForeignChange();
+        const [foreign, other] = [isForeign, isOther];
+        isForeign = false;
+        isOther = false;
+        if (foreign) onForeignChange();
+        if (other) onOtherChange?.();
       },
     },
   );

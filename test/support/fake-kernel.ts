@@ -9,8 +9,16 @@ import type { KernelEvent, Link, Route, RouteOp } from '../../src/kernel/kernel.
 import { routeKey } from '../../src/kernel/kernel.ts';
 import { kernelError } from '../../src/kernel/kernel-error.ts';
 import type { InNetns, NetnsKernel, VethEnd } from '../../src/kernel/links.ts';
+import type { ChainSeen } from '../../src/kernel/netlink/nft/read.ts';
 import { addFakeLink, type FindNamespace, fakeLinks, removeFakeLink } from './fake-links.ts';
-import { runFakeNft } from './fake-nft.ts';
+import {
+  dumpFakeNft,
+  fakeCounters,
+  fakeElements,
+  type RefuseRules,
+  runFakeNft,
+  writeFakeNft,
+} from './fake-nft.ts';
 import {
   applyFakeRoutes,
   fakeMatch,
@@ -19,10 +27,10 @@ import {
   removeFakeRoute,
   setFakeRoute,
 } from './fake-routes.ts';
-import { emit, emptyState, type FakeState, linkByName } from './fake-state.ts';
+import { emit, emptyState, type FakeNftWatcher, type FakeState, linkByName } from './fake-state.ts';
 
 export interface FakeKernel extends NetnsKernel {
-  /** Scripts that were accepted, in order. */
+  /** What was accepted, in order: scripts, and of netlink transactions what nft would write. */
   readonly transactions: readonly string[];
   readonly sysctls: ReadonlyMap<string, string>;
   /** Puts a physical link; it starts down. */
@@ -40,7 +48,11 @@ export interface FakeKernel extends NetnsKernel {
   /** From now on `refuse` may give an errno name to any route op; undefined lets it through. */
   refuseRoutes(refuse: (op: RouteOp) => string | undefined): void;
   /** From now on every nft transaction fails with these words; undefined: no more. */
-  refuseNft(words: string | undefined): void;
+  refuseNft(words: string | undefined, code?: string): void;
+  /** From now on rules are refused, each by itself; undefined: no more. */
+  refuseRules(refuse: RefuseRules | undefined): void;
+  /** Base chains of others, as they are from now on. */
+  foreignHooks(chains: readonly ChainSeen[]): void;
 }
 
 export interface FakeNetwork {
@@ -79,7 +91,12 @@ export function createFakeNetwork(): FakeNetwork {
 
 function openFake(state: FakeState, find: FindNamespace): FakeKernel {
   let refuse: (op: RouteOp) => string | undefined = () => undefined;
-  let nftWords: string | undefined;
+  let nftRefusal: { readonly words: string; readonly code: string } | undefined;
+  let refuseRules: RefuseRules = letAll;
+  const assertAllowed = (): void => {
+    if (nftRefusal !== undefined)
+      throw kernelError('run an nft transaction', nftRefusal.code, nftRefusal.words);
+  };
   const port = {};
   const watch = (onEvent: (event: KernelEvent) => void): (() => void) => {
     state.watchers.set(onEvent, port);
@@ -98,13 +115,24 @@ function openFake(state: FakeState, find: FindNamespace): FakeKernel {
     match: (address) => fakeMatch(state, address),
     watch,
     nft: async (script) => {
-      if (nftWords !== undefined) throw kernelError('run an nft transaction', 'EINVAL', nftWords);
+      assertAllowed();
       runFakeNft(state, script);
       state.transactions.push(script);
     },
+    nftWrite: async (batch, { check } = {}) => {
+      if (batch.isEmpty) return 0;
+      assertAllowed();
+      const lines = writeFakeNft(state, batch, refuseRules, check === true);
+      if (check !== true) state.transactions.push(lines.join('\n'));
+      return 1;
+    },
+    nftTable: async (table) => dumpFakeNft(state, table),
+    nftElements: async (table, set) => fakeElements(state, table, set),
+    nftCounters: async (table, chain) => fakeCounters(state, table, chain),
+    nftHooks: async () => state.hooks,
     nftList: async (what) => listFake(state, what),
-    watchNft: (table, onForeignChange) => {
-      const watcher = { table, onForeignChange };
+    watchNft: (table, onForeignChange, onOtherChange) => {
+      const watcher = { table, onForeignChange, onOtherChange };
       state.nftWatchers.add(watcher);
       return () => state.nftWatchers.delete(watcher);
     },
@@ -132,8 +160,7 @@ function openFake(state: FakeState, find: FindNamespace): FakeKernel {
     foreignNft: (script) => {
       const touched = runFakeNft(state, script);
       queueMicrotask(() => {
-        for (const watcher of [...state.nftWatchers])
-          if (touched.has(watcher.table)) watcher.onForeignChange();
+        for (const watcher of [...state.nftWatchers]) tellTouched(watcher, touched);
       });
     },
     overrun: () => {
@@ -145,10 +172,29 @@ function openFake(state: FakeState, find: FindNamespace): FakeKernel {
     refuseRoutes: (next) => {
       refuse = next;
     },
-    refuseNft: (words) => {
-      nftWords = words;
+    refuseNft: (words, code = 'EINVAL') => {
+      nftRefusal = words === undefined ? undefined : { words, code };
+    },
+    refuseRules: (next) => {
+      refuseRules = next ?? letAll;
+    },
+    foreignHooks: (chains) => {
+      state.hooks = chains;
+      queueMicrotask(() => {
+        for (const watcher of [...state.nftWatchers]) watcher.onOtherChange?.();
+      });
     },
   };
+}
+
+const letAll: RefuseRules = { judge: () => undefined, isTold: true };
+
+function tellTouched(
+  { table, onForeignChange, onOtherChange }: FakeNftWatcher,
+  touched: ReadonlySet<string>,
+): void {
+  if (touched.has(table)) onForeignChange();
+  if ([...touched].some((name) => name !== table)) onOtherChange?.();
 }
 
 /** Only "table inet NAME" has an answer of its own here. */

@@ -1,10 +1,18 @@
 /** What a fake namespace holds, and how its events get out. See fake-kernel.ts. */
 import type { KernelEvent, Link, LinkAddress, Neighbour, Route } from '../../src/kernel/kernel.ts';
+import type { ChainSeen } from '../../src/kernel/netlink/nft/read.ts';
 import { type Address, containsAddress, prefixOf } from '../../src/lib/net.ts';
+import type { FakeTable } from './fake-nft-table.ts';
 
 export interface FakeLink {
   link: Link;
   readonly peer: { readonly state: FakeState; readonly ifindex: number } | undefined;
+}
+
+export interface FakeNftWatcher {
+  readonly table: string;
+  readonly onForeignChange: () => void;
+  readonly onOtherChange: (() => void) | undefined;
 }
 
 export interface FakeState {
@@ -13,12 +21,15 @@ export interface FakeState {
   readonly neighbours: Map<string, Neighbour>;
   readonly proxies: Set<string>;
   readonly routes: Map<string, Route>;
-  readonly tables: Set<string>;
+  /** inet tables of nftables. */
+  readonly tables: Map<string, FakeTable>;
+  /** Base chains of others' tables. */
+  hooks: readonly ChainSeen[];
   readonly transactions: string[];
   readonly sysctls: Map<string, string>;
   /** Each with the port it watches through. */
   readonly watchers: Map<(event: KernelEvent) => void, object>;
-  readonly nftWatchers: Set<{ readonly table: string; readonly onForeignChange: () => void }>;
+  readonly nftWatchers: Set<FakeNftWatcher>;
   nextIfindex: number;
 }
 
@@ -28,7 +39,8 @@ export const emptyState = (): FakeState => ({
   neighbours: new Map(),
   proxies: new Set(),
   routes: new Map(),
-  tables: new Set(),
+  tables: new Map(),
+  hooks: [],
   transactions: [],
   sysctls: new Map(),
   watchers: new Map(),

@@ -43,6 +43,12 @@ export type Decode<T> = (view: DataView, start: number, end: number) => T | unde
 export const seqsBetween = (first: number, seq: number): number =>
   seq >= first ? seq - first : seq - first + lastSeq;
 
+/** Sequence numbers of requests whose answer ends an exchange. */
+interface Ends {
+  readonly last: number;
+  readonly begin: number | undefined;
+}
+
 export class Requests {
   readonly fd: number;
   readonly #buffer = new ReceiveBuffer();
@@ -115,19 +121,21 @@ export class Requests {
    * Sends the messages in `bytes`, which stay the caller's until it resolves, and resolves with the end of the answer: the
    * ACK or error of the request numbered `last`, or the end of a dump. `visit` gets every message before it: data, and
    * errors of other requests. Fails with a KernelError if the exchange itself does not work.
+   * @param begin  number of a first message whose refusal is that of all: then `last` has no answer, or one that means nothing
    */
   exchange(
     asked: string,
     bytes: Uint8Array,
     last: number,
     visit: (message: Message) => void,
+    begin?: number,
   ): Promise<NetlinkError> {
-    const turn = this.#tail.then(() => this.#talk(asked, bytes, last, visit));
+    const turn = this.#tail.then(() => this.#talk(asked, bytes, { last, begin }, visit));
     this.#tail = turn.catch(() => undefined);
     return turn;
   }
 
-  async #talk(asked: string, bytes: Uint8Array, last: number, visit: (message: Message) => void) {
+  async #talk(asked: string, bytes: Uint8Array, ends: Ends, visit: (message: Message) => void) {
     this.#assertOpen(asked);
     const asking = performance.now();
     const isLent = bytes.length >= BATCH_OCTETS;
@@ -136,7 +144,7 @@ export class Requests {
     let heard = performance.now();
     const isSlow = !isLent && heard - asking > SLOW_MS;
     for (;;) {
-      const { end, messages } = this.#receive(asked, last, visit);
+      const { end, messages } = this.#receive(asked, ends, visit);
       if (end !== undefined) {
         if (isSlow) await setImmediate();
         return end;
@@ -156,13 +164,13 @@ export class Requests {
     return sent;
   }
 
-  #receive(asked: string, last: number, visit: (message: Message) => void) {
+  #receive(asked: string, { last, begin }: Ends, visit: (message: Message) => void) {
     let end: NetlinkError | undefined;
     let messages = 0;
     const errno = this.#buffer.receive(this.fd, (message) => {
       messages += 1;
       const ends = message.type === NLMSG.DONE || message.type === NLMSG.ERROR;
-      if (ends && message.seq === last) end = decodeError(message);
+      if (ends && (message.seq === last || message.seq === begin)) end ??= decodeError(message);
       else visit(message);
     });
     // ENOBUFS here: answers were lost, so nobody knows how the requests ended.

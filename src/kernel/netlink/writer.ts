@@ -4,6 +4,7 @@ import { NLM_F } from './constants.ts';
 import { littleEndian } from './reader.ts';
 
 const NLA_F_NESTED = 0x8000;
+const utf8 = new TextEncoder();
 
 export class MessageWriter {
   #bytes: Uint8Array<ArrayBuffer>;
@@ -27,8 +28,13 @@ export class MessageWriter {
   }
 
   clear(): void {
-    this.#bytes.fill(0, 0, this.#length); // what is yet to be written is zero, so padding need not be
-    this.#length = 0;
+    this.truncate(0);
+  }
+
+  /** Takes back what was written from `length` on. */
+  truncate(length: number): void {
+    this.#bytes.fill(0, length, this.#length); // what is yet to be written is zero, so padding need not be
+    this.#length = length;
   }
 
   /** Starts a message; the fixed header and the attributes follow, then `end`. */
@@ -65,6 +71,70 @@ export class MessageWriter {
     const at = this.#grow(4);
     this.#view.setUint32(at, value, littleEndian);
     return this;
+  }
+
+  /** In network order, as nf_tables has them. */
+  be16(value: number): this {
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value);
+    return this;
+  }
+
+  be32(value: number): this {
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value);
+    return this;
+  }
+
+  be32Attribute(type: number, value: number): this {
+    const at = this.#grow(8);
+    this.#view.setUint16(at, 8, littleEndian);
+    this.#view.setUint16(at + 2, type, littleEndian);
+    this.#view.setUint32(at + 4, value);
+    return this;
+  }
+
+  be64Attribute(type: number, value: bigint): this {
+    this.u16(12).u16(type);
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, value);
+    return this;
+  }
+
+  /** Writes over four octets already there. */
+  patchBe32(at: number, value: number): void {
+    this.#view.setUint32(at, value);
+  }
+
+  /** A 32-bit word already written, in host order. */
+  wordAt(at: number): number {
+    return this.#view.getUint32(at, littleEndian);
+  }
+
+  /** Octets, and as many zeros as make them a multiple of 4. */
+  padded(bytes: Uint8Array): this {
+    const at = this.#grow((bytes.byteLength + 3) & ~3);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  /** ASCII octets without NUL, in a field of `length` octets that zeros fill up. */
+  field(text: string, length: number): this {
+    const at = this.#grow(length);
+    for (let index = 0; index < text.length && index < length; index++)
+      this.#bytes[at + index] = text.charCodeAt(index);
+    return this;
+  }
+
+  /** Starts an attribute whose value what follows is, until `close`. Returns what `close` needs. */
+  open(type: number, flag = NLA_F_NESTED): number {
+    const at = this.#length;
+    this.u16(0).u16(type | flag);
+    return at;
+  }
+
+  close(at: number): this {
+    return this.patchLength(at);
   }
 
   /** As they are; their number is a multiple of 4. */
@@ -105,7 +175,18 @@ export class MessageWriter {
 
   /** With the NUL the kernel expects. */
   stringAttribute(type: number, text: string): this {
-    return this.bytesAttribute(type, new TextEncoder().encode(`${text}\0`));
+    const start = this.#length;
+    this.u16(5 + text.length).u16(type);
+    const at = this.#grow((text.length + 4) & ~3);
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 127) {
+        this.truncate(start);
+        return this.bytesAttribute(type, utf8.encode(`${text}\0`));
+      }
+      this.#bytes[at + index] = code;
+    }
+    return this;
   }
 
   /** @param mac  "02:42:ac:11:00:02" */

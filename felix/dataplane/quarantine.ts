@@ -1,0 +1,153 @@
+/**
+ * What the kernel refused, and what stands in its place: the rest goes on without it, closed rather than open.
+ *
+ * A chain that is refused becomes one that drops everything, so whoever jumps to it may stay as he is; in a chain of translations
+ * a drop would take the host's own connections, and there it is empty. A set that is refused is left out, and every chain that
+ * looks into it is closed, for a look into a set that lacks members may be a hole (`not`). So is a chain refused even then.
+ * What base chains say has no such place: if one of them, or what it looks into, is refused, everything is.
+ *
+ * Owns nothing of the kernel: a decider.
+ */
+import type { NftObject } from '../../src/kernel/netlink/nft/batch.ts';
+import type { Refused } from '../../src/kernel/nft-batch.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import type { Chain, Element, NamedSet, Rule, Ruleset } from '../rules/model.ts';
+
+interface Case {
+  readonly object: NftObject;
+  readonly why: string;
+}
+
+const keyOf = ({ kind, name }: NftObject): string => `${kind} ${name}`;
+
+export class Quarantine {
+  readonly #cases = new Map<string, Case>();
+  readonly #closed = new Set<string>();
+  readonly #absent = new Set<string>();
+
+  get isEmpty(): boolean {
+    return this.#cases.size === 0;
+  }
+
+  clear(): void {
+    this.#cases.clear();
+    this.#closed.clear();
+    this.#absent.clear();
+  }
+
+  /** True if that changes what `substitute` gives: it is worth another try. */
+  add(refused: readonly Refused[], ruleset: Ruleset): boolean {
+    let isNew = false;
+    for (const one of refused) {
+      if (one.object === undefined || one.object.kind === 'table') return false;
+      if (this.#put(one.object, one, ruleset)) isNew = true;
+      else return false;
+    }
+    return isNew;
+  }
+
+  #put(object: NftObject, { errno, words }: Refused, ruleset: Ruleset): boolean {
+    const { kind, name } = object;
+    const isChain = kind === 'chain';
+    if (object.removed !== true && isOfBase(ruleset, name)) return false;
+    if (this.#absent.has(name)) return false;
+    this.#cases.set(keyOf(object), { object, why: words === '' ? errno : `${errno} (${words})` });
+    if (isChain && object.removed !== true && !this.#closed.has(name)) this.#closed.add(name);
+    else this.#absent.add(name);
+    return true;
+  }
+
+  /** Of what is not there by the ruleset and was refused to go. */
+  readonly isKept = (name: string): boolean => this.#absent.has(name);
+
+  /** The ruleset with what stands in the place of what was refused, and of `more` chains. */
+  substitute(ruleset: Ruleset, more: readonly string[] = []): Ruleset {
+    if (this.isEmpty && more.length === 0) return ruleset;
+    const closed = new Set([...this.#closed, ...more]);
+    const translating = chainsUnder(ruleset, 'nat');
+    const chains = new Map<string, Chain>();
+    for (const chain of ruleset.chains.values()) {
+      if (this.#absent.has(chain.name)) continue;
+      const isHit = chain.base === undefined && (closed.has(chain.name) || this.#lacks(chain));
+      chains.set(chain.name, isHit ? standIn(chain.name, translating.has(chain.name)) : chain);
+    }
+    const sets = new Map<string, NamedSet>();
+    for (const [name, set] of ruleset.sets) if (!this.#absent.has(name)) sets.set(name, this.#known(set));
+    return { chains, sets };
+  }
+
+  #lacks(chain: Chain): boolean {
+    return chain.rules.some((rule) => referencesOf(rule).some((name) => this.#absent.has(name)));
+  }
+
+  /** An interface whose chain is not there is unknown: what comes from it is dropped. */
+  #known(set: NamedSet): NamedSet {
+    if (set.decl.kind !== 'dispatch') return set;
+    const isThere = (element: Element): boolean =>
+      element.kind !== 'dispatch' || !this.#absent.has(element.chain);
+    return { ...set, elements: new Map([...set.elements].filter(([, element]) => isThere(element))) };
+  }
+
+  problems(ruleset: Ruleset): readonly Problem[] {
+    return [...this.#cases.values()].map(({ object, why }) => {
+      const whose = ownerOf(ruleset, object);
+      return {
+        where: `nftables ${object.kind} ${object.name}${whose === undefined ? '' : ` (${whose})`}`,
+        what: `The kernel refuses to ${object.removed === true ? 'remove' : 'take'} it: ${why}.`,
+        fix:
+          object.removed === true
+            ? 'It stays, and is tried again; look who refers to it with "nft list table inet tortie".'
+            : 'What refers to it is closed meanwhile and it is tried again; check that the kernel has the nf_tables modules, or change the policy.',
+      };
+    });
+  }
+}
+
+/** A base chain, or a set that one looks into. */
+function isOfBase({ chains }: Ruleset, name: string): boolean {
+  const bases = [...chains.values()].filter(({ base }) => base !== undefined);
+  return bases.some((chain) => chain.name === name || chain.rules.some((rule) => looksInto(rule, name)));
+}
+
+const looksInto = (rule: Rule, name: string): boolean =>
+  referencesOf(rule).includes(name) && !(rule.verdict?.kind === 'jump' && rule.verdict.chain === name);
+
+function standIn(name: string, isTranslating: boolean): Chain {
+  const rule: Rule = {
+    matches: [],
+    verdict: { kind: 'drop' },
+    counted: true,
+    comment: 'the kernel refused this chain: it is closed',
+  };
+  return { name, rules: isTranslating ? [] : [rule] };
+}
+
+/** Names of chains and sets a rule refers to. */
+export function referencesOf({ matches, verdict }: Rule): readonly string[] {
+  const names = matches.flatMap((match) => ('set' in match ? [match.set] : []));
+  if (verdict?.kind === 'jump') names.push(verdict.chain);
+  if (verdict !== undefined && 'map' in verdict) names.push(verdict.map);
+  return names;
+}
+
+/** Chains that packets reach from base chains of this type. */
+function chainsUnder({ chains, sets }: Ruleset, type: 'nat'): ReadonlySet<string> {
+  const reached = new Set<string>();
+  const visit = (chain: Chain | undefined): void => {
+    if (chain === undefined || reached.has(chain.name)) return;
+    reached.add(chain.name);
+    for (const name of chain.rules.flatMap(referencesOf)) {
+      visit(chains.get(name));
+      for (const element of sets.get(name)?.elements.values() ?? [])
+        if (element.kind === 'dispatch') visit(chains.get(element.chain));
+    }
+  };
+  for (const chain of chains.values()) if (chain.base?.type === type) visit(chain);
+  return reached;
+}
+
+/** "NetworkPolicy shop/web", of the comments of a chain's rules, or the comment of a set. */
+function ownerOf({ chains, sets }: Ruleset, { kind, name }: NftObject): string | undefined {
+  if (kind === 'set') return sets.get(name)?.decl.comment;
+  return chains.get(name)?.rules.find(({ comment }) => comment !== undefined)?.comment;
+}
