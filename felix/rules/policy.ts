@@ -210,11 +210,12 @@ function icmpChoice({ protocol, icmp }: PolicyRule, version: IpVersion): Choice 
   return [piece([icmpMatch(icmp, version, false)])];
 }
 
-/** What is no ICMP at all is not that ICMP either. */
+/** What is no ICMP at all is not that ICMP either. The ICMP of the other family is in no packet of this one. */
 function notIcmpChoice({ protocol, notIcmp }: PolicyRule, version: IpVersion): Choice {
   if (notIcmp === undefined) return everything;
   const other = icmpMatch(notIcmp, version, true);
   if (protocol === icmpOf[version]) return [piece([other])];
+  if (protocol === icmpOf[version === 4 ? 6 : 4]) return [];
   if (protocol !== undefined) return everything;
   return [piece([other]), piece([{ kind: 'protocol', protocol: icmpOf[version], not: true }])];
 }
