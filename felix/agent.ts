@@ -13,16 +13,19 @@
 import { openJournal } from '../src/cni/journal.ts';
 import { openRecords, type Records } from '../src/cni/records.ts';
 import type { Clock } from '../src/host/clock.ts';
-import type { Logger } from '../src/host/log.ts';
+import type { Logger, LogLevel } from '../src/host/log.ts';
 import type { Health } from '../src/host/metrics.ts';
 import type { Reporter } from '../src/host/report.ts';
 import type { Endpoints } from '../src/host/socket.ts';
 import { AddressBook } from '../src/ipam/address-book.ts';
+import type { Conntrack } from '../src/kernel/conntrack.ts';
 import type { InNetns, NetnsKernel } from '../src/kernel/links.ts';
+import type { Shaping } from '../src/kernel/shaping.ts';
 import type { Facts, Ledger } from '../src/ledger/ledger.ts';
 import { millis } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import { interfaceName } from '../src/model/endpoint.ts';
+import type { FelixFieldName, FelixOverride } from '../src/model/felix-configuration.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { Batch, Store, Watched } from '../src/store/store.ts';
 import { type Addresses, PodCidrAddresses } from './addresses.ts';
@@ -31,9 +34,12 @@ import { BlockAddresses, payer } from './block-addresses.ts';
 import { change, createGraph, type Graph, isKnown, putEndpoint, removeEndpoint } from './calc/graph.ts';
 import { NodeView } from './cluster.ts';
 import { createCniServer } from './cni.ts';
+import type { Backend } from './config/rules.ts';
+import { Configured } from './configured.ts';
 import { PolicySync, type PolicySyncObserver } from './dataplane/apply.ts';
+import { podMtu } from './dataplane/mtu.ts';
 import { PodRoutes } from './dataplane/routes.ts';
-import { enableForwarding } from './dataplane/sysctl.ts';
+import { Fitting, type FittingOptions } from './fitting.ts';
 import type { MetricSources } from './metrics.ts';
 import { PoolFacts, poolKinds } from './pool-facts.ts';
 import { Releases } from './releases.ts';
@@ -45,6 +51,7 @@ import {
   whyNotReady,
   whyStuck,
 } from './status.ts';
+import { Surroundings, surroundingKinds } from './surroundings.ts';
 
 export interface AgentOptions {
   readonly node: string;
@@ -60,6 +67,18 @@ export interface AgentOptions {
   readonly chainsFreedLate: boolean;
   /** Present: addresses come from blocks, by this ledger; absent: from the Node's pod CIDRs. */
   readonly openLedger?: (facts: () => Facts | undefined) => Ledger;
+  /** FelixConfiguration from outside the cluster, the stronger last. */
+  readonly overrides?: readonly FelixOverride[];
+  /** Which renderer writes the rules; nftables if absent. */
+  readonly backend?: () => Backend;
+  /** Absent: bandwidths of pods are not limited. */
+  readonly shaping?: Shaping;
+  /** Absent: connections of pods that went are left to time out. */
+  readonly conntrack?: Pick<Conntrack, 'deleteWhere'>;
+  /** Fields of FelixConfiguration changed that are taken only at the start. */
+  readonly onOutdated?: (fields: readonly FelixFieldName[]) => void;
+  /** Undefined: as the command line says. */
+  readonly setLogLevel?: (level: LogLevel | undefined) => void;
   /** Where this daemon says how it is. */
   readonly reporter: Pick<Reporter<'felix'>, 'say' | 'stop'>;
   /** Called once, when pods can be served: the conflist may be written. */
@@ -78,9 +97,11 @@ export interface Agent {
   stop(): void;
 }
 
-export const kindsOf = (node: string): readonly Watched[] => [
-  { kind: 'Node', fields: { 'metadata.name': node } },
-  ...(['Pod', 'Namespace', 'NetworkPolicy'] as const),
+const watchedKinds = ['Node', 'Pod', 'Namespace', 'NetworkPolicy', 'FelixConfiguration'] as const;
+
+/** Each kind once. @param more  with blocks: what they are made of */
+export const kindsOf = (more: readonly Watched[] = []): readonly Watched[] => [
+  ...new Set<Watched>([...watchedKinds, ...surroundingKinds, ...more]),
 ];
 
 /** Longer than the other nodes take to drop a deleted pod's address from their sets. */
@@ -88,12 +109,14 @@ const addressCoolDown = millis(30_000);
 
 export function createAgent(options: AgentOptions): Agent {
   const { node, store, kernel, clock, random, log } = options;
-  const graph = createGraph();
+  const graph = createGraph({ node });
   const known = (id: string): boolean => isKnown(graph, id);
   const view = new NodeView(node);
   const facts = new PoolFacts(node);
   const readiness = new Readiness();
-  const routes = new PodRoutes(kernel, clock, random);
+  const configured = new Configured(node, options.overrides);
+  const surroundings = new Surroundings();
+  const routes = new PodRoutes(kernel, clock, random, () => configured.settings);
   const progress = { inSync: false };
   const metrics = options.registerMetrics({
     policy: () => policy,
@@ -103,31 +126,29 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const tell = { written: () => readiness.written(known), said: () => announce() };
   const policy = new PolicySync({ ...options, graph, observe: observer(log, metrics, tell) });
-  const endpoints = endpointSink(graph, readiness, policy);
+  const endpoints = endpointSink(graph, readiness, policy, () => fitting.fit());
   const records = openRecords(options.stateDir);
   const book = new AddressBook(addressCoolDown);
   const resumeAfter = book.resumeAfter.bind(book);
   const addresses = openAddresses(options, { book, records, view, facts, progress });
-  const attachments = new Attachments({ ...options, records, addresses, routes, endpoints, resumeAfter });
+  const attachments = new Attachments({
+    ...{ ...options, records, addresses, routes, endpoints, resumeAfter },
+    mtu: () => podMtu(kernel, configured.settings.mtuIfacePattern),
+  });
+  const made = { graph, policy, routes, attachments, addresses, readiness, view };
+  const fitting = openFitting(options, { ...made, configured, surroundings });
   const problems = new Problems(log);
-  const parts = {
-    ...options,
-    graph,
-    policy,
-    routes,
-    attachments,
-    addresses,
-    readiness,
-    view,
-    isKnown: known,
-  };
+  const parts = { ...options, ...made, isKnown: known };
   const sources = {
     ...parts,
     inSync: () => progress.inSync,
-    problems: () => [...problems.all(), ...addresses.problems()],
+    problems: () => [...problems.all(), ...addresses.problems(), ...fitting.problems()],
+    configuration: () => configured.resolved,
+    stuckAfterMs: () => configured.settings.dataplaneWatchdogTimeout,
   };
   const announce = announcer(options, sources, addresses);
-  const follow = follower({ ...parts, facts, problems, progress, announce, onFatal: options.onFatal });
+  const hear = { facts, problems, progress, announce, configured, surroundings, fitting };
+  const follow = follower({ ...parts, ...hear, onFatal: options.onFatal });
   const answerCni = createCniServer(parts);
   const loaded = Promise.withResolvers<void>();
   const stops: (() => void)[] = [];
@@ -142,18 +163,37 @@ export function createAgent(options: AgentOptions): Agent {
     health: { live: () => whyStuck(sources), ready: () => whyNotReady(sources) },
     run: async () => {
       stops.push(kernel.watch((event) => void attachments.observe(event).catch(options.onFatal)));
+      stops.push(kernel.watch((event) => fitting.observe(event)));
       problems.replace('releases', await addresses.load());
       problems.replace('records', await attachments.load());
       loaded.resolve();
       const more = addresses.mode === 'blocks' ? poolKinds : [];
-      stops.push(store.watch([...kindsOf(node), ...more], follow));
+      stops.push(store.watch(kindsOf(more), follow));
     },
     stop: () => {
       for (const stop of stops) stop();
-      for (const part of [policy, routes, addresses, options.reporter]) part.stop();
+      for (const part of [fitting, policy, routes, addresses, options.reporter]) part.stop();
     },
   };
 }
+
+interface FittingParts
+  extends Pick<FittingOptions, 'graph' | 'routes' | 'configured' | 'surroundings'>,
+    Pick<StatusSources, 'attachments' | 'policy'> {
+  readonly view: NodeView;
+}
+
+const openFitting = (options: AgentOptions, parts: FittingParts): Fitting =>
+  new Fitting({
+    ...options,
+    ...parts,
+    pods: () => parts.attachments.all(),
+    annotationsOf: (hostInterface) => parts.view.podOf(hostInterface)?.annotations,
+    backend: options.backend ?? (() => 'nftables'),
+    wake: () => parts.policy.wake(),
+    onOutdated: options.onOutdated ?? (() => undefined),
+    setLogLevel: options.setLogLevel ?? (() => undefined),
+  });
 
 interface Progress {
   inSync: boolean;
@@ -207,21 +247,23 @@ interface FollowParts extends Pick<StatusSources, 'graph' | 'policy' | 'routes' 
   readonly problems: Problems;
   readonly progress: Progress;
   readonly announce: () => void;
+  readonly configured: Configured;
+  readonly surroundings: Surroundings;
+  readonly fitting: Fitting;
   readonly log: Logger;
   readonly onFatal: (error: unknown) => void;
 }
 
 /** What a batch of the store does. */
 function follower(parts: FollowParts): (batch: Batch) => void {
-  const { graph, view, facts, policy, routes, attachments, addresses, log, progress } = parts;
+  const { graph, view, facts, policy, routes, attachments, addresses, log, progress, fitting } = parts;
   const recover = (): Promise<void> => attachments.recover((hostInterface) => view.podOf(hostInterface));
 
   /** In-sync: the kernel is ours from here on. */
   async function takeOver(): Promise<void> {
     await recover();
     await attachments.closeForeign();
-    for (const why of await enableForwarding(parts.kernel))
-      log.error('forwarding cannot be enabled', { why });
+    await fitting.start();
     policy.start();
     routes.start();
     addresses.start();
@@ -229,11 +271,19 @@ function follower(parts: FollowParts): (batch: Batch) => void {
   }
 
   return (batch) => {
+    let isToFit = false;
     for (const one of batch.changes) {
       change(graph, one);
       view.change(one);
       facts.change(one);
+      const isOfUs = [
+        parts.configured.change(one),
+        parts.surroundings.change(one),
+        isLocal(attachments, one),
+      ];
+      isToFit ||= isOfUs.some(Boolean);
     }
+    if (isToFit) fitting.fit();
     parts.problems.replace('datastore', batch.problems);
     if (batch.changes.length > 0) policy.wake();
     const isFirst = batch.inSync && !progress.inSync;
@@ -247,21 +297,38 @@ function follower(parts: FollowParts): (batch: Batch) => void {
   };
 }
 
+/** A pod that has an interface here: its annotations may have changed. */
+function isLocal(attachments: Attachments, one: Batch['changes'][number]): boolean {
+  const {
+    kind,
+    name,
+    namespace = 'default',
+  } = one.kind === 'put' ? { ...one.resource.meta, kind: one.resource.kind } : one.ref;
+  return kind === 'Pod' && attachments.byInterface(interfaceName(namespace, name)) !== undefined;
+}
+
 function isOrphans(attachments: Attachments, one: Batch['changes'][number]): boolean {
   if (one.kind !== 'put' || one.resource.kind !== 'Pod') return false;
   const { namespace = 'default', name } = one.resource.meta;
   return attachments.isOrphan(interfaceName(namespace, name));
 }
 
-const endpointSink = (graph: Graph, readiness: Readiness, policy: PolicySync): EndpointSink => ({
+const endpointSink = (
+  graph: Graph,
+  readiness: Readiness,
+  policy: PolicySync,
+  refit: () => void,
+): EndpointSink => ({
   put: (endpoint) => {
     putEndpoint(graph, endpoint);
     readiness.put(endpoint.id);
+    refit();
     policy.wake();
   },
   remove: (id) => {
     removeEndpoint(graph, id);
     readiness.remove(id);
+    refit();
     policy.wake();
   },
 });

@@ -14,6 +14,7 @@ import { nodeMtu, plumb, unplumb } from '../src/cni/plumb.ts';
 import type { AttachmentRecord, Records } from '../src/cni/records.ts';
 import type { Attached } from '../src/cni/spec.ts';
 import type { Logger } from '../src/host/log.ts';
+import { type Conntrack, forgetAddress } from '../src/kernel/conntrack.ts';
 import type { KernelEvent, Link, Route } from '../src/kernel/kernel.ts';
 import type { InNetns, NetnsKernel } from '../src/kernel/links.ts';
 import {
@@ -53,6 +54,10 @@ export interface AttachmentOptions {
   readonly resumeAfter: (cidr: Prefix, address: Address) => void;
   readonly routes: PodRoutes;
   readonly endpoints: EndpointSink;
+  /** Octets, of pods that do not say; absent: that of the default route. */
+  readonly mtu?: () => Promise<number>;
+  /** Absent: connections of pods that went are left to time out. */
+  readonly conntrack?: Pick<Conntrack, 'deleteWhere'>;
   readonly log: Logger;
 }
 
@@ -244,7 +249,7 @@ export class Attachments {
   ): Promise<Result<AttachmentRecord, AddressRefusal>> {
     const { kernel, inNetns, records, addresses: port } = this.#options;
     const who = { owner: hostInterface, handle: handleOf(request.containerId) };
-    const mtu = Promise.resolve(wishes.mtu ?? nodeMtu(kernel));
+    const mtu = Promise.resolve(wishes.mtu ?? this.#options.mtu?.() ?? nodeMtu(kernel));
     void mtu.catch(() => undefined); // heard of below
     const addresses = await port.allocate({ ...wishes, ...request, ...who });
     if (!addresses.ok) return addresses;
@@ -308,12 +313,27 @@ export class Attachments {
       // First the route, then the link: a route whose link is gone cannot be deleted any more.
       await routes.installed([], settleMs);
       await unplumb(kernel, record.interface);
+      await this.#forget(record);
       await addresses.release(holdingOf(record)); // on disk before the record is not
     }
     // Policy goes last: a transaction just before would make the kernel take longer to let the link go.
     endpoints.remove(record.interface);
     await records.remove(record.interface);
     this.#byInterface.delete(record.interface);
+  }
+
+  /** Whoever gets the address next must not inherit what was allowed of this pod. */
+  async #forget(record: AttachmentRecord): Promise<void> {
+    const { conntrack, log } = this.#options;
+    if (conntrack === undefined) return;
+    try {
+      for (const address of record.addresses) await forgetAddress(conntrack, address);
+    } catch (error) {
+      log.warn('the connections of a pod that is gone cannot be forgotten; they time out', {
+        why: String(error),
+        ...fieldsOf(record),
+      });
+    }
   }
 
   /** A host interface that goes away without DEL: its route and policy go, its address stays until DEL. */

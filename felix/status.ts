@@ -1,6 +1,8 @@
 /** What `tortie felix` answers on its Unix socket: GET /status and GET /policy. Shapes: src/model/status.ts. */
 import type { Answer, Endpoints } from '../src/host/socket.ts';
 import { formatAddress } from '../src/lib/net.ts';
+import type { ResolvedFelix } from '../src/model/felix-configuration.ts';
+import { shownFelix } from '../src/model/felix-shown.ts';
 import type { FelixReport } from '../src/model/node-report.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { FelixStatus } from '../src/model/status.ts';
@@ -21,6 +23,9 @@ export interface StatusSources {
   readonly inSync: () => boolean;
   /** Of the datastore and the records; the kernel's come from elsewhere. */
   readonly problems: () => readonly Problem[];
+  readonly configuration: () => ResolvedFelix;
+  /** dataplaneWatchdogTimeout. */
+  readonly stuckAfterMs: () => number;
 }
 
 /** Which endpoints have had their policy accepted by the kernel. */
@@ -84,14 +89,15 @@ export function whyNotReady({
   return state === 'waiting' ? 'The ruleset is not in the kernel yet.' : undefined;
 }
 
-/** A transaction of a hundred thousand rules takes some seconds; one that takes this long will not end. */
-const stuckAfterMs = 90_000;
-
 /** A sentence if only a restart helps. A blocked process does not even say that: the probe then gets no answer. */
-export function whyStuck({ policy }: Pick<StatusSources, 'policy'>): string | undefined {
+export function whyStuck({
+  policy,
+  stuckAfterMs,
+}: Pick<StatusSources, 'policy' | 'stuckAfterMs'>): string | undefined {
   const workingForMs = policy.workingForMs();
-  if (workingForMs < stuckAfterMs) return undefined;
-  return `A change of the ruleset has been under way for ${Math.round(workingForMs / 1000)} s; nft does not answer.`;
+  // A transaction of a hundred thousand rules takes some seconds; one that takes so long will not end.
+  if (workingForMs < stuckAfterMs()) return undefined;
+  return `A change of the ruleset has been under way for ${Math.round(workingForMs / 1000)} s; the kernel does not answer.`;
 }
 
 const problemsTold = 10;
@@ -112,6 +118,7 @@ export function felixReport(sources: StatusSources): Omit<FelixReport, 'at'> {
 export function statusEndpoints(sources: StatusSources): Endpoints {
   return {
     'GET /status': () => ({ status: 200, body: felixStatus(sources) }),
+    'GET /configuration': () => ({ status: 200, body: shownFelix(sources.node, sources.configuration()) }),
     'GET /policy': ({ query }) => policyAnswer(sources, query),
   };
 }

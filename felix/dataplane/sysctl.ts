@@ -12,17 +12,20 @@ export type SysctlKernel = Pick<NetnsKernel, 'sysctl' | 'readSysctl'>;
 
 /** Makes the node a router. Returns what could not be set, in words; without IPv6 in the kernel its part is skipped. */
 export const enableForwarding = (kernel: SysctlKernel): Promise<readonly string[]> =>
-  ensure(kernel, forwarding);
+  setAll(kernel, forwarding);
 
 /** After a restart: puts back what somebody changed on a pod's host interface meanwhile. */
 export const repairInterface = (
   kernel: SysctlKernel,
   hostInterface: string,
   addresses: readonly Address[],
-): Promise<readonly string[]> => ensure(kernel, hostSysctls(hostInterface, addresses.map(versionOf)));
+): Promise<readonly string[]> => setAll(kernel, hostSysctls(hostInterface, addresses.map(versionOf)));
 
-/** Writes only what differs: /proc/sys may be read-only, and writing ip_forward resets other settings. */
-async function ensure(kernel: SysctlKernel, settings: readonly Sysctl[]): Promise<readonly string[]> {
+/**
+ * Writes only what differs: /proc/sys may be read-only, and writing ip_forward resets other settings.
+ * @returns  what could not be written, in words
+ */
+export async function setAll(kernel: SysctlKernel, settings: readonly Sysctl[]): Promise<readonly string[]> {
   const failed: string[] = [];
   for (const { path, value } of settings) {
     const found = await kernel.readSysctl(path).catch(() => undefined);

@@ -252,6 +252,14 @@ export const felixFields = {
     effect: 'live',
     what: 'Interfaces of the node whose smallest MTU new pods get; if none matches, that of the default route. --cni-mtu and the CNI configuration have their way before it.',
   } satisfies Row<string>,
+  mssClamping: extension(
+    word(
+      ['Enabled', 'Disabled'],
+      'Disabled',
+      'live',
+      'Enabled: TCP connections of pods begin with no greater segments than the route to the other end allows, for networks that lose the ICMP message that says so.',
+    ),
+  ),
   interfaceExclude: {
     usual: ['kube-ipvs0'] as readonly string[],
     shape: { kind: 'interfaces' },

@@ -58,7 +58,7 @@ function simulate(node: string, kubeconfig: string): void {
   };
   const log = { info: () => undefined, warn };
   for (const [part, kinds] of [
-    ['felix', kindsOf(node)],
+    ['felix', kindsOf()],
     ['bgp', [...watchedKinds(node, 'pod-cidrs')]],
   ] as const) {
     const options = { clock: realClock, random: Math.random, kubeconfig };

@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../../lib/result.ts';
 import { type FelixConfiguration, type FelixSettings, scopeOf } from '../../model/felix-configuration.ts';
 import { felixFields, type ProtoPort, type Rate, type Row, type Shape } from '../../model/felix-fields.ts';
 import { refusedFelixFields } from '../../model/felix-refused.ts';
+import { formatDuration } from '../../model/felix-shown.ts';
 import type { PortRange } from '../../model/policy.ts';
 import type { Meta } from '../../model/resource.ts';
 import { parseAddressField } from './addresses.ts';
@@ -33,19 +34,6 @@ export function parseDuration(text: string): number | undefined {
   if (!/^([0-9]+(\.[0-9]+)?(h|ms|m|s))+$/.test(text)) return undefined;
   const parts = [...text.matchAll(/([0-9.]+)(h|ms|m|s)/g)];
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
-}
-
-/** As Go prints it, but for parts that are 0: 90000 is "1m30s". */
-export function formatDuration(ms: number): string {
-  if (ms === 0) return '0s';
-  const parts: string[] = [];
-  let rest = ms;
-  for (const [unit, size] of Object.entries(units)) {
-    const count = Math.floor(rest / size);
-    rest -= count * size;
-    if (count > 0) parts.push(`${count}${unit}`);
-  }
-  return parts.join('');
 }
 
 const duration = ({ leastMs, mostMs }: Of<'duration'>): z.ZodType<number> =>

@@ -3,11 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { parseAddress, parsePrefix } from '../../../src/lib/net.ts';
 import { felixFields } from '../../../src/model/felix-fields.ts';
 import { refusedFelixFields } from '../../../src/model/felix-refused.ts';
-import {
-  formatDuration,
-  parseDuration,
-  readFelixFields,
-} from '../../../src/store/schema/felix-configuration.ts';
+import { formatDuration } from '../../../src/model/felix-shown.ts';
+import { parseDuration, readFelixFields } from '../../../src/store/schema/felix-configuration.ts';
 import { flaws, resource } from './schema.ts';
 
 const felix = (spec: string, name = 'default') =>
