@@ -158,6 +158,10 @@ const samePorts = (a: readonly EndpointPort[], b: readonly EndpointPort[]): bool
       return name === other?.name && protocol === other.protocol && port === other.port;
     }));
 
+/** Replicas have the same ports: one list for all of them. */
+export const sharePorts = (endpoint: Endpoint, { ports }: Endpoint): Endpoint =>
+  samePorts(endpoint.ports, ports) && endpoint.ports !== ports ? { ...endpoint, ports } : endpoint;
+
 export const memberOf = (element: Element): Member => ({ key: elementKey(element), element });
 
 /** The addresses of one family, as members of sets. */

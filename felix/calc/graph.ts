@@ -39,7 +39,7 @@ import { Output } from './output.ts';
 import { localKey, Plans } from './plans.ts';
 import { Policies } from './policies.ts';
 import { Population, Sources } from './population.ts';
-import { readInputs, renew } from './reading.ts';
+import { readCrowd, readInputs, renew } from './reading.ts';
 import { Register } from './register.ts';
 import type { Frame, Graph, GraphOptions } from './state.ts';
 import { Uses } from './uses.ts';
@@ -74,9 +74,14 @@ export function createGraph({ node = '', settings = defaultRulesSettings }: Grap
   };
 }
 
-/** Notes a change; kinds the graph does not read are ignored. Nothing is calculated before `tick`. */
-export const change = (graph: Graph, clusterChange: ClusterChange): void =>
+/** Pods that wait for a tick: a cluster's are taken in before, so that they are not kept twice. */
+const mostWaiting = 4096;
+
+/** Notes a change; kinds the graph does not read are ignored. No rule is calculated before `tick`. */
+export function change(graph: Graph, clusterChange: ClusterChange): void {
   noteChange(graph.inputs, clusterChange);
+  if (graph.inputs.pods.size >= mostWaiting) readCrowd(graph);
+}
 
 /** Notes an endpoint, new or changed; `id` says which. */
 export const putEndpoint = (graph: Graph, endpoint: LocalEndpoint): void =>

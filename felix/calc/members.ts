@@ -18,6 +18,7 @@ import {
   portMembers,
   sameEndpoint,
   sameList,
+  sharePorts,
 } from './endpoints.ts';
 import { KeyedSets } from './keyed-sets.ts';
 import type { Wish } from './matching.ts';
@@ -62,7 +63,12 @@ export class Members {
     const onEndpoint = (wish: Wish, endpoint: Endpoint, is: boolean): void => {
       for (const set of this.#setsOf.get(wish)) this.#change(set, membersOf(set, endpoint), is);
     };
-    this.endpoints = new Population({ sources, onChange: onEndpoint, same: sameEndpoint });
+    this.endpoints = new Population({
+      sources,
+      onChange: onEndpoint,
+      same: sameEndpoint,
+      share: sharePorts,
+    });
     this.nodes = new Population({ sources, onChange: onEndpoint, same: sameEndpoint });
     this.networks = new Population<Networks>({
       sources,

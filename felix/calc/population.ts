@@ -53,6 +53,8 @@ export interface PopulationOptions<T> {
   readonly onChange: (wish: Wish, item: T, is: boolean) => void;
   /** The two are as good as one. */
   readonly same: (a: T, b: T) => boolean;
+  /** The same item, with what it has in common with another of its bag kept once. */
+  readonly share?: (item: T, other: T) => T;
 }
 
 export class Population<T> {
@@ -84,9 +86,11 @@ export class Population<T> {
     return row === undefined ? undefined : { lineage: row.bag, item: row.item };
   }
 
-  put(key: string, lineage: Lineage, item: T): void {
+  put(key: string, lineage: Lineage, told: T): void {
     const before = this.#rows.get(key);
     const bag = this.#bagOf(lineage);
+    const [other] = bag.items;
+    const item = other === undefined ? told : (this.#options.share?.(told, other) ?? told);
     if (before === undefined) this.#enter(bag, item);
     else if (!this.#options.same(before.item, item)) {
       this.#enter(bag, item);

@@ -20,6 +20,12 @@ export function readInputs(graph: Graph): void {
   readPolicies(graph);
 }
 
+/** Labels and pods alone, ahead of the tick that needs them. */
+export function readCrowd(graph: Graph): void {
+  readLabels(graph);
+  readPods(graph);
+}
+
 /** Labels that others inherit come first: whoever comes in this tick comes with them. */
 function readLabels({ inputs, sources, members, selectable }: Graph): void {
   drain(inputs.labels, (source, labels) => {

@@ -276,7 +276,7 @@ test('what packets reach is what compiling everything for everybody gives', () =
     }),
     { numRuns: 150 },
   );
-  expect(sizes).toBeGreaterThan(1000); // the worlds are not empty
+  expect(sizes).toBeGreaterThan(100); // the worlds are not empty
 });
 
 test('telling again what is known changes nothing', () => {
