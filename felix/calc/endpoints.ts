@@ -30,10 +30,10 @@ export interface Endpoint {
   readonly ports: readonly EndpointPort[];
   /** Of this node. */
   readonly isLocal: boolean;
-  /** Of a pod. */
-  readonly pod?: PodFacts;
+  /** Of a pod; absent where the rest says it: elsewhere, with its own addresses. */
+  readonly pod?: PodFacts | undefined;
   /** Made when first asked for: most of a cluster's endpoints are in no set of a node's. */
-  members?: Readonly<Record<IpVersion, readonly Member[]>> | undefined;
+  members?: readonly Member[] | undefined;
 }
 
 export interface PodFacts {
@@ -87,15 +87,25 @@ export function podEndpoint(
   given: readonly Address[] | undefined,
 ): Endpoint {
   const all = given === undefined || given.length === 0 ? pod.addresses : given;
-  const addresses = pod.hostNetwork || pod.finished ? [] : all;
-  return { addresses, ports, isLocal: given !== undefined, pod, members: undefined };
+  const isPlain = !pod.hostNetwork && !pod.finished;
+  return {
+    addresses: isPlain ? all : [],
+    ports,
+    isLocal: given !== undefined,
+    pod: isPlain && given === undefined ? undefined : pod,
+    members: undefined,
+  };
 }
+
+/** What is known of the pod that the endpoint is. */
+export const factsOf = ({ pod, addresses }: Endpoint): PodFacts =>
+  pod ?? { addresses, hostNetwork: false, finished: false };
 
 const endpointOf = (
   addresses: readonly Address[],
   ports: readonly EndpointPort[],
   isLocal: boolean,
-): Endpoint => ({ addresses, ports, isLocal, members: undefined });
+): Endpoint => ({ addresses, ports, isLocal, pod: undefined, members: undefined });
 
 /** @param node  this one */
 export const hostTold = (host: HostEndpoint, node: string): Told<Endpoint> => ({
@@ -166,12 +176,22 @@ export const memberOf = (element: Element): Member => ({ key: elementKey(element
 
 /** The addresses of one family, as members of sets. */
 export function addressMembers(endpoint: Endpoint, version: IpVersion): readonly Member[] {
-  endpoint.members ??= {
-    4: addressesOf(endpoint, 4).map((address) => memberOf({ kind: 'address', address })),
-    6: addressesOf(endpoint, 6).map((address) => memberOf({ kind: 'address', address })),
-  };
-  return endpoint.members[version];
+  endpoint.members ??= allMembers(endpoint.addresses);
+  const { members } = endpoint;
+  const [first] = members;
+  if (members.length === 1 && first !== undefined) return isOf(first, version) ? members : noMembers;
+  return members.filter((member) => isOf(member, version));
 }
+
+const noMembers: readonly Member[] = [];
+
+const isOf = ({ element }: Member, version: IpVersion): boolean =>
+  element.kind === 'address' && isIpv4(element.address) === (version === 4);
+
+const allMembers = (addresses: readonly Address[]): readonly Member[] =>
+  (addresses.length < 2 ? addresses : [...new Set(addresses)]).map((address) =>
+    memberOf({ kind: 'address', address }),
+  );
 
 /** @param protocol  absent: any */
 export function portMembers(

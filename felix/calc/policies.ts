@@ -22,7 +22,6 @@ import type { Population } from './population.ts';
 
 interface Known {
   readonly policy: Policy;
-  readonly unconverted: readonly Unconverted[];
   readonly wish: Wish;
 }
 
@@ -83,7 +82,7 @@ export class Policies {
     }
     if (policy === undefined || wish === undefined) this.#known.delete(key);
     else {
-      this.#known.set(key, { policy, unconverted, wish });
+      this.#known.set(key, { policy, wish });
       this.#keysBy.add(wish, key);
     }
     return { before: before?.policy, endpoints };

@@ -4,7 +4,7 @@ import type { Direction, Profile } from '../../src/model/policy.ts';
 import type { Converted, Policy } from '../../src/policy/policy.ts';
 import { convertProfile } from '../../src/policy/profiles.ts';
 import { directions } from '../rules/policy.ts';
-import { hostLineage, hostTold, podEndpoint, setTold } from './endpoints.ts';
+import { factsOf, hostLineage, hostTold, podEndpoint, setTold } from './endpoints.ts';
 import { placeHosts } from './hosts.ts';
 import { drain, endpointAt, givenTo, podKeyOf } from './inputs.ts';
 import { type Local, localKey } from './plans.ts';
@@ -43,9 +43,8 @@ function readPods(graph: Graph): void {
     const told = inputs.pods.has(key) ? inputs.pods.get(key) : endpoints.told(key);
     if (told === undefined) endpoints.remove(key);
     else {
-      const { pod, ports } = told.item;
-      const item = pod === undefined ? told.item : podEndpoint(pod, ports, givenTo(inputs, key));
-      endpoints.put(key, told.lineage, item);
+      const { item, lineage } = told;
+      endpoints.put(key, lineage, podEndpoint(factsOf(item), item.ports, givenTo(inputs, key)));
     }
     for (const id of inputs.endpointsOf.get(key)) {
       const endpoint = inputs.endpoints.get(id);
