@@ -149,7 +149,7 @@ export function createAgent(options: AgentOptions): Agent {
   const announce = announcer(options, sources, addresses);
   const hear = { facts, problems, progress, announce, configured, surroundings, fitting };
   const follow = follower({ ...parts, ...hear, onFatal: options.onFatal });
-  const answerCni = createCniServer(parts);
+  const answerCni = createCniServer({ ...parts, features: () => configured.features });
   const loaded = Promise.withResolvers<void>();
   const stops: (() => void)[] = [];
   return {

@@ -1,4 +1,5 @@
 /** Which FelixConfiguration holds at this node, as the store tells it, and what of a change needs a new start. */
+import type { PodFeatures } from '../src/cni/annotations.ts';
 import {
   differences,
   type FelixConfiguration,
@@ -53,6 +54,15 @@ export class Configured {
 
   get settings(): FelixSettings {
     return this.resolved.settings;
+  }
+
+  /** What pods may ask for by annotations. */
+  get features(): PodFeatures {
+    const { floatingIPs, workloadSourceSpoofing } = this.settings;
+    return {
+      floatingIPs: floatingIPs === 'Enabled',
+      allowedSourcePrefixes: workloadSourceSpoofing === 'Any',
+    };
   }
 
   /** From here on a value that is taken only at the start needs a new one. */

@@ -3,27 +3,41 @@ import { release } from 'node:os';
 import type { Registry } from 'prom-client';
 import { binDirBeside, keepTrying, setUp } from '../src/cni/setup.ts';
 import { realClock } from '../src/host/clock.ts';
-import { createLogger, type Logger } from '../src/host/log.ts';
+import { createLogger, type LeveledLogger, type Logger } from '../src/host/log.ts';
 import { apiMeter, createRegistry, serveMetrics } from '../src/host/metrics.ts';
 import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
+import { openConntrack } from '../src/kernel/conntrack.ts';
 import { inNetns, openKernel } from '../src/kernel/linux.ts';
+import { openShaping } from '../src/kernel/shaping.ts';
 import type { Ledger, LedgerOptions } from '../src/ledger/ledger.ts';
 import { openLedger } from '../src/ledger/open.ts';
-import { ok, type Result } from '../src/lib/result.ts';
+import { err, ok, type Result } from '../src/lib/result.ts';
+import type { FelixOverride } from '../src/model/felix-configuration.ts';
+import { formatProblem } from '../src/model/problem.ts';
 import { openObjects, openStore } from '../src/store/open.ts';
-import { type Agent, createAgent } from './agent.ts';
+import { type Agent, type AgentOptions, createAgent } from './agent.ts';
+import { fromCommandLine, fromEnvironment } from './config/environment.ts';
+import { restartExitCode } from './configured.ts';
 import { registerMetrics } from './metrics.ts';
 import { type FelixOptions, parseOptions } from './options.ts';
 
-/** @returns the exit code: 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 for a wrong command line */
+/**
+ * @returns the exit code: 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 for a wrong command line, 129 if the
+ *   configuration changed in what is taken only at the start
+ */
 export async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
   if (typeof options === 'number') return options;
   const log = createLogger('felix', options.node, options.logLevel);
   const registry = createRegistry();
   const doors = { clock: realClock, random: Math.random, onLog: log.info, meter: apiMeter(registry) };
+  const overrides = readOverrides(options, log);
+  if (!overrides.ok) {
+    log.error(overrides.error);
+    return 2;
+  }
   const store = openStore(options.datastore, doors);
   if (!store.ok) {
     log.error(store.error);
@@ -42,6 +56,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const shared = { clock: realClock, random: Math.random, objects: objects.value };
+  const conntrack = openConntrack();
   let stopConfiguring = (): void => undefined;
   const agent = createAgent({
     ...options,
@@ -54,6 +69,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     store: store.value,
     kernel,
     inNetns,
+    ...configuration(options, overrides.value, log, ended.resolve),
+    conntrack,
     clock: realClock,
     random: Math.random,
     log,
@@ -69,6 +86,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     agent.stop();
     stopConfiguring();
     await served.value();
+    conntrack.close();
     kernel.close();
     log.info('stopped; rules and routes stay in the kernel');
     return code;
@@ -76,6 +94,34 @@ export async function main(argv: readonly string[]): Promise<number> {
   log.error(served.error);
   kernel.close();
   return 1;
+}
+
+/** Where FelixConfiguration comes from, and what becomes of it outside the agent. */
+const configuration = (
+  { logLevel }: FelixOptions,
+  overrides: readonly FelixOverride[],
+  log: LeveledLogger,
+  end: (code: number) => void,
+): Pick<AgentOptions, 'overrides' | 'shaping' | 'setLogLevel' | 'onOutdated'> => ({
+  overrides,
+  shaping: openShaping(),
+  setLogLevel: (level) => log.setLevel(level ?? logLevel),
+  onOutdated: (fields) => {
+    const what =
+      'the configuration changed in what is taken only at the start; felix ends to be started anew';
+    log.warn(what, { fields });
+    end(restartExitCode);
+  },
+});
+
+/** The stronger last. Fails for what the command line says wrong; what the environment does is only said. */
+function readOverrides(options: FelixOptions, log: LeveledLogger): Result<readonly FelixOverride[]> {
+  const environment = fromEnvironment(process.env);
+  for (const problem of environment.problems) log.warn(formatProblem(problem));
+  const command = fromCommandLine(options.set);
+  const [flaw] = command.problems;
+  if (flaw !== undefined) return err(formatProblem(flaw));
+  return ok([environment.override, command.override]);
 }
 
 /** Well below the minute and a half that the plugin waits for an answer. */

@@ -25,6 +25,8 @@ export interface FelixOptions {
   /** Absent: those of portmap and bandwidth that are there. */
   readonly cniChain?: readonly string[];
   readonly cniExclusive: boolean;
+  /** FelixConfiguration, "field=value" each. */
+  readonly set: readonly string[];
 }
 
 function chain(text: string): readonly string[] | undefined {
@@ -63,6 +65,12 @@ export function parseOptions(argv: readonly string[]): FelixOptions | number {
       new Option('--cni-chain <plugins>', 'after ours: portmap,bandwidth, none, or auto').argParser(chain),
     )
     .option('--cni-exclusive', 'set the configurations of others aside, as NAME.tortie-saved', false)
+    .option(
+      '--set <field=value>',
+      'a field of FelixConfiguration, before every object and FELIX_FIELD of the environment; may be given again',
+      (one: string, before: readonly string[]) => [...before, one],
+      [],
+    )
     .addOption(new Option('--log-level <level>', 'what is logged').choices(logLevels).default('info'))
     .exitOverride();
   try {

@@ -44,7 +44,7 @@ export async function add(options: CniServerOptions, request: Add): Promise<Outc
   if (sandbox !== undefined) return sandbox;
   const pod = await view.pod(request.pod, clock, policyWithin);
   if (pod === undefined) return wrong(cniCode.tryAgainLater, unseen(options, request.pod));
-  const asked = podWishes(pod.annotations, view.namespace(pod.namespace).annotations);
+  const asked = podWishes(pod.annotations, view.namespace(pod.namespace).annotations, options.features());
   if (!asked.ok) return wrong(cniCode.badConfig, asked.error);
   const made = await options.attachments.attach(
     attachmentOf(request),

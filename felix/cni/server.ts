@@ -1,5 +1,6 @@
 /** What the CNI verbs share: the parts of the agent they use, and how they answer. */
 
+import type { PodFeatures } from '../../src/cni/annotations.ts';
 import type { Network } from '../../src/cni/network.ts';
 import type { CniRequest } from '../../src/cni/request.ts';
 import { type CniCode, cniCode, type Wrong } from '../../src/cni/spec.ts';
@@ -24,6 +25,8 @@ export interface CniServerOptions {
   readonly view: NodeView;
   /** The Pod object of this endpoint is known, as of the last tick. */
   readonly isKnown: (endpointId: string) => boolean;
+  /** What FelixConfiguration lets pods ask for. */
+  readonly features: () => PodFeatures;
   readonly clock: Clock;
   readonly log: Logger;
 }

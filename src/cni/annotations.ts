@@ -18,16 +18,23 @@ export interface PodWishes {
   readonly mac?: string;
 }
 
+/** What FelixConfiguration lets pods ask for. */
+export interface PodFeatures {
+  readonly floatingIPs: boolean;
+  readonly allowedSourcePrefixes: boolean;
+}
+
 /** Asked for and not to be had: saying nothing would give a pod less than it was promised. */
 const refused: Readonly<Record<string, string>> = {
   ipAddrsNoIpam: 'Tortie gives no address past its IPAM; use ipAddrs',
-  floatingIPs: 'Tortie has no floating IPs',
-  allowedSourcePrefixes: 'Tortie lets a pod send from its own addresses only',
+  floatingIPs: 'floatingIPs of FelixConfiguration is Disabled for this node; set it to Enabled',
+  allowedSourcePrefixes:
+    'workloadSourceSpoofing of FelixConfiguration is Disabled for this node; set it to Any',
 };
 
 /** Fails with a sentence that names the annotation. */
-export function podWishes(pod: Labels, namespace: Labels): Result<PodWishes> {
-  const flaw = unheard(pod);
+export function podWishes(pod: Labels, namespace: Labels, features: PodFeatures): Result<PodWishes> {
+  const flaw = unheard(pod, features);
   if (flaw !== undefined) return err(flaw);
   const of = (name: string): string | undefined => pod[prefix + name] ?? namespace[prefix + name];
   const pools = parsePoolLists(of('ipv4pools'), of('ipv6pools'));
@@ -46,8 +53,10 @@ export function podWishes(pod: Labels, namespace: Labels): Result<PodWishes> {
   });
 }
 
-function unheard(pod: Labels): string | undefined {
-  const [name, why] = Object.entries(refused).find(([key]) => pod[prefix + key] !== undefined) ?? [];
+function unheard(pod: Labels, features: PodFeatures): string | undefined {
+  const allowed = Object.entries(features).flatMap(([name, is]) => (is ? name : []));
+  const isUnheard = (name: string): boolean => pod[prefix + name] !== undefined && !allowed.includes(name);
+  const [name, why] = Object.entries(refused).find(([key]) => isUnheard(key)) ?? [];
   return name === undefined
     ? undefined
     : `The annotation ${prefix}${name} of the pod cannot be honoured: ${why}.`;

@@ -8,6 +8,7 @@ import { ipamCommands } from './ipam.ts';
 import { changeCommands } from './rows/change.ts';
 import { checkCommands } from './rows/check.ts';
 import { clusterCommands } from './rows/cluster.ts';
+import { configCommands } from './rows/config.ts';
 import { nodeCommands } from './rows/node.ts';
 import { objectCommands } from './rows/objects.ts';
 import { policyCommands } from './rows/policy.ts';
@@ -20,6 +21,7 @@ const commands: readonly Command[] = [
   ...checkCommands,
   ...ipamCommands,
   ...nodeCommands,
+  ...configCommands,
   ...policyCommands,
   ...shellCommands(() => commands),
 ];

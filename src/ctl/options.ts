@@ -75,6 +75,13 @@ export interface PeerOptions {
   readonly output?: 'json' | 'yaml';
 }
 
+export interface ConfigShowOptions {
+  readonly socket: string;
+  readonly node?: string;
+  readonly origin?: true;
+  readonly output?: 'json' | 'yaml';
+}
+
 export interface ServicesOptions {
   readonly socket: string;
   readonly output?: 'json' | 'yaml';
