@@ -1,7 +1,8 @@
 /**
  * SHA-1 and SHA-256 (FIPS 180-4) of UTF-8 text, for stable names.
  *
- * Written out because pure rooms may not import `node:crypto`. Names are short and few: clear before fast.
+ * Written out because pure rooms may not import `node:crypto`. Names are short; those of rules are tens of thousands, so SHA-256 is written to
+ * be fast.
  * Not for secrets.
  */
 
@@ -16,11 +17,24 @@ const roundConstants = [
   0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
   0xc67178f2,
 ] as const;
+const constants = Int32Array.from(roundConstants);
 
 const rotateLeft = (word: number, by: number): number => (word << by) | (word >>> (32 - by));
 const rotateRight = (word: number, by: number): number => (word >>> by) | (word << (32 - by));
-const hex = (words: Iterable<number>): string =>
-  [...words].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+const digits: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, '0'),
+);
+
+function hex(words: Int32Array): string {
+  let text = '';
+  for (const word of words) {
+    text += digits[word >>> 24];
+    text += digits[(word >>> 16) & 0xff];
+    text += digits[(word >>> 8) & 0xff];
+    text += digits[word & 0xff];
+  }
+  return text;
+}
 
 /** A lone surrogate is written as U+FFFD, as every encoder does. */
 export function utf8(text: string): number[] {
@@ -43,13 +57,29 @@ export function utf8(text: string): number[] {
 
 /** FIPS 180-4 §5.1.1: a one bit, zeros, and the length in bits as 64 bits; as 32-bit words, 16 to a block. */
 function paddedWords(text: string): Int32Array {
-  const bytes = utf8(text);
+  const words = new Int32Array((((text.length + 8) >> 6) + 1) * 16);
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return paddedBytes(utf8(text));
+    place(words, index, code);
+  }
+  return padded(words, text.length);
+}
+
+function paddedBytes(bytes: readonly number[]): Int32Array {
   const words = new Int32Array((((bytes.length + 8) >> 6) + 1) * 16);
-  [...bytes, 0x80].forEach((byte, index) => {
-    words[index >> 2] = (words[index >> 2] ?? 0) | (byte << (24 - (index & 3) * 8));
-  });
-  words[words.length - 2] = Math.floor(bytes.length / 0x20000000);
-  words[words.length - 1] = bytes.length << 3;
+  for (const [index, byte] of bytes.entries()) place(words, index, byte);
+  return padded(words, bytes.length);
+}
+
+function place(words: Int32Array, index: number, byte: number): void {
+  words[index >> 2] = (words[index >> 2] ?? 0) | (byte << (24 - (index & 3) * 8));
+}
+
+function padded(words: Int32Array, length: number): Int32Array {
+  place(words, length, 0x80);
+  words[words.length - 2] = Math.floor(length / 0x20000000);
+  words[words.length - 1] = length << 3;
   return words;
 }
 
@@ -101,28 +131,45 @@ export function sha256Hex(text: string): string {
     0x1f83d9ab,
     0x5be0cd19,
   );
-  const schedule = new Int32Array(64);
+  const w = new Int32Array(64);
   for (let block = 0; block < words.length; block += 16) {
-    schedule.set(words.subarray(block, block + 16));
-    for (let t = 16; t < 64; t += 1) schedule[t] = expanded(schedule, t);
-    let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
-    roundConstants.forEach((constant, t) => {
-      const first = (h + bigSigma1(e) + ((e & f) ^ (~e & g)) + constant + (schedule[t] ?? 0)) | 0;
-      const second = (bigSigma0(a) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-      [a, b, c, d, e, f, g, h] = [(first + second) | 0, a, b, c, (d + first) | 0, e, f, g];
-    });
-    addTo(state, [a, b, c, d, e, f, g, h]);
+    for (let t = 0; t < 16; t += 1) w[t] = words[block + t] ?? 0;
+    for (let t = 16; t < 64; t += 1) {
+      const sum = smallSigma1(w[t - 2] ?? 0) + (w[t - 7] ?? 0) + smallSigma0(w[t - 15] ?? 0);
+      w[t] = sum + (w[t - 16] ?? 0);
+    }
+    compress(state, w);
   }
   return hex(state);
+}
+
+/** FIPS 180-4 §6.2.2, steps 2 to 4. */
+function compress(state: Int32Array, w: Int32Array): void {
+  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
+  for (let t = 0; t < 64; t += 1) {
+    const first = (h + bigSigma1(e) + ((e & f) ^ (~e & g)) + (constants[t] ?? 0) + (w[t] ?? 0)) | 0;
+    const second = (bigSigma0(a) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    h = g;
+    g = f;
+    f = e;
+    e = (d + first) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (first + second) | 0;
+  }
+  state[0] = (state[0] ?? 0) + a;
+  state[1] = (state[1] ?? 0) + b;
+  state[2] = (state[2] ?? 0) + c;
+  state[3] = (state[3] ?? 0) + d;
+  state[4] = (state[4] ?? 0) + e;
+  state[5] = (state[5] ?? 0) + f;
+  state[6] = (state[6] ?? 0) + g;
+  state[7] = (state[7] ?? 0) + h;
 }
 
 const bigSigma0 = (x: number): number => rotateRight(x, 2) ^ rotateRight(x, 13) ^ rotateRight(x, 22);
 const bigSigma1 = (x: number): number => rotateRight(x, 6) ^ rotateRight(x, 11) ^ rotateRight(x, 25);
 
-function expanded(w: Int32Array, t: number): number {
-  const early = w[t - 15] ?? 0;
-  const late = w[t - 2] ?? 0;
-  const sigma0 = rotateRight(early, 7) ^ rotateRight(early, 18) ^ (early >>> 3);
-  const sigma1 = rotateRight(late, 17) ^ rotateRight(late, 19) ^ (late >>> 10);
-  return (w[t - 16] ?? 0) + sigma0 + (w[t - 7] ?? 0) + sigma1;
-}
+const smallSigma0 = (x: number): number => rotateRight(x, 7) ^ rotateRight(x, 18) ^ (x >>> 3);
+const smallSigma1 = (x: number): number => rotateRight(x, 17) ^ rotateRight(x, 19) ^ (x >>> 10);
