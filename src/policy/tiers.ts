@@ -1,13 +1,13 @@
 /** What tiers are: those that are always there, those people write, and those that policies only name. */
-import type { Tier } from '../model/policy.ts';
+import { standardTiers, type Tier } from '../model/policy.ts';
 import type { TierFacts } from './policy.ts';
 
 /** There whether or not somebody wrote them, and the same whatever an object of that name says. */
-export const builtInTiers: readonly TierFacts[] = [
-  { name: 'kube-admin', order: 1000, defaultAction: 'Pass', defined: true },
-  { name: 'default', order: 1_000_000, defaultAction: 'Deny', defined: true },
-  { name: 'kube-baseline', order: 10_000_000, defaultAction: 'Pass', defined: true },
-];
+export const builtInTiers: readonly TierFacts[] = Object.entries(standardTiers).map(([name, facts]) => ({
+  name,
+  ...facts,
+  defined: true,
+}));
 
 const builtIn = (name: string): TierFacts | undefined => builtInTiers.find((tier) => tier.name === name);
 

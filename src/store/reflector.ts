@@ -75,6 +75,8 @@ export type ReflectorEffect =
 
 export interface Reflector {
   readonly custom: boolean;
+  /** Of those: whose definition is not ours, so that it is nothing to mend if it is not there. */
+  readonly foreign: boolean;
   phase: 'listing' | 'watching' | 'waiting to list' | 'waiting to watch';
   /** Items of the pages so far, while listing. */
   gathered: Item[];
@@ -90,9 +92,13 @@ export interface Reflector {
   failure: Failure | undefined;
 }
 
-/** @param custom  the kind is defined by a CRD, which may not be installed */
-export const openReflector = (custom: boolean): Reflector => ({
+/**
+ * @param custom  the kind is defined by a CRD, which may not be installed
+ * @param foreign  that is not ours, and a cluster may well do without
+ */
+export const openReflector = (custom: boolean, foreign = false): Reflector => ({
   custom,
+  foreign,
   phase: 'listing',
   gathered: [],
   version: '',
@@ -288,7 +294,9 @@ function timerWentOff(state: Reflector, name: TimerName): readonly ReflectorEffe
 
 /** @param subject  what is mirrored and from where, e.g. "Kubernetes API https://10.0.0.1:6443, kind BGPPeer" */
 export function problemsOf(state: Reflector, subject: string): readonly Problem[] {
-  const own = state.failure === undefined ? [] : [problemOf(state, state.failure, subject)];
+  const { failure, foreign } = state;
+  const isWell = failure === undefined || (foreign && failure.status === 404);
+  const own = isWell ? [] : [problemOf(state, failure, subject)];
   return [...own, ...[...state.flawed.values()].flat()];
 }
 

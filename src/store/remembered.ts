@@ -12,9 +12,11 @@ import { dirname } from 'node:path';
 import type { Clock } from '../host/clock.ts';
 import type { Logger } from '../host/log.ts';
 import { millis } from '../lib/net.ts';
+import type { Labels } from '../model/meta.ts';
 import type { Problem } from '../model/problem.ts';
 import { keyOf, type Resource, refOf } from '../model/resource.ts';
 import { Delivery } from './delivery.ts';
+import { interned } from './schema/intern.ts';
 import { kindOf } from './selectable.ts';
 import type { Batch, Store, Watched } from './store.ts';
 
@@ -151,8 +153,11 @@ const big = '$bigint';
 const toJson = (_key: string, value: unknown): unknown =>
   typeof value === 'bigint' ? { [big]: String(value) } : value;
 
-const fromJson = (_key: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && big in value ? BigInt(String(value[big])) : value;
+function fromJson(key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (big in value) return BigInt(String(value[big]));
+  return key === 'labels' ? interned(value as Labels) : value;
+}
 
 /** Undefined if there is none that can be read. It was written by ourselves, so only its identity is checked. */
 async function readSnapshot(path: string): Promise<Snapshot | undefined> {

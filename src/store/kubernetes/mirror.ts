@@ -4,7 +4,7 @@ import { millis } from '../../lib/net.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Kind } from '../../model/resource.ts';
-import { kinds } from '../kinds.ts';
+import { isOwnKind, kinds } from '../kinds.ts';
 import {
   openReflector,
   problemsOf,
@@ -54,7 +54,7 @@ export function openMirror(
 ): Mirror {
   const kind = kindOf(watched);
   const scope: Scope = { kind, query: selectionOf(watched) };
-  const state = openReflector(kinds[kind].custom);
+  const state = openReflector(kinds[kind].custom, !isOwnKind(kind));
   const timers = new Map<TimerName, () => void>();
   let stopWatch = (): void => undefined;
   let stopped = false;

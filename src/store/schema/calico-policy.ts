@@ -14,7 +14,7 @@ import type {
 import { type Rule, withDefault, withRules } from './cel.ts';
 import { flag, maybe, number, oneOf, upTo } from './fields.ts';
 import { describe, type Flaw, type Wrong } from './flaw.ts';
-import { type Drafts, everyone, policySelector, rulesFor, rulesIn } from './policy-rule.ts';
+import { type Drafts, everyone, policySelector, rulesFor, rulesIn, spaceSelector } from './policy-rule.ts';
 import { check, manifest, read, strict } from './read.ts';
 import { tierOrAbsent } from './tier.ts';
 
@@ -40,7 +40,9 @@ const shared = (namespaced: boolean) => ({
 });
 
 const globalOnly = {
-  namespaceSelector: maybe(policySelector.describe('Only pods whose namespace has these labels.')),
+  namespaceSelector: maybe(
+    spaceSelector.describe('Only pods whose namespace has these labels; global() is: in no namespace.'),
+  ),
   doNotTrack: maybe(
     flag.describe(
       'Host endpoints only: asked before connection tracking, in both directions; false if absent.',

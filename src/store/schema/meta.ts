@@ -1,11 +1,12 @@
 /** ObjectMeta: the parts we read. Its other fields (managedFields, generation, ownerReferences, …) are let pass. */
 import { z } from 'zod';
 import { err, ok, type Result } from '../../lib/result.ts';
-import type { Kind, Meta } from '../../model/resource.ts';
+import type { Kind, Labels, Meta } from '../../model/resource.ts';
 import { kinds } from '../kinds.ts';
 import { isSubdomain } from '../names.ts';
 import { maybe, text } from './fields.ts';
 import { describe, type Flaw, mustBe, wrong } from './flaw.ts';
+import { interned } from './intern.ts';
 import { labels } from './labels.ts';
 import { field, read } from './read.ts';
 
@@ -50,6 +51,14 @@ const metaOf = (space: z.ZodType<string | undefined>) =>
 const namespacedMeta = metaOf(namespace);
 const clusterMeta = metaOf(noNamespace);
 
+/** What is asked of the network by annotations; a pod has many more, of others, which nobody here reads. */
+const networkAnnotation = /(^|\.)projectcalico\.org\/|^kubernetes\.io\/|^node\.tortie\.io\//;
+
+const annotationsOf = (kind: Kind, all: Labels): Labels =>
+  kind === 'Pod'
+    ? interned(Object.fromEntries(Object.entries(all).filter(([key]) => networkAnnotation.test(key))))
+    : all;
+
 /** @param json  the whole object; flaws have their path from its root */
 export function readMeta(kind: Kind, json: unknown): Result<Meta, readonly Flaw[]> {
   const { namespaced } = kinds[kind];
@@ -59,8 +68,8 @@ export function readMeta(kind: Kind, json: unknown): Result<Meta, readonly Flaw[
   return ok({
     name: metadata.name,
     ...(namespaced ? { namespace: metadata.namespace ?? 'default' } : {}),
-    labels: metadata.labels ?? {},
-    annotations: metadata.annotations ?? {},
+    labels: interned(metadata.labels ?? {}),
+    annotations: annotationsOf(kind, metadata.annotations ?? {}),
     ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
   });
 }

@@ -12,14 +12,14 @@ import { check, field, strict, unsupported } from './read.ts';
 /** A selector of endpoints. */
 export const policySelector = withRules(
   selectorOrAbsent.refine((value) => value === undefined || !usesGlobal(value), {
-    error: 'cannot use global(), which has a meaning in the namespaceSelector of a rule only.',
+    error: 'cannot use global(), which has a meaning in a namespaceSelector only.',
     params: { fix: 'Say it in namespaceSelector, or select by labels.' },
   }),
   [noGlobal],
 ).meta(lexical);
 
-/** Of a rule: global() alone is who is in no namespace. */
-const peerSpace = withRules(
+/** A selector of namespaces; global() alone is who is in none. */
+export const spaceSelector = withRules(
   selectorOrAbsent.refine((value) => value === undefined || value.kind === 'global' || !usesGlobal(value), {
     error: 'has global() beside something else.',
     params: { fix: 'Write global() alone, or make two rules of it.' },
@@ -40,7 +40,7 @@ const fields = {
     policySelector.describe('It is no endpoint of ours, and no network set, with these labels.'),
   ),
   namespaceSelector: maybe(
-    peerSpace.describe('The namespace of the endpoint has these labels; global() is: in no namespace.'),
+    spaceSelector.describe('The namespace of the endpoint has these labels; global() is: in no namespace.'),
   ),
   serviceAccounts: maybe(
     strict({
@@ -118,7 +118,7 @@ const entityRules = (side: Side): readonly Rule[] => [
 ];
 
 const unlessEmpty = <T>(list: readonly T[] | undefined): readonly T[] | undefined =>
-  list === undefined || list.length === 0 ? undefined : list;
+  list === undefined || list.length === 0 ? undefined : [...new Set(list)];
 
 /** Without the fields that are not there. */
 type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };

@@ -306,3 +306,24 @@ describe('kinds', () => {
     expect(expandList(item)).toEqual([{ json: item, path: [] }]);
   });
 });
+
+describe('a hundred thousand pods fit', () => {
+  const pod = (name: string, annotations: string): string =>
+    `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, labels: {app: web, pod-template-hash: abc}, annotations: ${annotations}}}`;
+
+  test('for those with equal labels share them', () => {
+    const [one, two] = [resource(pod('a', '{}')), resource(pod('b', '{}'))];
+    expect(two.meta.labels).toBe(one.meta.labels);
+    expect(two.meta.annotations).toBe(one.meta.annotations);
+  });
+
+  test('and what nobody here reads of their annotations is not kept', () => {
+    const annotations =
+      '{cni.projectcalico.org/podIP: 10.0.0.1/32, qos.projectcalico.org/ingressBandwidth: 1M, kubernetes.io/config.hash: a, checksum/config: b, k8s.v1.cni.cncf.io/network-status: c}';
+    expect(Object.keys(resource(pod('a', annotations)).meta.annotations)).toEqual([
+      'cni.projectcalico.org/podIP',
+      'qos.projectcalico.org/ingressBandwidth',
+      'kubernetes.io/config.hash',
+    ]);
+  });
+});

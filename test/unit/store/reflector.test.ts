@@ -296,3 +296,19 @@ describe('watching', () => {
     expect(state.version).toBe('5');
   });
 });
+
+test('a kind whose definition is another’s has no objects where it is not installed, and that is no problem', () => {
+  const missing = (foreign: boolean) => {
+    const state = openReflector(true, foreign);
+    for (const event of [start, failed(404)]) step(state, event);
+    return { synced: state.synced, problems: problemsOf(state, 'it').length };
+  };
+  expect(missing(true)).toEqual({ synced: true, problems: 0 });
+  expect(missing(false)).toEqual({ synced: true, problems: 1 });
+});
+
+test('a kind whose definition is another’s and may not be read is a problem', () => {
+  const state = openReflector(true, true);
+  for (const event of [start, failed(403)]) step(state, event);
+  expect(problemsOf(state, 'it')).toHaveLength(1);
+});
