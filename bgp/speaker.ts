@@ -20,7 +20,8 @@ import { configure } from './speaker/configure.ts';
 import { dismiss } from './speaker/dismiss.ts';
 import { welcome } from './speaker/dynamic.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
-import type { Session } from './speaker/neighbour.ts';
+import { Few } from './speaker/few.ts';
+import type { Neighbour, Session } from './speaker/neighbour.ts';
 import { hearNextHops, trackNextHops } from './speaker/next-hops.ts';
 import { Reach } from './speaker/reach.ts';
 import { askToWrite, drain, goOn, proceed, propagate } from './speaker/routes.ts';
@@ -75,7 +76,15 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 export function step(speaker: Speaker, event: SpeakerEvent, now: Millis): readonly SpeakerEffect[] {
   if (speaker.life.phase === 'stopped') return [];
   const changesAt = speaker.locRib.changes.count;
-  const turn: Turn = { speaker, changesAt, now, effects: [], due: new Set(), shown: new Set() };
+  const turn: Turn = {
+    speaker,
+    changesAt,
+    now,
+    effects: [],
+    due: new Few(),
+    isAllDue: false,
+    shown: new Few(),
+  };
   if (event.kind === 'stop') {
     stop(turn, event.why, event.isRestart ?? false);
   } else {
@@ -87,7 +96,7 @@ export function step(speaker: Speaker, event: SpeakerEvent, now: Millis): readon
     askToWrite(turn);
     goOn(turn);
   }
-  for (const peer of turn.shown) turn.effects.push({ kind: 'statusChanged', peer });
+  turn.shown.each((peer) => turn.effects.push({ kind: 'statusChanged', peer }));
   if (event.kind === 'stop') turn.effects.push({ kind: 'stopped' });
   return turn.effects;
 }
@@ -160,9 +169,7 @@ function settle(turn: Turn, isOver: boolean): void {
   if (!locRib.isSettled) return;
   // What a neighbour told may wait to be judged by its next hop, and until then has not come.
   if (reach?.isWaiting === true && !life.hasWaited) return;
-  const silent = [...neighbours.values()].filter(
-    ({ session }) => session === undefined || !session.adjRibIn.isComplete(session.negotiated.families),
-  );
+  const silent = silentOf(neighbours);
   if (life.hasWaited || !silent.some(({ session }) => isAwaited(session))) release(turn);
   if (silent.length > 0 && !life.hasWaited) return;
   life.phase = 'settled';
@@ -170,6 +177,17 @@ function settle(turn: Turn, isOver: boolean): void {
   turn.effects.push({ kind: 'stopTimer', timer: settleTimer }, { kind: 'settled' });
   const missing = silent.map(({ config }) => config.name).join(', ');
   if (missing !== '') log(turn, 'warn', `no longer waiting for the routes of ${missing}`);
+}
+
+/** Those that have not said their End-of-RIB. Looked for in each turn until all have, so a list is made of those alone. */
+function silentOf(neighbours: Speaker['neighbours']): readonly Neighbour[] {
+  const silent: Neighbour[] = [];
+  for (const neighbour of neighbours.values()) {
+    const { session } = neighbour;
+    if (session === undefined || !session.adjRibIn.isComplete(session.negotiated.families))
+      silent.push(neighbour);
+  }
+  return silent;
 }
 
 /**

@@ -30,16 +30,32 @@ interface Running {
   isExpired: boolean;
 }
 
-const nameOf = (timer: SpeakerTimer): string =>
-  timer.owner === 'speaker' ? timer.name : `${timer.peer} ${timer.name}`;
+/** Of the speaker itself, which no key of a peer is. */
+const own = '';
+
+const ownerOf = (timer: SpeakerTimer): string => (timer.owner === 'speaker' ? own : timer.peer);
 
 export function createTimers(clock: Clock, onExpiry: (timer: SpeakerTimer) => void): Timers {
-  const timers = new Map<string, Running>();
+  /** By peer and name: a name put together for each message that puts off a hold timer would cost more than all the rest. */
+  const timers = new Map<string, Map<string, Running>>();
+
+  const find = (timer: SpeakerTimer): Running | undefined => timers.get(ownerOf(timer))?.get(timer.name);
+
+  function keep(running: Running): void {
+    const owner = ownerOf(running.timer);
+    const owned = timers.get(owner) ?? new Map<string, Running>();
+    timers.set(owner, owned.set(running.timer.name, running));
+  }
+
+  function forget(timer: SpeakerTimer): void {
+    const owned = timers.get(ownerOf(timer));
+    owned?.delete(timer.name);
+    if (owned?.size === 0) timers.delete(ownerOf(timer));
+  }
 
   function stop(timer: SpeakerTimer): void {
-    const name = nameOf(timer);
-    timers.get(name)?.cancel();
-    timers.delete(name);
+    find(timer)?.cancel();
+    forget(timer);
   }
 
   function arm(running: Running): void {
@@ -56,26 +72,29 @@ export function createTimers(clock: Clock, onExpiry: (timer: SpeakerTimer) => vo
 
   return {
     start: (timer, after) => {
-      const name = nameOf(timer);
       const due = clock.now() + after;
-      const known = timers.get(name);
+      const known = find(timer);
       if (known !== undefined && !known.isExpired && known.callAt <= due) {
         known.due = due;
         return;
       }
       known?.cancel();
       const running: Running = { timer, due, callAt: due, cancel: () => {}, isExpired: false };
-      timers.set(name, running);
+      keep(running);
       arm(running);
     },
     stop,
-    take: (timer) => timers.get(nameOf(timer))?.isExpired === true && timers.delete(nameOf(timer)),
+    take: (timer) => {
+      const isDue = find(timer)?.isExpired === true;
+      if (isDue) forget(timer);
+      return isDue;
+    },
     running: (peer) =>
-      [...timers.values()].flatMap(({ timer, due }) =>
-        timer.owner === 'peer' && timer.peer === peer ? [{ name: timer.name, ms: due - clock.now() }] : [],
+      [...(timers.get(peer)?.values() ?? [])].flatMap(({ timer, due }) =>
+        timer.owner === 'peer' ? [{ name: timer.name, ms: due - clock.now() }] : [],
       ),
     stopAll: () => {
-      for (const { cancel } of timers.values()) cancel();
+      for (const owned of timers.values()) for (const { cancel } of owned.values()) cancel();
       timers.clear();
     },
   };

@@ -82,9 +82,9 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #sockets: Sockets;
   /** Whose bytes come in under a name; ahead of what the speaker has heard. */
-  readonly #arriving = new Map<string, Channel>();
+  readonly #arriving = bySide<Channel>();
   /** What a name means to the speaker, so also to its effects. */
-  readonly #heard = new Map<string, Channel>();
+  readonly #heard = bySide<Channel>();
   readonly #problems = new Map<string, Problem>();
   readonly #accounts: Accounts;
   /** By peer: why its connection was turned away last, and when. */
@@ -115,8 +115,7 @@ export class Transport {
     const accepted = guarded
       .toReversed()
       .toSorted((a, b) => Number(isSigned(a.guard)) - Number(isSigned(b.guard)));
-    const isKnown = (key: string): boolean =>
-      this.#peers.has(key) || this.#arriving.has(nameOf(key, 'incoming'));
+    const isKnown = (key: string): boolean => this.#peers.has(key) || this.#arriving.incoming.has(key);
     this.#accounts.keep(isKnown);
     for (const key of this.#rejected.keys()) if (!isKnown(key)) this.#rejected.delete(key);
     this.#sockets.setNeighbours({
@@ -142,8 +141,7 @@ export class Transport {
     const channel = (event as Said)[of];
     if (channel === undefined || channel.isClosed) return false;
     if (event.kind !== 'transport') return true;
-    const name = nameOf(channel.peer, channel.side);
-    if (event.event.kind === 'TcpConnected') this.#heard.set(name, channel);
+    if (event.event.kind === 'TcpConnected') this.#heard[channel.side].set(channel.peer, channel);
     if (event.event.kind === 'TcpFails') this.#forget(channel);
     return true;
   }
@@ -153,19 +151,19 @@ export class Transport {
     const peer = this.#peers.get(key);
     if (peer === undefined) return;
     this.close(key, 'outgoing');
-    const accepted = this.#arriving.get(nameOf(key, 'outgoing')); // the speaker has not heard of it, and will not
+    const accepted = this.#arriving.outgoing.get(key); // the speaker has not heard of it, and will not
     if (accepted !== undefined) {
       this.#forget(accepted);
       accepted.isOpen = false;
     }
-    this.#heard.set(nameOf(key, 'outgoing'), this.#open(key, 'outgoing'));
+    this.#heard.outgoing.set(key, this.#open(key, 'outgoing'));
     const guard = this.#guards.get(key);
     this.#sockets.connect(key, guard === undefined ? peer : { ...peer, guard });
   }
 
   /** What does not fit the socket waits in memory; see `wantWrite` for the way not to let it grow. */
   send(peer: string, side: Side, message: Message): void {
-    const channel = this.#heard.get(nameOf(peer, side));
+    const channel = this.#heard[side].get(peer);
     if (!channel?.isOpen) return;
     const frames = channel.connection.encode(message);
     this.#accounts.sent(peer, message, frames.length);
@@ -175,7 +173,7 @@ export class Transport {
 
   /** What was sent still goes out; nothing more is said of this connection. */
   close(peer: string, side: Side): void {
-    const channel = this.#heard.get(nameOf(peer, side));
+    const channel = this.#heard[side].get(peer);
     if (channel === undefined) return;
     this.#forget(channel);
     if (channel.isOpen) this.#sockets.close(peer, side);
@@ -184,7 +182,7 @@ export class Transport {
 
   /** UPDATEs are decoded and encoded so from the next message on. */
   setCodec(peer: string, side: Side, context: CodecContext): void {
-    const channel = this.#heard.get(nameOf(peer, side));
+    const channel = this.#heard[side].get(peer);
     if (channel === undefined) return;
     channel.connection.useCodec(context);
     this.#pump(channel);
@@ -192,12 +190,12 @@ export class Transport {
 
   /** Answered by SendStalled, if the neighbour takes nothing for so long while bytes wait for it (RFC 9687). */
   watchSend(peer: string, side: Side, after: Millis): void {
-    if (this.#heard.get(nameOf(peer, side))?.isOpen) this.#sockets.watchSend(peer, side, after);
+    if (this.#heard[side].get(peer)?.isOpen) this.#sockets.watchSend(peer, side, after);
   }
 
   /** Answered by one `writable`: now, or when the socket's queue has run empty. */
   wantWrite(peer: string, side: Side): void {
-    const channel = this.#heard.get(nameOf(peer, side));
+    const channel = this.#heard[side].get(peer);
     if (!channel?.isOpen) return;
     if (channel.isFull) channel.wantsWrite = true;
     else this.#say(channel, { kind: 'writable', peer, side });
@@ -206,10 +204,11 @@ export class Transport {
   /** The inbox is full, or has room again. */
   pause(isPressed: boolean): void {
     this.#isPressed = isPressed;
-    for (const channel of this.#arriving.values()) {
-      if (isPressed) this.#sockets.pause(channel.peer, channel.side);
-      else this.#pump(channel);
-    }
+    for (const side of sides)
+      for (const channel of this.#arriving[side].values()) {
+        if (isPressed) this.#sockets.pause(channel.peer, channel.side);
+        else this.#pump(channel);
+      }
   }
 
   /** Why neighbours cannot reach us, if so. */
@@ -266,7 +265,7 @@ export class Transport {
       isFull: false,
       wantsWrite: false,
     };
-    this.#arriving.set(nameOf(peer, side), channel);
+    this.#arriving[side].set(peer, channel);
     return channel;
   }
 
@@ -277,15 +276,16 @@ export class Transport {
   }
 
   #forget(channel: Channel): void {
-    const name = nameOf(channel.peer, channel.side);
+    const { peer, side } = channel;
     channel.isClosed = true;
-    for (const names of [this.#heard, this.#arriving]) if (names.get(name) === channel) names.delete(name);
+    for (const { [side]: names } of [this.#heard, this.#arriving])
+      if (names.get(peer) === channel) names.delete(peer);
     this.#dismiss(channel.peer);
   }
 
   /** Of one from a range nothing is left when its last connection is gone, or whoever knocks would fill the memory. */
   #dismiss(peer: string): void {
-    if (!this.#guests.has(peer) || sides.some((side) => this.#arriving.has(nameOf(peer, side)))) return;
+    if (!this.#guests.has(peer) || sides.some((side) => this.#arriving[side].has(peer))) return;
     this.#guests.delete(peer);
     if (!this.#peers.has(peer)) this.#accounts.keep((key) => key !== peer);
   }
@@ -341,8 +341,7 @@ export class Transport {
   }
 
   #connected(peer: string, side: Side): void {
-    const name = nameOf(peer, side);
-    let channel = this.#arriving.get(name);
+    let channel = this.#arriving[side].get(peer);
     if (!channel?.isOpen) {
       // Accepted, where the place was free: whoever had it has failed.
       if (channel !== undefined) this.#drainAll(channel);
@@ -360,20 +359,20 @@ export class Transport {
   }
 
   #stalled(peer: string, side: Side): void {
-    const channel = this.#arriving.get(nameOf(peer, side));
+    const channel = this.#arriving[side].get(peer);
     if (channel !== undefined)
       this.#say(channel, { kind: 'transport', peer, event: { kind: 'SendStalled', side } });
   }
 
   #arrived(peer: string, side: Side, change: (channel: Channel) => void): void {
-    const channel = this.#arriving.get(nameOf(peer, side));
+    const channel = this.#arriving[side].get(peer);
     if (channel === undefined) return;
     change(channel);
     this.#pump(channel);
   }
 
   #drained(peer: string, side: Side): void {
-    const channel = this.#arriving.get(nameOf(peer, side));
+    const channel = this.#arriving[side].get(peer);
     if (channel === undefined) return;
     channel.isFull = false;
     if (!channel.wantsWrite) return;
@@ -429,4 +428,8 @@ const isSigned = ({ signature }: Guard): boolean => signature !== undefined;
 
 const sides: readonly Side[] = ['outgoing', 'incoming'];
 
-const nameOf = (peer: string, side: Side): string => `${side} ${peer}`;
+/** By peer. */
+const bySide = <Of>(): Readonly<Record<Side, Map<string, Of>>> => ({
+  outgoing: new Map(),
+  incoming: new Map(),
+});

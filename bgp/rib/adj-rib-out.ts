@@ -75,6 +75,8 @@ export class AdjRibOut {
   #endOfRibDue: readonly Family[];
   #isEndHeld: boolean;
   #isClosed = false;
+  /** There was something to say at the last drain. */
+  #isTelling = false;
   /** Of the drain under way. */
   #batch = new Batch();
   #says: Says[] = [];
@@ -129,6 +131,8 @@ export class AdjRibOut {
     if (this.#endOfRibDue.length > 0 && !this.#isEndHeld) return true;
     if (walk !== undefined && !this.#waitsForEnd(walk)) return true;
     const { changes } = this.#rib;
+    // Who was told something a moment ago is most often told of the next change too: it is not worked out twice.
+    if (this.#isTelling) return changes.peek(this.#reader) !== 0;
     for (let looks = 0; looks < glance; looks += 1) {
       const net = changes.peek(this.#reader);
       if (net === 0) return false;
@@ -193,6 +197,7 @@ export class AdjRibOut {
     this.#flush(...this.#ends());
     const says = this.#says;
     this.#says = [];
+    this.#isTelling = says.length > 0;
     return says;
   }
 

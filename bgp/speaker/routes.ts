@@ -4,6 +4,7 @@
  * Each function moves one step of it; `propagate` runs once at the end of a turn, over what changed and nothing else.
  * What takes longer than a turn may last, however large the tables are, is a job: see `proceed`.
  */
+import type { Prefix } from '../../src/lib/net.ts';
 import type { PeerConfig } from '../config.ts';
 import type { Choice } from '../rib/loc-rib.ts';
 import type { Family, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
@@ -17,7 +18,8 @@ import { amendSession, log, type Turn } from './turn.ts';
 export function learn(turn: Turn, session: Session, update: UpdateMessage): void {
   const { adjRibIn, source, negotiated, accept } = session;
   const { withdrawn, withdrawnIds } = update;
-  for (const [index, prefix] of withdrawn.entries()) adjRibIn.withdraw(prefix, withdrawnIds?.[index] ?? 0);
+  for (let index = 0; index < withdrawn.length; index += 1)
+    adjRibIn.withdraw(withdrawn[index] as Prefix, withdrawnIds?.[index] ?? 0);
   const config = turn.speaker.neighbours.get(source.key)?.config;
   for (const { family, attributes, prefixes, pathIds } of update.announced) {
     if (!negotiated.families.includes(family)) continue;
@@ -99,19 +101,21 @@ export function goOn(turn: Turn): void {
 
 /** Decides what has to be decided anew; the outcome goes to the kernel and, in time, to every neighbour. */
 export function propagate(turn: Turn): void {
-  const { locRib, neighbours, onBest, rowsPerTurn } = turn.speaker;
-  const known = new Map<Choice, KernelRoute>(); // of one path is one choice, so they are few
+  const { locRib, onBest, rowsPerTurn } = turn.speaker;
+  let last: Choice | undefined; // of one path is one choice, and many in a row are mostly the same
+  let route: KernelRoute;
   const routeOf = (choice: Choice): KernelRoute => {
-    if (!known.has(choice)) known.set(choice, kernelRoute(choice));
-    return known.get(choice);
+    if (choice.length === 0) return undefined;
+    if (choice !== last) route = kernelRoute(choice);
+    last = choice;
+    return route;
   };
   locRib.settle((prefix, before, after) => {
     if (onBest !== undefined && before[0] !== after[0]) onBest(prefix, before[0], after[0]);
     const nextHops = routeOf(after);
     if (!sameKernelRoute(routeOf(before), nextHops)) turn.effects.push({ kind: 'fib', prefix, nextHops });
   }, rowsPerTurn);
-  if (locRib.changes.count === turn.changesAt) return;
-  for (const [key, { session }] of neighbours) if (session !== undefined) turn.due.add(key);
+  if (locRib.changes.count !== turn.changesAt) turn.isAllDue = true;
 }
 
 /** Prefixes told in one go; then others get their turn, and what changed meanwhile goes out in its newest form. */
@@ -130,12 +134,15 @@ export function drain(turn: Turn, session: Session): void {
 
 /** Asks once for a chance to write, where there is something to be told. */
 export function askToWrite(turn: Turn): void {
-  for (const key of turn.due) {
-    const session = turn.speaker.neighbours.get(key)?.session;
-    if (session === undefined || session.isWriteWanted || !session.adjRibOut.isDue) continue;
-    amendSession(turn, key, { isWriteWanted: true });
-    turn.effects.push({ kind: 'wantWrite', peer: key, side: session.side });
-  }
+  const { neighbours } = turn.speaker;
+  if (turn.isAllDue) for (const [key, { session }] of neighbours) ask(turn, key, session);
+  else turn.due.each((key) => ask(turn, key, neighbours.get(key)?.session));
+}
+
+function ask(turn: Turn, key: string, session: Session | undefined): void {
+  if (session === undefined || session.isWriteWanted || !session.adjRibOut.isDue) return;
+  amendSession(turn, key, { isWriteWanted: true });
+  turn.effects.push({ kind: 'wantWrite', peer: key, side: session.side });
 }
 
 /** The neighbour is none any more: what it told us goes, and its place in the tables with it. */

@@ -9,12 +9,13 @@ import { AdjRibOut } from '../rib/adj-rib-out.ts';
 import type { Source } from '../rib/path.ts';
 import { sendHoldTime } from '../session/delays.ts';
 import { describeDown } from '../session/describe.ts';
-import type { DownReason, Negotiated, PeerEffect, PeerEvent, Side } from '../session/event.ts';
+import type { DownReason, Negotiated, PeerEffect, PeerEvent, PeerTimer, Side } from '../session/event.ts';
 import type { Local } from '../session/open.ts';
 import { bgpStateOf, createPeer, stepPeer } from '../session/peer.ts';
 import { describeWithheld, noneWithheld } from '../session/withhold.ts';
 import type { Message } from '../wire/message.ts';
 import { dismiss } from './dismiss.ts';
+import type { SpeakerTimer } from './event.ts';
 import { heed, limitsOf, severalOf } from './limits.ts';
 import type { Session } from './neighbour.ts';
 import { learn, refresh, retire } from './routes.ts';
@@ -65,8 +66,9 @@ export function drive(turn: Turn, key: string, event: PeerEvent): void {
   const [peer, effects] = stepPeer(neighbour.peer, event, { random: turn.speaker.random });
   // A session can take the place of another in one step.
   const isNew = effects.some(({ kind }) => kind === 'up');
-  const hasMoved = isNew || bgpStateOf(peer) !== bgpStateOf(neighbour.peer);
-  amend(turn, key, { peer, since: hasMoved ? turn.now : neighbour.since });
+  const isSame = peer === neighbour.peer;
+  const hasMoved = isNew || (!isSame && bgpStateOf(peer) !== bgpStateOf(neighbour.peer));
+  if (hasMoved || !isSame) amend(turn, key, { peer, since: hasMoved ? turn.now : neighbour.since });
   if (hasMoved) turn.shown.add(key);
   for (const effect of effects) perform(turn, neighbour.config, effect);
   if (event.kind !== 'ManualStart') dismiss(turn, key); // of a dynamic one the first connection is about to be told
@@ -81,10 +83,10 @@ function perform(turn: Turn, peer: PeerConfig, effect: PeerEffect): void {
       turn.effects.push({ ...effect, peer: key });
       break;
     case 'startTimer':
-      turn.effects.push({ ...effect, timer: { owner: 'peer', peer: key, name: effect.timer } });
+      turn.effects.push({ kind: 'startTimer', timer: timerOf(key, effect.timer), after: effect.after });
       break;
     case 'stopTimer':
-      turn.effects.push({ ...effect, timer: { owner: 'peer', peer: key, name: effect.timer } });
+      turn.effects.push({ kind: 'stopTimer', timer: timerOf(key, effect.timer) });
       break;
     case 'up':
       sessionUp(turn, peer, effect.side, effect.negotiated);
@@ -102,6 +104,8 @@ function perform(turn: Turn, peer: PeerConfig, effect: PeerEffect): void {
       unreachable(effect);
   }
 }
+
+const timerOf = (peer: string, name: PeerTimer): SpeakerTimer => ({ owner: 'peer', peer, name });
 
 function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: Negotiated): void {
   const { config, guard } = turn.speaker.life;

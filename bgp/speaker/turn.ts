@@ -9,6 +9,7 @@ import type { Path, Source } from '../rib/path.ts';
 import type { Sets } from '../rib/sets.ts';
 import type { BfdState } from '../session/event.ts';
 import type { LogLevel, SpeakerEffect } from './event.ts';
+import type { Few } from './few.ts';
 import type { Neighbour, Session } from './neighbour.ts';
 import type { Reach } from './reach.ts';
 
@@ -72,10 +73,11 @@ export interface Turn {
   readonly changesAt: number;
   readonly now: Millis;
   readonly effects: SpeakerEffect[];
-  /** Neighbours whose Adj-RIB-Out may have become due. */
-  readonly due: Set<string>;
+  /** Neighbours whose Adj-RIB-Out may have become due; all of them, if any choice has changed. */
+  readonly due: Few;
+  isAllDue: boolean;
   /** Neighbours of which something shown has changed. */
-  readonly shown: Set<string>;
+  readonly shown: Few;
 }
 
 export const localKey = 'local';

@@ -120,8 +120,8 @@ const addressesRemembered = 256;
 
 export class Sockets {
   readonly #options: SocketsOptions;
-  /** By side and key. */
-  readonly #places = new Map<string, Link>();
+  /** By key. */
+  readonly #places: Readonly<Record<Side, Map<string, Link>>> = { outgoing: new Map(), incoming: new Map() };
   /** Sockets that are not gone yet, closed or not. */
   readonly #living = new Set<Promise<void>>();
   readonly #isFreshRejection: (address: string) => boolean;
@@ -201,50 +201,53 @@ export class Sockets {
 
   /** False: wait for 'drained' before generating more; these bytes are queued nevertheless. */
   send(key: string, side: Side, bytes: Uint8Array): boolean {
-    return this.#places.get(place(key, side))?.send(bytes) ?? true;
+    return this.#places[side].get(key)?.send(bytes) ?? true;
   }
 
   /** Octets queued for sending; a metric, and 0 for a connection that is not there. */
   queued(key: string, side: Side): number {
-    return this.#places.get(place(key, side))?.queued ?? 0;
+    return this.#places[side].get(key)?.queued ?? 0;
   }
 
   /** Over all connections. */
   get queuedInAll(): number {
-    return [...this.#places.values()].reduce((sum, link) => sum + link.queued, 0);
+    return this.#links.reduce((sum, link) => sum + link.queued, 0);
   }
 
   ends(key: string, side: Side): Ends | undefined {
-    return this.#places.get(place(key, side))?.ends;
+    return this.#places[side].get(key)?.ends;
   }
 
   /** Answered by 'stalled', if bytes wait so long and the neighbour takes none; ends with the connection. */
   watchSend(key: string, side: Side, after: Millis): void {
-    this.#places.get(place(key, side))?.watchSend(after);
+    this.#places[side].get(key)?.watchSend(after);
   }
 
   pause(key: string, side: Side): void {
-    this.#places.get(place(key, side))?.pause();
+    this.#places[side].get(key)?.pause();
   }
 
   resume(key: string, side: Side): void {
-    this.#places.get(place(key, side))?.resume();
+    this.#places[side].get(key)?.resume();
   }
 
   /** With `flush` what was sent still goes out, for two seconds at most. */
   close(key: string, side: Side, flush = true): void {
-    const at = place(key, side);
-    const link = this.#places.get(at);
-    this.#places.delete(at);
+    const link = this.#places[side].get(key);
+    this.#places[side].delete(key);
     link?.close(flush);
   }
 
   /** Closes all, flushing; resolves when every socket is gone. Nothing is said any more. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    for (const link of this.#places.values()) link.close(true);
-    this.#places.clear();
+    for (const link of this.#links) link.close(true);
+    for (const side of accepting) this.#places[side].clear();
     await Promise.all([this.deafen(), ...this.#living]);
+  }
+
+  get #links(): readonly Link[] {
+    return accepting.flatMap((side) => [...this.#places[side].values()]);
   }
 
   #say(event: SocketEvent): void {
@@ -252,20 +255,19 @@ export class Sockets {
   }
 
   #occupy(key: string, side: Side, socket: Socket, where: string): void {
-    const at = place(key, side);
     const events: LinkEvents = {
       onConnected: () => this.#say({ kind: 'connected', key, side }),
       onData: (bytes) => this.#say({ kind: 'data', key, side, bytes }),
       onDrained: () => this.#say({ kind: 'drained', key, side }),
       onStalled: () => this.#say({ kind: 'stalled', key, side }),
       onFailed: (why, errno) => {
-        this.#places.delete(at);
+        this.#places[side].delete(key);
         this.#say({ kind: 'failed', key, side, why, ...(errno === undefined ? {} : { errno }) });
       },
     };
     const { clock, connectTimeoutMs = 30_000 } = this.#options;
     const link = createLink(socket, events, { where, clock, connectTimeoutMs });
-    this.#places.set(at, link);
+    this.#places[side].set(key, link);
     this.#living.add(link.gone);
     link.gone.then(() => this.#living.delete(link.gone));
   }
@@ -296,7 +298,7 @@ export class Sockets {
       this.#turnAway(socket, remote, flaw, key);
       return;
     }
-    const side = accepting.find((one) => !this.#places.has(place(key, one)));
+    const side = accepting.find((one) => !this.#places[one].has(key));
     if (side === undefined) {
       const why = `${remote} dialled us again while its earlier connections are still there`;
       this.#turnAway(socket, remote, why, key);
@@ -319,7 +321,7 @@ export class Sockets {
   #crowdOf(key: string, range: Range | undefined): string | undefined {
     if (range === undefined) return undefined;
     for (const guest of this.#guests.keys())
-      if (!accepting.some((side) => this.#places.has(place(guest, side)))) this.#guests.delete(guest);
+      if (!accepting.some((side) => this.#places[side].has(guest))) this.#guests.delete(guest);
     if (this.#guests.has(key)) return undefined;
     const present = [...this.#guests.values()].filter((dynamic) => dynamic === range.dynamic).length;
     if (present < range.limit)
@@ -369,8 +371,6 @@ const accepting: readonly Side[] = ['incoming', 'outgoing'];
 
 const tooFar = (remote: string, ttl: number, hops: number): string =>
   `${remote} dialled us with TTL ${ttl}, and ttlSecurity ${hops} takes ${leastTtl(hops)} at least: it does not send with 255 (no GTSM there), or is further away`;
-
-const place = (key: string, side: Side): string => `${side} ${key}`;
 
 /** Says whether it was not asked of this address lately. Bounded: under a flood of addresses it forgets. */
 function onceIn(clock: Clock, everyMs: number): (address: string) => boolean {
