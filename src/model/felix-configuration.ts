@@ -82,8 +82,9 @@ export function resolveFelix(
   node: { readonly name: string; readonly labels: Labels },
   overrides: readonly FelixOverride[] = [],
 ): ResolvedFelix {
+  const all = [...configurations];
   const byRank = ranks.map((rank) =>
-    [...configurations]
+    all
       .filter((one) => rankAt(one, node) === rank)
       .sort((a, b) => (a.meta.name < b.meta.name ? -1 : 1))
       .map(({ meta, given }): Layer => ({ from: `FelixConfiguration/${meta.name}`, given })),

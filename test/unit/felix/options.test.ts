@@ -10,6 +10,7 @@ test('what is not said has the documented default', () => {
     datastore: 'kubernetes',
     ipam: 'pod-cidrs',
     cniConfName: '10-tortie.conflist',
+    set: [],
     cniExclusive: false,
     node: 'n1',
     socket: '/run/tortie/felix.sock',
