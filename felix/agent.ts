@@ -27,11 +27,13 @@ import type { Random } from '../src/lib/random.ts';
 import { interfaceName } from '../src/model/endpoint.ts';
 import type { FelixFieldName, FelixOverride } from '../src/model/felix-configuration.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
+import type { Kind } from '../src/model/resource.ts';
 import type { Batch, Store, Watched } from '../src/store/store.ts';
 import { type Addresses, PodCidrAddresses } from './addresses.ts';
 import { Attachments, type EndpointSink } from './attachments.ts';
 import { BlockAddresses, payer } from './block-addresses.ts';
 import { change, createGraph, type Graph, isKnown, putEndpoint, removeEndpoint } from './calc/graph.ts';
+import { graphKinds } from './calc/inputs.ts';
 import { NodeView } from './cluster.ts';
 import { createCniServer } from './cni.ts';
 import type { Backend } from './config/rules.ts';
@@ -97,7 +99,7 @@ export interface Agent {
   stop(): void;
 }
 
-const watchedKinds = ['Node', 'Pod', 'Namespace', 'NetworkPolicy', 'FelixConfiguration'] as const;
+const watchedKinds = [...graphKinds, 'FelixConfiguration'] as const satisfies readonly Kind[];
 
 /** Each kind once. @param more  with blocks: what they are made of */
 export const kindsOf = (more: readonly Watched[] = []): readonly Watched[] => [

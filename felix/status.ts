@@ -8,7 +8,7 @@ import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { FelixStatus } from '../src/model/status.ts';
 import type { Attachments } from './attachments.ts';
 import { type Graph, isKnown } from './calc/graph.ts';
-import { hostPolicies, policyOf } from './calc/status.ts';
+import { hostPolicies, policyOf, policyProblems } from './calc/status.ts';
 import type { PolicySync } from './dataplane/apply.ts';
 import type { PodRoutes } from './dataplane/routes.ts';
 
@@ -74,7 +74,7 @@ function felixStatus(sources: StatusSources): FelixStatus {
       addresses: record.addresses.map(formatAddress),
       ready: readiness.has(record.interface) && isKnown(graph, record.interface),
     })),
-    problems: [...sources.problems(), ...sources.routes.status().problems],
+    problems: [...sources.problems(), ...policyProblems(graph), ...sources.routes.status().problems],
   };
 }
 

@@ -8,7 +8,7 @@ import type { Address } from '../../src/lib/net.ts';
 import type { LocalEndpoint } from '../../src/model/endpoint.ts';
 import type { Labels } from '../../src/model/meta.ts';
 import type { HostEndpoint, NetworkSet, Profile } from '../../src/model/policy.ts';
-import { keyOf, type Resource, type ResourceRef, refOf } from '../../src/model/resource.ts';
+import { type Kind, keyOf, type Resource, type ResourceRef, refOf } from '../../src/model/resource.ts';
 import { convert, isPolicy } from '../../src/policy/convert.ts';
 import { accountLabels, namespaceLabels } from '../../src/policy/labels.ts';
 import type { Converted, TierFacts } from '../../src/policy/policy.ts';
@@ -29,6 +29,14 @@ import { KeyedSets } from './keyed-sets.ts';
 export type ClusterChange =
   | { readonly kind: 'put'; readonly resource: Resource }
   | { readonly kind: 'delete'; readonly ref: ResourceRef };
+
+/** The kinds the graph reads. */
+export const graphKinds = [
+  ...['Node', 'Pod', 'Namespace', 'ServiceAccount', 'EndpointSlice'],
+  ...['NetworkPolicy', 'CalicoNetworkPolicy', 'GlobalNetworkPolicy', 'ClusterNetworkPolicy', 'Tier'],
+  ...['StagedKubernetesNetworkPolicy', 'StagedNetworkPolicy', 'StagedGlobalNetworkPolicy'],
+  ...['NetworkSet', 'GlobalNetworkSet', 'HostEndpoint', 'Profile'],
+] as const satisfies readonly Kind[];
 
 /** An interface of this host that is no workload's. */
 export interface HostInterface {

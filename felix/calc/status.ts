@@ -1,5 +1,7 @@
 /** What the graph says to people: which tiers and policies judge an endpoint of this node, in the order they are asked. */
+
 import type { Direction } from '../../src/model/policy.ts';
+import type { Problem } from '../../src/model/problem.ts';
 import type {
   DirectionStatus,
   HostPolicyStatus,
@@ -58,9 +60,30 @@ export function hostPolicies(graph: Graph): readonly HostPolicyStatus[] {
 }
 
 /** HostEndpoints of this node that have no interface, and why, a sentence each. */
-export const idleHosts = ({ hosts }: Graph): readonly (readonly [name: string, why: string])[] => [
+const idleHosts = ({ hosts }: Graph): readonly (readonly [name: string, why: string])[] => [
   ...hosts.places.idle,
 ];
+
+/** What a person should mend about policies and host endpoints, by object. */
+export function policyProblems(graph: Graph): readonly Problem[] {
+  const policies = [...graph.policies.flawed].flatMap(([key, flaws]) =>
+    flaws.map(
+      ({ at, what, instead }): Problem => ({
+        where: `${key} ${at.join('.')}`,
+        what: `cannot be done as written (${what.replace(/\.$/, '')}), so it ${instead}.`,
+        fix: 'Say it in a way that is supported, or take it out.',
+      }),
+    ),
+  );
+  const hosts = idleHosts(graph).map(
+    ([name, why]): Problem => ({
+      where: `HostEndpoint/${name} spec`,
+      what: `is not in force: ${why}`,
+      fix: 'Give it an interface of this node that no other HostEndpoint has.',
+    }),
+  );
+  return [...policies, ...hosts].sort((a, b) => (a.where < b.where ? -1 : 1));
+}
 
 function directionOf(
   { policies }: Graph,

@@ -8,9 +8,11 @@ import {
   removeEndpoint,
   tick,
 } from '../../../felix/calc/graph.ts';
-import { hostPolicies, idleHosts, policyOf } from '../../../felix/calc/status.ts';
+import { hostPolicies, policyOf, policyProblems } from '../../../felix/calc/status.ts';
 import { formatAddress } from '../../../src/lib/net.ts';
+import { everything } from '../../../src/model/labels.ts';
 import type { CalicoRule, GlobalNetworkPolicy, HostEndpoint } from '../../../src/model/policy.ts';
+import { formatProblem } from '../../../src/model/problem.ts';
 import { address } from '../../support/clusters.ts';
 import { shopEndpoint, shopGraph, webAddresses } from '../../support/shop.ts';
 
@@ -161,10 +163,35 @@ test('a host endpoint without an interface of its own waits, and says why', () =
   change(graph, { kind: 'put', resource: host('second', { interfaceName: 'eth0' }) });
   change(graph, { kind: 'put', resource: host('third', { expectedIps: [address('192.0.2.7')] }) });
   tick(graph);
-  expect(idleHosts(graph)).toEqual([
-    ['second', 'HostEndpoint first already stands for interface eth0.'],
-    ['third', 'No interface of this node has one of its expectedIPs.'],
+  expect(policyProblems(graph).map(formatProblem)).toEqual([
+    'HostEndpoint/second spec: is not in force: HostEndpoint first already stands for interface eth0. Give it an interface of this node that no other HostEndpoint has.',
+    'HostEndpoint/third spec: is not in force: No interface of this node has one of its expectedIPs. Give it an interface of this node that no other HostEndpoint has.',
   ]);
+});
+
+test('what of a policy cannot be done as written is told, with what is done instead', () => {
+  const graph = createGraph();
+  const subject = { kind: 'namespaces', namespaceSelector: everything } as const;
+  const unsupported = { kind: 'unsupported', what: 'domainNames are not supported' } as const;
+  change(graph, {
+    kind: 'put',
+    resource: {
+      kind: 'ClusterNetworkPolicy',
+      meta: meta('names'),
+      tier: 'Admin',
+      priority: 1,
+      subject,
+      ingress: [],
+      egress: [{ action: 'Deny', peers: [unsupported] }],
+    },
+  });
+  tick(graph);
+  expect(policyProblems(graph).map(formatProblem)).toEqual([
+    'ClusterNetworkPolicy/names spec.egress.0: cannot be done as written (domainNames are not supported), so it denies everything. Say it in a way that is supported, or take it out.',
+  ]);
+  change(graph, { kind: 'delete', ref: { kind: 'ClusterNetworkPolicy', name: 'names' } });
+  tick(graph);
+  expect(policyProblems(graph)).toEqual([]);
 });
 
 test('a pod that is not here, or whose Pod object is not known, has no answer', () => {
