@@ -14,8 +14,8 @@ target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")/.."
 
 suite=${TORTIE_SUITE:-bookworm}
-# dash, coreutils: for tortie.sh; nftables: felix writes through nft; the rest is what node is linked with.
-packages=dash,coreutils,nftables,libc6,libstdc++6,libgcc-s1
+# dash, coreutils: for tortie.sh; nftables, iptables, ipset: what felix writes rules with; the rest is what node is linked with.
+packages=dash,coreutils,nftables,iptables,ipset,libc6,libstdc++6,libgcc-s1
 
 for built in src/kernel/native/tortie.node src/cni/tortie; do
   [ -e "$built" ] || { echo "rootfs: $built is not built; run: npm run setup" >&2; exit 1; }

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 needs='
 nft=nftables ip=iproute2 gcc=gcc nsenter=util-linux
 birdc=bird2 vtysh=frr gobgpd=gobgpd gobgp=gobgpd
+iptables-nft-save=iptables ipset=ipset
 tshark=tshark socat=socat bgpdump=bgpdump pmbmpd=pmacct
 '
 PATH="$PATH:/usr/sbin:/sbin:/usr/lib/frr"

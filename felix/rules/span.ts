@@ -71,3 +71,17 @@ export const mergedPorts = (ranges: readonly PortRange[]): readonly PortRange[] 
 /** That side's address is in the prefix; the widest one asks for the family alone, for nft takes no prefix of no length. */
 export const inPrefix = (prefix: Prefix, side: Side): Match =>
   lengthOf(prefix) === 0 ? { kind: 'version', version: versionOf(prefix) } : { kind: 'prefix', side, prefix };
+
+/** The fewest prefixes that are exactly this span, in order. */
+export function prefixesOfSpan(version: IpVersion, { first, last }: Span): readonly Prefix[] {
+  const width = BigInt(version === 4 ? 32 : 128);
+  const result: Prefix[] = [];
+  for (let next = first; next <= last; ) {
+    let bits = 0n;
+    while (bits < width && next % (1n << (bits + 1n)) === 0n && next + (1n << (bits + 1n)) - 1n <= last)
+      bits++;
+    result.push(prefixOf(addressOf(version, next), Number(width - bits)));
+    next += 1n << bits;
+  }
+  return result;
+}

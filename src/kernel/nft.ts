@@ -2,9 +2,8 @@
  * nftables through the `nft` command: one transaction is one `nft -f -`, all or nothing. One runs at a time, in order.
  * Owns its children, and remembers their pids so that a watcher can tell our changes from others'.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { kernelError } from './kernel-error.ts';
-import { inNamespace } from './netns.ts';
+import { type ProgramOutput, runProgram } from './program.ts';
 
 export interface Nft {
   run(script: string): Promise<void>;
@@ -15,18 +14,7 @@ export interface Nft {
 
 /** Events of a transaction are read within milliseconds of it; more than this are never in question. */
 const PIDS_KEPT = 32;
-/** Of what nft says on stderr, in characters: a failed script can repeat itself for every line. */
-const WORDS_KEPT = 4_096;
 const LINE_KEPT = 200;
-/** Of what nft lists, in octets; more would not fit the process. */
-const LISTING_KEPT = 256 << 20;
-
-interface Output {
-  readonly code: number | null;
-  readonly out: string;
-  readonly words: string;
-}
-
 /** @param netns  path of the namespace nft runs in; undefined: ours */
 export function openNft(netns?: string): Nft {
   const pids: number[] = [];
@@ -35,8 +23,9 @@ export function openNft(netns?: string): Nft {
     pids.push(pid);
     if (pids.length > PIDS_KEPT) pids.shift();
   };
-  const inTurn = (args: readonly string[], input: string): Promise<Output> => {
-    const turn = tail.then(() => runNft(netns, args, input, remember));
+  const inTurn = (args: readonly string[], input: string): Promise<ProgramOutput> => {
+    const call = { program: 'nft', package: 'nftables', netns, args, input, onPid: remember };
+    const turn = tail.then(() => runProgram(call));
     tail = turn.catch(() => undefined);
     return turn;
   };
@@ -53,42 +42,6 @@ export function openNft(netns?: string): Nft {
     },
     isOurs: (portId) => pids.includes(portId),
   };
-}
-
-function runNft(
-  netns: string | undefined,
-  args: readonly string[],
-  input: string,
-  remember: (pid: number) => void,
-): Promise<Output> {
-  return new Promise((resolve, reject) => {
-    const child = inNamespace(netns, () =>
-      spawn('nft', args, { env: { ...process.env, LC_ALL: 'C' }, stdio: ['pipe', 'pipe', 'pipe'] }),
-    );
-    if (child.pid !== undefined) remember(child.pid);
-    const out = gather(child.stdout, LISTING_KEPT);
-    const words = gather(child.stderr, WORDS_KEPT);
-    child.on('error', (error) => reject(notRunnable(error)));
-    child.on('close', (code) => resolve({ code, out: out(), words: words() }));
-    // nft may end before it has read all: its exit code and words say why.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
-  });
-}
-
-function notRunnable(error: Error): Error {
-  const code = 'code' in error ? String(error.code) : 'EIO';
-  return kernelError('run nft', code, code === 'ENOENT' ? 'install the package "nftables"' : error.message);
-}
-
-function gather(stream: ChildProcess['stdout'], most: number): () => string {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  stream?.on('data', (chunk: Buffer) => {
-    if (length < most) chunks.push(chunk.subarray(0, most - length));
-    length += chunk.byteLength;
-  });
-  return () => Buffer.concat(chunks).toString();
 }
 
 const TOO_LARGE =

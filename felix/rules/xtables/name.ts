@@ -1,0 +1,26 @@
+/** Names that iptables and ipset take: 28 and 31 characters, so longer ones keep their beginning and a hash of the whole. */
+import { sha256Hex } from '../../../src/lib/hash.ts';
+
+/** All that is ours begins so. */
+export const xtPrefix = 'tortie';
+
+const chainLength = 28;
+const setLength = 31;
+const hashLength = 10;
+
+function fitted(head: string, name: string, length: number): string {
+  const whole = `${head}${name}`;
+  if (whole.length <= length && /^[A-Za-z0-9_.-]+$/.test(name)) return whole;
+  const hash = sha256Hex(name).slice(0, hashLength);
+  const room = length - head.length - hash.length - 1;
+  return `${head}${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, room)}-${hash}`;
+}
+
+/**
+ * An outer chain is left by RETURN, for nothing of ours comes after it; an inner one is not. A chain that is used both ways is
+ * there twice.
+ */
+export const xtChainName = (name: string, isOuter: boolean): string =>
+  fitted(`${xtPrefix}${isOuter ? '-' : '.'}`, name, chainLength);
+
+export const xtSetName = (name: string): string => fitted(`${xtPrefix}-`, name, setLength);

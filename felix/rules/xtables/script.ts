@@ -1,0 +1,190 @@
+/**
+ * Scripts for `ipset restore` and `iptables-restore --noflush`: from what there is to what there should be, and nothing else.
+ *
+ * In order: sets that rules will ask, rules (a table at a time, each all or nothing), members that go, sets nobody asks any more.
+ */
+import type { IpVersion } from '../../../src/lib/net.ts';
+import type { RulesetChange } from '../model.ts';
+import { xtPrefix, xtSetName } from './name.ts';
+import { xtTables } from './place.ts';
+import type { Xtables, XtHook, XtTableRules } from './render.ts';
+import { type XtSet, xtMembers, xtSetType } from './set.ts';
+
+/** What of ours is in one table: hashes of the rules of each chain, and which rules of others' chains lead to ours. */
+export interface XtTableSeen {
+  readonly chains: ReadonlyMap<string, readonly string[]>;
+  /** Of each builtin chain: in order, the hash of each of our rules, undefined for others'. */
+  readonly builtins: ReadonlyMap<string, readonly (string | undefined)[]>;
+}
+
+export type XtSeen = Readonly<Record<string, XtTableSeen>>;
+
+/** Sets of ours by name: how they were made, and their members. */
+export type XtSetsSeen = ReadonlyMap<
+  string,
+  { readonly type: string; readonly members: ReadonlySet<string> }
+>;
+
+/** Commands of `ipset restore`; empty: nothing. */
+export interface SetScripts {
+  /** New sets and members, and sets made anew: before the rules. */
+  readonly before: string;
+  /** After them. */
+  readonly after: string;
+}
+
+export function setScripts(wanted: ReadonlyMap<string, XtSet>, seen: XtSetsSeen): SetScripts {
+  const before: string[] = [];
+  const after: string[] = [];
+  for (const set of wanted.values()) {
+    const there = seen.get(set.name);
+    if (there !== undefined && there.type !== set.type) before.push(...madeAnew(set));
+    else {
+      if (there === undefined) before.push(`create ${set.name} ${set.type}`);
+      before.push(...lines('add', set.name, set.members, there?.members));
+      after.push(...lines('del', set.name, there?.members ?? new Set(), set.members));
+    }
+  }
+  for (const name of seen.keys()) if (!wanted.has(name)) after.push(`destroy ${name}`);
+  return { before: script(before), after: script(after) };
+}
+
+const script = (commands: readonly string[]): string =>
+  commands.length === 0 ? '' : `${commands.join('\n')}\n`;
+
+function* lines(
+  verb: 'add' | 'del',
+  set: string,
+  members: ReadonlySet<string>,
+  without: ReadonlySet<string> = new Set(),
+): Iterable<string> {
+  for (const member of members) if (!without.has(member)) yield `${verb} ${set} ${member}`;
+}
+
+/** Of another type: rules that ask it see one or the other. */
+function madeAnew({ name, type, members }: XtSet): readonly string[] {
+  const aside = `${xtPrefix}~${name.slice(-20)}`;
+  return [
+    `create ${aside} ${type}`,
+    ...lines('add', aside, members),
+    `swap ${aside} ${name}`,
+    `destroy ${aside}`,
+  ];
+}
+
+/** The script of one family; empty: nothing differs. */
+export function ruleScript(wanted: Xtables['families'][IpVersion], seen: XtSeen): string {
+  return xtTables
+    .map((table) => {
+      const rules = wanted.get(table) ?? { chains: new Map(), hooks: [] };
+      const commands = tableCommands(rules, seen[table] ?? { chains: new Map(), builtins: new Map() });
+      return commands.length === 0 ? '' : `*${table}\n${commands.join('\n')}\nCOMMIT\n`;
+    })
+    .join('');
+}
+
+function tableCommands({ chains, hooks }: XtTableRules, seen: XtTableSeen): readonly string[] {
+  const changed = [...chains].filter(([name, rules]) => {
+    const before = seen.chains.get(name);
+    return before?.length !== rules.length || rules.some(({ hash }, index) => hash !== before[index]);
+  });
+  const gone = [...seen.chains.keys()].filter((name) => !chains.has(name));
+  return [
+    ...changed.map(([name]) => `:${name} - [0:0]`),
+    ...changed.flatMap(([name, rules]) => rules.map(({ text }) => `-A ${name} ${text}`)),
+    ...hookCommands(hooks, seen.builtins),
+    ...gone.map((name) => `-F ${name}`),
+    ...gone.map((name) => `-X ${name}`),
+  ];
+}
+
+/** Where ours are not exactly where they should be, all of that chain are taken out and put in again, in the same transaction. */
+function hookCommands(hooks: readonly XtHook[], builtins: XtTableSeen['builtins']): readonly string[] {
+  const names = new Set([...hooks.map(({ builtin }) => builtin), ...builtins.keys()]);
+  return [...names].flatMap((builtin) => {
+    const own = hooks.filter((hook) => hook.builtin === builtin);
+    const first = own.filter(({ at }) => at === 'first').map(({ rule }) => rule);
+    const last = own.filter(({ at }) => at === 'last').map(({ rule }) => rule);
+    const there = builtins.get(builtin) ?? [];
+    const ours = there.filter((hash) => hash !== undefined);
+    const isRight =
+      ours.length === own.length &&
+      first.every(({ hash }, index) => there[index] === hash) &&
+      last.every(({ hash }, index) => there[there.length - last.length + index] === hash);
+    if (isRight) return [];
+    const places = there.flatMap((hash, index) => (hash === undefined ? [] : [index + 1])).reverse();
+    return [
+      ...places.map((place) => `-D ${builtin} ${place}`),
+      ...first.map(({ text }, index) => `-I ${builtin} ${index + 1} ${text}`),
+      ...last.map(({ text }) => `-A ${builtin} ${text}`),
+    ];
+  });
+}
+
+/** Of a change that touches only members of sets; undefined: rules change with it. */
+export function elementScripts(change: RulesetChange): SetScripts | undefined {
+  const { sets, removedSets, chains, removedChains, elements } = change;
+  if (sets.length + removedSets.length + chains.length + removedChains.length > 0) return undefined;
+  if (elements.some(({ decl }) => xtSetType(decl, 0) === undefined)) return undefined;
+  const before: string[] = [];
+  const after: string[] = [];
+  for (const { decl, added, removed } of elements) {
+    const name = xtSetName(decl.name);
+    const [come, go] = [new Set(added.flatMap(xtMembers)), new Set(removed.flatMap(xtMembers))];
+    before.push(...lines('add', name, come, go));
+    after.push(...lines('del', name, go, come));
+  }
+  return { before: script(before), after: script(after) };
+}
+
+/** The sets after a change that touches only their members. */
+export function withMembers(sets: Xtables['sets'], { elements }: RulesetChange): Xtables['sets'] {
+  const after = new Map(sets);
+  for (const { decl, added, removed } of elements) {
+    const name = xtSetName(decl.name);
+    const set = sets.get(name);
+    if (set === undefined) continue;
+    const members = new Set(set.members);
+    for (const member of removed.flatMap(xtMembers)) members.delete(member);
+    for (const member of added.flatMap(xtMembers)) members.add(member);
+    after.set(name, { ...set, members });
+  }
+  return after;
+}
+
+/** What was written, as if it had been read. Undefined: rules in the chains of all differ, where others are too. */
+export function xtAsSeen(
+  written: Xtables,
+  wanted: Xtables,
+): { readonly families: Readonly<Record<IpVersion, XtSeen>>; readonly sets: XtSetsSeen } | undefined {
+  const family = (version: IpVersion): XtSeen =>
+    Object.fromEntries(
+      [...written.families[version]].map(([table, { chains, hooks }]) => [
+        table,
+        {
+          chains: new Map([...chains].map(([name, rules]) => [name, rules.map(({ hash }) => hash)])),
+          builtins: builtinsOf(hooks),
+        },
+      ]),
+    );
+  const isSame = ([4, 6] as const).every((version) =>
+    xtTables.every(
+      (table) =>
+        hooksText(written.families[version].get(table)) === hooksText(wanted.families[version].get(table)),
+    ),
+  );
+  return isSame ? { families: { 4: family(4), 6: family(6) }, sets: written.sets } : undefined;
+}
+
+const hooksText = (rules: XtTableRules | undefined): string =>
+  (rules?.hooks ?? []).map(({ builtin, at, rule }) => `${builtin} ${at} ${rule.hash}`).join();
+
+function builtinsOf(hooks: readonly XtHook[]): XtTableSeen['builtins'] {
+  const builtins = new Map<string, string[]>();
+  for (const at of ['first', 'last'] as const) {
+    for (const { builtin, rule } of hooks.filter((hook) => hook.at === at)) {
+      builtins.set(builtin, [...(builtins.get(builtin) ?? []), rule.hash]);
+    }
+  }
+  return builtins;
+}
