@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { allKinds, kinds } from '../../../src/store/kinds.ts';
+import { allKinds, apiKindOf, kinds } from '../../../src/store/kinds.ts';
 import { readManifest } from '../../../src/store/schema/manifest.ts';
 
 const fieldName = fc.constantFrom(
   ...'spec status metadata name namespace labels ingress egress from to ports port ipBlock cidr except'.split(
+    ' ',
+  ),
+  ...'selector tier order action source destination nets notNets services protocol icmp type subject'.split(
     ' ',
   ),
   ...'podSelector matchLabels matchExpressions peerIP asNumber nodeSelector podIPs podCIDRs addresses'.split(
@@ -33,7 +36,7 @@ test('arbitrary JSON under any kind gives a resource or flaws with a sentence ea
         metadata: { name: 'default' },
         ...body,
         apiVersion: kinds[kind].apiVersion,
-        kind,
+        kind: apiKindOf(kind),
       });
       if (result.ok) return;
       expect(result.error.length).toBeGreaterThan(0);

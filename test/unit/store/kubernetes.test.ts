@@ -101,11 +101,14 @@ describe('watching', () => {
     await synced(['Pod']);
     world.api.faults.piece = 1;
     const manifest = podManifest('a', '10.1.0.2');
-    world.api.put({ ...manifest, metadata: { name: 'a', annotations: { note: 'ünï → 漢字 🐈' } } });
+    world.api.put({
+      ...manifest,
+      metadata: { name: 'a', annotations: { 'projectcalico.org/note': 'ünï → 漢字 🐈' } },
+    });
     await eventually(
       () =>
         expect(follower.get('Pod/default/a')).toMatchObject({
-          meta: { annotations: { note: 'ünï → 漢字 🐈' } },
+          meta: { annotations: { 'projectcalico.org/note': 'ünï → 漢字 🐈' } },
         }),
       soon,
     );
