@@ -9,6 +9,8 @@ import { readFacts } from '../../src/ledger/facts.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { openLedger } from '../../src/ledger/open.ts';
 import { startupTaint } from '../../src/model/node-report.ts';
+import type { Kind } from '../../src/model/resource.ts';
+import { kinds } from '../../src/store/kinds.ts';
 import { openKubernetesObjects } from '../../src/store/kubernetes.ts';
 import type { Json } from '../../src/store/store.ts';
 import { createApiServer } from '../support/api-server.ts';
@@ -214,6 +216,121 @@ describe('objects', () => {
       soon,
     );
     await objects.remove({ kind: 'IPPool', name: 'overlap' });
+  });
+});
+
+/** As the definition of Kubernetes' own, in what matters here. */
+const clusterPolicies: Manifest = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  // What the group of the name is protected by in a real cluster.
+  metadata: {
+    name: 'clusternetworkpolicies.policy.networking.k8s.io',
+    annotations: { 'api-approved.kubernetes.io': 'unapproved, made by a test' },
+  },
+  spec: {
+    group: 'policy.networking.k8s.io',
+    scope: 'Cluster',
+    names: {
+      kind: 'ClusterNetworkPolicy',
+      listKind: 'ClusterNetworkPolicyList',
+      plural: 'clusternetworkpolicies',
+      singular: 'clusternetworkpolicy',
+    },
+    versions: [
+      {
+        name: 'v1alpha2',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+describe('policies', () => {
+  test('of every kind say that they are in force', async () => {
+    const all: readonly Manifest[] = [
+      custom('NetworkPolicy', 'one', {}),
+      custom('GlobalNetworkPolicy', 'one', {}),
+      custom('StagedNetworkPolicy', 'one', {}),
+      custom('StagedGlobalNetworkPolicy', 'one', {}),
+      custom('StagedKubernetesNetworkPolicy', 'one', {}),
+      custom('NetworkSet', 'one', { nets: ['198.51.100.0/24'] }),
+      custom('GlobalNetworkSet', 'one', { nets: ['198.51.100.0/24'] }),
+      custom('Profile', 'one', {}),
+      custom('HostEndpoint', 'one', { node: 'node1', interfaceName: '*' }),
+      custom('FelixConfiguration', 'default', {}),
+    ];
+    await objects.put(...all);
+    await eventually(async () => {
+      for (const { kind, metadata } of all) {
+        const known = kind === 'NetworkPolicy' ? 'CalicoNetworkPolicy' : kind;
+        const { namespaced } = kinds[known as Kind];
+        const ref = { kind: known, name: metadata.name, ...(namespaced ? { namespace: 'default' } : {}) };
+        const { status } = (await objects.get(ref)) as { readonly status?: Json };
+        expect(status, `${kind}\n${said()}`).toMatchObject({
+          conditions: [{ type: 'Accepted', status: 'True' }],
+        });
+      }
+    }, late);
+  });
+
+  test('with a rule that cannot be done say so, once there is a definition of their kind', async () => {
+    await objects.put(clusterPolicies);
+    const subject = { namespaces: {} };
+    const egress = [{ action: 'Deny', to: [{ domainNames: ['a.example'] }] }];
+    await eventually(
+      async () =>
+        objects.put({
+          apiVersion: 'policy.networking.k8s.io/v1alpha2',
+          kind: 'ClusterNetworkPolicy',
+          metadata: { name: 'one' },
+          spec: { tier: 'Admin', priority: 1, subject, egress },
+        }),
+      soon,
+    );
+    await eventually(
+      async () =>
+        expect(await conditionOf('ClusterNetworkPolicy', 'one', 'Accepted'), said()).toMatchObject({
+          status: 'False',
+          reason: 'NotConverted',
+        }),
+      late,
+    );
+  });
+
+  test('hold their tier: it stays until the last of them is gone; three tiers are always there', async () => {
+    for (const name of ['kube-admin', 'default', 'kube-baseline'])
+      await eventually(
+        async () =>
+          expect(await conditionOf('Tier', name, 'Ready'), said()).toMatchObject({ status: 'True' }),
+        late,
+      );
+    const path = '/apis/projectcalico.org/v3/tiers/mine';
+    await objects.put(
+      custom('Tier', 'mine', { order: 5 }),
+      custom('GlobalNetworkPolicy', 'in', { tier: 'mine' }),
+    );
+    await eventually(
+      async () =>
+        expect((await api.request('GET', path)).body, said()).toMatchObject({
+          metadata: { finalizers: ['projectcalico.org/tier-controller'] },
+        }),
+      late,
+    );
+    await api.request('DELETE', path);
+    await eventually(
+      async () =>
+        expect(await conditionOf('Tier', 'mine', 'Ready'), said()).toMatchObject({
+          reason: 'Terminating',
+          message: expect.stringContaining('GlobalNetworkPolicy in'),
+        }),
+      late,
+    );
+    await objects.remove({ kind: 'GlobalNetworkPolicy', name: 'in' });
+    await eventually(async () => expect((await api.request('GET', path)).status, said()).toBe(404), late);
   });
 });
 

@@ -205,6 +205,18 @@ export const admissionCases: readonly AdmissionCase[] = [
   ...policyCases('StagedGlobalNetworkPolicy', ['ingress']),
   ...policyRuleCases(ofKind('Profile'), 'egress', false),
   ...tiers,
+  {
+    kind: 'FelixConfiguration',
+    message: 'name it default',
+    refused: calico('FelixConfiguration', {}, 'other'),
+    accepted: calico('FelixConfiguration', {}, 'node.a'),
+  },
+  {
+    kind: 'FelixConfiguration',
+    message: 'default and node.NAME cannot have a nodeSelector',
+    refused: calico('FelixConfiguration', { nodeSelector: 'all()' }),
+    accepted: calico('FelixConfiguration', { nodeSelector: 'all()' }, 'other'),
+  },
   specs('HostEndpoint', 'name the interface', { node: 'node1' }, { node: 'node1', interfaceName: '*' }),
   specs(
     'BGPPeer',
