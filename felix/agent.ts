@@ -127,7 +127,13 @@ export function createAgent(options: AgentOptions): Agent {
     addresses: () => addresses.inUse,
   });
   const tell = { written: () => readiness.written(known), said: () => announce() };
-  const policy = new PolicySync({ ...options, graph, observe: observer(log, metrics, tell) });
+  const policy = new PolicySync({
+    ...{ ...options, graph, observe: observer(log, metrics, tell) },
+    onProblems: () => {
+      problems.replace('ruleset', policy.problems());
+      announce();
+    },
+  });
   const endpoints = endpointSink(graph, readiness, policy, () => fitting.fit());
   const records = openRecords(options.stateDir);
   const book = new AddressBook(addressCoolDown);

@@ -22,7 +22,7 @@ import type { Problem } from '../../src/model/problem.ts';
 import { type Graph, tick } from '../calc/graph.ts';
 import { tableName } from '../rules/model.ts';
 import { Others } from './others.ts';
-import { Writer } from './write.ts';
+import { type RulesetWriter, Writer } from './write.ts';
 
 export interface PolicySyncStatus {
   readonly state: 'waiting' | 'in-sync' | 'failing';
@@ -41,6 +41,8 @@ export interface PolicySyncOptions {
   readonly random: Random;
   /** Kernels before 6.2: see write.ts. */
   readonly chainsFreedLate: boolean;
+  /** Absent: by nftables. */
+  readonly writer?: RulesetWriter;
   readonly observe: PolicySyncObserver;
   /** How often the table is compared with the ruleset though nobody touched it; 0: never. Absent: every 90 s. */
   readonly refreshMs?: () => number;
@@ -85,13 +87,15 @@ const patienceMs = (code: string): number => (code === 'EPERM' ? 10_000 : 60_000
 export class PolicySync {
   readonly #options: PolicySyncOptions;
   readonly #waiters = new Set<Waiter>();
-  readonly #writer: Writer;
+  readonly #writer: RulesetWriter;
   readonly #others: Others;
   #started = false;
   #working = false;
   #workingSince = 0;
   #mustCompare = true;
   #isForeign = false;
+  /** Sets somebody else touched since all was right; undefined: nobody knows. */
+  #touched: Set<string> | undefined;
   #fullNotBefore = Number.NEGATIVE_INFINITY;
   #wished = 0;
   #written = 0;
@@ -109,7 +113,7 @@ export class PolicySync {
   constructor(options: PolicySyncOptions) {
     const { kernel, clock, onProblems } = options;
     this.#options = options;
-    this.#writer = new Writer(options);
+    this.#writer = options.writer ?? new Writer(options);
     this.#others = new Others({ kernel, clock, onChange: () => onProblems?.() });
   }
 
@@ -125,7 +129,7 @@ export class PolicySync {
     this.#started = true;
     this.#unwatch = this.#options.kernel.watchNft(
       tableName,
-      () => this.#onForeignChange(),
+      (sets) => this.#onForeignChange(sets),
       () => this.#others.wake(),
     );
     this.#others.wake();
@@ -232,15 +236,18 @@ export class PolicySync {
     this.#mustCompare = false;
     if (!full) return this.#writer.change(change);
     const isLastResort = this.#failures >= refusalsBeforeText && this.#failures % 2 === 1;
-    return isLastResort && !this.#isForbidden
-      ? this.#writer.byText(this.#lastError ?? '')
-      : this.#writer.settle();
+    if (isLastResort && !this.#isForbidden) return this.#writer.byText(this.#lastError ?? '');
+    const touched = this.#touched;
+    for (const { decl } of change.elements) touched?.add(decl.name);
+    this.#touched = new Set();
+    return this.#writer.settle((set) => touched?.has(set) === false);
   }
 
   #onRefused(error: unknown): void {
     const { clock, random, observe, onFatal } = this.#options;
     const known = isKernelError(error) ? error : kernelError('write the ruleset', 'EIO', String(error));
     this.#mustCompare = true;
+    this.#touched = undefined;
     this.#failures += 1;
     this.#failingSince ??= clock.now();
     this.#isForbidden = known.code === 'EPERM';
@@ -262,6 +269,7 @@ export class PolicySync {
     this.#cancelRetry?.();
     if (this.#writer.isWhole) this.#refusals = 0;
     else {
+      this.#touched = undefined;
       this.#refusals += 1;
       this.#cancelRetry = clock.after(backoffDelay(retryRefused, this.#refusals, random), () =>
         this.#compare(),
@@ -279,6 +287,7 @@ export class PolicySync {
 
   #compare(): void {
     this.#writer.forgive();
+    this.#touched = undefined;
     this.#mustCompare = true;
     this.#schedule(this.#due);
   }
@@ -289,7 +298,9 @@ export class PolicySync {
     }
   }
 
-  #onForeignChange(): void {
+  #onForeignChange(sets: ReadonlySet<string> | undefined): void {
+    if (sets === undefined) this.#touched = undefined;
+    for (const name of sets ?? []) this.#touched?.add(name);
     this.#mustCompare = true;
     this.#isForeign = true;
     this.#options.observe.foreign();

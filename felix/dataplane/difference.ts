@@ -14,13 +14,14 @@ import type { NftTable } from '../../src/kernel/nft-dump.ts';
 import {
   type BaseHook,
   type Chain,
+  type Element,
   type NamedSet,
   type Ruleset,
   type SetDecl,
   tableName,
 } from '../rules/model.ts';
 import { compareElements } from './elements.ts';
-import { shapeOf } from './encode/element.ts';
+import { eachElement, shapeOf } from './encode/element.ts';
 import {
   type Batches,
   baseOf,
@@ -38,6 +39,8 @@ export interface Wanted {
   readonly chainsFreedLate: boolean;
   /** Lets others have their turn, now and then. */
   readonly turn: () => Promise<void>;
+  /** Nobody but us touched the elements of this set since they were last right: they are not read. */
+  readonly isTrusted: (set: string) => boolean;
   /** Removals that are not asked for. */
   readonly isKept: (name: string) => boolean;
 }
@@ -71,13 +74,16 @@ export async function difference(
 
 async function writeWanted(
   { now }: Batches,
-  { ruleset, turn }: Wanted,
+  { ruleset, turn, isTrusted }: Wanted,
   present: NftTable | undefined,
   elementsOf: (set: string) => Promise<readonly ElementSeen[]>,
 ): Promise<void> {
   const isThere = (set: NamedSet): boolean => present?.sets.has(set.decl.name) === true;
   const fillAll = async (some: readonly NamedSet[]): Promise<void> => {
-    for (const set of some) await fill(now, set, isThere(set) ? await elementsOf(set.decl.name) : [], turn);
+    for (const set of some) {
+      if (!isThere(set)) await writeAll(now, set, [...set.elements.values()], turn);
+      else if (!isTrusted(set.decl.name)) await mend(now, set, await elementsOf(set.decl.name), turn);
+    }
   };
   const rewriteAll = async (some: readonly Chain[]): Promise<void> => {
     for (const chain of some) {
@@ -96,21 +102,29 @@ async function writeWanted(
   await rewriteAll(chains.filter(({ base }) => base !== undefined));
 }
 
-async function fill(
+async function mend(
   batch: NftBatch,
   set: NamedSet,
   seen: readonly ElementSeen[],
   turn: Wanted['turn'],
 ): Promise<void> {
   const { removed, added } = await compareElements(set, seen, turn);
-  for (const [kind, elements] of [
-    ['delete', removed],
-    ['add', added],
-  ] as const) {
-    for (const part of parts(elements)) {
-      writeElements(batch, kind, set.decl.name, part);
-      await turn();
-    }
+  for (const part of parts(removed)) {
+    writeElements(batch, 'delete', set.decl.name, part);
+    await turn();
+  }
+  await writeAll(batch, set, added, turn);
+}
+
+async function writeAll(
+  batch: NftBatch,
+  { decl }: NamedSet,
+  elements: readonly Element[],
+  turn: Wanted['turn'],
+): Promise<void> {
+  for (const part of parts(elements)) {
+    writeElements(batch, 'add', decl.name, eachElement(part));
+    await turn();
   }
   await turn();
 }

@@ -23,7 +23,26 @@ const mostAttempts = 8;
 /** Of a whole transaction, not of something in it: looking for what is at fault would find nothing. */
 const unspecific: readonly string[] = ['EPERM', 'ENOMEM', 'ENOBUFS', 'EAGAIN', 'EINTR'];
 
-export class Writer {
+/** Nobody but us touched this set since it was right: see difference.ts. */
+export type IsTrusted = (set: string) => boolean;
+const nothing: IsTrusted = () => false;
+
+/** What writes the ruleset of the graph, whichever way: `Writer` by nftables, `XtWriter` by iptables. All fail with a KernelError. */
+export interface RulesetWriter {
+  /** Everything is in the kernel as it should be, and in the usual way. */
+  readonly isWhole: boolean;
+  problems(): readonly Problem[];
+  /** Another chance for what was refused, at the next `settle`. */
+  forgive(): void;
+  /** Writes what a tick changed, of what is as the tick before left it. @returns  how many transactions it took */
+  change(change: RulesetChange): Promise<number>;
+  /** Writes the difference between what there is and the ruleset. */
+  settle(isTrusted?: IsTrusted): Promise<number>;
+  /** The last resort, if `settle` failed again and again. @param why  the kernel's words */
+  byText(why: string): Promise<number>;
+}
+
+export class Writer implements RulesetWriter {
   readonly #options: WriterOptions;
   readonly #quarantine = new Quarantine();
   /** Why nft writes, and not we. */
@@ -75,11 +94,14 @@ export class Writer {
     }
   }
 
-  /** Writes the difference between the table as it is and the ruleset. Fails with a KernelError. */
-  async settle(): Promise<number> {
+  /**
+   * Writes the difference between the table as it is and the ruleset. Fails with a KernelError.
+   * @param isTrusted  see difference.ts
+   */
+  async settle(isTrusted: IsTrusted = nothing): Promise<number> {
     this.#byText = undefined;
     for (let attempt = 1; ; attempt++) {
-      const batches = await this.#difference([]);
+      const batches = await this.#difference([], attempt === 1 ? isTrusted : nothing);
       try {
         return await this.#send(batches);
       } catch (error) {
@@ -98,11 +120,11 @@ export class Writer {
     return 1;
   }
 
-  #difference(closed: readonly string[]): Promise<Batches> {
+  #difference(closed: readonly string[], isTrusted: IsTrusted): Promise<Batches> {
     const { graph, kernel, chainsFreedLate } = this.#options;
     const ruleset = this.#quarantine.substitute(rulesetOf(graph), closed);
     const { isKept } = this.#quarantine;
-    return difference(kernel, { ruleset, chainsFreedLate, isKept, turn: slices() });
+    return difference(kernel, { ruleset, chainsFreedLate, isKept, isTrusted, turn: slices() });
   }
 
   async #send({ now, later }: Batches): Promise<number> {
@@ -130,7 +152,7 @@ export class Writer {
 
   /** The kernel would take it with these chains closed. */
   async #works(closed: readonly string[]): Promise<boolean> {
-    const { now } = await this.#difference(closed);
+    const { now } = await this.#difference(closed, nothing);
     try {
       await this.#options.kernel.nftWrite(now, { check: true });
       return true;

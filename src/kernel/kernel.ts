@@ -101,6 +101,9 @@ export interface RouteFilter {
   readonly isAlive?: true;
 }
 
+/** Told the sets that were made, removed or changed in their elements; undefined: nobody knows, events were lost. */
+export type OnForeignChange = (sets: ReadonlySet<string> | undefined) => void;
+
 export interface Kernel {
   routes(filter: RouteFilter): Promise<readonly Route[]>;
   links(): Promise<readonly Link[]>;
@@ -144,7 +147,7 @@ export interface Kernel {
    * Tells when someone else (not a transaction of ours) changed the named inet table, or events were lost; and, to
    * `onOtherChange`, when they changed another table. At most one call of each a burst. Call the result to stop.
    */
-  watchNft(table: string, onForeignChange: () => void, onOtherChange?: () => void): () => void;
+  watchNft(table: string, onForeignChange: OnForeignChange, onOtherChange?: () => void): () => void;
   /** Writes under /proc/sys, e.g. ("net/ipv4/conf/eth0/proxy_arp", "1"). */
   sysctl(path: string, value: string): Promise<void>;
   close(): void;

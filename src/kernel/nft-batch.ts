@@ -53,7 +53,7 @@ export async function runBatch(
   batch: NftBatch,
   { check: isCheck }: RunOptions = {},
 ): Promise<number> {
-  const [whole] = batch.transactions();
+  const whole = batch.transaction();
   if (whole === undefined) return 0;
   makeRoom(requests.fd, whole.bytes.byteLength);
   try {
@@ -63,7 +63,7 @@ export async function runBatch(
   } catch (error) {
     if (!isTooLarge(error) || isCheck === true || whole.bytes.byteLength <= PART_OCTETS) throw error;
   }
-  const parts = batch.transactions(PART_OCTETS);
+  const parts = batch.parts(PART_OCTETS);
   for (const part of parts) await runTransaction(requests, batch, part);
   return parts.length;
 }

@@ -5,9 +5,10 @@
  * For `nft` that port id is its process id, in nft's own pid namespace; so it can be compared with our children even in a
  * container, where NFTA_GEN_PROC_PID, counted in the machine's first pid namespace, could not.
  */
+import type { OnForeignChange } from './kernel.ts';
 import { NETLINK } from './netlink/constants.ts';
 import { listen } from './netlink/listener.ts';
-import { FAMILY, MSG, NFGENMSG, NFNL_SUBSYS_NFTABLES, TABLE } from './netlink/nft/numbers.ts';
+import { FAMILY, MSG, NFGENMSG, NFNL_SUBSYS_NFTABLES, SET, TABLE } from './netlink/nft/numbers.ts';
 import { eachAttribute, type Message, readString } from './netlink/reader.ts';
 import { accept, asLoaded, assembled, jumpIfEqual, loadWord } from './socket-filter.ts';
 
@@ -15,16 +16,27 @@ const NFNLGRP_NFTABLES = 7;
 /** A large transaction of our own is a large burst; 64 MiB holds the reports of about 100,000 objects. */
 const RECEIVE_BUFFER = 64 << 20;
 
-/** Name of the inet table an nfnetlink message reports a change in; undefined for anything else. */
-export function inetTableTouched({ type, view, start, end }: Message): string | undefined {
-  if (type >> 8 !== NFNL_SUBSYS_NFTABLES || (type & 0xff) === MSG.NEWGEN) return undefined;
+/** What of an inet table an nfnetlink message reports a change in; undefined for anything else. */
+export function inetTableTouched({
+  type,
+  view,
+  start,
+  end,
+}: Message): { readonly table: string; readonly set?: string } | undefined {
+  const kind = type & 0xff;
+  if (type >> 8 !== NFNL_SUBSYS_NFTABLES || kind === MSG.NEWGEN) return undefined;
   if (end - start < NFGENMSG || view.getUint8(start) !== FAMILY.inet) return undefined;
   let table: string | undefined;
+  let set: string | undefined;
   eachAttribute(view, start + NFGENMSG, end, (attribute, from, to) => {
     if (attribute === TABLE) table ??= readString(view, from, to);
+    // NFTA_SET_NAME and NFTA_SET_ELEM_LIST_SET are one number.
+    if (attribute === SET.NAME && ofSets.has(kind)) set ??= readString(view, from, to);
   });
-  return table;
+  return table === undefined ? undefined : { table, ...(set === undefined ? {} : { set }) };
 }
+
+const ofSets: ReadonlySet<number> = new Set([MSG.NEWSET, MSG.DELSET, MSG.NEWSETELEM, MSG.DELSETELEM]);
 
 /** Of a datagram only the first message is looked at: one transaction's reports, by one socket, are in it. */
 const nlmsgPidAt = 12;
@@ -43,14 +55,15 @@ export interface NftWatchOptions {
   /** Of the socket of our own transactions: their reports are not even queued. */
   readonly ownPortId: number;
   readonly table: string;
-  readonly onForeignChange: () => void;
+  readonly onForeignChange: OnForeignChange;
   readonly onOtherChange?: (() => void) | undefined;
 }
 
 /** See Kernel.watchNft. */
 export function watchNft(options: NftWatchOptions): () => void {
   const { table, isOurs, onForeignChange, onOtherChange } = options;
-  let isForeign = false;
+  let sets: Set<string> | undefined;
+  let isLost = false;
   let isOther = false;
   return listen(
     {
@@ -62,19 +75,24 @@ export function watchNft(options: NftWatchOptions): () => void {
     },
     {
       message: (message) => {
-        if ((isForeign && isOther) || isOurs(message.portId)) return;
-        if (inetTableTouched(message) === table) isForeign = true;
-        else if ((message.type & 0xff) !== MSG.NEWGEN) isOther = true;
+        if (isOurs(message.portId)) return;
+        const touched = inetTableTouched(message);
+        if (touched?.table === table) {
+          sets ??= new Set();
+          if (touched.set !== undefined) sets.add(touched.set);
+        } else if ((message.type & 0xff) !== MSG.NEWGEN) isOther = true;
       },
       lost: () => {
-        isForeign = true;
+        isLost = true;
         isOther = true;
       },
       burst: () => {
-        const [foreign, other] = [isForeign, isOther];
-        isForeign = false;
+        const [touched, lost, other] = [sets, isLost, isOther];
+        sets = undefined;
+        isLost = false;
         isOther = false;
-        if (foreign) onForeignChange();
+        if (lost) onForeignChange(undefined);
+        else if (touched !== undefined) onForeignChange(touched);
         if (other) onOtherChange?.();
       },
     },

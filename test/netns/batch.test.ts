@@ -59,7 +59,12 @@ async function contents(name: string): Promise<readonly string[]> {
     .sort();
 }
 
-const options = { chainsFreedLate: false, isKept: () => false, turn: async () => undefined };
+const options = {
+  chainsFreedLate: false,
+  isKept: () => false,
+  isTrusted: () => false,
+  turn: async () => undefined,
+};
 const differs = async (kernel: NetnsKernel, ruleset: Ruleset) =>
   (await difference(kernel, { ...options, ruleset })).now;
 

@@ -166,7 +166,7 @@ function openFake(state: FakeState, find: FindNamespace): FakeKernel {
     overrun: () => {
       emit(state, { kind: 'overrun' });
       queueMicrotask(() => {
-        for (const watcher of [...state.nftWatchers]) watcher.onForeignChange();
+        for (const watcher of [...state.nftWatchers]) watcher.onForeignChange(undefined);
       });
     },
     refuseRoutes: (next) => {
@@ -193,7 +193,7 @@ function tellTouched(
   { table, onForeignChange, onOtherChange }: FakeNftWatcher,
   touched: ReadonlySet<string>,
 ): void {
-  if (touched.has(table)) onForeignChange();
+  if (touched.has(table)) onForeignChange(undefined);
   if ([...touched].some((name) => name !== table)) onOtherChange?.();
 }
 

@@ -236,12 +236,11 @@ const steps: ReadonlyMap<number, Step> = new Map<number, Step>([
 /** Runs every message of a batch on `tables`, which the caller throws away if one failed. */
 export function runSteps(tables: Tables, batch: NftBatch): readonly FakeStep[] {
   const done: FakeStep[] = [];
-  for (const { bytes } of batch.transactions()) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    eachMessage(view, 0, bytes.byteLength, (message) => {
-      const step = message.type >> 8 === 10 ? steps.get(message.type & 0xff) : undefined;
-      if (step !== undefined) done.push(step(tables, message));
-    });
-  }
+  const bytes = batch.transaction()?.bytes ?? new Uint8Array();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  eachMessage(view, 0, bytes.byteLength, (message) => {
+    const step = message.type >> 8 === 10 ? steps.get(message.type & 0xff) : undefined;
+    if (step !== undefined) done.push(step(tables, message));
+  });
   return done;
 }

@@ -1,5 +1,12 @@
 /** What a fake namespace holds, and how its events get out. See fake-kernel.ts. */
-import type { KernelEvent, Link, LinkAddress, Neighbour, Route } from '../../src/kernel/kernel.ts';
+import type {
+  KernelEvent,
+  Link,
+  LinkAddress,
+  Neighbour,
+  OnForeignChange,
+  Route,
+} from '../../src/kernel/kernel.ts';
 import type { ChainSeen } from '../../src/kernel/netlink/nft/read.ts';
 import { type Address, containsAddress, prefixOf } from '../../src/lib/net.ts';
 import type { FakeTable } from './fake-nft-table.ts';
@@ -11,7 +18,7 @@ export interface FakeLink {
 
 export interface FakeNftWatcher {
   readonly table: string;
-  readonly onForeignChange: () => void;
+  readonly onForeignChange: OnForeignChange;
   readonly onOtherChange: (() => void) | undefined;
 }
 

@@ -5,7 +5,7 @@ import type { NftElement, SetShape } from '../../../src/kernel/netlink/nft/objec
 import { openInterval } from '../../../src/kernel/netlink/nft/userdata.ts';
 import { type Address, addressAt, isIpv4 } from '../../../src/lib/net.ts';
 import type { Element, SetDecl } from '../../rules/model.ts';
-import { addressOctets, ifnameOctets, portOctets, u16 } from './octets.ts';
+import { addressOctets, ifnameOctets, portOctets, putAddress, u16 } from './octets.ts';
 
 export function shapeOf({ kind, version, comment }: SetDecl): SetShape {
   const address = version === 6 ? KEY.ipv6 : KEY.ipv4;
@@ -54,6 +54,15 @@ const lastIpv6 = (1n << 128n) - 1n;
 const isLast = (address: Address): boolean =>
   isIpv4(address) ? address === 0xffff_ffff : address === lastIpv6;
 
+const scratch = { 4: { key: new Uint8Array(4) }, 6: { key: new Uint8Array(16) } } as const;
+
+/** What is yielded is valid until the next: there may be hundreds of thousands. */
 export function* eachElement(elements: Iterable<Element>): Generator<NftElement> {
-  for (const element of elements) yield* nftElements(element);
+  for (const element of elements) {
+    if (element.kind === 'address') {
+      const shared = isIpv4(element.address) ? scratch[4] : scratch[6];
+      putAddress(shared.key, element.address);
+      yield shared;
+    } else yield* nftElements(element);
+  }
 }

@@ -14,25 +14,30 @@ export const hostU16 = (value: number): Uint8Array => new Uint8Array(new Uint16A
 /** 4 or 16, in network order. */
 export function addressOctets(address: Address): Uint8Array {
   const bytes = new Uint8Array(isIpv4(address) ? 4 : 16);
-  putAddress(bytes, 0, address);
+  putAddress(bytes, address);
   return bytes;
 }
 
-function putAddress(bytes: Uint8Array, at: number, address: Address): void {
-  const view = new DataView(bytes.buffer);
-  if (isIpv4(address)) {
-    view.setUint32(at, address);
-    return;
-  }
-  view.setBigUint64(at, address >> 64n);
-  view.setBigUint64(at + 8, address & 0xffffffffffffffffn);
+/** At the start of `bytes`. */
+export function putAddress(bytes: Uint8Array, address: Address): void {
+  if (isIpv4(address)) putWord(bytes, 0, address);
+  else
+    for (let at = 12, rest: bigint = address; at >= 0; at -= 4, rest >>= 32n)
+      putWord(bytes, at, Number(BigInt.asUintN(32, rest)));
+}
+
+function putWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word >>> 24;
+  bytes[at + 1] = word >>> 16;
+  bytes[at + 2] = word >>> 8;
+  bytes[at + 3] = word;
 }
 
 /** address . protocol . port: every field takes a multiple of 4 octets. */
 export function portOctets(address: Address, protocol: number, port: number): Uint8Array {
   const length = isIpv4(address) ? 4 : 16;
   const bytes = new Uint8Array(length + 8);
-  putAddress(bytes, 0, address);
+  putAddress(bytes, address);
   bytes[length] = protocol;
   bytes.set(u16(port), length + 4);
   return bytes;

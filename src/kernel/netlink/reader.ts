@@ -21,6 +21,7 @@ export interface Message {
 }
 
 const HEADER = 16;
+const utf8 = new TextDecoder();
 const align4 = (length: number): number => (length + 3) & ~3;
 
 export function eachMessage(
@@ -71,7 +72,7 @@ export function readAddress(view: DataView, from: number, to: number): Address |
 export function readString(view: DataView, from: number, to: number): string {
   const bytes = new Uint8Array(view.buffer, view.byteOffset + from, to - from);
   const nul = bytes.indexOf(0);
-  return new TextDecoder().decode(nul < 0 ? bytes : bytes.subarray(0, nul));
+  return utf8.decode(nul < 0 ? bytes : bytes.subarray(0, nul));
 }
 
 /** "02:42:ac:11:00:02"; empty for an empty attribute. */

@@ -48,9 +48,9 @@ export class MessageWriter {
     return this;
   }
 
-  /** Asks for an ACK of the message last begun. */
-  acknowledge(): this {
-    const at = this.#message + 6;
+  /** Asks for an ACK of the message last begun, or of the one that starts at `message`. */
+  acknowledge(message = this.#message): this {
+    const at = message + 6;
     this.#view.setUint16(at, this.#view.getUint16(at, littleEndian) | NLM_F.ACK, littleEndian);
     return this;
   }
@@ -111,10 +111,9 @@ export class MessageWriter {
     return this.#view.getUint32(at, littleEndian);
   }
 
-  /** Octets, and as many zeros as make them a multiple of 4. */
-  padded(bytes: Uint8Array): this {
-    const at = this.#grow((bytes.byteLength + 3) & ~3);
-    this.#bytes.set(bytes, at);
+  /** As many zeros as make what there is a multiple of 4. */
+  pad(): this {
+    this.#grow(-this.#length & 3);
     return this;
   }
 
@@ -137,7 +136,7 @@ export class MessageWriter {
     return this.patchLength(at);
   }
 
-  /** As they are; their number is a multiple of 4. */
+  /** As they are; after an attribute's, `pad`. */
   bytes(bytes: Uint8Array): this {
     const at = this.#grow(bytes.byteLength);
     this.#bytes.set(bytes, at);

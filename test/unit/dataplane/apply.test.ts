@@ -54,7 +54,12 @@ function bench(more: Partial<PolicySyncOptions> = {}): Bench {
       sync.wake();
     },
     isSame: async () => {
-      const wanted = { ruleset: rulesetOf(graph), chainsFreedLate: false, isKept: () => false };
+      const wanted = {
+        ruleset: rulesetOf(graph),
+        chainsFreedLate: false,
+        isKept: () => false,
+        isTrusted: () => false,
+      };
       return (await difference(kernel, { ...wanted, turn: async () => undefined })).now.isEmpty;
     },
   };

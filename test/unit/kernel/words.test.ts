@@ -100,7 +100,7 @@ describe('an nftables event', () => {
 
   test('of any object names its inet table', () => {
     for (const kind of [0, 2, 3, 5, 6, 8, 9, 11, 12, 14, 18, 22])
-      expect(inetTableTouched(messageIn(event(kind, NFPROTO_INET, 'tortie')))).toBe('tortie');
+      expect(inetTableTouched(messageIn(event(kind, NFPROTO_INET, 'tortie')))?.table).toBe('tortie');
   });
 
   test('of another family, of the generation or of another subsystem names none', () => {

@@ -4,6 +4,7 @@
  * Messages are numbered from 1 by their sequence number; who sends it adds what makes them unique on the socket. They are
  * grouped by what they are about, so that a refusal can be told of the object, and the last group can be taken back.
  */
+import { assert } from '../../../lib/result.ts';
 import { NLM_F } from '../constants.ts';
 import { littleEndian } from '../reader.ts';
 import { MessageWriter } from '../writer.ts';
@@ -21,6 +22,7 @@ interface Group extends NftObject {
   /** Octets and messages before it. */
   readonly start: number;
   readonly messages: number;
+  readonly last: number;
 }
 
 /** One transaction, whole: with its first and last message. */
@@ -42,6 +44,10 @@ export class NftBatch {
   readonly #family: number;
   #messages = 0;
   #setId = 0;
+  /** Where the last message starts. */
+  #last = 0;
+  /** BATCH_END is written. */
+  #ended = false;
 
   constructor(capacity = 4096, family: number = FAMILY.inet) {
     this.#family = family;
@@ -71,7 +77,7 @@ export class NftBatch {
 
   /** What follows is about this. */
   about(object: NftObject): void {
-    this.#groups.push({ ...object, start: this.writer.length, messages: this.#messages });
+    this.#groups.push({ ...object, start: this.writer.length, messages: this.#messages, last: this.#last });
   }
 
   /** Takes back all that followed the last `about`. */
@@ -80,11 +86,14 @@ export class NftBatch {
     if (last === undefined) return;
     this.writer.truncate(last.start);
     this.#messages = last.messages;
+    this.#last = last.last;
   }
 
   /** Starts a message of NFT_MSG_`kind`: attributes follow, then `end`. */
   begin(kind: number, flags = 0): MessageWriter {
     this.#messages += 1;
+    assert(!this.#ended, 'a message for a transaction that is being sent');
+    this.#last = this.writer.length;
     return this.writer
       .begin(messageType(kind), NLM_F.REQUEST | flags, this.#messages)
       .u8(this.#family)
@@ -102,10 +111,22 @@ export class NftBatch {
     return this.#groups.findLast(({ messages }) => messages <= index);
   }
 
-  /** The whole, or in parts of at most `most` octets as far as single objects allow it, in order: each a transaction. */
-  transactions(most = Number.POSITIVE_INFINITY): readonly NftTransaction[] {
+  /** The whole; undefined if there is nothing. Its bytes are the batch's own; nothing can be added any more. */
+  transaction(): NftTransaction | undefined {
+    if (this.#messages === 0) return undefined;
+    if (!this.#ended) {
+      this.writer.acknowledge(this.#last);
+      writeMark(this.writer, BATCH.END, this.#messages + 1);
+    }
+    this.#ended = true;
+    return { bytes: this.writer.written, messages: this.#messages, first: 1 };
+  }
+
+  /** In parts of at most `most` octets as far as single objects allow it, in order: each a transaction. */
+  parts(most: number): readonly NftTransaction[] {
     if (this.#messages === 0) return [];
-    const { written } = this.writer;
+    const whole = this.writer.written;
+    const written = this.#ended ? whole.subarray(0, -MARK_OCTETS) : whole;
     const ends = [...this.#groups.slice(1), { start: written.byteLength, messages: this.#messages }];
     const parts: NftTransaction[] = [];
     let from = { start: MARK_OCTETS, messages: 0 };

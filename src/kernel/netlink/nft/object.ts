@@ -22,7 +22,7 @@ import {
   TABLE,
   TABLE_FLAGS,
 } from './numbers.ts';
-import { ruleUserdata, setUserdata } from './userdata.ts';
+import { setUserdata, writeRuleUserdata } from './userdata.ts';
 
 /** One that is there stays as it is, and is woken if it was made dormant. */
 export function addTable(batch: NftBatch, table: string): void {
@@ -76,7 +76,9 @@ export function beginRule(batch: NftBatch, table: string, chain: string): number
 }
 
 export function endRule(batch: NftBatch, open: number, comment: string | undefined, hash: number): void {
-  batch.writer.close(open).bytesAttribute(RULE.USERDATA, ruleUserdata(comment, hash)).end();
+  batch.writer.close(open);
+  writeRuleUserdata(batch.writer, comment, hash);
+  batch.writer.end();
 }
 
 export interface SetShape {

@@ -3,6 +3,9 @@
  * each of the first two; types it does not know it passes over, so a hash of ours stands beside its comment.
  */
 
+import type { MessageWriter } from '../writer.ts';
+import { RULE as RULE_ATTRIBUTE } from './numbers.ts';
+
 /** Of rules: enum nftnl_udata_rule_types, and one of our own. */
 const RULE = { COMMENT: 0, HASH: 0x74 } as const;
 /** Of sets: enum nftnl_udata_set_types. */
@@ -29,11 +32,31 @@ function comment(type: number, words: string | undefined): readonly number[] {
 }
 
 /** @param hash  0..2^53-1 */
-export function ruleUserdata(words: string | undefined, hash: number): Uint8Array {
-  const number = new Uint8Array(8);
-  new DataView(number.buffer).setBigUint64(0, BigInt(hash));
-  return Uint8Array.from([...comment(RULE.COMMENT, words), RULE.HASH, 8, ...number]);
+export function writeRuleUserdata(writer: MessageWriter, words: string | undefined, hash: number): void {
+  const at = writer.open(RULE_ATTRIBUTE.USERDATA, 0);
+  if (words !== undefined) {
+    const length = Math.min(COMMENT_OCTETS, words.length);
+    if (isAscii(words))
+      writer
+        .u8(RULE.COMMENT)
+        .u8(length + 1)
+        .field(words, length)
+        .u8(0);
+    else writer.bytes(Uint8Array.from(comment(RULE.COMMENT, words)));
+  }
+  writer
+    .u8(RULE.HASH)
+    .u8(8)
+    .be32(Math.floor(hash / 0x1_0000_0000))
+    .be32(hash >>> 0)
+    .close(at)
+    .pad();
 }
+
+const isAscii = (text: string): boolean => {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 127) return false;
+  return true;
+};
 
 export interface SetUserdata {
   readonly keyOrder: number;
