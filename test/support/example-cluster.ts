@@ -68,6 +68,86 @@ spec: { selector: all() }
 export const writeLeftByCalico = (directory: string): void =>
   writeFileSync(join(directory, 'calico.yaml'), leftByCalico);
 
+/** What the examples of policy find beside the cluster: a shop of two pods, and what is allowed between them. */
+const shopOfPolicies = `apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+---
+apiVersion: v1
+kind: Namespace
+metadata: { name: ops }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: front-2, namespace: shop, labels: { app: front } }
+spec: { nodeName: node1, containers: [{ name: front, ports: [{ name: http, containerPort: 8080 }] }] }
+status: { phase: Running, podIP: 10.65.1.7 }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: db, namespace: shop, labels: { app: db } }
+spec: { nodeName: node2, containers: [{ name: db, ports: [{ name: postgres, containerPort: 5432 }] }] }
+status: { phase: Running, podIP: 10.65.2.3 }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: probe, namespace: ops, labels: { app: probe } }
+spec: { nodeName: node2, containers: [{ name: probe }] }
+status: { phase: Running, podIP: 10.65.2.9 }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: db-from-front, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: db } }
+  ingress:
+    - from: [{ podSelector: { matchLabels: { app: front } } }]
+      ports: [{ port: 5432 }]
+---
+apiVersion: ${calico}
+kind: GlobalNetworkPolicy
+metadata: { name: no-metadata }
+spec:
+  order: 10
+  namespaceSelector: all()
+  types: [Egress]
+  egress:
+    - { action: Deny, destination: { nets: [169.254.169.254/32] } }
+    - { action: Allow }
+`;
+
+/** What `-f policy.yaml` and `-f cases.yaml` read in the examples of policy. */
+export const policyFile = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: default-deny, namespace: shop }
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+  ingress:
+    - {}
+---
+apiVersion: ${calico}
+kind: NetworkPolicy
+metadata: { name: probes, namespace: shop }
+spec:
+  order: 100
+  selector: app == 'db'
+  types: [Ingress]
+  ingress:
+    - action: Allow
+      protocol: TCP
+      source: { namespaceSelector: kubernetes.io/metadata.name == 'ops' }
+      destination: { ports: [postgress] }
+    - { action: Pass }
+`;
+export const casesFile = `- { name: the shop works, from: shop/app=front, to: 'shop/db:postgres', expect: allow }
+- { name: nobody else, from: ops/probe, to: 'shop/db:5432', expect: deny, by: shop/db-from-front }
+- { name: no metadata, from: shop/db, to: '169.254.169.254:80', expect: allow }
+`;
+
+export const writePolicies = (directory: string): void =>
+  writeFileSync(join(directory, 'shop.yaml'), shopOfPolicies);
+
 /** @param without  kinds of which nothing is there. Everything is a written object, so commands may change it. */
 export function writeExampleCluster(directory: string, now: Date, without: readonly string[] = []): void {
   const ago = (ms: number): string => new Date(now.getTime() - ms).toISOString();

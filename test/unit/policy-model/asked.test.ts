@@ -245,7 +245,7 @@ describe('a preview', () => {
     expect(changes).toContainEqual({
       from: ['shop/front'],
       to: ['shop/db'],
-      traffic: 'TCP 1-5431, 5433-65535, UDP on any port, ICMP type 8, ICMP type 128',
+      traffic: 'everything but TCP 5432',
       allowed: false,
       because: 'ingress: no rule matched; isolated in tier default by KubernetesNetworkPolicy shop/db',
     });
