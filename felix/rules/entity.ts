@@ -34,7 +34,7 @@ export interface EntityContext {
 const noSelector: Selector = { kind: 'all' };
 
 /** Protocols whose header begins with a source and a destination port: TCP, UDP, DCCP, SCTP, UDP-Lite. */
-export const withPorts: readonly number[] = [6, 17, 33, 132, 136];
+const withPorts: readonly number[] = [6, 17, 33, 132, 136];
 
 export function entityChoice(entity: Entity, context: EntityContext): Choice {
   const { notSelector, service, nodes, ports, notPorts } = entity;

@@ -17,7 +17,7 @@ import type { Chain, Match, Rule } from './model.ts';
 import { commentOf, objectName } from './name.ts';
 import { defaultRulesSettings, type RulesSettings } from './settings.ts';
 import type { SetSpec } from './spec.ts';
-import { type TagMeaning, tagOf } from './tag.ts';
+import { type Origins, type TagMeaning, tagOf } from './tag.ts';
 
 export type { Direction } from '../../src/model/policy.ts';
 export const directions: readonly Direction[] = ['Ingress', 'Egress'];
@@ -39,9 +39,11 @@ export interface CompiledPolicy {
   readonly selectors: readonly Selector[];
   /** What the rules report themselves as. */
   readonly tags: readonly TagMeaning[];
+  /** What each rule of the chain stands for: for who reads counters. */
+  readonly origins: Origins;
 }
 
-export const policyChainName = (
+const policyChainName = (
   direction: Direction,
   { id, namespace, name }: Pick<RuleSource, 'id' | 'namespace' | 'name'>,
 ): string => objectName(direction.toLowerCase(), namespace === undefined ? name : `${namespace}/${name}`, id);
@@ -61,6 +63,7 @@ export function compilePolicy(
   const rules: Rule[] = [];
   const sets = new Map<string, SetSpec>();
   const tags = new Map<string, TagMeaning>();
+  const origins = new Map<Rule, TagMeaning>();
   for (const rule of direction === 'Ingress' ? policy.ingress : policy.egress) {
     const pieces = piecesOf(rule, policy, direction, noting);
     if (pieces.length === 0) continue;
@@ -73,7 +76,9 @@ export function compilePolicy(
     });
     tags.set(tag.tag, tag);
     for (const each of pieces) {
-      rules.push(...rulesFor(each.matches, rule, policy, direction, tag.tag, settings));
+      const made = rulesFor(each.matches, rule, policy, direction, tag.tag, settings);
+      rules.push(...made);
+      for (const one of made) origins.set(one, tag);
       for (const spec of each.sets) sets.set(spec.decl.name, spec);
     }
   }
@@ -83,6 +88,7 @@ export function compilePolicy(
     passes: rules.some(({ verdict }) => verdict?.kind === 'return'),
     selectors: [...asked.values()],
     tags: [...tags.values()],
+    origins,
   };
 }
 

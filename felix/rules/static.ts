@@ -31,8 +31,8 @@ import { inPrefix } from './span.ts';
 import { endpointMap } from './stage.ts';
 import { established, foreignEndpoints, invalid, neighbourDiscovery, notWorkload } from './traffic.ts';
 
-export const fromEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Egress', stage: 'normal' });
-export const toEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Ingress', stage: 'normal' });
+const fromEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Egress', stage: 'normal' });
+const toEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Ingress', stage: 'normal' });
 
 export interface StaticRuleset {
   readonly chains: readonly Chain[];

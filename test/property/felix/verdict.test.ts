@@ -211,10 +211,11 @@ test(
   patience,
 );
 
-const dialled = fc.option(
-  fc.record({ port: fc.constantFrom(80, 443, 444, 9999), established: fc.boolean() }),
-  { nil: undefined },
-);
+/** How the packet comes: to a Service's address or not, new or of a connection that was let through. */
+const manner = fc.record({
+  dialled: fc.constantFrom(undefined, undefined, 80, 443, 444, 9999),
+  established: fc.constantFrom(false, false, true),
+});
 
 /** Failsafe ports, and packets to what a Service's address stands for, among all others. */
 test(
@@ -228,9 +229,9 @@ test(
       fc.property(
         world({ hosts: true, policies: 7, policy }),
         questions,
-        dialled,
+        manner,
         fc.record({ deny, endpointToHost }),
-        (all, wanted, before, more) => {
+        (all, wanted, { dialled, established }, more) => {
           const scene = sceneOf(all, more);
           for (const question of withHost(scene, wanted)) {
             const version = versionOf(question.to.address);
@@ -238,11 +239,10 @@ test(
             if (question.from.spot === undefined && question.to.spot === undefined) continue;
             const isOutside = question.from.interface === uplink || question.from.interface === '';
             const service = serviceAddresses.find((each) => versionOf(each) === version);
-            const translated: Pick<Question, 'dialled' | 'established'> =
-              before === undefined || question.what.port === undefined || !isOutside || service === undefined
-                ? {}
-                : { dialled: { address: service, port: before.port } };
-            seen[expectSame(scene, { ...question, ...translated })] += 1;
+            const isTranslated =
+              dialled !== undefined && question.what.port !== undefined && isOutside && service !== undefined;
+            const translated = isTranslated ? { dialled: { address: service, port: dialled } } : {};
+            seen[expectSame(scene, { ...question, ...translated, established })] += 1;
           }
         },
       ),

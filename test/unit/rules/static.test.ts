@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createGraph, rulesetOf, tick } from '../../../felix/calc/graph.ts';
+import { defaultRulesSettings } from '../../../felix/rules/settings.ts';
+import { allowedSources, staticRuleset } from '../../../felix/rules/static.ts';
 import { type Packet, trace } from '../../../felix/rules/trace.ts';
+import { parsePrefix } from '../../../src/lib/net.ts';
 import { address } from '../../support/clusters.ts';
 import { shopEndpoint, shopGraph, webAddresses } from '../../support/shop.ts';
 
@@ -103,4 +106,25 @@ describe('from a pod to its host', () => {
 
 test('a pod reaches itself through a Service although its policies allow nothing of the kind', () => {
   expect(pass({ in: web, out: web, destination: address('10.244.1.2'), destinationPort: 9 })).toBe('accept');
+});
+
+test('a pod that may send from prefixes of its own may, by its own interface and no other', () => {
+  const settings = { ...defaultRulesSettings, sourceSpoofing: true };
+  const { chains } = staticRuleset(settings);
+  const prefix = parsePrefix('192.0.2.0/24') ?? expect.unreachable();
+  const row = { interface: 'cali1', prefix };
+  const all = new Map([...chains, allowedSources([row])].map((chain) => [chain.name, chain]));
+  const { sets } = rulesetOf(graph);
+  const chain = all.get('check-source') ?? expect.unreachable();
+  const only = new Map([...all].filter(([name]) => name === chain.name || name === 'allowed-sources'));
+  const verdict = (source: string, by: string): string =>
+    trace({ chains: only, sets }, { ...base, source: address(source), in: by, hasReturnPath: false }).verdict;
+  expect(verdict('192.0.2.7', 'cali1')).toBe('accept');
+  expect(verdict('192.0.2.7', 'cali2')).toBe('drop');
+  expect(verdict('198.51.100.7', 'cali1')).toBe('drop');
+});
+
+test('without the reverse path check nothing is hooked before routing', () => {
+  const { chains } = staticRuleset({ ...defaultRulesSettings, reversePath: false });
+  expect(chains.map(({ name }) => name)).toEqual(['from-pods', 'to-pods', 'pods-to-host']);
 });
