@@ -165,3 +165,23 @@ export function localRoutes(graph: Graph): ReadonlyMap<Address, string> {
 
 /** What the tag of a reported packet stands for; undefined: no rule in use has it. */
 export const ruleByTag = (graph: Graph, tag: string): TagMeaning | undefined => graph.register.get(tag);
+
+/** A counted rule and what it stands for; absent: it is part of the frame and of no policy. */
+export interface CountedRule {
+  readonly comment?: string;
+  readonly origin?: TagMeaning;
+}
+
+/** The rules of the chain that count, in the order in which the kernel tells their counters. */
+export function rulesOf({ output, register }: Graph, chain: string): readonly CountedRule[] {
+  const rules = output.ruleset.chains.get(chain)?.rules ?? [];
+  return rules
+    .filter(({ counted }) => counted === true)
+    .map((rule) => {
+      const origin = register.originOf(rule);
+      return {
+        ...(rule.comment === undefined ? {} : { comment: rule.comment }),
+        ...(origin === undefined ? {} : { origin }),
+      };
+    });
+}

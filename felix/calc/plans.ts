@@ -163,7 +163,7 @@ export class Plans {
   }
 
   #planOne(local: Local, place: EndpointPlace, settings: RulesSettings): Planned {
-    const { output, policies } = this.#options;
+    const { output, policies, register } = this.#options;
     const asked = new Set<Use>();
     const selected = local.known
       ? policies.tiersOf(policies.of(local.key), place.direction, place.stage)
@@ -176,6 +176,7 @@ export class Plans {
     const { label, known } = local;
     const compiled = compileEndpoint({ ...place, label, known, tiers, profiles }, settings);
     output.putChain(compiled.chain);
+    register.noteOrigins(compiled.origins);
     for (const chain of compiled.tierChains) this.#enterTierChain(chain);
     const dispatch = dispatchOf(place);
     return {

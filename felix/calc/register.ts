@@ -1,5 +1,6 @@
 /** What each tag in use stands for: how a packet that the kernel reports, or a counter, is told to a person. */
-import type { TagMeaning } from '../rules/tag.ts';
+import type { Rule } from '../rules/model.ts';
+import type { Origins, TagMeaning } from '../rules/tag.ts';
 import { KeyedSets } from './keyed-sets.ts';
 
 export class Register {
@@ -7,12 +8,23 @@ export class Register {
   /** Tag → who says so: the end of a tier is of all endpoints that share it. */
   readonly #owners = new KeyedSets<string, string>();
 
+  /** Rules of the model that are for a policy's rule, or for the end of a tier or of the profiles. */
+  readonly #origins = new WeakMap<Rule, TagMeaning>();
+
   get size(): number {
     return this.#meanings.size + this.#owners.size;
   }
 
   get(tag: string): TagMeaning | undefined {
     return this.#meanings.get(tag);
+  }
+
+  originOf(rule: Rule): TagMeaning | undefined {
+    return this.#origins.get(rule);
+  }
+
+  noteOrigins(origins: Origins): void {
+    for (const [rule, origin] of origins) this.#origins.set(rule, origin);
   }
 
   /** From now on `owner` has exactly `after`; before it had `before`. */

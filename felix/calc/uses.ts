@@ -158,6 +158,7 @@ export class Uses {
     const { key, compiled } = use;
     members.askFor(key, before?.sets ?? [], compiled.sets);
     register.replace(key, before?.tags ?? [], compiled.tags);
+    register.noteOrigins(compiled.origins);
     for (const wish of use.answers.keys()) this.#readers.add(wish, use);
     const had = before !== undefined && standsAlone(sourceBefore, before) ? before.chain.name : undefined;
     const has = standsAlone(use.source, compiled) ? compiled.chain.name : undefined;

@@ -13,7 +13,7 @@ import { commentOf, objectName } from './name.ts';
 import type { CompiledPolicy } from './policy.ts';
 import { defaultRulesSettings, type RulesSettings } from './settings.ts';
 import { type EndpointPlace, endpointChainName, endpointMap } from './stage.ts';
-import { type TagMeaning, tagOf } from './tag.ts';
+import { type Origins, type TagMeaning, tagOf } from './tag.ts';
 
 /** One tier of one endpoint in one direction: only tiers with a policy, staged or not, that selects the endpoint. */
 export interface TierPlan {
@@ -47,6 +47,8 @@ export interface CompiledEndpoint {
   /** What it asks beside policies' own chains; other endpoints may ask them too. Names say contents, so equal names are equal chains. */
   readonly tierChains: readonly Chain[];
   readonly tags: readonly TagMeaning[];
+  /** Of rules in these chains that are not a policy's own chain's too. */
+  readonly origins: Origins;
 }
 
 /** The map that leads to the endpoint's chain, and the element that does. None for the host endpoint of all interfaces. */
@@ -68,7 +70,7 @@ export function compileEndpoint(
     const rules: readonly Rule[] = [
       { matches: [], verdict: { kind: 'drop' }, counted: true, comment: comment('is not known yet') },
     ];
-    return { chain: { name, rules }, tierChains: [], tags: [] };
+    return { chain: { name, rules }, tierChains: [], tags: [], origins: new Map() };
   }
   const last = plan.tiers.findIndex((tier) => isClosed(tier, plan));
   const tiers = (last < 0 ? plan.tiers : plan.tiers.slice(0, last + 1))
@@ -82,6 +84,11 @@ export function compileEndpoint(
     },
     tierChains: [...tiers.flatMap(({ chain, own }) => [...own, chain]), ...(end.own ?? [])],
     tags: [...tiers.flatMap(({ tags }) => tags), ...end.tags],
+    origins: new Map([
+      ...tiers.flatMap(({ origins }) => origins),
+      ...endOrigins(end),
+      ...(end.origins ?? []),
+    ]),
   };
 }
 
@@ -104,11 +111,26 @@ function always(plan: EndpointPlan, comment: (tail: string) => string): readonly
   ];
 }
 
+type Origin = readonly [Rule, TagMeaning];
+
 interface Ending {
   readonly rules: readonly Rule[];
   readonly own?: readonly Chain[];
   readonly tags: readonly TagMeaning[];
+  readonly origins?: readonly Origin[];
 }
+
+/** What ends is for the one reason its tag says. */
+const endOrigins = ({ rules, tags: [tag] }: Ending): readonly Origin[] =>
+  tag === undefined ? [] : rules.map((rule) => [rule, tag]);
+
+/** Rules that stand at a place for those of a policy's chain, in the same order. */
+const carried = (rules: readonly Rule[], { chain, origins }: CompiledPolicy): readonly Origin[] =>
+  rules.flatMap((rule, index): readonly Origin[] => {
+    const original = chain.rules[index];
+    const origin = original === undefined ? undefined : origins.get(original);
+    return origin === undefined ? [] : [[rule, origin]];
+  });
 
 /** After the last tier. */
 function endOf(plan: EndpointPlan, settings: RulesSettings, comment: (tail: string) => string): Ending {
@@ -128,23 +150,22 @@ function endOf(plan: EndpointPlan, settings: RulesSettings, comment: (tail: stri
   const deny = (what: string): readonly Rule[] => denial([], rejects(plan, settings), tag.tag, comment(what));
   const profiles = plan.profiles.map(({ name, compiled }) =>
     compiled === undefined
-      ? { rules: deny(`has profile ${name}, which is not there`), own: [] }
+      ? { rules: deny(`has profile ${name}, which is not there`), own: [], origins: [] }
       : asRules(ask(compiled, plan)),
   );
   return {
     rules: [...profiles.flatMap(({ rules }) => rules), ...deny(`no ${direction} profile allows it`)],
     own: profiles.flatMap(({ own }) => own),
     tags: [tag],
+    origins: profiles.flatMap(({ origins }) => origins),
   };
 }
 
-const asRules = ({
-  rule,
-  own,
-}: Asking): { readonly rules: readonly Rule[]; readonly own: readonly Chain[] } => ({
-  rules: [rule],
-  own,
-});
+interface Asked extends Omit<Asking, 'rule'> {
+  readonly rules: readonly Rule[];
+}
+
+const asRules = ({ rule, own, origins }: Asking): Asked => ({ rules: [rule], own, origins });
 
 /**
  * The host's own packets are judged where those with a translated destination leave, too, and nothing can be rejected there.
@@ -168,13 +189,16 @@ interface Asking {
   readonly rule: Rule;
   /** A chain for this place, if the shared one cannot be asked here. */
   readonly own: readonly Chain[];
+  /** Of the rules in it. */
+  readonly origins: readonly Origin[];
 }
 
-function ask({ chain }: CompiledPolicy, place: EndpointPlace): Asking {
+function ask(compiled: CompiledPolicy, place: EndpointPlace): Asking {
+  const { chain } = compiled;
   const rejects = cannotReject(place) && chain.rules.some(({ verdict }) => verdict?.kind === 'reject');
-  if (!rejects) return { rule: jump(chain.name), own: [] };
+  if (!rejects) return { rule: jump(chain.name), own: [], origins: [] };
   const own = contentChain('drops', chain.name, fitting(chain.rules, place));
-  return { rule: jump(own.name), own: [own] };
+  return { rule: jump(own.name), own: [own], origins: carried(own.rules, compiled) };
 }
 
 /** Named after what is in it. */
@@ -190,12 +214,18 @@ interface CompiledTier {
   readonly chain: Chain;
   readonly own: readonly Chain[];
   readonly tags: readonly TagMeaning[];
+  readonly origins: readonly Origin[];
+}
+
+function copied(compiled: CompiledPolicy, place: EndpointPlace): Asked {
+  const rules = fitting(compiled.chain.rules, place);
+  return { rules, own: [], origins: carried(rules, compiled) };
 }
 
 /** Undefined: it would decide nothing. */
 function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): CompiledTier | undefined {
   const policies = tier.policies.map(({ compiled }) =>
-    compiled.passes ? { rules: fitting(compiled.chain.rules, plan), own: [] } : asRules(ask(compiled, plan)),
+    compiled.passes ? copied(compiled, plan) : asRules(ask(compiled, plan)),
   );
   const end = endOfTier(tier, plan, settings);
   const rules = [...policies.flatMap((policy) => policy.rules), ...end.rules];
@@ -204,6 +234,7 @@ function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings
     chain: contentChain(`tier-${plan.direction.toLowerCase()}`, tier.name, rules),
     own: policies.flatMap(({ own }) => own),
     tags: end.tags,
+    origins: [...policies.flatMap(({ origins }) => origins), ...endOrigins(end)],
   };
 }
 

@@ -7,6 +7,7 @@
  */
 import { sha256Hex } from '../../src/lib/hash.ts';
 import type { Action, Direction } from '../../src/model/policy.ts';
+import type { Rule } from './model.ts';
 
 /** What a tag stands for. */
 export interface TagMeaning {
@@ -20,6 +21,9 @@ export interface TagMeaning {
   /** As `Rule.number`. */
   readonly rule?: number;
 }
+
+/** By the rule of the model itself. */
+export type Origins = ReadonlyMap<Rule, TagMeaning>;
 
 type Identity = Omit<TagMeaning, 'tag'>;
 

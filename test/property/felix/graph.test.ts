@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  type CountedRule,
   change,
   createGraph,
   type Graph,
@@ -12,6 +13,7 @@ import {
   removeEndpoint,
   ruleByTag,
   rulesetOf,
+  rulesOf,
   tick,
 } from '../../../felix/calc/graph.ts';
 import type { Ruleset, RulesetChange } from '../../../felix/rules/model.ts';
@@ -197,6 +199,32 @@ function expectWhole(graph: Graph): void {
   }
 }
 
+/** A counter and a report lead to the policy and rule they are of, whatever happened before. */
+function expectTold(graph: Graph, fresh: Graph): void {
+  for (const { name, rules } of rulesetOf(fresh).chains.values()) {
+    const counted = rulesOf(fresh, name);
+    expect([name, rulesOf(graph, name)]).toEqual([name, counted]);
+    for (const rule of counted) expectOrigin(rule);
+    for (const { origin } of counted)
+      if (origin !== undefined) expect(ruleByTag(graph, origin.tag)).toEqual(origin);
+    const reported = rules
+      .flatMap(({ statements = [] }) => statements)
+      .filter(({ kind }) => kind === 'nflog');
+    for (const each of reported) expect(ruleByTag(graph, 'group' in each ? each.prefix : '')).toBeDefined();
+  }
+}
+
+/** What people read and what programs read agree. */
+function expectOrigin({ comment = '', origin }: CountedRule): void {
+  const [, number] = /gress rule (\d+)/.exec(comment) ?? [];
+  if (number !== undefined) {
+    expect(comment.startsWith(origin?.policy ?? '?')).toBe(true);
+    expect(origin?.rule).toBe(Number(number));
+  } else if (comment.endsWith('no rule matched')) {
+    expect(comment).toBe(`tier ${origin?.tier}: no rule matched`);
+  }
+}
+
 test('after any history the ruleset is what it would be from scratch, and the changes led there', () => {
   fc.assert(
     fc.property(history(40), (acts) => {
@@ -214,6 +242,7 @@ test('after any history the ruleset is what it would be from scratch, and the ch
       expect(told.graph.register.size).toBe(fresh.register.size);
       for (const id of told.endpoints.keys()) expect(isKnown(told.graph, id)).toBe(isKnown(fresh, id));
       expectWhole(fresh);
+      expectTold(told.graph, fresh);
     }),
     { numRuns: 250 },
   );
