@@ -79,7 +79,7 @@ export function snapshotOf(resources: Iterable<Resource>): Snapshot {
 }
 
 /** Each ready endpoint at each port of the slice. */
-export function backendsOf({ meta, service, endpoints, ports }: EndpointSlice): readonly Backend[] {
+function backendsOf({ meta, service, endpoints, ports }: EndpointSlice): readonly Backend[] {
   if (service === undefined) return [];
   const ref = { namespace: meta.namespace ?? '', name: service };
   return endpoints

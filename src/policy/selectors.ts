@@ -14,7 +14,7 @@ import {
   orchestratorLabel,
 } from './labels.ts';
 
-export const all: Selector = { kind: 'all' };
+const all: Selector = { kind: 'all' };
 const isPod: Selector = { kind: 'equals', key: orchestratorLabel, value: 'k8s' };
 const isNamespaced: Selector = { kind: 'has', key: namespaceLabel };
 /** Of what lives in a namespace that is known: a gap in what we know is no answer to a question about it. */
@@ -37,7 +37,7 @@ export function both(...selectors: readonly (Selector | undefined)[]): Selector 
 }
 
 /** Every label key with a prefix before it. */
-export function withPrefix(prefix: string, selector: Selector): Selector {
+function withPrefix(prefix: string, selector: Selector): Selector {
   switch (selector.kind) {
     case 'all':
     case 'global':

@@ -12,7 +12,7 @@ const isStagedKind = (kind: PolicyKind): kind is keyof typeof enforcedKind =>
   Object.hasOwn(enforcedKind, kind);
 
 /** The enforced policy that the staged one stands for: the same name, without "staged". */
-export const targetOf = ({ kind, namespace, name }: Policy): string => {
+const targetOf = ({ kind, namespace, name }: Policy): string => {
   const target = isStagedKind(kind) ? enforcedKind[kind] : kind;
   return namespace === undefined ? `${target} ${name}` : `${target} ${namespace}/${name}`;
 };

@@ -196,7 +196,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.constant('Log') },
 );
 
-export const rule: fc.Arbitrary<CalicoRule> = fc.constantFrom(4 as const, 6 as const).chain((family) =>
+const rule: fc.Arbitrary<CalicoRule> = fc.constantFrom(4 as const, 6 as const).chain((family) =>
   protocolPart(family).chain((part) => {
     const ports =
       part.protocol !== undefined && withPorts.includes(part.protocol)
@@ -431,7 +431,7 @@ const profile: fc.Arbitrary<Profile> = fc
   .map(({ name, ...rest }) => ({ kind: 'Profile', meta: metaOf(name), ...rest }));
 
 /** The nodes there are: local pods are on the first. */
-export const nodeNames = ['here', 'there'] as const;
+const nodeNames = ['here', 'there'] as const;
 const nodeAddresses = {
   here: ['172.16.0.1', 'fd01::1'].map(address),
   there: ['172.16.0.2', 'fd01::2'].map(address),
@@ -494,7 +494,7 @@ const slice = (pods: readonly Placed[]): fc.Arbitrary<EndpointSlice> =>
     );
 
 /** What a pod has: its endpoint's word counts before its status is written. */
-export const addressesOf = ({ pod, endpoint }: Placed): readonly Address[] => endpoint?.addresses ?? pod.ips;
+const addressesOf = ({ pod, endpoint }: Placed): readonly Address[] => endpoint?.addresses ?? pod.ips;
 
 export interface World {
   /** Those with an endpoint are on the node "here", the others on "there". */

@@ -200,8 +200,3 @@ export const restlessPod: fc.Arbitrary<Placed> = fc
   .chain(([index, at]) => addressesAt(at).chain((addresses) => placedAt({ index, addresses })));
 
 export const outsider: fc.Arbitrary<Address> = fc.constantFrom(...outside);
-export const port16: fc.Arbitrary<number> = fc.oneof(portNumber, fc.constantFrom(1, 444));
-export const anyProtocol: fc.Arbitrary<Protocol | 'other'> = fc.oneof(
-  { weight: 6, arbitrary: protocol },
-  fc.constant('other' as const),
-);

@@ -87,7 +87,7 @@ function podChange(cases: PolicyCases, key: string, labels: Labels): ClusterChan
 }
 
 /** The nine pods in three namespaces every case begins with. */
-export const firstChanges = (cases: PolicyCases): readonly ClusterChange[] => [
+const firstChanges = (cases: PolicyCases): readonly ClusterChange[] => [
   ...['x', 'y', 'z'].map((name) => namespaceChange(name, { ns: name })),
   ...Object.keys(cases.podIPs).map((key) => podChange(cases, key, { pod: key.slice(2) })),
 ];
@@ -101,7 +101,7 @@ const gone = (
   ref: { kind, name, ...(namespace === undefined ? {} : { namespace }) },
 });
 
-export function changesOf(cases: PolicyCases, action: Action): readonly ClusterChange[] {
+function changesOf(cases: PolicyCases, action: Action): readonly ClusterChange[] {
   const policy = action.CreatePolicy ?? action.UpdatePolicy;
   const namespace = action.CreateNamespace ?? action.SetNamespaceLabels;
   const pod = action.CreatePod ?? action.SetPodLabels;
