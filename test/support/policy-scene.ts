@@ -9,7 +9,7 @@ import { readManifest } from '../../src/store/schema/manifest.ts';
 import { address } from './clusters.ts';
 import { type Compiled, compileCluster, type OnNode } from './compiled-policy.ts';
 
-export function manifest(json: object): Resource {
+function manifest(json: object): Resource {
   const read = readManifest(json);
   if (!read.ok) throw new Error(`the test wrote a wrong manifest: ${JSON.stringify(read.error)}`);
   return read.value;
@@ -41,7 +41,7 @@ export const pod = (
     status: { podIPs: ips.map((ip) => ({ ip })) },
   });
 
-export const namespace = (name: string, labels: object = {}): Resource =>
+const namespace = (name: string, labels: object = {}): Resource =>
   manifest({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
 
 export interface PolicyScene {

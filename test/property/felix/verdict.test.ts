@@ -25,7 +25,10 @@ import { type Compiled, compileCluster, type OnNode } from '../../support/compil
 
 const failsafe = {
   failsafeInboundHostPorts: [{ protocol: 6, port: 443 }],
-  failsafeOutboundHostPorts: [{ protocol: 17, port: 444 }],
+  failsafeOutboundHostPorts: [
+    { protocol: 17, port: 444 },
+    { protocol: 132, port: 80 },
+  ],
 };
 
 /** What the oracle does not know of is off. */
