@@ -72,6 +72,29 @@ export function objectsContract(name: string, open: () => Promise<ObjectsWorld>,
     });
     afterEach(() => world.close());
 
+    test('of two APIs that have a kind of one name each keeps its own', async () => {
+      const policy = (apiVersion: string, spec: Manifest): Manifest => ({
+        apiVersion,
+        kind: 'NetworkPolicy',
+        metadata: { name: 'same', namespace: 'default' },
+        spec,
+      });
+      const both = [
+        ['NetworkPolicy', 'networking.k8s.io/v1', { podSelector: {} }],
+        ['CalicoNetworkPolicy', 'projectcalico.org/v3', { order: 5, tier: 'default' }],
+      ] as const;
+      for (const [, apiVersion, spec] of both) must(await world.objects.create(policy(apiVersion, spec)));
+      for (const [kind, apiVersion, spec] of both) {
+        const own = { apiVersion, kind: 'NetworkPolicy', spec };
+        const got = must(await world.objects.get({ kind, name: 'same', namespace: 'default' }));
+        expect(got?.manifest).toMatchObject(own);
+        expect(must(await world.objects.list(kind)).map(({ manifest }) => manifest)).toMatchObject([own]);
+      }
+      must(await world.objects.delete({ kind: 'CalicoNetworkPolicy', name: 'same', namespace: 'default' }));
+      expect(must(await world.objects.list('NetworkPolicy'))).toHaveLength(1);
+      expect(must(await world.objects.list('CalicoNetworkPolicy'))).toEqual([]);
+    });
+
     test('what was created is what get and list answer, with uid, version and time of creation', async () => {
       expect(must(await world.objects.get(ref))).toBeUndefined();
       const made = must(await world.objects.create(affinity('pending')));
