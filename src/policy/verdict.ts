@@ -115,7 +115,12 @@ function entering(world: World): readonly Judgement[] {
   }
   const crossed =
     to.via === undefined ? [] : hostJudgements(world, 'Ingress', to.via, ['untracked', 'preDnat', 'forward']);
-  return [...crossed, workloadJudgement(world, 'Ingress', to.spot)];
+  // What untracked policy let through is not tracked, so nobody after it knows it as part of a connection.
+  const isUntracked = crossed.some(
+    ({ moment, because }) => moment === 'untracked' && because.kind === 'rule',
+  );
+  const after = isUntracked ? { ...world, connection: { ...connection, established: false } } : world;
+  return [...crossed, workloadJudgement(after, 'Ingress', to.spot)];
 }
 
 /** Neighbour and listener discovery that a workload needs of its host: RFC 4861 and RFC 2710 types. */

@@ -182,6 +182,8 @@ function expectSameReason(compiled: Compiled, meant: Verdict, found: Trace): voi
 function expectSame(scene: Scene, question: Question): Trace['verdict'] {
   const meant = verdict(scene.cluster, connectionOf(scene, question));
   const found = trace(scene.compiled.ruleset, packetOf(question));
+  // What is not tracked is not translated: there is no such packet.
+  if (question.dialled !== undefined && found.packet.state === 'untracked') return found.verdict;
   if ((found.verdict === 'accept') !== meant.allowed)
     expect.fail(`meant ${JSON.stringify(meant, plain)}, found ${JSON.stringify(found, plain)}`);
   if (!meant.allowed) expectSameReason(scene.compiled, meant, found);

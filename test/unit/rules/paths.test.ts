@@ -358,6 +358,13 @@ describe('host endpoints', () => {
       expect(scene.try(reply).verdict).toBe('accept');
     });
 
+    test('a pod’s policy does not know what it allowed as part of a connection', () => {
+      const isolated = ingress('i', 'Deny', { selector: 'app == "web"', ingress: [] });
+      const packet: TryPacket = { ...toWeb, state: 'established' };
+      expect(policyScene([web, isolated, hostEndpoint('eth0')]).try(packet).verdict).toBe('accept');
+      expect(policyScene([web, isolated, ...open]).try(packet).verdict).toBe('drop');
+    });
+
     test('a mark that comes with a packet lets nothing through', () => {
       expect(policyScene(open).try({ ...toHost, protocol: 17, mark: 0x10000 }).verdict).toBe('drop');
     });
