@@ -7,103 +7,17 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { difference } from '../../felix/dataplane/difference.ts';
 import { type Batches, encodeChange } from '../../felix/dataplane/encode/transaction.ts';
 import { slices } from '../../felix/dataplane/turn.ts';
-import {
-  type Chain,
-  type Element,
-  elementKey,
-  type NamedSet,
-  type Rule,
-  type Ruleset,
-  type RulesetChange,
-  type SetDecl,
-  tableName,
-} from '../../felix/rules/model.ts';
+import { type Ruleset, type RulesetChange, tableName } from '../../felix/rules/model.ts';
 import type { NetnsKernel } from '../../src/kernel/links.ts';
 import { openKernel } from '../../src/kernel/linux.ts';
-import { ipv4 } from '../../src/lib/net.ts';
+import { addressAt, type Counts, largeRuleset, policyChain } from '../support/large-ruleset.ts';
 
-const counts = {
-  policies: 5000,
-  rules: 5,
-  endpoints: 250,
-  jumps: 20,
-  sets: 1000,
-  members: 100,
-  large: 100_000,
+/** Feasibility's table, and that of the issue's first sync. */
+const full: Counts = {
+  ...{ policies: 5000, rules: 5, endpoints: 250, jumps: 20 },
+  ...{ sets: 1000, members: 100, large: 100_000 },
 };
-
-const addressAt = (index: number): Element => ({ kind: 'address', address: ipv4(0x0a00_0000 + index) });
-const setOf = (decl: SetDecl, elements: readonly Element[]): NamedSet => ({
-  decl,
-  elements: new Map(elements.map((one) => [elementKey(one), one])),
-});
-const times = <T>(count: number, make: (index: number) => T): readonly T[] =>
-  Array.from({ length: count }, (_, index) => make(index));
-
-const policyRule = (policy: number, index: number): Rule => ({
-  matches: [
-    {
-      kind: 'addressSet',
-      side: 'source',
-      version: 4,
-      set: `s${(policy * counts.rules + index) % counts.sets}`,
-    },
-    { kind: 'ports', side: 'destination', protocol: 6, ranges: [{ first: 80 + index, last: 80 + index }] },
-  ],
-  counted: true,
-  verdict: { kind: 'accept' },
-  comment: `NetworkPolicy ns${policy}/allow ingress rule ${index}`,
-});
-
-const policyChain = (policy: number): Chain => ({
-  name: `policy-${policy}`,
-  rules: times(counts.rules, (index) => policyRule(policy, index)),
-});
-
-function largeRuleset(): Ruleset {
-  const large: SetDecl = { name: 'large', kind: 'address', version: 4 };
-  const dispatch: SetDecl = { name: 'dispatch', kind: 'dispatch' };
-  const endpoint = (index: number): Chain => ({
-    name: `endpoint-${index}`,
-    rules: [
-      ...times(counts.jumps, (jump): Rule => {
-        const chain = `policy-${(index * counts.jumps + jump) % counts.policies}`;
-        return { matches: [], verdict: { kind: 'jump', chain } };
-      }),
-      { matches: [], counted: true, verdict: { kind: 'drop' }, comment: 'no policy allows it' },
-    ],
-  });
-  const forward: Chain = {
-    name: 'to-pods',
-    base: { hook: 'forward', priority: 1 },
-    rules: [
-      { matches: [{ kind: 'addressSet', side: 'source', version: 4, set: 'large', not: true }] },
-      { matches: [], verdict: { kind: 'dispatch', way: 'out', map: 'dispatch' } },
-    ],
-  };
-  const chains = [...times(counts.policies, policyChain), ...times(counts.endpoints, endpoint), forward];
-  const sets = [
-    ...times(counts.sets, (index) =>
-      setOf(
-        { name: `s${index}`, kind: 'address', version: 4 },
-        times(counts.members, (member) => addressAt(index * counts.members + member)),
-      ),
-    ),
-    setOf(large, times(counts.large, addressAt)),
-    setOf(
-      dispatch,
-      times(counts.endpoints, (index) => ({
-        kind: 'dispatch',
-        interface: `cali${index}`,
-        chain: `endpoint-${index}`,
-      })),
-    ),
-  ];
-  return {
-    chains: new Map(chains.map((chain) => [chain.name, chain])),
-    sets: new Map(sets.map((set) => [set.decl.name, set])),
-  };
-}
+const node: Counts = { ...full, policies: 2000, large: 10 };
 
 const percentile = (values: readonly number[], share: number): string => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -167,7 +81,12 @@ async function measureChanges(
 }
 
 /** From the command of somebody else until the kernel has everything again. */
-async function measureFlush(kernel: NetnsKernel, ruleset: Ruleset, rounds: number): Promise<void> {
+async function measureFlush(
+  kernel: NetnsKernel,
+  what: string,
+  ruleset: Ruleset,
+  rounds: number,
+): Promise<void> {
   const gaps: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const told = new Promise<readonly [number, ReadonlySet<string> | undefined]>((resolve) => {
@@ -182,11 +101,11 @@ async function measureFlush(kernel: NetnsKernel, ruleset: Ruleset, rounds: numbe
     await send(kernel, await difference(kernel, wanted(ruleset, isTrusted)));
     gaps.push(performance.now() - heard);
   }
-  say('flushed by somebody: from the event until all is back', spread(gaps));
+  say(`flushed by somebody, ${what}: event to all back`, spread(gaps));
 }
 
 const kernel = openKernel();
-const ruleset = largeRuleset();
+const ruleset = largeRuleset(full);
 const first = await timed('first sync: encode', () => difference(kernel, wanted(ruleset)));
 say('first sync: octets', `${(first.now.length / 1e6).toFixed(1)} MB, ${first.now.messages} messages`);
 await timed('first sync: kernel', () => send(kernel, first));
@@ -203,7 +122,10 @@ for (const [what, decl] of [
     return { elements: [{ decl, added: round % 2 === 0 ? one : [], removed: round % 2 === 0 ? [] : one }] };
   });
 await measureChanges(kernel, 'one chain of 5 rules replaced', 400, (round) => ({
-  chains: [policyChain(round)],
+  chains: [policyChain(full, round)],
 }));
-await measureFlush(kernel, ruleset, 20);
+await measureFlush(kernel, '5,000 policies', ruleset, 20);
+const small = largeRuleset(node);
+await timed('a smaller one in its place', async () => send(kernel, await difference(kernel, wanted(small))));
+await measureFlush(kernel, '2,000 policies', small, 20);
 kernel.close();
