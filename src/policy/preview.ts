@@ -16,11 +16,11 @@ import type { Policy } from './policy.ts';
 import { changedBetween } from './preview/apply.ts';
 import {
   type Class,
-  type Criteria,
   criteriaOf,
   outsideClasses,
   podClasses,
   type TrafficClass,
+  trafficOf,
 } from './preview/classes.ts';
 import { trafficWords } from './preview/words.ts';
 import { type Verdict, verdictUnder } from './verdict.ts';
@@ -65,25 +65,35 @@ export function preview(before: readonly Resource[], after: readonly Resource[])
     changed.some(({ selector }) => known.some(({ labels }) => matchesSelector(selector, labels)));
   const all = [...new Set([...oldPolicies, ...nextPolicies])];
   const bothEnds = all.length * next.pods.length <= widest;
-  const relevant = bothEnds ? all : relevantPolicies([old, next], all, isTouched);
-  const criteria = criteriaOf(relevant, [old, next]);
+  const relevant = new Set(bothEnds ? all : relevantPolicies([old, next], all, isTouched));
+  const criteria = criteriaOf([...relevant], [old, next]);
   const peers = [...podClasses([old, next], criteria, () => true), ...outsideClasses([old, next], criteria)];
   const subjects = peers.filter(
     ({ members: [who] }) => who !== undefined && isSubject([old, next], who, isTouched),
   );
-  const asked = subjects.length * peers.length * 2 * criteria.traffic.length;
-  if (asked > mostQuestions)
-    return err(
-      `The change touches ${subjects.length} kinds of endpoints and ${peers.length} kinds of peers, with ${criteria.traffic.length} kinds of traffic: ${asked} verdicts, more than the ${mostQuestions} that are asked. Preview fewer policies at a time.`,
-    );
-  const world = { onlyPolicies, old, next, oldPolicies, nextPolicies, relevant: new Set(relevant), criteria };
-  return ok({
-    policies: [...new Set(changed.map(({ id }) => id))].sort(),
-    changes: merged(pairsAmong(subjects, peers).flatMap((pair) => changesOf(world, pair))),
-    bothEnds,
-    asked,
-  });
+  const policies = new Set(changed.map(({ id }) => id));
+  const world: World = {
+    ...{ old, next, changed: policies, onlyPolicies, traffic: new Map() },
+    selecting: new Map(),
+    policies: new Map([
+      [old, oldPolicies.filter((policy) => relevant.has(policy))],
+      [next, nextPolicies.filter((policy) => relevant.has(policy))],
+    ]),
+  };
+  const changes: Change[] = [];
+  let asked = 0;
+  for (const pair of pairsAmong(subjects, peers)) {
+    const question = questionOf(world, pair);
+    if (question === undefined) continue;
+    asked += question.pairs.length * question.traffic.length;
+    if (asked > mostQuestions) return err(tooMany(subjects.length, peers.length));
+    changes.push(...changesOf(world, question));
+  }
+  return ok({ policies: [...policies].sort(), changes: merged(changes), bothEnds, asked });
 }
+
+const tooMany = (subjects: number, peers: number): string =>
+  `The change touches ${subjects} kinds of endpoints, and rules tell ${peers} kinds of peers apart: that is more than the ${mostQuestions} verdicts that are asked. Preview fewer policies at a time.`;
 
 const withoutPolicies = ({ policies: _, ...rest }: Cluster): Omit<Cluster, 'policies'> => rest;
 
@@ -128,34 +138,65 @@ function pairsAmong(subjects: readonly Class[], peers: readonly Class[]): readon
 }
 
 interface World {
-  /** Nothing else of the cluster changes. */
-  readonly onlyPolicies: boolean;
   readonly old: Cluster;
   readonly next: Cluster;
-  readonly oldPolicies: readonly Policy[];
-  readonly nextPolicies: readonly Policy[];
-  readonly relevant: ReadonlySet<Policy>;
-  readonly criteria: Criteria;
+  /** Nothing else of the cluster changes. */
+  readonly onlyPolicies: boolean;
+  /** Ids of policies. */
+  readonly changed: ReadonlySet<string>;
+  /** Those that are enforced and matter here. */
+  readonly policies: ReadonlyMap<Cluster, readonly Policy[]>;
+  /** Answers that were found before. */
+  readonly selecting: Map<Who, readonly [old: readonly Policy[], next: readonly Policy[]]>;
+  readonly traffic: Map<string, readonly TrafficClass[]>;
+}
+
+/** Between one class and another: what there is to ask. */
+interface Question {
+  readonly pair: Pair;
+  readonly source: Who;
+  readonly destination: Who;
+  readonly pairs: readonly (readonly [Address, Address])[];
+  readonly policies: readonly [old: readonly Policy[], next: readonly Policy[]];
+  /** What these policies can tell apart. */
+  readonly traffic: readonly TrafficClass[];
 }
 
 /** One of each class stands for all of it; two of one class where there are two, for a pod always reaches itself. */
-function changesOf(world: World, [from, to]: Pair): readonly Change[] {
+function questionOf(world: World, pair: Pair): Question | undefined {
+  const [from, to] = pair;
   const [source] = from.members;
   const destination = from === to ? to.members[1] : to.members[0];
-  if (source === undefined || destination === undefined) return [];
-  const [oldPolicies, nextPolicies] = [
-    policiesOf(world, world.old, world.oldPolicies, [source, destination]),
-    policiesOf(world, world.next, world.nextPolicies, [source, destination]),
-  ];
-  if (world.onlyPolicies && same(oldPolicies, nextPolicies)) return [];
+  if (source === undefined || destination === undefined) return undefined;
+  const [here, there] = [selectingOf(world, source), selectingOf(world, destination)];
+  const join = (a: readonly Policy[], b: readonly Policy[]): readonly Policy[] => [...new Set([...a, ...b])];
+  const [old, next] = [join(here[0], there[0]), join(here[1], there[1])];
+  const all = [...old, ...next];
+  if (world.onlyPolicies && !all.some(({ id }) => world.changed.has(id))) return undefined;
   const pairs = pairsOf(source, destination);
+  return { pair, source, destination, pairs, policies: [old, next], traffic: trafficFor(world, all) };
+}
+
+function trafficFor({ old, next, traffic }: World, policies: readonly Policy[]): readonly TrafficClass[] {
+  // A changed policy has one id and two contents.
+  const key = policies.map(({ id }) => id).join('\n');
+  const before = traffic.get(key);
+  if (before !== undefined) return before;
+  const classes = trafficOf(policies, [old, next]);
+  traffic.set(key, classes);
+  return classes;
+}
+
+function changesOf(world: World, question: Question): readonly Change[] {
+  const { source, destination, pairs, policies, traffic: all } = question;
+  const [from, to] = question.pair;
   const found = pairs.flatMap((pair) =>
-    world.criteria.traffic
+    all
       .filter((traffic) => isOfFamily(traffic, pair[0]))
       .flatMap((traffic) => {
-        const ask = (cluster: Cluster, policies: readonly Policy[]): Verdict =>
-          verdictUnder(cluster, policies, connectionOf(cluster, source, destination, pair, traffic));
-        const [before, after] = [ask(world.old, oldPolicies), ask(world.next, nextPolicies)];
+        const ask = (cluster: Cluster, own: readonly Policy[]): Verdict =>
+          verdictUnder(cluster, own, connectionOf(cluster, source, destination, pair, traffic));
+        const [before, after] = [ask(world.old, policies[0]), ask(world.next, policies[1])];
         return before.allowed === after.allowed ? [] : [{ traffic, before, after }];
       }),
   );
@@ -169,7 +210,7 @@ function changesOf(world: World, [from, to]: Pair): readonly Change[] {
         to: to.members.map(({ label }) => label),
         traffic: trafficWords(
           these.map(({ traffic }) => traffic),
-          world.criteria.traffic,
+          all,
         ),
         allowed,
         because: becauseOf(first.before, first.after),
@@ -181,17 +222,22 @@ function changesOf(world: World, [from, to]: Pair): readonly Change[] {
 const isOfFamily = ({ protocol }: TrafficClass, address: Address): boolean =>
   protocol === 1 ? typeof address === 'number' : protocol !== 58 || typeof address === 'bigint';
 
-const isSelected = (policy: Policy, known: readonly Known[]): boolean =>
-  known.some(({ labels }) => matchesSelector(policy.selector, labels));
-
-function policiesOf(
-  { relevant }: World,
-  cluster: Cluster,
-  policies: readonly Policy[],
-  ends: readonly Who[],
-): readonly Policy[] {
-  const known = ends.flatMap((end) => knownWithHost(cluster, end));
-  return policies.filter((policy) => relevant.has(policy) && isSelected(policy, known));
+/** The policies before and after that say something of it. */
+function selectingOf(
+  { old, next, policies, selecting }: World,
+  who: Who,
+): readonly [readonly Policy[], readonly Policy[]] {
+  const before = selecting.get(who);
+  if (before !== undefined) return before;
+  const of = (cluster: Cluster): readonly Policy[] => {
+    const known = knownWithHost(cluster, who);
+    return (policies.get(cluster) ?? []).filter(({ selector }) =>
+      known.some(({ labels }) => matchesSelector(selector, labels)),
+    );
+  };
+  const found = [of(old), of(next)] as const;
+  selecting.set(who, found);
+  return found;
 }
 
 /** A pod's packets cross its node's host endpoint too. */

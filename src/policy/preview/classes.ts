@@ -21,6 +21,7 @@ import { formatSelector, matchesSelector, type Selector } from '../../model/sele
 import type { Cluster } from '../cluster.ts';
 import { type Known, knownPod, whoIsAt } from '../known.ts';
 import type { Entity, Policy, Rule } from '../policy.ts';
+import { convertProfile } from '../profiles.ts';
 import { type Who, whoHas } from '../who.ts';
 import type { Traffic } from '../why.ts';
 
@@ -30,7 +31,6 @@ export interface Criteria {
   readonly nets: readonly Prefix[];
   /** Names of ports. */
   readonly names: ReadonlySet<string>;
-  readonly traffic: readonly TrafficClass[];
 }
 
 export interface TrafficClass extends Traffic {
@@ -47,7 +47,7 @@ const rulesOf = ({ ingress, egress }: Policy): readonly Rule[] => [...ingress, .
 const sidesOf = ({ source, destination }: Rule): readonly Entity[] => [source, destination];
 
 export function criteriaOf(policies: readonly Policy[], clusters: readonly Cluster[]): Criteria {
-  const rules = policies.flatMap(rulesOf);
+  const rules = [...policies.flatMap(rulesOf), ...profileRules(clusters)];
   const sides = rules.flatMap(sidesOf);
   const selectors = new Map(
     [
@@ -59,27 +59,31 @@ export function criteriaOf(policies: readonly Policy[], clusters: readonly Clust
     ...sides.flatMap(({ nets: own = [], notNets = [] }) => [...own, ...notNets]),
     ...clusters.flatMap(({ networkSets }) => networkSets.flatMap((set) => set.nets)),
   ];
-  const ports = rules.flatMap(({ destination }) => [
-    ...(destination.ports ?? []),
-    ...(destination.notPorts ?? []),
-  ]);
-  const names = new Set(ports.flatMap((port) => ('name' in port ? [port.name] : [])));
-  return {
-    selectors: [...selectors.values()],
-    nets: [...new Set(nets)],
-    names,
-    traffic: trafficOf(rules, ports, names, clusters),
-  };
+  return { selectors: [...selectors.values()], nets: [...new Set(nets)], names: namesIn(rules) };
 }
 
+/** What host endpoints fall back to. */
+const profileRules = (clusters: readonly Cluster[]): readonly Rule[] =>
+  clusters
+    .filter(({ hostEndpoints }) => hostEndpoints.length > 0)
+    .flatMap(({ profiles }) => profiles)
+    .map(convertProfile)
+    .flatMap(({ ingress, egress }) => [...ingress, ...egress]);
+
+const portsIn = (rules: readonly Rule[]): readonly PortMatch[] =>
+  rules.flatMap(({ destination }) => [...(destination.ports ?? []), ...(destination.notPorts ?? [])]);
+
+const namesIn = (rules: readonly Rule[]): ReadonlySet<string> =>
+  new Set(portsIn(rules).flatMap((port) => ('name' in port ? [port.name] : [])));
+
 /** Ports between two neighbouring bounds are one class; so is every protocol that no rule names. */
-function trafficOf(
-  rules: readonly Rule[],
-  ports: readonly PortMatch[],
-  names: ReadonlySet<string>,
+export function trafficOf(
+  policies: readonly Policy[],
   clusters: readonly Cluster[],
 ): readonly TrafficClass[] {
-  const declared = clusters
+  const rules = [...policies.flatMap(rulesOf), ...profileRules(clusters)];
+  const [ports, names] = [portsIn(rules), namesIn(rules)];
+  const declared = (names.size === 0 ? [] : clusters)
     .flatMap(({ pods }) => pods)
     .flatMap((pod) => pod.ports)
     .flatMap(({ name, port }) =>
