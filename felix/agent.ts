@@ -24,7 +24,7 @@ import type { Shaping } from '../src/kernel/shaping.ts';
 import type { Facts, Ledger } from '../src/ledger/ledger.ts';
 import { millis } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
-import { interfaceName } from '../src/model/endpoint.ts';
+import { interfaceName, workloadPrefix } from '../src/model/endpoint.ts';
 import type { FelixFieldName, FelixOverride } from '../src/model/felix-configuration.ts';
 import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { Kind } from '../src/model/resource.ts';
@@ -36,10 +36,10 @@ import { change, createGraph, type Graph, isKnown, putEndpoint, removeEndpoint }
 import { graphKinds } from './calc/inputs.ts';
 import { NodeView } from './cluster.ts';
 import { createCniServer } from './cni.ts';
-import type { Backend } from './config/rules.ts';
 import { Configured } from './configured.ts';
 import { PolicySync, type PolicySyncObserver } from './dataplane/apply.ts';
 import { podMtu } from './dataplane/mtu.ts';
+import { Renderer, type XtTools } from './dataplane/renderer.ts';
 import { PodRoutes } from './dataplane/routes.ts';
 import { Fitting, type FittingOptions } from './fitting.ts';
 import type { MetricSources } from './metrics.ts';
@@ -71,8 +71,8 @@ export interface AgentOptions {
   readonly openLedger?: (facts: () => Facts | undefined) => Ledger;
   /** FelixConfiguration from outside the cluster, the stronger last. */
   readonly overrides?: readonly FelixOverride[];
-  /** Which renderer writes the rules; nftables if absent. */
-  readonly backend?: () => Backend;
+  /** Absent: rules are written by nftables, whatever the configuration says. */
+  readonly xtables?: XtTools;
   /** Absent: bandwidths of pods are not limited. */
   readonly shaping?: Shaping;
   /** Absent: connections of pods that went are left to time out. */
@@ -127,13 +127,8 @@ export function createAgent(options: AgentOptions): Agent {
     addresses: () => addresses.inUse,
   });
   const tell = { written: () => readiness.written(known), said: () => announce() };
-  const policy = new PolicySync({
-    ...{ ...options, graph, observe: observer(log, metrics, tell) },
-    onProblems: () => {
-      problems.replace('ruleset', policy.problems());
-      announce();
-    },
-  });
+  const renderer = openRenderer(options, graph, configured, () => fitting.fit());
+  const policy = openPolicy(options, graph, observer(log, metrics, tell), () => hear);
   const endpoints = endpointSink(graph, readiness, policy, () => fitting.fit());
   const records = openRecords(options.stateDir);
   const book = new AddressBook(addressCoolDown);
@@ -143,7 +138,7 @@ export function createAgent(options: AgentOptions): Agent {
     ...{ ...options, records, addresses, routes, endpoints, resumeAfter },
     mtu: () => podMtu(kernel, configured.settings.mtuIfacePattern),
   });
-  const made = { graph, policy, routes, attachments, addresses, readiness, view };
+  const made = { graph, policy, renderer, routes, attachments, addresses, readiness, view };
   const fitting = openFitting(options, { ...made, configured, surroundings });
   const problems = new Problems(log);
   const parts = { ...options, ...made, isKnown: known };
@@ -185,10 +180,25 @@ export function createAgent(options: AgentOptions): Agent {
   };
 }
 
+const openRenderer = (
+  { kernel, chainsFreedLate, xtables, log }: AgentOptions,
+  graph: Graph,
+  configured: Configured,
+  onChosen: () => void,
+): Renderer | undefined =>
+  xtables === undefined
+    ? undefined
+    : new Renderer({
+        ...{ graph, kernel, chainsFreedLate, xtables, log, onChosen },
+        settings: () => configured.settings,
+        workloadPrefixes: [workloadPrefix],
+      });
+
 interface FittingParts
   extends Pick<FittingOptions, 'graph' | 'routes' | 'configured' | 'surroundings'>,
     Pick<StatusSources, 'attachments' | 'policy'> {
   readonly view: NodeView;
+  readonly renderer: Renderer | undefined;
 }
 
 const openFitting = (options: AgentOptions, parts: FittingParts): Fitting =>
@@ -197,7 +207,7 @@ const openFitting = (options: AgentOptions, parts: FittingParts): Fitting =>
     ...parts,
     pods: () => parts.attachments.all(),
     annotationsOf: (hostInterface) => parts.view.podOf(hostInterface)?.annotations,
-    backend: options.backend ?? (() => 'nftables'),
+    backend: () => parts.renderer?.backend ?? 'nftables',
     wake: () => parts.policy.wake(),
     onOutdated: options.onOutdated ?? (() => undefined),
     setLogLevel: options.setLogLevel ?? (() => undefined),
@@ -260,6 +270,24 @@ interface FollowParts extends Pick<StatusSources, 'graph' | 'policy' | 'routes' 
   readonly fitting: Fitting;
   readonly log: Logger;
   readonly onFatal: (error: unknown) => void;
+}
+
+/** The way of the ruleset to the kernel; what is refused there is a problem like any other. */
+function openPolicy(
+  options: AgentOptions,
+  graph: Graph,
+  observe: PolicySyncObserver,
+  hear: () => Pick<FollowParts, 'problems' | 'announce' | 'configured'>,
+): PolicySync {
+  const policy: PolicySync = new PolicySync({
+    ...{ ...options, graph, observe },
+    refreshMs: () => hear().configured.settings.nftablesRefreshInterval,
+    onProblems: () => {
+      hear().problems.replace('ruleset', policy.problems());
+      hear().announce();
+    },
+  });
+  return policy;
 }
 
 /** What a batch of the store does. */

@@ -11,6 +11,7 @@ import { tortieVersion } from '../src/host/version.ts';
 import { openConntrack } from '../src/kernel/conntrack.ts';
 import { inNetns, openKernel } from '../src/kernel/linux.ts';
 import { openShaping } from '../src/kernel/shaping.ts';
+import { openXtables, xtBackendInUse } from '../src/kernel/xtables.ts';
 import type { Ledger, LedgerOptions } from '../src/ledger/ledger.ts';
 import { openLedger } from '../src/ledger/open.ts';
 import { err, ok, type Result } from '../src/lib/result.ts';
@@ -71,6 +72,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     inNetns,
     ...configuration(options, overrides.value, log, ended.resolve),
     conntrack,
+    xtables: { open: (backend) => openXtables(backend), inUse: xtBackendInUse },
     clock: realClock,
     random: Math.random,
     log,

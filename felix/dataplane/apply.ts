@@ -130,7 +130,7 @@ export class PolicySync {
     this.#unwatch = this.#options.kernel.watchNft(
       tableName,
       (sets) => this.#onForeignChange(sets),
-      () => this.#others.wake(),
+      () => this.#onOtherChange(),
     );
     this.#others.wake();
     this.#schedule(0);
@@ -304,6 +304,15 @@ export class PolicySync {
     this.#mustCompare = true;
     this.#isForeign = true;
     this.#options.observe.foreign();
+    this.#schedule(this.#due);
+  }
+
+  /** Of another table: in iptables, ours may be among what changed, and then our own writes are heard of too. */
+  #onOtherChange(): void {
+    this.#others.wake();
+    if (this.#writer.sharesTables !== true) return;
+    this.#isForeign = true;
+    this.#mustCompare = true;
     this.#schedule(this.#due);
   }
 

@@ -31,6 +31,8 @@ const nothing: IsTrusted = () => false;
 export interface RulesetWriter {
   /** Everything is in the kernel as it should be, and in the usual way. */
   readonly isWhole: boolean;
+  /** Our rules stand in tables of others too: whoever changes those may have changed ours. Absent: no. */
+  readonly sharesTables?: boolean;
   problems(): readonly Problem[];
   /** Another chance for what was refused, at the next `settle`. */
   forgive(): void;

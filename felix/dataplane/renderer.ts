@@ -1,0 +1,173 @@
+/**
+ * Which of the two writes the rules: nftables, or iptables where FelixConfiguration says so or the kernel has no nf_tables. Chosen
+ * at the first write, for the life of the process. Once the one has written all, what the other left of an earlier life is taken
+ * out: for a moment both judge, and never none.
+ */
+import type { Logger } from '../../src/host/log.ts';
+import { isKernelError } from '../../src/kernel/kernel-error.ts';
+import type { XtBackend, XtPrograms } from '../../src/kernel/xtables.ts';
+import type { FelixSettings } from '../../src/model/felix-configuration.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import type { Graph } from '../calc/graph.ts';
+import type { Backend } from '../config/rules.ts';
+import { type RulesetChange, tableName } from '../rules/model.ts';
+import { xtPrefix } from '../rules/xtables/name.ts';
+import { type IsTrusted, type RulesetWriter, Writer, type WriterOptions } from './write.ts';
+import { XtWriter } from './xtables.ts';
+
+export interface XtTools {
+  readonly open: (backend: XtBackend) => XtPrograms;
+  /** The one whose tables are in use. */
+  readonly inUse: () => XtBackend;
+}
+
+export interface RendererOptions extends Omit<WriterOptions, 'graph'> {
+  readonly graph: Graph;
+  readonly xtables: XtTools;
+  readonly settings: () => FelixSettings;
+  readonly workloadPrefixes: readonly string[];
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  /** It is another than `backend` said before: the settings of the rules depend on it. */
+  readonly onChosen: () => void;
+}
+
+const xtBackends: readonly XtBackend[] = ['nft', 'legacy'];
+
+interface Chosen {
+  readonly backend: Backend;
+  readonly writer: RulesetWriter;
+  /** Of iptables, which one. */
+  readonly xt?: XtBackend;
+}
+
+export class Renderer implements RulesetWriter {
+  readonly #options: RendererOptions;
+  #chosen: Chosen | undefined;
+  #isAlone = false;
+
+  constructor(options: RendererOptions) {
+    this.#options = options;
+  }
+
+  /** Until it is chosen, what is likely. */
+  get backend(): Backend {
+    if (this.#chosen !== undefined) return this.#chosen.backend;
+    return this.#options.settings().nftablesMode === 'Disabled' ? 'iptables' : 'nftables';
+  }
+
+  get sharesTables(): boolean {
+    return this.backend === 'iptables';
+  }
+
+  get isWhole(): boolean {
+    return this.#chosen?.writer.isWhole ?? true;
+  }
+
+  problems(): readonly Problem[] {
+    return this.#chosen?.writer.problems() ?? [];
+  }
+
+  forgive(): void {
+    this.#chosen?.writer.forgive();
+  }
+
+  async change(change: RulesetChange): Promise<number> {
+    return (await this.#open()).writer.change(change);
+  }
+
+  async settle(isTrusted?: IsTrusted): Promise<number> {
+    const chosen = await this.#open();
+    const count = await chosen.writer.settle(isTrusted);
+    await this.#takeOver(chosen);
+    return count;
+  }
+
+  async byText(why: string): Promise<number> {
+    return (await this.#open()).writer.byText(why);
+  }
+
+  async #open(): Promise<Chosen> {
+    if (this.#chosen !== undefined) return this.#chosen;
+    const before = this.backend;
+    const backend = await this.#choose();
+    this.#chosen = backend === 'nftables' ? { backend, writer: new Writer(this.#options) } : this.#openXt();
+    this.#options.log.info(`rules are written by ${backend}`, { backend, ...this.#named() });
+    if (backend !== before) this.#options.onChosen();
+    return this.#chosen;
+  }
+
+  #named(): { readonly iptables?: XtBackend } {
+    return this.#chosen?.xt === undefined ? {} : { iptables: this.#chosen.xt };
+  }
+
+  async #choose(): Promise<Backend> {
+    const { settings, kernel } = this.#options;
+    const mode = settings().nftablesMode;
+    if (mode !== 'Auto') return mode === 'Enabled' ? 'nftables' : 'iptables';
+    try {
+      await kernel.nftTable(tableName);
+      return 'nftables';
+    } catch (error) {
+      if (isKernelError(error) && lacking.includes(error.code)) return 'iptables';
+      throw error;
+    }
+  }
+
+  #openXt(): Chosen {
+    const { xtables, settings } = this.#options;
+    const wanted = settings().iptablesBackend;
+    const xt = wanted === 'Auto' ? xtables.inUse() : wanted === 'NFT' ? 'nft' : 'legacy';
+    return { backend: 'iptables', writer: this.#xtWriter(xt), xt };
+  }
+
+  #xtWriter(xt: XtBackend): XtWriter {
+    const { graph, xtables, settings, workloadPrefixes } = this.#options;
+    return new XtWriter({
+      graph,
+      programs: xtables.open(xt),
+      render: () => {
+        const { maxIpsetSize, chainInsertMode } = settings();
+        return {
+          maxSetSize: maxIpsetSize,
+          insert: chainInsertMode === 'Append' ? 'last' : 'first',
+          workloadPrefixes,
+        };
+      },
+    });
+  }
+
+  /** What is in the way of a clean end is told, and tried again at the next comparison. */
+  async #takeOver(chosen: Chosen): Promise<void> {
+    if (this.#isAlone) return;
+    const { kernel, log } = this.#options;
+    try {
+      if (chosen.backend === 'iptables' && (await kernel.nftTable(tableName)) !== undefined) {
+        await kernel.nft(`delete table inet ${tableName}\n`);
+        log.info('what nftables had of an earlier life is gone');
+      }
+      for (const xt of xtBackends) if (xt !== chosen.xt) await this.#leaveXt(xt);
+      this.#isAlone = true;
+    } catch (error) {
+      log.warn('what another renderer left cannot be taken out yet', { why: String(error) });
+    }
+  }
+
+  /** The older iptables is only asked where it has tables: asking would make them. */
+  async #leaveXt(xt: XtBackend): Promise<void> {
+    const { xtables, log } = this.#options;
+    if (xt === 'legacy' && xtables.inUse() !== 'legacy') return;
+    const { save, saveSets } = xtables.open(xt);
+    try {
+      const texts = [await save(4), await save(6), xt === this.#chosen?.xt ? '' : await saveSets()];
+      if (!texts.some((text) => text.includes(xtPrefix))) return;
+    } catch (error) {
+      if (isKernelError(error) && error.code === 'ENOENT') return; // not installed, so nothing of it is there
+      throw error;
+    }
+    await this.#xtWriter(xt).leave(this.#chosen?.xt === undefined);
+    log.info(`what iptables (${xt}) had of an earlier life is gone`);
+  }
+}
+
+/** What a kernel without nf_tables answers. */
+const lacking: readonly string[] = ['EPROTONOSUPPORT', 'EOPNOTSUPP', 'ENOPROTOOPT', 'EINVAL', 'ENOENT'];

@@ -1,0 +1,3 @@
+import { provePolicyByPackets } from '../support/policy-packets.ts';
+
+provePolicyByPackets('iptables');
