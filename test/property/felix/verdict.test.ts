@@ -192,8 +192,10 @@ function expectSame(scene: Scene, question: Question): Trace['verdict'] {
 
 const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
 
-/** Clusters to try; each is asked some hundred packets. More of them: POLICY_SEEDS=20000. */
-const seeds = Number(process.env['POLICY_SEEDS'] ?? 200);
+/** Clusters to try; each is asked some hundred packets. More of them, and others each time: POLICY_SEEDS=20000. */
+const wanted = process.env['POLICY_SEEDS'];
+const seeds = Number(wanted ?? 200);
+const runs = { numRuns: seeds, ...(wanted === undefined ? { seed: 20 } : {}) };
 
 const patience = 60_000 + seeds * 50;
 
@@ -204,14 +206,14 @@ test(
   () => {
     const seen = { accept: 0, drop: 0, reject: 0 };
     fc.assert(
-      fc.property(world(), questions, (all, wanted) => {
+      fc.property(world(), questions, (all, packets) => {
         const scene = sceneOf(all);
-        for (const [from, to, what] of meetings(all, wanted))
+        for (const [from, to, what] of meetings(all, packets))
           seen[expectSame(scene, { from: placeOf(scene, from), to: placeOf(scene, to), what })] += 1;
       }),
-      { numRuns: seeds },
+      runs,
     );
-    expect(Math.min(seen.accept, seen.drop)).toBeGreaterThan(1000); // the clusters are worth asking
+    expect(Math.min(seen.accept, seen.drop)).toBeGreaterThan(seeds); // the clusters are worth asking
   },
   patience,
 );
@@ -236,9 +238,9 @@ test(
         questions,
         manner,
         fc.record({ deny, endpointToHost }),
-        (all, wanted, { dialled, established }, more) => {
+        (all, packets, { dialled, established }, more) => {
           const scene = sceneOf(all, more);
-          for (const question of withHost(scene, wanted)) {
+          for (const question of withHost(scene, packets)) {
             const version = versionOf(question.to.address);
             // The oracle is asked of ends that are ours; what a host only forwards between others has examples.
             if (question.from.spot === undefined && question.to.spot === undefined) continue;
@@ -251,9 +253,9 @@ test(
           }
         },
       ),
-      { numRuns: seeds },
+      runs,
     );
-    expect(Math.min(seen.accept, seen.drop, seen.reject)).toBeGreaterThan(1000);
+    expect(Math.min(seen.accept, seen.drop, seen.reject)).toBeGreaterThan(seeds);
   },
   patience,
 );
@@ -261,15 +263,15 @@ test(
 const serviceAddresses = ['10.96.0.1', 'fd96::1'].map(address);
 
 /** Every pair of ends, this host among them. */
-function* withHost(scene: Scene, wanted: readonly Asked[]): Generator<Question> {
-  for (const [from, to, what] of meetings(scene.all, wanted))
+function* withHost(scene: Scene, packets: readonly Asked[]): Generator<Question> {
+  for (const [from, to, what] of meetings(scene.all, packets))
     yield { from: placeOf(scene, from), to: placeOf(scene, to), what };
   const places = new Map(
     [...meetings(scene.all, [{ protocol: 6 }])].map(([from]) => [from.address, placeOf(scene, from)]),
   );
   for (const place of places.values()) {
     const host = hostPlace(scene, versionOf(place.address));
-    for (const each of wanted) {
+    for (const each of packets) {
       const what = askedOf(each, versionOf(place.address));
       yield { from: place, to: host, what };
       yield { from: host, to: place, what };
