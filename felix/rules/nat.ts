@@ -23,8 +23,8 @@ export interface NatPlan {
 }
 
 /** The sets of pools and nodes that other chains ask too. */
-export const allPools = 'all-pools';
-export const hostAddresses = 'node-addresses';
+const allPools = 'all-pools';
+const hostAddresses = 'node-addresses';
 const natPools = 'nat-pools';
 const tcp = 6;
 const udp = 17;

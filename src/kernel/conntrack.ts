@@ -41,10 +41,7 @@ export function openConntrack(netns?: string): Conntrack {
   };
 }
 
-export async function conntrackDump(
-  requests: Requests,
-  which: IpVersion | FlowFilter,
-): Promise<readonly Flow[]> {
+async function conntrackDump(requests: Requests, which: IpVersion | FlowFilter): Promise<readonly Flow[]> {
   const version = typeof which === 'number' ? which : versionOf(which.address);
   const flows = await requests.dump(
     { asked: 'list connections', type: CT.GET, write: (writer) => encodeFlowDump(writer, version) },
@@ -53,10 +50,10 @@ export async function conntrackDump(
   return typeof which === 'number' ? flows : flows.filter((flow) => satisfies(flow, which));
 }
 
-export const satisfies = (flow: Flow, { direction, side, address }: FlowFilter): boolean =>
+const satisfies = (flow: Flow, { direction, side, address }: FlowFilter): boolean =>
   flow[direction][side] === address;
 
-export async function conntrackDelete(requests: Requests, flow: Flow): Promise<boolean> {
+async function conntrackDelete(requests: Requests, flow: Flow): Promise<boolean> {
   try {
     await requests.change({
       asked: 'forget a connection',
@@ -74,7 +71,7 @@ export async function conntrackDelete(requests: Requests, flow: Flow): Promise<b
  * IPv4: the kernel looks itself where it can (5.8). IPv6, and older ones: we list them and name them one by one, for the
  * kernel's own comparison of IPv6 addresses is the wrong way round (seen in 6.18): it forgets all others.
  */
-export async function conntrackDeleteWhere(requests: Requests, filter: FlowFilter): Promise<void> {
+async function conntrackDeleteWhere(requests: Requests, filter: FlowFilter): Promise<void> {
   if (!isIpv4(filter.address)) return deleteEach(requests, filter);
   try {
     await requests.change({

@@ -109,7 +109,7 @@ const allowAction = (where: string): Row<'Accept' | 'Return'> =>
     ['Accept', 'Return'],
     'Accept',
     'live',
-    `What ${where} do with what policy allows: Accept leaves the table of the kernel's hook, Return lets the rules after ours judge too.`,
+    `What our ${where} do with what policy allows. Both are the same: in nftables an accept ends one chain of a hook, and the chains of others judge in any case.`,
   );
 
 export const felixFields = {
@@ -145,12 +145,8 @@ export const felixFields = {
     'live',
     'The same while rules are written by iptables.',
   ),
-  nftablesFilterAllowAction: allowAction('our nftables chains (where Accept lets other tables judge too)'),
-  nftablesMangleAllowAction: allowAction(
-    'our chains before translation (where Accept lets other tables judge too)',
-  ),
-  iptablesFilterAllowAction: allowAction('our iptables rules of table filter'),
-  iptablesMangleAllowAction: allowAction('our iptables rules of table mangle'),
+  nftablesFilterAllowAction: allowAction('filter chains'),
+  nftablesMangleAllowAction: allowAction('chains before translation'),
   workloadSourceSpoofing: word(
     ['Disabled', 'Any'],
     'Disabled',
@@ -305,17 +301,6 @@ export const felixFields = {
   ),
   iptablesRefreshInterval: duration(180_000, 'live', 'The same while rules are written by iptables.'),
   ipsetsRefreshInterval: duration(90_000, 'live', 'The same of ipsets, while rules are written by iptables.'),
-  iptablesPostWriteCheckInterval: duration(
-    5_000,
-    'live',
-    'So long after a write by iptables the rules are read again, in case another program wrote at the same moment.',
-  ),
-  iptablesLockProbeInterval: duration(
-    50,
-    'live',
-    'How often iptables looks whether the lock of the tables is free.',
-    1,
-  ),
   maxIpsetSize: number(
     [1, 0xffff_ffff],
     1_048_576,

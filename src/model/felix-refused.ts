@@ -175,6 +175,18 @@ export const refusedFelixFields: Readonly<Record<string, Refusal>> = {
     ipv6ElevatedRoutePriority: [512],
     liveMigrationRouteConvergenceTime: ['30s'],
   }),
+  ...all(
+    'what our iptables rules accept leaves the table; rules of others that must judge too go before ours, with chainInsertMode: Append',
+    {
+      iptablesFilterAllowAction: ['Accept', 'ACCEPT'],
+      iptablesMangleAllowAction: ['Accept', 'ACCEPT'],
+    },
+  ),
+  iptablesPostWriteCheckInterval: {
+    why: 'what iptables holds is read again every iptablesRefreshInterval; set that',
+    harmless: ['5s', '1s'],
+  },
+  iptablesLockProbeInterval: { why: 'iptables itself waits for its lock', harmless: ['50ms'] },
   interfacePrefix: {
     why: 'interfaces of pods are named cali and 11 more characters, as kubelet’s other tools expect',
     harmless: ['cali'],

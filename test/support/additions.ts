@@ -10,7 +10,7 @@ import { createPlayground, type Playground } from './namespaces.ts';
 
 export const address = (text: string): Address => parseAddress(text) ?? ipv4(0);
 
-export const rulesetOf = ({ chains, sets }: Addition): Ruleset => ({
+const rulesetOf = ({ chains, sets }: Addition): Ruleset => ({
   chains: new Map(chains.map((chain) => [chain.name, chain])),
   sets: new Map(
     sets.map(({ decl, elements }) => [

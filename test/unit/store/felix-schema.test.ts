@@ -20,7 +20,7 @@ describe('FelixConfiguration', () => {
     ['{defaultEndpointToHostAction: Drop}', { defaultEndpointToHostAction: 'Drop' }],
     ['{defaultEndpointToHostAction: ACCEPT}', { defaultEndpointToHostAction: 'Accept' }],
     ['{routeRefreshInterval: 1m30s}', { routeRefreshInterval: 90_000 }],
-    ['{iptablesLockProbeInterval: 500ms}', { iptablesLockProbeInterval: 500 }],
+    ['{iptablesRefreshInterval: 500ms, iptablesLockProbeInterval: 50ms}', { iptablesRefreshInterval: 500 }],
     ['{natPortRange: "32768:60999"}', { natPortRange: { first: 32768, last: 60999 } }],
     ['{natPortRange: "0:0"}', {}],
     ['{natOutgoingAddress: 192.0.2.1}', { natOutgoingAddress: parseAddress('192.0.2.1') }],
