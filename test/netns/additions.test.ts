@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { together } from '../../felix/rules/addition.ts';
 import { floatingAddresses } from '../../felix/rules/floating.ts';
 import { serviceLoop } from '../../felix/rules/loop.ts';
+import { clampMss } from '../../felix/rules/mss.ts';
 import { type NatPlan, natOutgoing, poolSets } from '../../felix/rules/nat.ts';
 import { podLimits } from '../../felix/rules/qos.ts';
 import { tcpConnect, tcpListen, udpSocket } from '../../src/kernel/sockets.ts';
@@ -138,6 +139,25 @@ describe('floating addresses', () => {
   test('a pod that calls itself by it gets its own packet, from the floating address', async () => {
     await node.load(floatingAddresses(floating));
     expect(await node.sourceOf('pod', '198.51.100.7', 'pod', 5203)).toBe('198.51.100.7');
+  });
+});
+
+describe('MSS clamping', () => {
+  test('a connection of a pod begins with no more than its route allows', async () => {
+    await node.nft(
+      'table inet watch { chain out { type filter hook postrouting priority 0; oifname "eth0" tcp option maxseg size 1160 counter; }; }',
+    );
+    await node.playground.exec('node', 'ip route add 192.0.2.2/32 dev eth0 mtu 1200');
+    const narrow = async (): Promise<number> =>
+      Number(/packets (\d+)/.exec(await node.playground.exec('node', 'nft list chain inet watch out'))?.[1]);
+    await node.load({ chains: [], sets: [] });
+    expect(await node.connects('pod', names.outside[4], 'outside', 5250)).toBe(true);
+    expect(await narrow()).toBe(0);
+    await node.load(clampMss);
+    expect(await node.connects('pod', names.outside[4], 'outside', 5251)).toBe(true);
+    expect(await narrow()).toBeGreaterThan(0);
+    await node.playground.exec('node', 'ip route delete 192.0.2.2/32');
+    await node.nft('delete table inet watch');
   });
 });
 

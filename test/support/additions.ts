@@ -102,7 +102,7 @@ export async function createSmallNode(prefix: string): Promise<SmallNode> {
       const any = address(to.includes(':') ? '::' : '0.0.0.0');
       const server = await tcpListen(path(listen), any, port, (socket) => socket.resume());
       try {
-        const socket = await tcpConnect(path(from), address(to), port, { timeoutMs: 2500 });
+        const socket = await tcpConnect(path(from), address(to), port, { timeoutMs: 15_000 });
         socket.destroy();
         return true;
       } catch {
