@@ -105,8 +105,8 @@ export const noteAddition = (graph: Graph, addition: Addition): void => graph.ad
 /** Brings everything up to date; returns what changed in the ruleset since the last tick. */
 export function tick(graph: Graph): RulesetChange {
   const { members, uses, plans, locals, dirty, output, frame } = graph;
-  const settings = frame.next;
-  const isRefitted = !same(settings, frame.settings);
+  const isRefitted = !same(frame.next, frame.settings);
+  const settings = isRefitted ? frame.next : (frame.settings ?? frame.next);
   uses.settings = settings;
   readInputs(graph);
   if (isRefitted) renew(graph, [...uses.all()]);

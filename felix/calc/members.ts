@@ -151,12 +151,11 @@ export class Members {
       case 'endpoints':
       case 'namedPort':
         assert(wish !== undefined, 'a set of endpoints has its selector');
-        for (const endpoint of this.endpoints.itemsOf(wish))
-          this.#change(set, membersOf(set, endpoint), true);
+        this.#fillWith(set, this.endpoints.itemsOf(wish));
         break;
       case 'nodes':
         assert(wish !== undefined, 'a set of nodes has its selector');
-        for (const node of this.nodes.itemsOf(wish)) this.#change(set, membersOf(set, node), true);
+        this.#fillWith(set, this.nodes.itemsOf(wish));
         break;
       case 'networks':
         assert(wish !== undefined, 'a set of networks has its selector');
@@ -169,6 +168,12 @@ export class Members {
         for (const slice of this.backends.of(service)) this.#change(set, slicesMembers(set, slice), true);
       }
     }
+  }
+
+  #fillWith(set: UsedSet, endpoints: Iterable<Endpoint>): void {
+    const all: Member[] = [];
+    for (const endpoint of endpoints) all.push(...membersOf(set, endpoint));
+    this.#change(set, all, true);
   }
 
   #end(set: UsedSet): void {

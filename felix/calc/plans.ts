@@ -7,14 +7,20 @@
 import { assert } from '../../src/lib/result.ts';
 import type { Direction } from '../../src/model/policy.ts';
 import { builtInProfiles, type ProfileRules } from '../../src/policy/profiles.ts';
-import { compileEndpoint, dispatchOf, type ProfilePlan, type TierPlan } from '../rules/endpoint.ts';
+import {
+  compileEndpoint,
+  dispatchOf,
+  type EndpointPlan,
+  type ProfilePlan,
+  type TierPlan,
+} from '../rules/endpoint.ts';
 import { stageDirections } from '../rules/host.ts';
 import type { Chain } from '../rules/model.ts';
 import type { RuleSource } from '../rules/policy.ts';
 import type { RulesSettings } from '../rules/settings.ts';
 import type { EndpointPlace, HostStage } from '../rules/stage.ts';
 import type { TagMeaning } from '../rules/tag.ts';
-import { type Member, memberOf } from './endpoints.ts';
+import { type Member, memberOf, sameList } from './endpoints.ts';
 import type { Output } from './output.ts';
 import type { Policies, TierSelection } from './policies.ts';
 import type { Register } from './register.ts';
@@ -36,13 +42,12 @@ export interface Local {
 export const localKey = (kind: Local['kind'], interfaceName: string): string => `${kind} ${interfaceName}`;
 
 interface Planned {
-  readonly place: EndpointPlace;
+  readonly of: EndpointPlan;
+  readonly settings: RulesSettings;
   readonly chain: string;
   readonly uses: ReadonlySet<Use>;
   readonly tierChains: readonly string[];
   readonly tags: readonly TagMeaning[];
-  /** Names of the tiers that take part. */
-  readonly tiers: readonly string[];
   readonly dispatch?: { readonly map: string; readonly member: Member };
 }
 
@@ -85,7 +90,7 @@ export class Plans {
   /** @returns  endpoints to plan anew because this tier is not what it was */
   *inTier(name: string): Generator<string> {
     for (const [endpoint, planned] of this.#planned) {
-      if (planned.some(({ tiers }) => tiers.includes(name))) yield endpoint;
+      if (planned.some(({ of }) => of.tiers.some((tier) => tier.name === name))) yield endpoint;
     }
   }
 
@@ -113,15 +118,14 @@ export class Plans {
     settings: RulesSettings,
   ): void {
     const before = this.#planned.get(endpoint) ?? [];
-    const after =
-      local === undefined
-        ? []
-        : placesOf(local, stages).map((place) => this.#planOne(local, place, settings));
+    const after = local === undefined ? [] : this.#planAll(local, stages, before, settings);
     for (const each of after) {
+      if (before.includes(each)) continue;
       const tags = before.find(({ chain }) => chain === each.chain)?.tags ?? [];
       this.#enter(endpoint, each, tags);
     }
     for (const each of before) {
+      if (after.includes(each)) continue;
       const now = after.find(({ chain }) => chain === each.chain);
       this.#leave(each, now);
     }
@@ -162,37 +166,64 @@ export class Plans {
     this.#tierPlans.clear();
   }
 
-  #planOne(local: Local, place: EndpointPlace, settings: RulesSettings): Planned {
-    const { output, policies, register } = this.#options;
+  #planAll(
+    local: Local,
+    stages: readonly HostStage[],
+    before: readonly Planned[],
+    settings: RulesSettings,
+  ): readonly Planned[] {
+    const { policies } = this.#options;
+    const selecting = local.known ? policies.of(local.key) : [];
+    return placesOf(local, stages).map((place) => {
+      const same = before.find(({ of }) => of.direction === place.direction && of.stage === place.stage);
+      const selected = policies.tiersOf(selecting, place.direction, place.stage);
+      return this.#planOne(local, place, selected, same, settings);
+    });
+  }
+
+  /** @param before  what is there for that place; it is returned if nothing of it is to change */
+  #planOne(
+    local: Local,
+    place: EndpointPlace,
+    selected: readonly TierSelection[],
+    before: Planned | undefined,
+    settings: RulesSettings,
+  ): Planned {
+    const { output, register } = this.#options;
     const asked = new Set<Use>();
-    const selected = local.known
-      ? policies.tiersOf(policies.of(local.key), place.direction, place.stage)
-      : [];
-    const tiers = selected.map((tier) => this.#tierPlan(tier, place.direction, asked));
+    const tiers = selected.map((tier) => this.#tierPlan(tier, place.direction, asked, before?.of.tiers));
     const profiles =
       place.kind === 'host' && place.stage === 'normal'
         ? local.profiles.map((name) => this.#profilePlan(name, place.direction, asked))
         : [];
     const { label, known } = local;
-    const compiled = compileEndpoint({ ...place, label, known, tiers, profiles }, settings);
+    const plan: EndpointPlan = { ...place, label, known, tiers, profiles };
+    if (before?.settings === settings && isSamePlan(before.of, plan)) return before;
+    const compiled = compileEndpoint(plan, settings);
     output.putChain(compiled.chain);
     register.noteOrigins(compiled.origins);
     for (const chain of compiled.tierChains) this.#enterTierChain(chain);
     const dispatch = dispatchOf(place);
     return {
-      place,
+      of: plan,
+      settings,
       chain: compiled.chain.name,
       uses: asked,
       tierChains: compiled.tierChains.map(({ name }) => name),
       tags: compiled.tags,
-      tiers: selected.map(({ tier }) => tier.name),
       ...(dispatch === undefined
         ? {}
         : { dispatch: { map: dispatch.map.name, member: memberOf(dispatch.element) } }),
     };
   }
 
-  #tierPlan({ tier, policies }: TierSelection, direction: Direction, asked: Set<Use>): TierPlan {
+  /** @param before  the endpoint's tiers so far: one that is the same is kept, and what is kept is not compiled anew */
+  #tierPlan(
+    { tier, policies }: TierSelection,
+    direction: Direction,
+    asked: Set<Use>,
+    before: readonly TierPlan[] = [],
+  ): TierPlan {
     const { uses } = this.#options;
     const enforced = policies.filter(({ staged }) => staged === undefined);
     const used = enforced.map((policy) => ({ policy, use: uses.use(policy, direction) }));
@@ -201,12 +232,14 @@ export class Plans {
     const key = JSON.stringify([name, defaultAction, direction, enforced.map(({ id }) => id)]);
     const known = this.#tierPlans.get(key);
     if (known !== undefined) return known;
-    const plan: TierPlan = {
+    const made: TierPlan = {
       name,
       defaultAction,
       allStaged: enforced.length === 0,
       policies: used.map(({ policy, use }) => ({ policy, compiled: use.compiled })),
     };
+    const kept = before.find((each) => each.name === name);
+    const plan = kept !== undefined && isSameTier(kept, made, uses.settings) ? kept : made;
     this.#tierPlans.set(key, plan);
     return plan;
   }
@@ -233,6 +266,30 @@ export class Plans {
     if (held.users === 0) this.#idleTierChains.add(name);
   }
 }
+
+/** It comes to the same chains, whatever else of its policies changed. */
+const isSameTier = (a: TierPlan, b: TierPlan, { deny }: RulesSettings): boolean =>
+  a.defaultAction === b.defaultAction &&
+  a.allStaged === b.allStaged &&
+  a.policies.length === b.policies.length &&
+  a.policies.every(({ policy, compiled }, index) => {
+    const other = b.policies[index];
+    if (policy.id !== other?.policy.id) return false;
+    const isAsked = !compiled.passes && !other.compiled.passes && deny === 'Drop';
+    return isAsked ? compiled.chain.name === other.compiled.chain.name : compiled === other.compiled;
+  });
+
+/** Of one place. */
+const isSamePlan = (a: EndpointPlan, b: EndpointPlan): boolean =>
+  a.interface === b.interface &&
+  a.label === b.label &&
+  a.known === b.known &&
+  sameList(a.tiers, b.tiers) &&
+  a.profiles.length === b.profiles.length &&
+  a.profiles.every(
+    ({ name, compiled }, index) =>
+      name === b.profiles[index]?.name && compiled === b.profiles[index].compiled,
+  );
 
 const workloadDirections: readonly Direction[] = ['Egress', 'Ingress'];
 

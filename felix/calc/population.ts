@@ -188,9 +188,13 @@ export class Population<T> {
   }
 }
 
-/** Neither a label nor the name of an object holds a line feed. */
+/**
+ * Neither a label nor the name of an object holds a line feed. Not sorted: replicas come with their labels in one order, and
+ * the same labels in another order are but a bag of their own.
+ */
 function keyOf({ own, heirOf }: Lineage): string {
-  const labels: string[] = [];
-  for (const key in own) labels.push(`${key}=${own[key]}`);
-  return `${heirOf.join('\n')}\n\n${labels.sort().join('\n')}`;
+  let text = '';
+  for (const source of heirOf) text += `${source}\n`;
+  for (const key in own) text += `\n${key}=${own[key]}`;
+  return text;
 }

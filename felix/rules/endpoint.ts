@@ -222,8 +222,21 @@ function copied(compiled: CompiledPolicy, place: EndpointPlace): Asked {
   return { rules, own: [], origins: carried(rules, compiled) };
 }
 
-/** Undefined: it would decide nothing. */
+/** Endpoints share the plan of a tier, and settings last: what both come to at a kind of place is made once. */
+const made = new WeakMap<TierPlan, WeakMap<RulesSettings, Map<string, CompiledTier | undefined>>>();
+
 function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): CompiledTier | undefined {
+  const bySettings = made.get(tier) ?? new WeakMap<RulesSettings, Map<string, CompiledTier | undefined>>();
+  const byPlace = bySettings.get(settings) ?? new Map<string, CompiledTier | undefined>();
+  made.set(tier, bySettings);
+  bySettings.set(settings, byPlace);
+  const place = `${plan.kind} ${plan.stage} ${plan.direction}`;
+  if (!byPlace.has(place)) byPlace.set(place, makeTier(tier, plan, settings));
+  return byPlace.get(place);
+}
+
+/** Undefined: it would decide nothing. */
+function makeTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): CompiledTier | undefined {
   const policies = tier.policies.map(({ compiled }) =>
     compiled.passes ? copied(compiled, plan) : asRules(ask(compiled, plan)),
   );
