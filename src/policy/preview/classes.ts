@@ -16,6 +16,7 @@ import {
   versionOf,
   widthOf,
 } from '../../lib/net.ts';
+import type { Labels } from '../../model/meta.ts';
 import type { PortMatch, PortRange } from '../../model/policy.ts';
 import { formatSelector, matchesSelector, type Selector } from '../../model/selector.ts';
 import type { Cluster } from '../cluster.ts';
@@ -31,6 +32,10 @@ export interface Criteria {
   readonly nets: readonly Prefix[];
   /** Names of ports. */
   readonly names: ReadonlySet<string>;
+  /** Labels that the selectors name. */
+  readonly keys: readonly string[];
+  /** Which selectors the values of these labels satisfy, as found before. */
+  readonly seen: Map<string, string>;
 }
 
 export interface TrafficClass extends Traffic {
@@ -59,7 +64,13 @@ export function criteriaOf(policies: readonly Policy[], clusters: readonly Clust
     ...sides.flatMap(({ nets: own = [], notNets = [] }) => [...own, ...notNets]),
     ...clusters.flatMap(({ networkSets }) => networkSets.flatMap((set) => set.nets)),
   ];
-  return { selectors: [...selectors.values()], nets: [...new Set(nets)], names: namesIn(rules) };
+  return {
+    selectors: [...selectors.values()],
+    nets: [...new Set(nets)],
+    names: namesIn(rules),
+    keys: [...new Set([...selectors.values()].flatMap(keysOf))],
+    seen: new Map(),
+  };
 }
 
 /** What host endpoints fall back to. */
@@ -152,12 +163,32 @@ export function podClasses(
   return [...classes.values()].map((members) => ({ members }));
 }
 
-const signatureOf = ({ labels, ports }: Known, { selectors, names }: Criteria): string =>
-  `${selectors.map((selector) => (matchesSelector(selector, labels) ? '1' : '0')).join('')} ${ports
-    .filter(({ name }) => names.has(name))
+/** Which selectors it satisfies, and its ports that rules name. */
+const signatureOf = (known: Known, criteria: Criteria): string =>
+  `${satisfiedBy(known.labels, criteria)} ${known.ports
+    .filter(({ name }) => criteria.names.has(name))
     .map(({ name, protocol, port }) => `${name}/${protocol}/${port}`)
     .sort()
     .join(' ')}`;
+
+/** Looked up by the labels that selectors name at all: most pods share those. */
+function satisfiedBy(labels: Labels, { selectors, keys, seen }: Criteria): string {
+  const bag = JSON.stringify(keys.map((key) => (Object.hasOwn(labels, key) ? labels[key] : null)));
+  const before = seen.get(bag);
+  if (before !== undefined) return before;
+  const bits = selectors.map((selector) => (matchesSelector(selector, labels) ? '1' : '0')).join('');
+  seen.set(bag, bits);
+  return bits;
+}
+
+const keysOf = (selector: Selector): readonly string[] =>
+  'key' in selector
+    ? [selector.key]
+    : selector.kind === 'not'
+      ? keysOf(selector.of)
+      : selector.kind === 'and' || selector.kind === 'or'
+        ? selector.of.flatMap(keysOf)
+        : [];
 
 /** What an address is to rules, but for the labels of who has it. */
 const placeOf = (address: Address, clusters: readonly Cluster[], { nets }: Criteria): string =>
