@@ -39,7 +39,7 @@ export interface OthersOptions {
 }
 
 /** Others may write as often as they like; we look this often. */
-const intervalMs = 10_000;
+const intervalMs = 3_000;
 
 export class Others {
   readonly #options: OthersOptions;

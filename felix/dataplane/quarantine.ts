@@ -35,26 +35,31 @@ export class Quarantine {
     this.#absent.clear();
   }
 
-  /** True if that changes what `substitute` gives: it is worth another try. */
+  /** All or none of them. True if that changes what `substitute` gives: it is worth another try. */
   add(refused: readonly Refused[], ruleset: Ruleset): boolean {
-    let isNew = false;
-    for (const one of refused) {
-      if (one.object === undefined || one.object.kind === 'table') return false;
-      if (this.#put(one.object, one, ruleset)) isNew = true;
-      else return false;
+    const objects = refused.flatMap(({ object }) => object ?? []);
+    if (objects.length < refused.length || !objects.every((one) => this.#hasPlace(one, ruleset)))
+      return false;
+    const seen = new Set<string>();
+    for (const { object, errno, words } of refused) {
+      if (object === undefined || seen.has(keyOf(object))) continue;
+      seen.add(keyOf(object)); // one chain may have many bad rules
+      this.#put(object, words === '' ? errno : `${errno} (${words})`);
     }
-    return isNew;
+    return objects.length > 0;
   }
 
-  #put(object: NftObject, { errno, words }: Refused, ruleset: Ruleset): boolean {
-    const { kind, name } = object;
-    const isChain = kind === 'chain';
-    if (object.removed !== true && isOfBase(ruleset, name)) return false;
-    if (this.#absent.has(name)) return false;
-    this.#cases.set(keyOf(object), { object, why: words === '' ? errno : `${errno} (${words})` });
-    if (isChain && object.removed !== true && !this.#closed.has(name)) this.#closed.add(name);
+  #hasPlace({ kind, name, removed }: NftObject, ruleset: Ruleset): boolean {
+    return kind !== 'table' && !this.#absent.has(name) && (removed === true || !isOfBase(ruleset, name));
+  }
+
+  /** A chain is closed first, and left out if it is refused even so. */
+  #put(object: NftObject, why: string): void {
+    const { kind, name, removed } = object;
+    const canClose = kind === 'chain' && removed !== true;
+    this.#cases.set(keyOf(object), { object, why });
+    if (canClose && !this.#closed.has(name)) this.#closed.add(name);
     else this.#absent.add(name);
-    return true;
   }
 
   /** Of what is not there by the ruleset and was refused to go. */

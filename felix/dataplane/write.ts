@@ -138,7 +138,8 @@ export class Writer implements RulesetWriter {
   async #narrow(refusal: NftRefusal, { now }: Batches): Promise<boolean> {
     const ruleset = rulesetOf(this.#options.graph);
     const told = refusal.refused.filter(({ object }) => object !== undefined);
-    if (told.length > 0) return this.#quarantine.add(told, ruleset);
+    if (told.length > 0 && this.#quarantine.add(told, ruleset)) return true;
+    // A base chain may be refused for what its jumps lead to.
     if (unspecific.includes(refusal.code)) return false;
     const candidates = now.objects.filter(
       ({ kind, name, removed }) =>

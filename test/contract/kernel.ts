@@ -6,6 +6,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { KernelEvent, Route } from '../../src/kernel/kernel.ts';
 import { routeKey } from '../../src/kernel/kernel.ts';
 import type { InNetns, NetnsKernel } from '../../src/kernel/links.ts';
+import { NftBatch } from '../../src/kernel/netlink/nft/batch.ts';
+import { counter } from '../../src/kernel/netlink/nft/expression.ts';
+import { KEY } from '../../src/kernel/netlink/nft/numbers.ts';
+import {
+  addChain,
+  addSet,
+  addTable,
+  beginRule,
+  changeElements,
+  deleteChain,
+  endRule,
+} from '../../src/kernel/netlink/nft/object.ts';
 import { type Address, type Prefix, parseAddress, parsePrefix } from '../../src/lib/net.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -315,6 +327,61 @@ export function kernelContract(name: string, open: () => Promise<World>): void {
         /line 2: .*No such file or directory.*delete table inet not_there/,
       );
       expect(await kernel().nftList('table inet half')).toBeUndefined();
+    });
+
+    test('a transaction of messages is all or nothing, says of which object it was refused, and is read back', async () => {
+      const chains = (make: (batch: NftBatch) => void): NftBatch => {
+        const batch = new NftBatch();
+        batch.about({ kind: 'table', name: 'messages' });
+        addTable(batch, 'messages');
+        make(batch);
+        return batch;
+      };
+      const forward = { hook: 'forward', priority: 7, type: 'filter' } as const;
+      const whole = chains((batch) => {
+        addSet(batch, 'messages', 'addresses', { key: KEY.ipv4, comment: 'of nobody' });
+        addSet(batch, 'messages', 'ways', { key: KEY.ifname, data: 'verdict' });
+        addChain(batch, 'messages', 'base', forward);
+        addChain(batch, 'messages', 'leaf');
+        const key = new TextEncoder().encode('near'.padEnd(16, '\0'));
+        changeElements(batch, 'add', 'messages', 'addresses', [{ key: Uint8Array.of(10, 0, 0, 1) }]);
+        changeElements(batch, 'add', 'messages', 'ways', [{ key, jump: 'leaf' }]);
+        const open = beginRule(batch, 'messages', 'base');
+        counter(batch.writer);
+        endRule(batch, open, 'counts', 2 ** 52 + 1);
+      });
+      expect(await kernel().nftTable('messages')).toBeUndefined();
+      expect(await kernel().nftWrite(whole, { check: true })).toBe(1);
+      expect(await kernel().nftTable('messages')).toBeUndefined();
+      expect(await kernel().nftWrite(whole)).toBe(1);
+      expect(await kernel().nftWrite(new NftBatch())).toBe(0);
+      const seen = await kernel().nftTable('messages');
+      expect([...(seen?.chains.keys() ?? [])].sort()).toEqual(['base', 'leaf']);
+      expect(seen?.chains.get('base')).toMatchObject({
+        base: { ...forward, policy: 'accept' },
+        hashes: [2 ** 52 + 1],
+      });
+      expect(seen?.chains.get('leaf')).toMatchObject({ hashes: [] });
+      expect(seen?.sets.get('addresses')).toMatchObject({ flags: 0, keyType: 7, comment: 'of nobody' });
+      expect(await kernel().nftElements('messages', 'addresses')).toEqual([
+        { key: '\x0a\0\0\x01', isEnd: false },
+      ]);
+      expect(await kernel().nftElements('messages', 'ways')).toMatchObject([{ jump: 'leaf' }]);
+      expect(await kernel().nftElements('messages', 'none')).toEqual([]);
+      expect(await kernel().nftCounters('messages', 'base')).toMatchObject([
+        { chain: 'base', comment: 'counts', packets: 0 },
+      ]);
+      const half = chains((batch) => {
+        batch.about({ kind: 'chain', name: 'other' });
+        addChain(batch, 'messages', 'other');
+        batch.about({ kind: 'chain', name: 'leaf', removed: true });
+        deleteChain(batch, 'messages', 'leaf'); // a map leads to it
+      });
+      await expect(kernel().nftWrite(half)).rejects.toMatchObject({
+        code: 'EBUSY',
+        refused: [{ errno: 'EBUSY', object: { kind: 'chain', name: 'leaf', removed: true } }],
+      });
+      expect((await kernel().nftTable('messages'))?.chains.has('other')).toBe(false);
     });
 
     test('only a foreign change to the watched table is told', async () => {
