@@ -8,13 +8,8 @@ import { workloadPrefix } from '../../src/model/endpoint.ts';
 import type { Addition } from './addition.ts';
 import type { Rule } from './model.ts';
 
-const tcp = 6;
-
 const rule = (way: 'in' | 'out'): Rule => ({
-  matches: [
-    { kind: 'interface', way, name: `${workloadPrefix}*` },
-    { kind: 'protocol', protocol: tcp },
-  ],
+  matches: [{ kind: 'interface', way, name: `${workloadPrefix}*` }],
   statements: [{ kind: 'clampMss', mss: 'route' }],
   comment: way === 'in' ? 'from a pod' : 'to a pod',
 });

@@ -1,9 +1,13 @@
 /** A node with a pod and somebody outside, and what our table holds beside policy, loaded into it. */
-import type { Addition } from '../../felix/rules/addition.ts';
+import { type Addition, versions } from '../../felix/rules/addition.ts';
 import { elementKey, type Ruleset } from '../../felix/rules/model.ts';
 import { renderRuleset } from '../../felix/rules/text.ts';
+import { renderXtables } from '../../felix/rules/xtables/render.ts';
+import { ruleScript, setScripts } from '../../felix/rules/xtables/script.ts';
+import { xtSeen, xtSetsSeen } from '../../felix/rules/xtables/seen.ts';
 import { openKernel } from '../../src/kernel/linux.ts';
 import { tcpConnect, tcpListen, udpSocket } from '../../src/kernel/sockets.ts';
+import { openXtables } from '../../src/kernel/xtables.ts';
 import { type Address, formatAddress, ipv4, parseAddress } from '../../src/lib/net.ts';
 import { eventually } from './eventually.ts';
 import { createPlayground, type Playground } from './namespaces.ts';
@@ -30,7 +34,7 @@ export type Place = keyof typeof names;
 
 export interface SmallNode {
   readonly playground: Playground;
-  /** Our whole table, in place of whatever was in it. */
+  /** All we have, by this renderer, in place of whatever was there of it. */
   load(addition: Addition): Promise<void>;
   /** A script of somebody else's, for nft. */
   nft(script: string): Promise<void>;
@@ -47,7 +51,26 @@ export interface SmallNode {
 /** What must arrive is sent again until it does. */
 const patienceMs = 15_000;
 
-export async function createSmallNode(prefix: string): Promise<SmallNode> {
+async function loadXtables(netns: string, ruleset: Ruleset): Promise<void> {
+  const programs = openXtables('nft', netns);
+  const rendered = renderXtables(ruleset, {
+    maxSetSize: 65_536,
+    insert: 'first',
+    workloadPrefixes: ['cali'],
+  });
+  if (!rendered.ok) throw new Error(rendered.error);
+  const { families, sets } = rendered.value;
+  const scripts = setScripts(sets, xtSetsSeen(await programs.saveSets()));
+  await programs.restoreSets(scripts.before);
+  for (const version of versions)
+    await programs.restore(version, ruleScript(families[version], xtSeen(await programs.save(version))));
+  await programs.restoreSets(scripts.after);
+}
+
+export async function createSmallNode(
+  prefix: string,
+  renderer: 'nftables' | 'iptables' = 'nftables',
+): Promise<SmallNode> {
   const playground = createPlayground(prefix);
   const path = (place: Place): string => `/run/netns/${playground.netns(place)}`;
   playground.link(
@@ -69,6 +92,7 @@ export async function createSmallNode(prefix: string): Promise<SmallNode> {
     'node',
     'echo 1 > /proc/sys/net/ipv4/ip_forward',
     'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding',
+    'echo 0 > /proc/sys/net/ipv4/icmp_ratelimit', // a SYN is rejected at once, not when it is sent again
     'ip route add default via 192.0.2.2',
     'ip -6 route add default via fd02::2',
   );
@@ -94,7 +118,9 @@ export async function createSmallNode(prefix: string): Promise<SmallNode> {
     playground,
     path,
     load: (addition) =>
-      kernel.nft(`table inet tortie {}\ndelete table inet tortie\n${renderRuleset(rulesetOf(addition))}`),
+      renderer === 'nftables'
+        ? kernel.nft(renderRuleset(rulesetOf(addition)))
+        : loadXtables(path('node'), rulesetOf(addition)),
     nft: (script) => kernel.nft(script),
     sourceOf: (from, to, listen, port) => sourceOf(path(from), address(to), path(listen), port),
     sendAgain: (from, to, port) => sendAgain(path(from), address(to), port),
