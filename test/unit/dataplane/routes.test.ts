@@ -92,3 +92,51 @@ test('a route the kernel refuses is told to who waits for it and is no obstacle 
   await pass(clock, 300);
   expect(await next).toBe(true);
 });
+
+test('metric and source are those of FelixConfiguration, as it is at the start', async () => {
+  const { kernel, clock, ifindex } = await bench();
+  let settings = {};
+  const routes = new PodRoutes(
+    kernel,
+    clock,
+    () => 0,
+    () => settings,
+  );
+  routes.put('cali1', ifindex, [four, six]);
+  settings = { ipv4NormalRoutePriority: 512, ipv6NormalRoutePriority: 77, deviceRouteSourceAddress: other };
+  routes.start();
+  await pass(clock, 100);
+  expect(await kernel.routes({ version: 4 })).toMatchObject([{ metric: 512, prefSrc: other }]);
+  expect(await kernel.routes({ version: 6 })).toMatchObject([{ metric: 77 }]);
+});
+
+test('with routeSyncDisabled nothing is written, and nobody waits for it', async () => {
+  const { kernel, clock, ifindex } = await bench();
+  const routes = new PodRoutes(
+    kernel,
+    clock,
+    () => 0,
+    () => ({ routeSyncDisabled: true }),
+  );
+  routes.put('cali1', ifindex, [four]);
+  routes.start();
+  await pass(clock, 100);
+  expect(await installedIn(kernel)).toEqual([]);
+  expect(await routes.installed([four], millis(1000))).toBe(true);
+});
+
+test('floating addresses come beside the pod’s own and go with it', async () => {
+  const { kernel, clock, ifindex, routes } = await bench();
+  routes.start();
+  routes.put('cali1', ifindex, [four]);
+  routes.also('cali1', [other]);
+  await pass(clock, 100);
+  expect(await installedIn(kernel)).toEqual(['10.1.0.5/32 81', '10.1.0.6/32 81']);
+  routes.also('cali1', []);
+  await pass(clock, 100);
+  expect(await installedIn(kernel)).toEqual(['10.1.0.5/32 81']);
+  routes.also('cali1', [other]);
+  routes.remove('cali1');
+  await pass(clock, 100);
+  expect(await installedIn(kernel)).toEqual([]);
+});
