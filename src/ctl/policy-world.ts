@@ -31,6 +31,7 @@ const useful = [
   'HostEndpoint',
   'Profile',
   'EndpointSlice',
+  'Service',
   'FelixConfiguration',
   'StagedNetworkPolicy',
   'StagedGlobalNetworkPolicy',

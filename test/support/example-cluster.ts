@@ -95,6 +95,18 @@ metadata: { name: probe, namespace: ops, labels: { app: probe } }
 spec: { nodeName: node2, containers: [{ name: probe }] }
 status: { phase: Running, podIP: 10.65.2.9 }
 ---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: shop }
+spec: { clusterIP: 10.96.7.7, ports: [{ port: 5432 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: db-1, namespace: shop, labels: { kubernetes.io/service-name: db } }
+addressType: IPv4
+endpoints: [{ addresses: [10.65.2.3] }]
+ports: [{ port: 5432, protocol: TCP }]
+---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: { name: db-from-front, namespace: shop }

@@ -43,6 +43,7 @@ const tortiectl = (...args: readonly string[]): Promise<Done> =>
 test.concurrent.each([
   ['policy why shop/front-2 shop/db:5432', 0, 'ALLOWED'],
   ['policy why ops/probe shop/db:5432', 1, 'DENIED'],
+  ['policy why ops/probe 10.96.7.7:5432', 2, 'Ask for what is behind it, e.g. 10.65.2.3 port 5432.'],
   ['policy why ops/nobody shop/db:5432', 2, 'There is no pod ops/nobody.'],
   ['policy preview -f allow.yaml', 0, 'No verdict changes.'],
   ['policy preview -f policy.yaml', 1, 'will be ALLOWED'],
