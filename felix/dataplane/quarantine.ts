@@ -128,7 +128,7 @@ function standIn(name: string, isTranslating: boolean): Chain {
 }
 
 /** Names of chains and sets a rule refers to. */
-export function referencesOf({ matches, verdict }: Rule): readonly string[] {
+function referencesOf({ matches, verdict }: Rule): readonly string[] {
   const names = matches.flatMap((match) => ('set' in match ? [match.set] : []));
   if (verdict?.kind === 'jump') names.push(verdict.chain);
   if (verdict !== undefined && 'map' in verdict) names.push(verdict.map);

@@ -8,8 +8,6 @@ export const u16 = (value: number): Uint8Array => Uint8Array.of(value >> 8, valu
 
 /** In host order: marks, states, and what the kernel counts itself. */
 export const hostU32 = (value: number): Uint8Array => new Uint8Array(new Uint32Array([value >>> 0]).buffer);
-/** In host order. */
-export const hostU16 = (value: number): Uint8Array => new Uint8Array(new Uint16Array([value]).buffer);
 
 /** 4 or 16, in network order. */
 export function addressOctets(address: Address): Uint8Array {

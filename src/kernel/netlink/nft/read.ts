@@ -4,7 +4,6 @@ import {
   CHAIN,
   CODE,
   DATA,
-  DATA_VERDICT,
   ELEMENT,
   ELEMENTS,
   EXPRESSION,
@@ -22,7 +21,7 @@ import {
 import { type RuleUserdata, readRuleUserdata, readSetComment } from './userdata.ts';
 
 /** Family of a message's object. */
-export const familyOf = (view: DataView, start: number): number => view.getUint8(start);
+const familyOf = (view: DataView, start: number): number => view.getUint8(start);
 
 const be32 = (view: DataView, from: number, to: number): number =>
   to - from >= 4 ? view.getUint32(from) : 0;
@@ -190,8 +189,6 @@ export function readSet(view: DataView, start: number, end: number): SetSeen {
     ...(comment === undefined ? {} : { comment }),
   };
 }
-
-export const isVerdictMap = ({ dataType }: SetSeen): boolean => dataType === DATA_VERDICT;
 
 export interface ElementSeen {
   /** Its octets: see `keyText`. */
