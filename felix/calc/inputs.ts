@@ -88,7 +88,7 @@ export const createInputs = (): Inputs => ({
   hostInterfaces: undefined,
 });
 
-export const podKey = (namespace: string, name: string): string => `${namespace}/${name}`;
+const podKey = (namespace: string, name: string): string => `${namespace}/${name}`;
 export const podKeyOf = (endpoint: LocalEndpoint): string => podKey(endpoint.namespace, endpoint.pod);
 
 /** Kinds the graph does not read are ignored. */
