@@ -13,9 +13,11 @@ import {
   type Wish,
 } from './foreign.ts';
 
-const route = ({ prefix, community, large }: Announced): string =>
+const route = ({ prefix, community, communities = [], large }: Announced): string =>
   `route ${prefix} blackhole {
-    ${community === undefined ? '' : `bgp_community.add((${community.replaceAll(':', ',')}));`}
+    ${[...(community === undefined ? [] : [community]), ...communities]
+      .map((one) => `bgp_community.add((${one.replaceAll(':', ',')}));`)
+      .join(' ')}
     ${large === undefined ? '' : `bgp_large_community.add((${large.replaceAll(':', ',')}));`}
   };`;
 
@@ -40,6 +42,8 @@ const protocol = (wish: Wish, one: NeighbourWish, index: number): string => `pro
   ${one.password === undefined ? '' : `password "${one.password}";`}
   ${one.ttlSecurity ? 'ttl security on;' : ''}
   ${one.restartTime === undefined ? '' : `graceful restart on; graceful restart time ${one.restartTime};`}
+  ${one.longLived === undefined ? '' : `long lived graceful restart on; long lived stale time ${one.longLived};`}
+  ${one.extendedMessages ? 'enable extended messages on;' : ''}
   ${one.role === undefined ? '' : `local role ${one.role};`}
   ${one.isClient && isInternal(wish, one) ? 'rr client;' : ''}
   ${one.bfd ? 'bfd on;' : ''}

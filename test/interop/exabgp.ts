@@ -33,6 +33,7 @@ const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.ad
     route-refresh enable;
     ${one.restartTime === undefined ? '' : `graceful-restart ${one.restartTime};`}
     ${one.addPath ? 'add-path send/receive;' : ''}
+    ${one.extendedMessages ? 'extended-message enable;' : ''}
     ${one.extendedNextHop ? 'nexthop enable;' : ''}
   }
   ${one.addPath ? `add-path { ${one.families.map((family) => `ipv${family} unicast;`).join(' ')} }` : ''}
@@ -58,6 +59,7 @@ const announceLine = (wish: Wish, one: Announced, verb = 'announce'): string =>
     `next-hop ${one.nextHop ?? (isV6(one.prefix) ? wish.own.v6 : wish.own.v4)}`,
     one.med === undefined ? '' : `med ${one.med}`,
     one.community === undefined ? '' : `community [${one.community}]`,
+    one.communities === undefined ? '' : `community [${one.communities.join(' ')}]`,
     one.large === undefined ? '' : `large-community [${one.large}]`,
   ]
     .filter(Boolean)

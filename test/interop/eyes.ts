@@ -11,6 +11,8 @@ const header = Buffer.from('d4c3b2a1020004000000000000000000ffff000065000000', '
 export interface Eyes {
   /** One line for each message of these that came to the namespace: the tshark fields asked for, separated by tabs. */
   read(filter: string, ...fields: readonly string[]): readonly string[];
+  /** Octets of each BGP message this IPv4 address sent, read without tshark, whose 4.0 ends at 4096. */
+  lengths(address: string): readonly number[];
   close(): void;
 }
 
@@ -55,10 +57,53 @@ export function watchTcp(netns: string, file: string): Eyes {
         .split('\n')
         .filter((line) => line.trim() !== '');
     },
+    lengths: (address) =>
+      lengthsOf(
+        packets.filter((packet) => packet[0] === 0x45),
+        address,
+      ),
     close: () => {
       for (const socket of sockets) socket.close();
     },
   };
+}
+
+/** @param packets  IPv4 without options, in any order */
+function lengthsOf(packets: readonly Buffer[], address: string): readonly number[] {
+  const flows = new Map<string, Map<number, Buffer>>();
+  for (const packet of packets) {
+    if (packet.subarray(12, 16).join('.') !== address) continue;
+    const segment = packet.subarray(20);
+    const payload = segment.subarray(((segment[12] ?? 0) >> 4) * 4);
+    if (payload.length === 0) continue;
+    const flow = segment.readUInt32BE(0).toString();
+    flows.set(flow, (flows.get(flow) ?? new Map()).set(segment.readUInt32BE(4), payload));
+  }
+  return [...flows.values()].flatMap((segments) => messageLengths(streamOf(segments)));
+}
+
+/** By sequence number, what was sent twice once; ends where something is missing. */
+function streamOf(segments: ReadonlyMap<number, Buffer>): Buffer {
+  const sorted = [...segments].sort(([a], [b]) => a - b);
+  const first = sorted[0]?.[0] ?? 0;
+  let stream = Buffer.alloc(0);
+  for (const [sequence, payload] of sorted) {
+    const at = sequence - first;
+    if (at > stream.length) break;
+    stream = Buffer.concat([stream, payload.subarray(stream.length - at)]);
+  }
+  return stream;
+}
+
+function messageLengths(stream: Buffer): readonly number[] {
+  const lengths: number[] = [];
+  for (let at = 0; at + 19 <= stream.length; ) {
+    const length = stream.readUInt16BE(at + 16);
+    if (length < 19) break;
+    lengths.push(length);
+    at += length;
+  }
+  return lengths;
 }
 
 /** A display filter for what an address sent. */

@@ -16,6 +16,12 @@ export interface NeighbourWish {
   readonly ttlSecurity?: true;
   /** Seconds; it asks for graceful restart. */
   readonly restartTime?: number;
+  /** Seconds beyond the restart time; it keeps routes, and asks that its own be kept, so long (RFC 9494). */
+  readonly longLived?: number;
+  /** Where it has to be asked for (RFC 8654). */
+  readonly extendedMessages?: true;
+  /** A refresh is to be told where it begins and ends, where that has to be asked for (RFC 7313). */
+  readonly marksRefresh?: true;
   /** Both directions, as far as it can. */
   readonly addPath?: true;
   /** IPv4 routes with IPv6 next hops. */
@@ -31,6 +37,8 @@ export interface Announced {
   readonly prefix: string;
   /** "65000:9". */
   readonly community?: string;
+  /** More of them; not of FRR, whose lines are too short. */
+  readonly communities?: readonly string[];
   /** "65000:1:9". */
   readonly large?: string;
   readonly med?: number;

@@ -38,20 +38,32 @@ ${wish.neighbours
     ...(one.isClient ? [`  neighbor ${one.address} route-reflector-client`] : []),
   ])
   .join('\n')}
-${announces.map(({ prefix }, index) => (isV6(prefix) === (version === 6) ? `  network ${prefix} route-map announce${index}` : '')).join('\n')}
+${announces
+  .map((one, index) =>
+    isV6(one.prefix) === (version === 6)
+      ? `  network ${one.prefix}${isPlain(one) ? '' : ` route-map announce${index}`}`
+      : '',
+  )
+  .join('\n')}
  exit-address-family`;
 
-const routeMap = (
-  { community, large, med }: Announced,
-  index: number,
-): string => `route-map announce${index} permit 10
+/** Nothing is to be set. */
+const isPlain = ({ community, large, med }: Announced): boolean =>
+  community === undefined && large === undefined && med === undefined;
+
+function routeMap(one: Announced, index: number): string {
+  const { community, large, med } = one;
+  if (isPlain(one)) return '';
+  return `route-map announce${index} permit 10
 ${community === undefined ? '' : ` set community ${community}`}
 ${large === undefined ? '' : ` set large-community ${large}`}
 ${med === undefined ? '' : ` set metric ${med}`}
 exit`;
+}
 
 const configuration = (wish: Wish, announces: readonly Announced[]): string => {
   const restart = wish.neighbours.find(({ restartTime }) => restartTime !== undefined)?.restartTime;
+  const longLived = wish.neighbours.find((one) => one.longLived !== undefined)?.longLived;
   return `log stdout informational
 ${announces.map(routeMap).join('\n')}
 router bgp ${wish.asn}
@@ -61,6 +73,7 @@ router bgp ${wish.asn}
  no bgp default ipv4-unicast
  no bgp network import-check
 ${restart === undefined ? '' : ` bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n bgp graceful-restart restart-time ${restart}\n`}
+${longLived === undefined ? '' : ` bgp long-lived-graceful-restart stale-time ${longLived}\n`}
 ${wish.neighbours.flatMap((one) => session(wish, one).map((line) => ` neighbor ${one.address} ${line}`)).join('\n')}
 ${family(wish, announces, 4)}
 ${family(wish, announces, 6)}

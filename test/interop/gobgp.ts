@@ -18,7 +18,7 @@ import {
 const afi = (one: NeighbourWish, family: 4 | 6): string => `  [[neighbors.afi-safis]]
     [neighbors.afi-safis.config]
       afi-safi-name = "ipv${family}-unicast"
-${one.restartTime === undefined ? '' : '    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n'}${one.addPath ? '    [neighbors.afi-safis.add-paths.config]\n      receive = true\n      send-max = 8\n' : ''}`;
+${one.restartTime === undefined ? '' : '    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n'}${one.longLived === undefined ? '' : `    [neighbors.afi-safis.long-lived-graceful-restart.config]\n      enabled = true\n      restart-time = ${one.longLived}\n`}${one.addPath ? '    [neighbors.afi-safis.add-paths.config]\n      receive = true\n      send-max = 8\n' : ''}`;
 
 const neighbour = (wish: Wish, one: NeighbourWish): string => `[[neighbors]]
   [neighbors.config]
@@ -31,7 +31,7 @@ ${one.password === undefined ? '' : `    auth-password = "${one.password}"\n`}  
     idle-hold-time-after-reset = 1
   [neighbors.transport.config]
     local-address = "${ownAddressTo(wish, one)}"
-${one.isPassive ? '    passive-mode = true\n' : ''}${one.ttlSecurity ? '  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n' : ''}${one.restartTime === undefined ? '' : `  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = ${one.restartTime}\n`}${one.isClient && isInternal(wish, one) ? `  [neighbors.route-reflector.config]\n    route-reflector-client = true\n    route-reflector-cluster-id = "${wish.own.v4}"\n` : ''}${one.families.map((family) => afi(one, family)).join('')}`;
+${one.isPassive ? '    passive-mode = true\n' : ''}${one.ttlSecurity ? '  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n' : ''}${one.restartTime === undefined ? '' : `  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = ${one.restartTime}\n${one.longLived === undefined ? '' : '    long-lived-enabled = true\n'}`}${one.isClient && isInternal(wish, one) ? `  [neighbors.route-reflector.config]\n    route-reflector-client = true\n    route-reflector-cluster-id = "${wish.own.v4}"\n` : ''}${one.families.map((family) => afi(one, family)).join('')}`;
 
 const configuration = (wish: Wish): string => `[global.config]
   as = ${wish.asn}

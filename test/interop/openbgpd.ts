@@ -34,6 +34,7 @@ const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.ad
   ${one.password === undefined ? '' : `tcp md5sig password ${one.password}`}
   ${one.ttlSecurity ? 'ttl-security yes' : ''}
   ${one.addPath ? 'announce add-path recv yes\n  announce add-path send all' : ''}
+  ${one.marksRefresh ? 'announce enhanced refresh yes' : ''}
   ${one.role === undefined ? '' : `announce policy ${one.role}`}
   ${one.isClient && isInternal(wish, one) ? 'route-reflector' : ''}
 }`;

@@ -7,12 +7,14 @@ import { askSocket } from '../../src/host/socket.ts';
 import type { PeerDetail } from '../../src/model/status.ts';
 import { eventually } from '../support/eventually.ts';
 import { bgpPeer } from '../support/rack.ts';
+import { updateHex } from '../support/wire.ts';
 import { from } from './eyes.ts';
 import type { Announced, DaemonName, Learned } from './foreign.ts';
 import {
   addresses,
   createWorld,
   foreignAsn,
+  ipv4Hex,
   ownAsn,
   ownPrefix,
   type Scene,
@@ -20,6 +22,7 @@ import {
   type Third,
   thirdAnnounces,
   thirds,
+  u32Hex,
   type World,
 } from './world.ts';
 
@@ -297,6 +300,177 @@ const weRestart: Row = {
     }),
 };
 
+const thirdPeer = (third: Third, isInternal = false): object =>
+  bgpPeer(`third${third.number}`, third.address, isInternal ? ownAsn : third.asn, { filters: ['cell'] });
+
+const [client] = thirds;
+
+const longLivedAt = {
+  theirs: { restartTime: 3, longLived: 60 },
+  ours: { restartMode: 'LongLivedGracefulRestart', maxRestartTime: '3s', longLivedStaleTime: '60s' },
+} as const;
+/** LLGR_STALE, as each prints it. */
+const marked = /65535:6\b|65535, ?6\b|llgr.stale/i;
+const noneLongLived = {
+  openbgpd: '7.7 does not have it',
+  exabgp: '4.2 does not have it',
+} as const;
+
+const theyStayAway: Row = {
+  title:
+    'Long-lived graceful restart: they stay away beyond the restart time, and their route is the last resort',
+  rfc: 'RFC 9494 §4.2',
+  cannot: noneLongLived,
+  run: (daemon) =>
+    within(daemon, { ...longLivedAt, announces: [theirs(4)] }, async (world) => {
+      const used = async (): Promise<string> =>
+        JSON.stringify((await world.node.routes()).filter(({ prefix }) => prefix === theirPrefix[4]));
+      const kernelHas = async (): Promise<void> =>
+        expect(await world.node.kernel()).toContain(`${theirPrefix[4]} via ${world.them}`);
+      await world.up();
+      await eventually(kernelHas, { within: soon });
+      expect(await used()).not.toMatch(marked);
+      await world.foreign.die();
+      await eventually(async () => expect(await used()).toMatch(marked), { within: soon });
+      await kernelHas();
+      await world.foreign.revive([theirs(4)]);
+      await world.up();
+      await eventually(async () => expect(await used()).not.toMatch(marked), { within: soon });
+      await kernelHas();
+    }),
+};
+
+const weStayAway: Row = {
+  title:
+    'Long-lived graceful restart: we stay away beyond the restart time, and they keep our route as the last resort',
+  rfc: 'RFC 9494 §4.2',
+  cannot: noneLongLived,
+  run: (daemon) =>
+    within(daemon, longLivedAt, async (world) => {
+      const isMarked = (is: boolean) => (paths: readonly Learned[]) => {
+        expect(paths).toHaveLength(1);
+        expect(marked.test(JSON.stringify(paths))).toBe(is);
+      };
+      await world.up();
+      await world.learns(ownPrefix[4], isMarked(false));
+      await world.node.stop('SIGKILL');
+      await world.learns(ownPrefix[4], isMarked(true));
+      await world.node.start('--namespace', 'tortie');
+      await world.up();
+      await world.learns(ownPrefix[4], isMarked(false));
+    }),
+};
+
+/** Of one attribute set, and so many that they fill more than one message of 4096 octets. */
+const many = Array.from({ length: 1800 }, (_, index) => `100.${64 + (index >> 8)}.${index & 255}.0/24`);
+const manyHex = (part: readonly string[]): string =>
+  part.map((prefix) => `18${ipv4Hex(prefix.replace('/24', '')).slice(0, 6)}`).join('');
+/** Attributes that fill one by themselves: not all put many prefixes into one message. */
+const longSet = Array.from({ length: 1200 }, (_, index) => `65000:${index + 1}`);
+const noneLong = {
+  gobgp: '3.10 does not have it',
+  openbgpd: '7.7 does not have it',
+} as const;
+
+/** Messages longer than RFC 4271 allows. */
+const longOnes = (eyes: World['sent'], sender: string): readonly number[] =>
+  eyes.lengths(sender).filter((length) => length > 4096);
+
+const weSayLong: Row = {
+  title: 'Extended messages: they take an UPDATE of ours that is longer than 4096 octets',
+  rfc: 'RFC 8654',
+  cannot: noneLong,
+  run: (daemon) =>
+    within(
+      daemon,
+      { theirs: { extendedMessages: true }, manifests: [thirdPeer(client)] as never },
+      async (world) => {
+        await world.up();
+        const third = await thirdAnnounces(world.rack, client, world.us);
+        for (const part of [many.slice(0, 900), many.slice(900)])
+          third.say(
+            updateHex({
+              attributes: `40010100 40020a0202${u32Hex(client.asn)}00000065 400304${ipv4Hex(client.address)}`,
+              nlri: manyHex(part),
+            }),
+          );
+        await world.learns(many[0] as string, (paths) => expect(paths).toHaveLength(1));
+        await world.learns(many.at(-1) as string, (paths) => expect(paths).toHaveLength(1));
+        // Whatever was on the way when the session came up, all of it is told at once to who asks again.
+        await world.foreign.refresh(world.us);
+        await eventually(() => expect(longOnes(world.sent, world.us).length).toBeGreaterThan(0), {
+          within: soon,
+        });
+        expect(await world.foreign.isUp(world.us)).toBe(true);
+      },
+    ),
+};
+
+const theySayLong: Row = {
+  title: 'Extended messages: we take an UPDATE of theirs that is longer than 4096 octets',
+  rfc: 'RFC 8654',
+  cannot: noneLong,
+  run: (daemon) =>
+    within(
+      daemon,
+      {
+        theirs: { extendedMessages: true },
+        announces: [{ prefix: theirPrefix[4], communities: longSet }, ...many.map((prefix) => ({ prefix }))],
+      },
+      async (world) => {
+        const all = many.length + 1;
+        await world.up();
+        await world.node.peer(world.them, ({ prefixesReceived }) => prefixesReceived >= all, soon);
+        expect(longOnes(world.received, world.them).length).toBeGreaterThan(0);
+        expect(await world.foreign.isUp(world.us)).toBe(true);
+      },
+    ),
+};
+
+/** BoRR and EoRR of one side, in order. */
+const marksOf = (eyes: World['sent'], sender: string): readonly string[] =>
+  eyes
+    .read(`bgp.type == 5 && ${from(sender)}`, 'bgp.route_refresh.subtype')
+    .flatMap((line) => line.split(','));
+
+const noMarks = {
+  gobgp: '3.10 does not have it',
+} as const;
+
+const weMark: Row = {
+  title: 'Enhanced route refresh: they ask, and we say where it begins and ends',
+  rfc: 'RFC 7313',
+  cannot: noMarks,
+  run: (daemon) =>
+    within(daemon, { theirs: { marksRefresh: true } }, async (world) => {
+      await world.up();
+      await world.learns(ownPrefix[4], (paths) => expect(paths).toHaveLength(1));
+      await world.foreign.refresh(world.us);
+      await eventually(() => expect(marksOf(world.sent, world.us)).toEqual(['1', '2']), { within: soon });
+      expect(await world.foreign.isUp(world.us)).toBe(true);
+      await world.learns(ownPrefix[4], (paths) => expect(paths).toHaveLength(1));
+    }),
+};
+
+const theyMark: Row = {
+  title: 'Enhanced route refresh: we ask, they say where it begins and ends, and what they told stays',
+  rfc: 'RFC 7313',
+  cannot: { ...noMarks, exabgp: weRefresh.cannot?.exabgp ?? '', openbgpd: weRefresh.cannot?.openbgpd ?? '' },
+  run: (daemon) =>
+    within(daemon, { announces: [theirs(4)] }, async (world) => {
+      await world.up();
+      await world.hears(theirPrefix[4], (found) => expect(found).toHaveLength(1));
+      await askSocket(`${world.rack.directory}/node1.sock`, `/reset?peer=${world.them}&how=in`, {
+        method: 'POST',
+      });
+      await eventually(() => expect(marksOf(world.received, world.them)).toEqual(['1', '2']), {
+        within: soon,
+      });
+      await world.hears(theirPrefix[4], (found) => expect(found).toHaveLength(1));
+      expect(await world.foreign.isUp(world.us)).toBe(true);
+    }),
+};
+
 const signed = (over: 4 | 6): Row => ({
   title: `Signed sessions over IPv${over}`,
   rfc: 'RFC 2385',
@@ -334,9 +508,6 @@ const gtsm = (over: 4 | 6): Row => ({
       await world.learns(ownPrefix[over], (paths) => expect(paths).toHaveLength(1));
     }),
 });
-
-const thirdPeer = (third: Third, isInternal = false): object =>
-  bgpPeer(`third${third.number}`, third.address, isInternal ? ownAsn : third.asn, { filters: ['cell'] });
 
 const sendPaths: Row = {
   title: 'Add-path: they learn both paths of ours',
@@ -405,8 +576,6 @@ const receivePaths: Row = {
       },
     ),
 };
-
-const [client] = thirds;
 
 const weReflect: Row = {
   title: 'Reflection: we reflect to them, with originator and cluster list',
@@ -592,8 +761,14 @@ export const rows: readonly Row[] = [
   largeCommunities,
   weRefresh,
   theyRefresh,
+  weMark,
+  theyMark,
   theyRestart,
   weRestart,
+  theyStayAway,
+  weStayAway,
+  weSayLong,
+  theySayLong,
   signed(4),
   signed(6),
   gtsm(4),
