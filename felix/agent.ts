@@ -128,7 +128,7 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const tell = { written: () => readiness.written(known), said: () => announce() };
   const renderer = openRenderer(options, graph, configured, () => fitting.fit());
-  const policy = openPolicy(options, graph, observer(log, metrics, tell), () => hear);
+  const policy = openPolicy({ ...options, graph, renderer }, observer(log, metrics, tell), () => hear);
   const endpoints = endpointSink(graph, readiness, policy, () => fitting.fit());
   const records = openRecords(options.stateDir);
   const book = new AddressBook(addressCoolDown);
@@ -274,14 +274,15 @@ interface FollowParts extends Pick<StatusSources, 'graph' | 'policy' | 'routes' 
 
 /** The way of the ruleset to the kernel; what is refused there is a problem like any other. */
 function openPolicy(
-  options: AgentOptions,
-  graph: Graph,
+  options: AgentOptions & { readonly graph: Graph; readonly renderer: Renderer | undefined },
   observe: PolicySyncObserver,
   hear: () => Pick<FollowParts, 'problems' | 'announce' | 'configured'>,
 ): PolicySync {
+  const { renderer } = options;
   const policy: PolicySync = new PolicySync({
-    ...{ ...options, graph, observe },
-    refreshMs: () => hear().configured.settings.nftablesRefreshInterval,
+    ...{ ...options, observe },
+    ...(renderer === undefined ? {} : { writer: renderer }),
+    refreshMs: () => hear().configured.refreshMs(renderer?.backend ?? 'nftables'),
     onProblems: () => {
       hear().problems.replace('ruleset', policy.problems());
       hear().announce();

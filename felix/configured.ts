@@ -13,6 +13,7 @@ import { felixFields } from '../src/model/felix-fields.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { Labels } from '../src/model/resource.ts';
 import type { Change } from '../src/store/store.ts';
+import type { Backend } from './config/rules.ts';
 
 /** So the process ends when a value changed that it can take only at its start, as Calico's does: it is started again. */
 export const restartExitCode = 129;
@@ -63,6 +64,15 @@ export class Configured {
       floatingIPs: floatingIPs === 'Enabled',
       allowedSourcePrefixes: workloadSourceSpoofing === 'Any',
     };
+  }
+
+  /** How often what is in the kernel is read again though nobody touched it; 0: never. */
+  refreshMs(backend: Backend): number {
+    const { nftablesRefreshInterval, iptablesRefreshInterval, ipsetsRefreshInterval } = this.settings;
+    if (backend === 'nftables') return nftablesRefreshInterval;
+    // Rules and sets are read together.
+    const asked = [iptablesRefreshInterval, ipsetsRefreshInterval].filter((ms) => ms > 0);
+    return asked.length === 0 ? 0 : Math.min(...asked);
   }
 
   /** From here on a value that is taken only at the start needs a new one. */

@@ -300,7 +300,11 @@ export const felixFields = {
     'How often our table is read again although the kernel told of no change; 0s: never.',
   ),
   iptablesRefreshInterval: duration(180_000, 'live', 'The same while rules are written by iptables.'),
-  ipsetsRefreshInterval: duration(90_000, 'live', 'The same of ipsets, while rules are written by iptables.'),
+  ipsetsRefreshInterval: duration(
+    90_000,
+    'live',
+    'The same of ipsets; rules and sets are read together, at the shorter of the two.',
+  ),
   maxIpsetSize: number(
     [1, 0xffff_ffff],
     1_048_576,
