@@ -90,6 +90,8 @@ export class PolicySync {
   readonly #writer: RulesetWriter;
   readonly #others: Others;
   #started = false;
+  /** The kernel had everything once, be it that it had it before us. */
+  #isSettled = false;
   #working = false;
   #workingSince = 0;
   #mustCompare = true;
@@ -170,7 +172,7 @@ export class PolicySync {
   }
 
   status(): PolicySyncStatus {
-    const settled = this.#transactions === 0 ? 'waiting' : 'in-sync';
+    const settled = this.#isSettled ? 'in-sync' : 'waiting';
     return {
       state: this.#lastError === undefined ? settled : 'failing',
       transactions: this.#transactions,
@@ -212,22 +214,25 @@ export class PolicySync {
     this.#workingSince = begun;
     if (this.#isForeign) this.#fullNotBefore = begun + foreignIntervalMs;
     this.#isForeign = false;
+    let transactions: number;
     try {
-      const transactions = await this.#write(full);
-      this.#working = false;
-      this.#transactions += transactions;
-      this.#failures = 0;
-      this.#failingSince = undefined;
-      this.#lastError = undefined;
-      this.#written = generation;
-      observe.written({ full, transactions, tookMs: clock.now() - begun });
-      this.#tellWaiters();
-      this.#onSettled(full);
-      if (this.#wished > generation || this.#mustCompare) this.#schedule(this.#due);
+      transactions = await this.#write(full);
     } catch (error) {
       this.#working = false;
       this.#onRefused(error);
+      return;
     }
+    this.#working = false;
+    this.#transactions += transactions;
+    this.#isSettled = true;
+    this.#failures = 0;
+    this.#failingSince = undefined;
+    this.#lastError = undefined;
+    this.#written = generation;
+    observe.written({ full, transactions, tookMs: clock.now() - begun });
+    this.#tellWaiters();
+    this.#onSettled(full);
+    if (this.#wished > generation || this.#mustCompare) this.#schedule(this.#due);
   }
 
   /** Returns how many transactions it took. The tick is lost if one is refused, hence the comparison then. */
@@ -245,6 +250,12 @@ export class PolicySync {
 
   #onRefused(error: unknown): void {
     const { clock, random, observe, onFatal } = this.#options;
+    // A bug is not mended by trying again: a new start may be.
+    if (error instanceof Error && !isKernelError(error) && onFatal !== undefined) {
+      this.stop();
+      onFatal(error);
+      return;
+    }
     const known = isKernelError(error) ? error : kernelError('write the ruleset', 'EIO', String(error));
     this.#mustCompare = true;
     this.#touched = undefined;

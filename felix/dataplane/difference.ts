@@ -143,8 +143,9 @@ function writeUnwanted(batches: Batches, wanted: Wanted, present: NftTable): voi
   writeRemovals(batches, chains, sets, chainsFreedLate);
 }
 
-/** What has one of our names is of our kind: then it can stay, and be changed in place. */
+/** What has one of our names is of our kind, and nothing is there that we never make: then it can stay, and be changed in place. */
 function fits({ chains, sets }: Ruleset, seen: NftTable): boolean {
+  if (seen.strangers > 0) return false;
   for (const { decl } of sets.values()) {
     const there = seen.sets.get(decl.name);
     if (there !== undefined && !isOfKind(decl, there)) return false;

@@ -23,6 +23,8 @@ export interface NftTable {
   readonly flags: number;
   readonly chains: ReadonlyMap<string, NftChain>;
   readonly sets: ReadonlyMap<string, SetSeen>;
+  /** How many named objects and flow tables there are: things we never make. */
+  readonly strangers: number;
 }
 
 export interface NftChain extends ChainSeen {
@@ -69,7 +71,10 @@ export async function readNftTable(requests: Requests, table: string): Promise<N
   for (const set of seen) if (isOurs(set) && (set.flags & SET_FLAG.ANONYMOUS) === 0) sets.set(set.name, set);
   const rules = await dump<RuleSeen>(requests, { kind: MSG.GETRULE, attributes: inTable }, readRule);
   for (const rule of rules) if (isOurs(rule)) chains.get(rule.chain)?.hashes.push(rule.hash);
-  return { flags: found.flags, chains, sets };
+  let strangers = 0;
+  for (const kind of [MSG.GETOBJ, MSG.GETFLOWTABLE])
+    strangers += (await dump(requests, { kind, attributes: inTable }, readTable)).filter(isOurs).length;
+  return { flags: found.flags, chains, sets, strangers };
 }
 
 /** In the kernel's order; empty if there is no such set. */

@@ -57,6 +57,7 @@ test.each([
   ['is deleted with everybody else’s', 'flush ruleset'],
   ['has a rule more', 'insert rule inet tortie to-pods accept'],
   ['has a chain more', 'add chain inet tortie mine'],
+  ['has a named counter', 'add counter inet tortie mine'],
   ['has a set more', "add set inet tortie mine '{ type ipv4_addr; }'"],
   [
     'has an element less',
@@ -115,7 +116,7 @@ test('what the kernel refuses is found, closed and told, and the rest is written
   sync.wake();
   await eventually(() => expect(sync.problems()).toHaveLength(1), soon);
   expect(sync.problems()[0]?.where).toBe('nftables chain bad (NetworkPolicy shop/bad)');
-  expect(sync.status().state).toBe('in-sync');
+  await eventually(() => expect(sync.status()).toMatchObject({ state: 'in-sync', pending: false }), soon);
   expect(await nft('list chain inet tortie bad')).toContain('drop comment "the kernel refused this chain');
   expect(await nft('list table inet tortie')).toContain('veth0a1b');
   graph.output.putChain({ ...bad, rules: [] });

@@ -76,6 +76,7 @@ async function reaches(
 /** A listing without the order of its objects and elements, which a replacement need not keep. */
 const contents = (listing: string): readonly string[] =>
   listing
+    .replaceAll(/packets \d+ bytes \d+/g, 'packets')
     .split('\n')
     .map((line) => line.replace(/elements = \{|,$| \}$/g, '').trim())
     .sort();

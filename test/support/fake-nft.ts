@@ -104,7 +104,7 @@ export function dumpFakeNft(state: FakeState, table: string): NftTable | undefin
     ([name, { chain, rules }]) => [name, { ...chain, hashes: rules.map(({ hash }) => hash) }] as const,
   );
   const sets = [...found.sets].map(([name, { set }]) => [name, set] as const);
-  return { flags: 0, chains: new Map(chains), sets: new Map(sets) };
+  return { flags: 0, strangers: 0, chains: new Map(chains), sets: new Map(sets) };
 }
 
 export const fakeElements = (state: FakeState, table: string, set: string): readonly ElementSeen[] => [

@@ -101,6 +101,13 @@ describe('the ruleset in the kernel', () => {
     expect(written).toContain('"calib"');
     expect(written).not.toContain('"calia"');
     expect(written).not.toContain('check-source');
+    second.sync.stop();
+    const same = bench({ kernel: first.kernel });
+    for (const name of ['a', 'b']) same.addPod(name);
+    same.sync.start();
+    await same.pass(0);
+    expect(same.sync.status()).toEqual({ state: 'in-sync', transactions: 0, pending: false });
+    same.sync.stop();
     const third = bench({ kernel: first.kernel });
     third.sync.start();
     await third.pass(0);

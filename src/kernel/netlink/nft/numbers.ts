@@ -25,6 +25,8 @@ export const MSG = {
   GETSETELEM: 13,
   DELSETELEM: 14,
   NEWGEN: 15,
+  GETOBJ: 19,
+  GETFLOWTABLE: 23,
 } as const;
 
 export const messageType = (kind: number): number => (NFNL_SUBSYS_NFTABLES << 8) | kind;
