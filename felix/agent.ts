@@ -43,6 +43,8 @@ import { Renderer, type XtTools } from './dataplane/renderer.ts';
 import { PodRoutes } from './dataplane/routes.ts';
 import { Fitting, type FittingOptions } from './fitting.ts';
 import type { MetricSources } from './metrics.ts';
+import type { OpenNflog } from './observe/ear.ts';
+import { Observation } from './observe/observation.ts';
 import { PoolFacts, poolKinds } from './pool-facts.ts';
 import { Releases } from './releases.ts';
 import {
@@ -77,6 +79,8 @@ export interface AgentOptions {
   readonly shaping?: Shaping;
   /** Absent: connections of pods that went are left to time out. */
   readonly conntrack?: Pick<Conntrack, 'deleteWhere'>;
+  /** Absent: packets that rules report are not read. */
+  readonly openNflog?: OpenNflog;
   /** Fields of FelixConfiguration changed that are taken only at the start. */
   readonly onOutdated?: (fields: readonly FelixFieldName[]) => void;
   /** Undefined: as the command line says. */
@@ -141,6 +145,7 @@ export function createAgent(options: AgentOptions): Agent {
   const made = { graph, policy, renderer, routes, attachments, addresses, readiness, view };
   const fitting = openFitting(options, { ...made, configured, surroundings });
   const problems = new Problems(log);
+  const observation = openObservation(options, graph, problems, () => announce());
   const parts = { ...options, ...made, isKnown: known };
   const sources = {
     ...parts,
@@ -150,7 +155,7 @@ export function createAgent(options: AgentOptions): Agent {
     stuckAfterMs: () => configured.settings.dataplaneWatchdogTimeout,
   };
   const announce = announcer(options, sources, addresses);
-  const hear = { facts, problems, progress, announce, configured, surroundings, fitting };
+  const hear = { facts, problems, progress, announce, configured, surroundings, fitting, observation };
   const follow = follower({ ...parts, ...hear, onFatal: options.onFatal });
   const answerCni = createCniServer({ ...parts, features: () => configured.features });
   const loaded = Promise.withResolvers<void>();
@@ -158,6 +163,7 @@ export function createAgent(options: AgentOptions): Agent {
   return {
     endpoints: {
       ...statusEndpoints(sources),
+      ...observation.endpoints,
       'POST /cni': async (ask) => {
         await loaded.promise;
         return answerCni(ask);
@@ -167,6 +173,7 @@ export function createAgent(options: AgentOptions): Agent {
     run: async () => {
       stops.push(kernel.watch((event) => void attachments.observe(event).catch(options.onFatal)));
       stops.push(kernel.watch((event) => fitting.observe(event)));
+      stops.push(kernel.watch((event) => observation.observe(event)));
       problems.replace('releases', await addresses.load());
       problems.replace('records', await attachments.load());
       loaded.resolve();
@@ -175,10 +182,24 @@ export function createAgent(options: AgentOptions): Agent {
     },
     stop: () => {
       for (const stop of stops) stop();
-      for (const part of [fitting, policy, routes, addresses, options.reporter]) part.stop();
+      for (const part of [observation, fitting, policy, routes, addresses, options.reporter]) part.stop();
     },
   };
 }
+
+const openObservation = (
+  { kernel, clock, openNflog }: AgentOptions,
+  graph: Graph,
+  problems: Problems,
+  announce: () => void,
+): Observation =>
+  new Observation({
+    ...{ graph, kernel, clock, openNflog },
+    onProblems: (found) => {
+      problems.replace('observation', found);
+      announce();
+    },
+  });
 
 const openRenderer = (
   { kernel, chainsFreedLate, xtables, log }: AgentOptions,
@@ -268,6 +289,7 @@ interface FollowParts extends Pick<StatusSources, 'graph' | 'policy' | 'routes' 
   readonly configured: Configured;
   readonly surroundings: Surroundings;
   readonly fitting: Fitting;
+  readonly observation: Observation;
   readonly log: Logger;
   readonly onFatal: (error: unknown) => void;
 }
@@ -301,6 +323,7 @@ function follower(parts: FollowParts): (batch: Batch) => void {
     await recover();
     await attachments.closeForeign();
     await fitting.start();
+    await parts.observation.start();
     policy.start();
     routes.start();
     addresses.start();
@@ -320,7 +343,10 @@ function follower(parts: FollowParts): (batch: Batch) => void {
       ];
       isToFit ||= isOfUs.some(Boolean);
     }
-    if (isToFit) fitting.fit();
+    if (isToFit) {
+      fitting.fit();
+      parts.observation.fit();
+    }
     parts.problems.replace('datastore', batch.problems);
     if (batch.changes.length > 0) policy.wake();
     const isFirst = batch.inSync && !progress.inSync;

@@ -10,6 +10,7 @@ import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { openConntrack } from '../src/kernel/conntrack.ts';
 import { inNetns, openKernel } from '../src/kernel/linux.ts';
+import { openNflog } from '../src/kernel/nflog.ts';
 import { openShaping } from '../src/kernel/shaping.ts';
 import { openXtables, xtBackendInUse } from '../src/kernel/xtables.ts';
 import type { Ledger, LedgerOptions } from '../src/ledger/ledger.ts';
@@ -71,7 +72,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     kernel,
     inNetns,
     ...configuration(options, overrides.value, log, ended.resolve),
-    conntrack,
+    ...{ conntrack, openNflog },
     xtables: { open: (backend) => openXtables(backend), inUse: xtBackendInUse },
     clock: realClock,
     random: Math.random,

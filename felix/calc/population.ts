@@ -86,6 +86,11 @@ export class Population<T> {
     return row === undefined ? undefined : { lineage: row.bag, item: row.item };
   }
 
+  /** All of them, with their keys. */
+  *entries(): Generator<readonly [string, T]> {
+    for (const [key, { item }] of this.#rows) yield [key, item];
+  }
+
   put(key: string, lineage: Lineage, told: T): void {
     const before = this.#rows.get(key);
     const bag = this.#bagOf(lineage);

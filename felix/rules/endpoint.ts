@@ -263,7 +263,7 @@ function endOfTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings):
   const { direction } = plan;
   if (endsOpen(tier, plan)) return { rules: [], tags: [] };
   const asked = tier.policies.map(({ policy }) => policy.id);
-  const tag = tagOf({ direction, action: 'Deny', tier: tier.name }, asked);
+  const tag = tagOf({ direction, action: 'Deny', tier: tier.name, asked }, asked);
   return {
     rules: denial([], rejects(plan, settings), tag.tag, commentOf(`tier ${tier.name}`, ': no rule matched')),
     tags: [tag],

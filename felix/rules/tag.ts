@@ -20,6 +20,8 @@ export interface TagMeaning {
   readonly policy?: string;
   /** As `Rule.number`. */
   readonly rule?: number;
+  /** Of the end of a tier: the policies that were asked before. */
+  readonly asked?: readonly string[];
 }
 
 /** By the rule of the model itself. */

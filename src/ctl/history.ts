@@ -1,12 +1,11 @@
 /** `tortiectl bgp history`: what happened on this node, oldest first. */
 import type { History, HistoryEntry } from '../model/history.ts';
-import { untilInterrupted } from './cluster/until.ts';
+import { followed } from './cluster/until.ts';
 import type { HistoryOptions } from './options.ts';
 import { ask, complain } from './output.ts';
 import { type Paint, paintFor, plain } from './style.ts';
 import { columns } from './table.ts';
 
-const everyMs = 500;
 const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** "90s", "10m", "2h", "1d" in ms. */
@@ -41,23 +40,6 @@ export async function bgpHistory(options: HistoryOptions): Promise<number> {
   };
   return follow === true ? followed(tell) : tell(true);
 }
-
-/** Until Ctrl-C, which is no failure, or until the speaker does not answer. */
-const followed = (tell: (isFirst: boolean) => Promise<number>): Promise<number> =>
-  untilInterrupted((end) => {
-    let timer: NodeJS.Timeout | undefined;
-    let isOver = false;
-    const next = async (isFirst: boolean): Promise<void> => {
-      const code = await tell(isFirst);
-      if (code !== 0) end(code);
-      else if (!isOver) timer = setTimeout(next, everyMs, false);
-    };
-    void next(true);
-    return () => {
-      isOver = true;
-      clearTimeout(timer);
-    };
-  });
 
 const kinds = {
   session: 'session',

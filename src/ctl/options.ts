@@ -106,6 +106,15 @@ export interface HistoryOptions {
   readonly follow?: boolean;
 }
 
+export interface FlowsOptions {
+  readonly socket: string;
+  readonly output?: 'json';
+  readonly denied?: boolean;
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly follow?: boolean;
+}
+
 export interface ResetOptions {
   readonly socket: string;
   readonly soft?: 'in' | 'out';

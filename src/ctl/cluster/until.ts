@@ -19,3 +19,23 @@ export function untilInterrupted(start: (end: (code: number) => void) => () => v
     stop = start(end);
   });
 }
+
+/** Between one question and the next. */
+const everyMs = 500;
+
+/** Asks again and again until Ctrl-C, which is no failure, or until `tell` fails. @param tell  its exit code */
+export const followed = (tell: (isFirst: boolean) => Promise<number>): Promise<number> =>
+  untilInterrupted((end) => {
+    let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
+    const next = async (isFirst: boolean): Promise<void> => {
+      const code = await tell(isFirst);
+      if (code !== 0) end(code);
+      else if (!isOver) timer = setTimeout(next, everyMs, false);
+    };
+    void next(true);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  });

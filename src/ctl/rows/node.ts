@@ -3,6 +3,7 @@
 import { type Command, command, output, socket, usual } from '../command.ts';
 import type {
   BgpRoutesOptions,
+  FlowsOptions,
   HistoryOptions,
   MrtOptions,
   NodeStatusOptions,
@@ -196,5 +197,27 @@ export const nodeCommands: readonly Command[] = [
     examples: ['tortiectl bgp services', 'tortiectl bgp services shop/front -o json'],
     exits: usual,
     run: async ([service], options) => (await import('../services.ts')).bgpServices(service, options),
+  }),
+  command<FlowsOptions>({
+    name: 'flows',
+    what: 'packets that policy of this node reported, oldest first: who to whom, at which end, by which tier, policy and rule',
+    options: [
+      socket('felix'),
+      { ...output('json'), what: 'one JSON object a line' },
+      { flags: '--denied', what: 'only those that were denied' },
+      { flags: '-n, --namespace <namespace>', what: 'only those from or to its pods' },
+      { flags: '--pod <pod>', what: 'only those from or to this pod, with its namespace before it or by -n' },
+      { flags: '-f, --follow', what: 'go on with what happens, until Ctrl-C' },
+    ],
+    examples: [
+      'tortiectl flows --denied',
+      'tortiectl flows --denied --follow -n shop',
+      'tortiectl flows --pod shop/db -o json',
+    ],
+    exits: [
+      [0, 'answered'],
+      [2, 'no answer, or asked for wrongly'],
+    ],
+    run: async (_, options) => (await import('../flows.ts')).flows(options),
   }),
 ];

@@ -1,0 +1,88 @@
+/** What is seen of the traffic that policy judges, put together. Never in the way of policy: what fails here is said, and no more. */
+import type { Clock } from '../../src/host/clock.ts';
+import type { Ask, Endpoints } from '../../src/host/socket.ts';
+import type { Kernel, KernelEvent } from '../../src/kernel/kernel.ts';
+import type { Flows } from '../../src/model/flow.ts';
+import type { Problem } from '../../src/model/problem.ts';
+import { type Graph, ruleByTag } from '../calc/graph.ts';
+import { Ear, type OpenNflog } from './ear.ts';
+import { type FlowFilter, FlowLog } from './flow-log.ts';
+import { Interfaces } from './interfaces.ts';
+import { whoAre } from './names.ts';
+
+export interface ObservationOptions {
+  readonly graph: Graph;
+  readonly kernel: Pick<Kernel, 'links'>;
+  readonly clock: Clock;
+  /** Absent: packets that rules report are not read. */
+  readonly openNflog?: OpenNflog | undefined;
+  readonly onProblems: (problems: readonly Problem[]) => void;
+}
+
+export class Observation {
+  readonly #options: ObservationOptions;
+  readonly #interfaces: Interfaces;
+  readonly #ear: Ear | undefined;
+  #isStarted = false;
+  readonly flows: FlowLog;
+
+  constructor(options: ObservationOptions) {
+    const { graph, kernel, clock, openNflog: open, onProblems } = options;
+    this.#options = options;
+    this.#interfaces = new Interfaces(kernel);
+    const flows = new FlowLog({
+      clock,
+      wallClock: () => new Date().toISOString(),
+      ruleByTag: (tag) => ruleByTag(graph, tag),
+      whoAre: (addresses) => whoAre(graph, addresses),
+      interfaceName: (ifindex) => this.#interfaces.name(ifindex),
+    });
+    this.flows = flows;
+    const listener = {
+      packet: flows.take.bind(flows),
+      lost: flows.lose.bind(flows),
+    };
+    if (open !== undefined) this.#ear = new Ear({ open, clock, listener, onProblems });
+  }
+
+  get endpoints(): Endpoints {
+    return { 'GET /flows': (ask) => ({ status: 200, body: this.#answer(ask) }) };
+  }
+
+  async start(): Promise<void> {
+    await this.#interfaces.load();
+    this.#isStarted = true;
+    this.fit();
+  }
+
+  stop(): void {
+    this.#isStarted = false;
+    this.#ear?.stop();
+    this.flows.stop();
+  }
+
+  /** The configuration may be another. */
+  fit(): void {
+    if (this.#isStarted) this.#ear?.listen(this.#options.graph.frame.next.denied?.group);
+  }
+
+  observe(event: KernelEvent): void {
+    // Names that are missing meanwhile are only not shown.
+    if (this.#interfaces.observe(event)) void this.#interfaces.load().catch(() => undefined);
+  }
+
+  #answer({ query }: Ask): Flows {
+    const deaf = this.#ear?.deaf;
+    return { ...this.flows.read(filterOf(query)), ...(deaf === undefined ? {} : { deaf }) };
+  }
+}
+
+function filterOf(query: URLSearchParams): FlowFilter {
+  const [after, namespace, pod] = ['after', 'namespace', 'pod'].map((name) => query.get(name));
+  return {
+    denied: query.has('denied'),
+    ...(typeof after === 'string' ? { after: Number(after) } : {}),
+    ...(typeof namespace === 'string' ? { namespace } : {}),
+    ...(typeof pod === 'string' ? { pod } : {}),
+  };
+}

@@ -1,0 +1,52 @@
+/** GET /flows and GET /connections of felix.sock. JSON-safe. */
+import type { Action, Direction } from './policy.ts';
+
+/** One end of a packet or of a connection, as the node knows it. */
+export interface FlowEnd {
+  readonly address: string;
+  readonly port?: number;
+  /** "pod shop/front", "node node1", "HostEndpoint node1-eth0", "NetworkSet shop/partners"; absent: nobody the cluster knows. */
+  readonly who?: string;
+  /** Of this host, where the packet was seen. */
+  readonly interface?: string;
+}
+
+/** A packet that a rule reported. */
+export interface FlowRecord {
+  /** Grows by one with each record; a reader asks for what comes after the last it has. */
+  readonly seq: number;
+  /** ISO 8601, wall clock. */
+  readonly at: string;
+  /** Ingress: it was judged at the destination's end. */
+  readonly direction: Direction;
+  readonly action: Action;
+  readonly source: FlowEnd;
+  readonly destination: FlowEnd;
+  /** IANA number. */
+  readonly protocol: number;
+  readonly icmp?: { readonly type: number; readonly code: number };
+  /** Names of those that are set, e.g. "SYN" or "SYN,ACK". */
+  readonly tcpFlags?: string;
+  /** Absent: of no tier (profiles of a host endpoint). */
+  readonly tier?: string;
+  /** "NetworkPolicy shop/allow-web"; absent: the end of the tier. */
+  readonly policy?: string;
+  /** From 1, of the policy. */
+  readonly rule?: number;
+  /** Of the end of a tier: the policies that were asked before, so that it came to it. */
+  readonly isolatedBy?: readonly string[];
+  /** The rule is gone since, so nobody can say which it was. */
+  readonly unknownRule?: true;
+}
+
+export interface Flows {
+  /** Ascending by `seq`. */
+  readonly flows: readonly FlowRecord[];
+  /** Ask for what follows with ?after= this. */
+  readonly next: number;
+  /** Since the start: records that newer ones pushed out, and packets that were reported and not read. */
+  readonly forgotten: number;
+  readonly lost: number;
+  /** Why nothing is heard at present; absent: we listen. */
+  readonly deaf?: string;
+}

@@ -1,0 +1,117 @@
+/** A packet that policy denies leaves a record of who, whom and why, whoever writes the rules. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { askSocket } from '../../src/host/socket.ts';
+import { udpSocket } from '../../src/kernel/sockets.ts';
+import { ipv4, ipv6, isIpv4, parseAddress } from '../../src/lib/net.ts';
+import type { Flows } from '../../src/model/flow.ts';
+import { eventually } from '../support/eventually.ts';
+import { createFelixNode, namespaceObject, nodeObject, podObject } from '../support/felix.ts';
+import type { Running } from '../support/namespaces.ts';
+
+const isolate = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { namespace: 'shop', name: 'isolate' },
+  spec: { podSelector: { matchLabels: { app: 'db' } }, policyTypes: ['Ingress'] },
+};
+const noDns = {
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'GlobalNetworkPolicy',
+  metadata: { name: 'no-dns' },
+  spec: {
+    selector: "app == 'front'",
+    types: ['Egress'],
+    egress: [{ action: 'Deny', protocol: 'UDP', destination: { ports: [53] } }, { action: 'Allow' }],
+  },
+};
+
+describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (renderer) => {
+  const node = createFelixNode(`ob${renderer[0]}`, 'node1');
+  const pods = { 'shop/front': 'front', 'shop/db': 'db' } as const;
+  const addresses = new Map<string, readonly string[]>();
+  let felix: Running;
+
+  const store = (): void =>
+    node.store([
+      nodeObject('node1', '10.65.1.0/24', 'fd00:65:1::/64'),
+      namespaceObject('shop'),
+      ...Object.entries(pods).map(([pod, app]) =>
+        podObject(pod, 'node1', { labels: { app }, ips: addresses.get(pod) ?? [] }),
+      ),
+      isolate,
+      noDns,
+    ]);
+
+  const socketOf = (): string => /--socket (\S+)/.exec(felix.process.spawnargs.join(' '))?.[1] ?? '';
+
+  async function flows(query: string): Promise<Flows> {
+    const answer = await askSocket(socketOf(), `/flows?${query}`);
+    if (!answer.ok) throw new Error(answer.error);
+    return answer.value.body as Flows;
+  }
+
+  /** Sends until a record of it is there. */
+  async function denied(to: string, port: number): Promise<Flows['flows'][number]> {
+    const any = isIpv4(parseAddress(to) ?? ipv4(0)) ? ipv4(0) : ipv6(0n);
+    const socket = await udpSocket(node.netns('shop/front'), any, 0);
+    const sending = setInterval(() => socket.send('x', port, to), 100);
+    try {
+      return await eventually(
+        async () => {
+          const { flows: found } = await flows('denied');
+          const record = found.find(
+            ({ destination }) => destination.address === to && destination.port === port,
+          );
+          if (record === undefined) throw new Error(`no record: ${felix.output()}`);
+          return record;
+        },
+        { within: 20_000 },
+      );
+    } finally {
+      clearInterval(sending);
+      socket.close();
+    }
+  }
+
+  beforeAll(async () => {
+    store();
+    felix = await node.start(['--set', `nftablesMode=${renderer === 'nftables' ? 'Enabled' : 'Disabled'}`]);
+    for (const pod of Object.keys(pods))
+      addresses.set(pod, await node.add({ container: `c-${pod.slice(5)}`, pod }));
+    store();
+    await node.settled(({ endpoints }) => endpoints.length === 2 && endpoints.every(({ ready }) => ready));
+  }, 60_000);
+  afterAll(() => node.close());
+
+  test.each([0, 1])('a packet that no rule of an isolated pod takes (family %d)', async (family) => {
+    const [to = '', from = ''] = ['shop/db', 'shop/front'].map((pod) => addresses.get(pod)?.[family]);
+    expect(await denied(to, 5432)).toMatchObject({
+      action: 'Deny',
+      direction: 'Ingress',
+      source: { address: from, who: 'pod shop/front' },
+      destination: { address: to, port: 5432, who: 'pod shop/db' },
+      protocol: 17,
+      tier: 'default',
+      isolatedBy: ['KubernetesNetworkPolicy shop/isolate'],
+    });
+  });
+
+  test.each([0, 1])('a packet that a rule of the sender denies (family %d)', async (family) => {
+    const to = addresses.get('shop/db')?.[family] ?? '';
+    expect(await denied(to, 53)).toMatchObject({
+      direction: 'Egress',
+      tier: 'default',
+      policy: 'GlobalNetworkPolicy no-dns',
+      rule: 1,
+    });
+  });
+
+  test('records are asked for by pod, by namespace, and from where one stopped', async () => {
+    const all = await flows('denied');
+    expect(all.flows.length).toBeGreaterThan(0);
+    expect((await flows('denied&pod=shop/db')).flows.length).toBeGreaterThan(0);
+    expect((await flows('namespace=other')).flows).toEqual([]);
+    expect((await flows(`after=${all.next}`)).flows.every(({ seq }) => seq > all.next)).toBe(true);
+    expect(all.deaf).toBeUndefined();
+  });
+});

@@ -1,0 +1,91 @@
+/** Records of reported packets: bounded, told once, and in words. */
+import { describe, expect, test } from 'vitest';
+import { FlowLog, flowsKept } from '../../../felix/observe/flow-log.ts';
+import { tagOf } from '../../../felix/rules/tag.ts';
+import { flowLine } from '../../../src/ctl/flows.ts';
+import type { LoggedPacket } from '../../../src/kernel/netlink/nflog.ts';
+import { ipv4, millis } from '../../../src/lib/net.ts';
+import { virtualClock } from '../../support/clock.ts';
+
+const end = tagOf({
+  direction: 'Ingress',
+  action: 'Deny',
+  tier: 'default',
+  asked: ['NetworkPolicy shop/isolate'],
+});
+const rule = tagOf({
+  direction: 'Egress',
+  action: 'Deny',
+  tier: 'platform',
+  policy: 'GlobalNetworkPolicy no-dns',
+  rule: 2,
+});
+const packet = (prefix: string, more: Partial<LoggedPacket> = {}): LoggedPacket => ({
+  ...{ prefix, source: ipv4(0x0a410102), destination: ipv4(0x0a410103), protocol: 6 },
+  ...{ sourcePort: 40_000, destinationPort: 5432, tcpFlags: 2, in: 3, out: 4 },
+  ...more,
+});
+
+function world() {
+  const clock = virtualClock();
+  const scans: number[] = [];
+  const log = new FlowLog({
+    clock,
+    wallClock: () => '2026-07-01T10:00:00.000Z',
+    ruleByTag: (tag) => [end, rule].find((meaning) => meaning.tag === tag),
+    whoAre: (addresses) => {
+      scans.push(addresses.size);
+      return new Map([
+        [ipv4(0x0a410102), 'pod shop/front'],
+        [ipv4(0x0a410103), 'pod shop/db'],
+      ]);
+    },
+    interfaceName: (ifindex) => (ifindex === 3 ? 'cali0' : undefined),
+  });
+  const settle = (): void => clock.advance(millis(1000));
+  return { log, scans, settle };
+}
+
+describe('records of reported packets', () => {
+  test('a person reads who, whom, at which end and why', () => {
+    const { log, settle } = world();
+    log.take(packet(end.tag));
+    log.take(packet(rule.tag, { protocol: 17, destinationPort: 53 }));
+    log.take(packet('tortie-ID-0000000000000000'));
+    settle();
+    expect(log.read({}).flows.map((record) => flowLine(record))).toEqual([
+      '2026-07-01 10:00:00.000 shop/front (10.65.1.2) → shop/db (10.65.1.3):5432/TCP denied at shop/db (ingress) by tier default: no rule matched; isolated by NetworkPolicy shop/isolate',
+      '2026-07-01 10:00:00.000 shop/front (10.65.1.2) → shop/db (10.65.1.3):53/UDP denied at shop/front (egress) by tier platform, GlobalNetworkPolicy no-dns rule 2',
+      '2026-07-01 10:00:00.000 shop/front (10.65.1.2) → shop/db (10.65.1.3):5432/TCP denied at shop/db (ingress) by a rule that is gone since',
+    ]);
+  });
+
+  test('packets that rules of others report are none of ours', () => {
+    const { log, settle } = world();
+    log.take(packet('kube-proxy'));
+    log.take(packet('tortie-XX-00'));
+    settle();
+    expect(log.read({})).toEqual({ flows: [], next: 0, forgotten: 0, lost: 0 });
+  });
+
+  test('however many come at once, addresses are looked for once', () => {
+    const { log, scans, settle } = world();
+    for (let each = 0; each < 100; each++) log.take(packet(end.tag));
+    settle();
+    expect(scans).toEqual([2]);
+    expect(log.read({ after: 98 }).flows.map(({ seq }) => seq)).toEqual([99, 100]);
+  });
+
+  test('there are never more than so many; what is pushed out, and what is not taken, is counted', () => {
+    const { log, settle } = world();
+    for (let round = 0; round < 3; round++) {
+      for (let each = 0; each < 2100; each++) log.take(packet(end.tag));
+      settle();
+    }
+    const { flows, next, forgotten, lost } = log.read({});
+    expect(flows).toHaveLength(flowsKept);
+    expect(next).toBe(3 * 2048);
+    expect(forgotten).toBe(3 * 2048 - flowsKept);
+    expect(lost).toBe(3 * 52);
+  });
+});
