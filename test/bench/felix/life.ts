@@ -59,7 +59,8 @@ async function layOut(): Promise<void> {
   await records.load();
   const batch: string[] = [];
   for (const { namespace, pod, interface: name, addresses } of bigEndpoints(shape)) {
-    batch.push(`link add ${name} type dummy`, `link set ${name} up`);
+    const other = `peer${batch.length}`;
+    batch.push(`link add ${name} type veth peer name ${other}\nlink set ${name} up\nlink set ${other} up`);
     await records.put({
       ...{ containerId: pod, ifname: 'eth0', netns: `/run/netns/${pod}`, namespace, pod, interface: name },
       ...{ addresses, mac: '02:00:00:00:00:01', mtu: 1500, network: 'pods', isForeign: false },
@@ -114,10 +115,10 @@ const edits = ({ pods, localPods }: ClusterShape): Readonly<Record<string, (inde
   const far = (index: number): number => localPods + ((Math.floor(index / 2) * 7) % (pods - localPods));
   return {
     'pod relabelled': (index) => [
-      put(bigPod(far(index), shape, index % 2 === 0 ? { app: 'app-1', role: 'cache' } : {})),
+      put(bigPod(far(index), shape, { round: `${index}`, ...(index % 2 === 0 && { app: 'app-1', role: 'cache' }) })),
     ],
     'local pod relabelled': (index) => [
-      put(bigPod(Math.floor(index / 2) % localPods, shape, index % 2 === 0 ? { app: 'app-1' } : {})),
+      put(bigPod(Math.floor(index / 2) % localPods, shape, { round: `${index}`, ...(index % 2 === 0 && { app: 'app-1' }) })),
     ],
     'policy edited': (index) => [put(bigPolicy((index * 7) % shape.policies, shape, 100 + index))],
     'pod added': (index) => [put(bigPod(pods + index, shape))],
