@@ -1,6 +1,6 @@
 /**
  * The NetworkPolicy cases of others, by packets: nine pods of one node, each step put into the datastore of a real
- * `tortie felix`, then every pair on two ports of three protocols.
+ * `tortie felix`, then every pair on two ports of three protocols, over IPv4 and IPv6.
  *
  * A step is in the kernel when felix shows the marker policy that was stored with it and has nothing pending.
  */
@@ -44,7 +44,7 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
   const cases = readPolicyCases();
   const node = createFelixNode(`pp${renderer[0]}`, 'node1');
   const prober = new Prober(cases?.ports ?? []);
-  const addresses = new Map<string, string>();
+  const addresses = new Map<string, readonly string[]>();
   const marker = 'marker/m';
   let generation = 0;
 
@@ -69,10 +69,10 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
     generation += 1;
     const name = `generation-${generation}`;
     node.store([
-      nodeObject('node1', '10.244.1.0/24'),
+      nodeObject('node1', '10.244.1.0/24', 'fd00:1::/64'),
       ...[...world.namespaces].map(([namespace, labels]) => namespaceObject(namespace, labels)),
       ...[...world.pods].map(([pod, labels]) =>
-        podObject(pod, 'node1', { labels, ports, ips: [addresses.get(pod) ?? []].flat() }),
+        podObject(pod, 'node1', { labels, ports, ips: addresses.get(pod) ?? [] }),
       ),
       ...world.policies.values(),
       namespaceObject('marker'),
@@ -97,14 +97,13 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
   }
 
   async function attach(pod: string): Promise<void> {
-    const [address = ''] = await node.add({ container: containerOf(pod), pod });
-    addresses.set(pod, address);
+    addresses.set(pod, await node.add({ container: containerOf(pod), pod }));
   }
 
   async function listen(pod: string): Promise<void> {
-    const address = parseAddress(addresses.get(pod) ?? '');
-    if (address === undefined) throw new Error(`${pod} has no address`);
-    await prober.add(pod, node.netns(pod), address);
+    const own = (addresses.get(pod) ?? []).flatMap((text) => parseAddress(text) ?? []);
+    expect(own.length, `addresses of ${pod}`).toBe(2);
+    await prober.add(pod, node.netns(pod), own);
   }
 
   async function detach(pod: string): Promise<void> {
@@ -132,7 +131,9 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
     return pods.flatMap((from) =>
       pods.flatMap((to) =>
         (cases?.protocols ?? []).flatMap((protocol) =>
-          (cases?.ports ?? []).map((port) => ({ from, to, protocol, port })),
+          (cases?.ports ?? []).flatMap((port) =>
+            ([4, 6] as const).map((version) => ({ from, to, protocol, port, version })),
+          ),
         ),
       ),
     );
@@ -157,9 +158,9 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
         for (const pod of order) await attach(pod);
         for (const pod of fillers) await detach(pod);
         for (const pod of world.pods.keys()) await listen(pod);
-        expect(Object.fromEntries([...world.pods.keys()].map((pod) => [pod, addresses.get(pod)]))).toEqual(
-          cases?.podIPs,
-        );
+        expect(
+          Object.fromEntries([...world.pods.keys()].map((pod) => [pod, addresses.get(pod)?.[0]])),
+        ).toEqual(cases?.podIPs);
         await apply(world);
       });
       afterAll(async () => {
@@ -179,8 +180,11 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
           for (const step of steps) {
             for (const action of step.actions) act(world, action);
             await followPods(world);
-            const cells = cellsOf(world).filter(({ from, to }) => from !== to); // a pod to itself is not judged
-            const denied = new Set(step.denied);
+            const blocks = JSON.stringify([...world.policies.values()]).includes('ipBlock');
+            const cells = cellsOf(world)
+              .filter(({ from, to }) => from !== to) // a pod to itself is not judged
+              .filter(({ version }) => version === 4 || !blocks); // blocks are of IPv4
+            const denied = new Set(step.denied.flatMap((name) => [name, `${name} IPv6`]));
             const must = new Set(cells.map(cellName).filter((name) => !denied.has(name)));
             const arrived = await prober.probe(cells, must);
             expect([...arrived].filter((name) => denied.has(name))).toEqual([]);

@@ -1,0 +1,45 @@
+/** ICMP and ICMPv6 requests as bytes: what a policy does to them is seen by whether they arrive. RFC 792, RFC 4443, RFC 4620. */
+import { Reader, Writer } from '../../src/lib/bytes.ts';
+import type { IpVersion } from '../../src/lib/net.ts';
+
+/** Protocol numbers. */
+export const icmpNumbers = { 4: 1, 6: 58 } as const;
+
+/** Requests, by their type in IPv4: an echo, and another that IPv6 answers to as well (there a node's name is asked for). */
+export const icmpTypes: ReadonlyMap<number, Readonly<Record<IpVersion, number>>> = new Map([
+  [8, { 4: 8, 6: 128 }],
+  [13, { 4: 13, 6: 139 }],
+]);
+
+/** @param type  as in IPv4. @param id  16 bit */
+export function encodeIcmp(version: IpVersion, type: number, id: number): Uint8Array {
+  const own = icmpTypes.get(type)?.[version];
+  if (own === undefined) throw new Error(`ICMP type ${type} is not known here`);
+  const bytes = (sum: number): Uint8Array =>
+    new Writer(20).u8(own).u8(0).u16(sum).u16(id).u16(1).u32(0).u32(0).u32(0).done();
+  // Of ICMPv6 the kernel writes it (RFC 3542 section 3.1).
+  return version === 6 ? bytes(0) : bytes(checksum(bytes(0)));
+}
+
+/** A request without its IP header; its type as in IPv4. Undefined: something else. */
+export function icmpSeen(
+  version: IpVersion,
+  packet: Uint8Array,
+): { readonly type: number; readonly id: number } | undefined {
+  const reader = new Reader(packet);
+  const own = reader.u8();
+  reader.u8();
+  reader.u16();
+  const id = reader.u16();
+  const [type] = [...icmpTypes].find(([, types]) => types[version] === own) ?? [];
+  return reader.failed || type === undefined ? undefined : { type, id };
+}
+
+/** RFC 1071, of an even number of octets. */
+function checksum(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let sum = 0;
+  for (let at = 0; at < bytes.byteLength; at += 2) sum += view.getUint16(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
