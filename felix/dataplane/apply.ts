@@ -79,6 +79,8 @@ const retryRefused: Backoff = { firstMs: 1_000, lastMs: 300_000 };
 /** Somebody who keeps editing the table gets it put back once in so long, not more. */
 const foreignIntervalMs = 1000;
 const defaultRefreshMs = 90_000;
+/** From a change of tables that others share with us to the look at ours. */
+const lookAgainMs = millis(500);
 /** So often in a row before nft is asked. */
 const refusalsBeforeText = 3;
 /** How long nothing may work before the process ends: long, unless it is a right that only a new start can give. */
@@ -110,6 +112,7 @@ export class PolicySync {
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #cancelRefresh: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
+  #cancelLook: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(options: PolicySyncOptions) {
@@ -145,6 +148,7 @@ export class PolicySync {
     this.#timer = undefined;
     this.#cancelRefresh?.();
     this.#cancelRetry?.();
+    this.#cancelLook?.();
     this.#others.stop();
     this.#unwatch?.();
     for (const waiter of [...this.#waiters]) waiter.resolve(false);
@@ -318,13 +322,17 @@ export class PolicySync {
     this.#schedule(this.#due);
   }
 
-  /** Of another table: in iptables, ours may be among what changed, and then our own writes are heard of too. */
+  /**
+   * Of another table: in iptables, ours may be among what changed. Our own writes are heard of too, so it is looked at a little later,
+   * and no change waits for that.
+   */
   #onOtherChange(): void {
     this.#others.wake();
-    if (this.#writer.sharesTables !== true) return;
-    this.#isForeign = true;
-    this.#mustCompare = true;
-    this.#schedule(this.#due);
+    if (this.#writer.sharesTables !== true || this.#cancelLook !== undefined) return;
+    this.#cancelLook = this.#options.clock.after(lookAgainMs, () => {
+      this.#cancelLook = undefined;
+      this.#compare();
+    });
   }
 
   /** How long a round waits: not at all, unless somebody else makes us put the table back again and again. */
