@@ -41,10 +41,12 @@ import { PolicySync, type PolicySyncObserver } from './dataplane/apply.ts';
 import { podMtu } from './dataplane/mtu.ts';
 import { Renderer, type XtTools } from './dataplane/renderer.ts';
 import { PodRoutes } from './dataplane/routes.ts';
+import { Writer } from './dataplane/write.ts';
 import { Fitting, type FittingOptions } from './fitting.ts';
 import type { MetricSources } from './metrics.ts';
 import type { OpenNflog } from './observe/ear.ts';
 import { Observation } from './observe/observation.ts';
+import { type Onlooker, WatchedWriter } from './observe/watched-writer.ts';
 import { PoolFacts, poolKinds } from './pool-facts.ts';
 import { Releases } from './releases.ts';
 import {
@@ -129,10 +131,11 @@ export function createAgent(options: AgentOptions): Agent {
     routes,
     endpoints: () => attachments.all().length,
     addresses: () => addresses.inUse,
+    observation: () => observation,
   });
   const tell = { written: () => readiness.written(known), said: () => announce() };
   const renderer = openRenderer(options, graph, configured, () => fitting.fit());
-  const policy = openPolicy({ ...options, graph, renderer }, observer(log, metrics, tell), () => hear);
+  const policy = openPolicy({ ...options, graph, renderer, observation: () => observation }, observer(log, metrics, tell), () => hear);
   const endpoints = endpointSink(graph, readiness, policy, () => fitting.fit());
   const records = openRecords(options.stateDir);
   const book = new AddressBook(addressCoolDown);
@@ -145,7 +148,7 @@ export function createAgent(options: AgentOptions): Agent {
   const made = { graph, policy, renderer, routes, attachments, addresses, readiness, view };
   const fitting = openFitting(options, { ...made, configured, surroundings });
   const problems = new Problems(log);
-  const observation = openObservation(options, graph, problems, () => announce());
+  const observation = openObservation({ ...options, graph, renderer }, problems, () => announce());
   const parts = { ...options, ...made, isKnown: known };
   const sources = {
     ...parts,
@@ -188,13 +191,13 @@ export function createAgent(options: AgentOptions): Agent {
 }
 
 const openObservation = (
-  { kernel, clock, openNflog }: AgentOptions,
-  graph: Graph,
+  options: AgentOptions & { readonly graph: Graph; readonly renderer: Renderer | undefined },
   problems: Problems,
   announce: () => void,
 ): Observation =>
   new Observation({
-    ...{ graph, kernel, clock, openNflog },
+    ...options,
+    programs: () => options.renderer?.programs,
     onProblems: (found) => {
       problems.replace('observation', found);
       announce();
@@ -296,14 +299,22 @@ interface FollowParts extends Pick<StatusSources, 'graph' | 'policy' | 'routes' 
 
 /** The way of the ruleset to the kernel; what is refused there is a problem like any other. */
 function openPolicy(
-  options: AgentOptions & { readonly graph: Graph; readonly renderer: Renderer | undefined },
+  options: AgentOptions & {
+    readonly graph: Graph;
+    readonly renderer: Renderer | undefined;
+    readonly observation: () => Observation;
+  },
   observe: PolicySyncObserver,
   hear: () => Pick<FollowParts, 'problems' | 'announce' | 'configured'>,
 ): PolicySync {
-  const { renderer } = options;
+  const { renderer, observation } = options;
+  const onlooker: Onlooker = {
+    before: (change) => observation().before(change),
+    after: (change, transactions) => observation().after(change, transactions),
+  };
   const policy: PolicySync = new PolicySync({
     ...{ ...options, observe },
-    ...(renderer === undefined ? {} : { writer: renderer }),
+    writer: new WatchedWriter(renderer ?? new Writer(options), onlooker),
     refreshMs: () => hear().configured.refreshMs(renderer?.backend ?? 'nftables'),
     onProblems: () => {
       hear().problems.replace('ruleset', policy.problems());
@@ -334,12 +345,13 @@ function follower(parts: FollowParts): (batch: Batch) => void {
     let isToFit = false;
     for (const one of batch.changes) {
       change(graph, one);
-      view.change(one);
+      const isOfNode = view.change(one);
       facts.change(one);
       const isOfUs = [
         parts.configured.change(one),
         parts.surroundings.change(one),
-        isLocal(attachments, one),
+        // It may have an interface here, and other annotations than before.
+        isOfNode,
       ];
       isToFit ||= isOfUs.some(Boolean);
     }
@@ -360,20 +372,10 @@ function follower(parts: FollowParts): (batch: Batch) => void {
   };
 }
 
-/** A pod that has an interface here: its annotations may have changed. */
-function isLocal(attachments: Attachments, one: Batch['changes'][number]): boolean {
-  const {
-    kind,
-    name,
-    namespace = 'default',
-  } = one.kind === 'put' ? { ...one.resource.meta, kind: one.resource.kind } : one.ref;
-  return kind === 'Pod' && attachments.byInterface(interfaceName(namespace, name)) !== undefined;
-}
-
 function isOrphans(attachments: Attachments, one: Batch['changes'][number]): boolean {
   if (one.kind !== 'put' || one.resource.kind !== 'Pod') return false;
   const { namespace = 'default', name } = one.resource.meta;
-  return attachments.isOrphan(interfaceName(namespace, name));
+  return attachments.hasOrphans && attachments.isOrphan(interfaceName(namespace, name));
 }
 
 const endpointSink = (

@@ -126,6 +126,10 @@ export class Attachments {
     return [...this.#byInterface.values()];
   }
 
+  get hasOrphans(): boolean {
+    return this.#orphans.size > 0;
+  }
+
   /** An interface of ours that waits for its pod to be known; see `recover`. */
   isOrphan(hostInterface: string): boolean {
     return this.#orphans.has(hostInterface);

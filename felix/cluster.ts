@@ -28,6 +28,8 @@ const unknownNamespace: NamespaceFacts = { labels: {}, annotations: {} };
 export class NodeView {
   readonly #node: string;
   readonly #pods = new Map<string, LocalPod>();
+  /** "namespace/name" of each of them → its interface: the name of an interface costs a hash, and most pods are others'. */
+  readonly #interfaces = new Map<string, string>();
   readonly #namespaces = new Map<string, NamespaceFacts>();
   readonly #waiters = new Set<Waiter>();
   #podCidrs: readonly Prefix[] | undefined;
@@ -78,32 +80,41 @@ export class NodeView {
     });
   }
 
-  change(change: Change): void {
-    if (change.kind === 'delete') this.#delete(change.ref);
-    else if (change.resource.kind === 'Pod') this.#putPod(change.resource);
-    else if (change.resource.kind === 'Namespace') {
+  /** @returns  whether it was of a pod of this node */
+  change(change: Change): boolean {
+    if (change.kind === 'delete') return this.#delete(change.ref);
+    if (change.resource.kind === 'Pod') return this.#putPod(change.resource);
+    if (change.resource.kind === 'Namespace') {
       const { name, labels, annotations } = change.resource.meta;
       this.#namespaces.set(name, { labels, annotations });
     } else if (change.resource.kind === 'Node' && change.resource.meta.name === this.#node) {
       this.#podCidrs = change.resource.podCidrs;
     }
+    return false;
   }
 
-  #putPod({ meta, nodeName, hostNetwork }: Pod): void {
+  #putPod({ meta, nodeName, hostNetwork }: Pod): boolean {
     const { namespace = 'default', name, uid, annotations } = meta;
+    if (nodeName !== this.#node || hostNetwork) return this.#forget(namespace, name);
     const key = interfaceName(namespace, name);
-    if (nodeName !== this.#node || hostNetwork) {
-      this.#pods.delete(key);
-      return;
-    }
+    this.#interfaces.set(`${namespace}/${name}`, key);
     this.#pods.set(key, { namespace, name, annotations, ...(uid === undefined ? {} : { uid }) });
     for (const waiter of [...this.#waiters]) if (waiter.key === key) waiter.look();
+    return true;
   }
 
-  #delete({ kind, name, namespace = 'default' }: ResourceRef): void {
-    if (kind === 'Pod') this.#pods.delete(interfaceName(namespace, name));
+  #forget(namespace: string, name: string): boolean {
+    const key = this.#interfaces.get(`${namespace}/${name}`);
+    if (key === undefined) return false;
+    this.#interfaces.delete(`${namespace}/${name}`);
+    return this.#pods.delete(key);
+  }
+
+  #delete({ kind, name, namespace = 'default' }: ResourceRef): boolean {
+    if (kind === 'Pod') return this.#forget(namespace, name);
     if (kind === 'Namespace') this.#namespaces.delete(name);
     if (kind === 'Node' && name === this.#node) this.#podCidrs = undefined;
+    return false;
   }
 }
 

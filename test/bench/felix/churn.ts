@@ -10,7 +10,7 @@ export interface ChurnOptions {
   /** Makes the changes of these numbers, as one batch. */
   readonly tell: (indexes: readonly number[]) => void;
   /** Told of each write: how long it took, from its tick to the kernel's word. */
-  readonly listeners: Set<(written: { readonly tookMs: number }) => void>;
+  readonly listeners: Set<(written: { readonly transactions: number; readonly tookMs: number }) => void>;
 }
 
 const everyMs = 10;

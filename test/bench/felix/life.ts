@@ -19,7 +19,14 @@ import { openXtables, xtBackendInUse } from '../../../src/kernel/xtables.ts';
 import { refOf } from '../../../src/model/resource.ts';
 import { Delivery } from '../../../src/store/delivery.ts';
 import type { Change, Store } from '../../../src/store/store.ts';
-import { bigCluster, bigEndpoints, bigPod, bigPolicy, type ClusterShape, thisNode } from '../../support/big-cluster.ts';
+import {
+  bigCluster,
+  bigEndpoints,
+  bigPod,
+  bigPolicy,
+  type ClusterShape,
+  thisNode,
+} from '../../support/big-cluster.ts';
 import { churn } from './churn.ts';
 import type { Churned, LifeFigures, LifePlan } from './plan.ts';
 
@@ -31,7 +38,7 @@ const { shape } = plan;
 const directory = mkdtempSync(join(tmpdir(), 'tortie-bench-'));
 const rss = (): number => process.memoryUsage().rss / 1e6;
 
-type Written = Parameters<PolicySyncObserver['written']>[0];
+type Written = Pick<Parameters<PolicySyncObserver['written']>[0], 'transactions' | 'tookMs'>;
 
 /** Whoever waits for the next write of anything. */
 const listeners = new Set<(written: Written) => void>();
@@ -111,14 +118,27 @@ async function changesOf(
 }
 
 /** Of the same cluster: each odd one takes back what the one before it did. */
-const edits = ({ pods, localPods }: ClusterShape): Readonly<Record<string, (index: number) => readonly Change[]>> => {
+const edits = ({
+  pods,
+  localPods,
+}: ClusterShape): Readonly<Record<string, (index: number) => readonly Change[]>> => {
   const far = (index: number): number => localPods + ((Math.floor(index / 2) * 7) % (pods - localPods));
   return {
     'pod relabelled': (index) => [
-      put(bigPod(far(index), shape, { round: `${index}`, ...(index % 2 === 0 && { app: 'app-1', role: 'cache' }) })),
+      put(
+        bigPod(far(index), shape, {
+          round: `${index}`,
+          ...(index % 2 === 0 && { app: 'app-1', role: 'cache' }),
+        }),
+      ),
     ],
     'local pod relabelled': (index) => [
-      put(bigPod(Math.floor(index / 2) % localPods, shape, { round: `${index}`, ...(index % 2 === 0 && { app: 'app-1' }) })),
+      put(
+        bigPod(Math.floor(index / 2) % localPods, shape, {
+          round: `${index}`,
+          ...(index % 2 === 0 && { app: 'app-1' }),
+        }),
+      ),
     ],
     'policy edited': (index) => [put(bigPolicy((index * 7) % shape.policies, shape, 100 + index))],
     'pod added': (index) => [put(bigPod(pods + index, shape))],
@@ -129,7 +149,8 @@ const edits = ({ pods, localPods }: ClusterShape): Readonly<Record<string, (inde
 function mixed(index: number): readonly Change[] {
   const { pods, localPods, policies } = shape;
   const one = localPods + ((Math.floor(index / 2) * 7) % (pods - localPods));
-  if (index % 100 === 99) return [put(bigPolicy(Math.floor(index / 100) % policies, shape, 1000 + (index % 997)))];
+  if (index % 100 === 99)
+    return [put(bigPolicy(Math.floor(index / 100) % policies, shape, 1000 + (index % 997)))];
   if (index % 20 === 18) {
     const pod = bigPod(one, shape);
     return [{ kind: 'delete', ref: refOf(pod) }, put(pod)];
@@ -140,7 +161,8 @@ function mixed(index: number): readonly Change[] {
 /** What the same write costs whoever has it ready as text: the program for it, in a namespace of its own. */
 function peer(): number {
   const file = join(directory, 'ruleset');
-  const shell = (line: string): void => void execFileSync('sh', ['-c', line], { env: { ...process.env, file } });
+  const shell = (line: string): void =>
+    void execFileSync('sh', ['-c', line], { env: { ...process.env, file } });
   const [save, restore] =
     plan.renderer === 'nftables'
       ? ['nft list table inet tortie > $file', 'nft -f $file']
@@ -156,7 +178,19 @@ function peer(): number {
 
 async function live(): Promise<LifeFigures> {
   await layOut();
-  const kernel = openKernel();
+  const opened = openKernel();
+  let kernelMs = 0;
+  const kernel: typeof opened = {
+    ...opened,
+    nftWrite: async (...batch) => {
+      const begun = performance.now();
+      try {
+        return await opened.nftWrite(...batch);
+      } finally {
+        kernelMs += performance.now() - begun;
+      }
+    },
+  };
   const conntrack = openConntrack();
   const agent = createAgent({
     ...{ node: thisNode, version: '0', stateDir: directory, store, kernel, inNetns, conntrack },
@@ -188,7 +222,7 @@ async function live(): Promise<LifeFigures> {
   await agent.run();
   const delivery = await watched.promise;
   const first = await firstSync(delivery);
-  const after = { before, rss: rss(), peak: process.resourceUsage().maxRSS / 1000 };
+  const after = { inKernel: kernelMs, before, rss: rss(), peak: process.resourceUsage().maxRSS / 1000 };
   await sleep(3000); // what comes after the first write: the settings of each interface, routes
   const settled = rss();
   const changed: Record<string, readonly number[]> = {};
