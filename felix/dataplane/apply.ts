@@ -132,13 +132,23 @@ export class PolicySync {
   start(): void {
     if (this.#started) return;
     this.#started = true;
+    this.#others.wake();
+    this.#schedule(0);
+  }
+
+  /**
+   * Only once the table was written: for whoever listens the kernel makes a report of each object, which takes as long again as
+   * the largest write there is. What others did meanwhile is found by comparing once more.
+   */
+  #watch(): void {
+    if (this.#unwatch !== undefined || !this.#started) return;
     this.#unwatch = this.#options.kernel.watchNft(
       tableName,
       (sets) => this.#onForeignChange(sets),
       () => this.#onOtherChange(),
     );
-    this.#others.wake();
-    this.#schedule(0);
+    this.#touched = undefined;
+    this.#mustCompare = true;
   }
 
   /** Stops writing; the table stays as it is. */
@@ -151,6 +161,7 @@ export class PolicySync {
     this.#cancelLook?.();
     this.#others.stop();
     this.#unwatch?.();
+    this.#unwatch = undefined;
     for (const waiter of [...this.#waiters]) waiter.resolve(false);
   }
 
@@ -236,6 +247,7 @@ export class PolicySync {
     observe.written({ full, transactions, tookMs: clock.now() - begun });
     this.#tellWaiters();
     this.#onSettled(full);
+    this.#watch();
     if (this.#wished > generation || this.#mustCompare) this.#schedule(this.#due);
   }
 

@@ -121,7 +121,7 @@ describe('the ruleset in the kernel', () => {
     await pass(0);
     for (let n = 0; n < 50; n += 1) addPod(`p${n}`);
     await pass(0);
-    expect(told).toEqual(['full 1', 'incremental 1']);
+    expect(told).toEqual(['full 1', 'full 0', 'incremental 1']);
     expect(kernel.transactions[1]).toContain('calip49');
     expect(kernel.transactions[1]).not.toContain('check-source');
   });
@@ -147,11 +147,11 @@ describe('the ruleset in the kernel', () => {
     expect(sync.status().lastError).toContain('Device or resource busy');
     addPod('b'); // more work does not make it try sooner
     await pass(99);
-    expect(told).toHaveLength(2);
+    expect(told).toHaveLength(3);
     await pass(1);
-    expect(told).toHaveLength(3);
+    expect(told).toHaveLength(4);
     await pass(199);
-    expect(told).toHaveLength(3);
+    expect(told).toHaveLength(4);
     kernel.refuseNft(undefined);
     await pass(1);
     expect(told.at(-1)).toBe('full 1');
@@ -200,11 +200,31 @@ describe('the ruleset in the kernel', () => {
     kernel.foreignNft('flush table inet tortie');
     expect(await isSame()).toBe(false);
     await pass(0);
-    expect(told).toEqual(['full 1', 'foreign', 'full 1']);
+    expect(told).toEqual(['full 1', 'full 0', 'foreign', 'full 1']);
     expect(await isSame()).toBe(true);
     kernel.foreignNft('delete table inet tortie');
     await pass(1000);
     expect(await isSame()).toBe(true);
+  });
+
+  test('is listened for once it was written, and what others did meanwhile is put back', async () => {
+    const bare = createFakeKernel();
+    let isFirst = true;
+    const kernel: typeof bare = {
+      ...bare,
+      nftWrite: async (...batch) => {
+        const count = await bare.nftWrite(...batch);
+        if (isFirst) await bare.nft('flush table inet tortie');
+        isFirst = false;
+        return count;
+      },
+    };
+    const { sync, pass, told, isSame } = bench({ kernel });
+    sync.start();
+    await pass(0);
+    expect(told.slice(0, 2)).toEqual(['full 1', 'full 1']);
+    expect(await isSame()).toBe(true);
+    sync.stop();
   });
 
   test('is looked at now and then, and what nobody told of is mended', async () => {
@@ -212,7 +232,7 @@ describe('the ruleset in the kernel', () => {
     sync.start();
     await pass(0);
     await pass(30_000);
-    expect(told).toEqual(['full 1', 'full 0']);
+    expect(told).toEqual(['full 1', 'full 0', 'full 0']);
     await kernel.nft('flush table inet tortie'); // as if by us: no event
     await pass(29_999);
     expect(await isSame()).toBe(false);
