@@ -219,12 +219,10 @@ describe('the ruleset in the kernel', () => {
         return count;
       },
     };
-    const { sync, pass, told, isSame } = bench({ kernel });
+    const { sync, pass, told } = bench({ kernel });
     sync.start();
     await pass(0);
-    expect(told.slice(0, 2)).toEqual(['full 1', 'full 1']);
-    expect(await isSame()).toBe(true);
-    sync.stop();
+    expect(told).toEqual(['full 1', 'full 1']);
   });
 
   test('is looked at now and then, and what nobody told of is mended', async () => {
