@@ -60,16 +60,25 @@ describe('of Calico', () => {
       made('BGPFilter', 'f', { exportV4: [{ action: 'Reject', interface: 'eth0' }] }),
       ['BGPFilter/f spec.exportV4[0].interface: not supported'],
     ],
-    ['a global policy', made('GlobalNetworkPolicy', 'deny'), ['GlobalNetworkPolicy/deny: not supported']],
+    ['a global policy', made('GlobalNetworkPolicy', 'deny'), ['GlobalNetworkPolicy/deny: works']],
     [
       'its own NetworkPolicy',
       made('NetworkPolicy', 'deny', {}, { namespace: 'shop' }),
-      ['NetworkPolicy/shop/deny: not supported'],
+      ['NetworkPolicy/shop/deny: works'],
     ],
     ['the tier everyone has', made('Tier', 'default'), []],
-    ['a tier of its own', made('Tier', 'security'), ['Tier/security: not supported']],
+    ['a tier of its own', made('Tier', 'security'), ['Tier/security: works']],
     ['the profiles it makes itself', made('Profile', 'kns.default'), []],
-    ['a host endpoint', made('HostEndpoint', 'eth0'), ['HostEndpoint/eth0: not supported']],
+    [
+      'a host endpoint',
+      made('HostEndpoint', 'eth0', { node: 'node1', interfaceName: 'eth0' }),
+      ['HostEndpoint/eth0: works'],
+    ],
+    [
+      'a policy that looks into HTTP',
+      made('GlobalNetworkPolicy', 'http', { ingress: [{ action: 'Allow', http: { methods: ['GET'] } }] }),
+      ['GlobalNetworkPolicy/http spec.ingress[0].http: not supported'],
+    ],
     [
       'Felix with eBPF and WireGuard',
       made('FelixConfiguration', 'default', {
