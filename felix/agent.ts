@@ -118,7 +118,6 @@ const addressCoolDown = millis(30_000);
 export function createAgent(options: AgentOptions): Agent {
   const { node, store, kernel, clock, random, log } = options;
   const graph = createGraph({ node });
-  const known = (id: string): boolean => isKnown(graph, id);
   const view = new NodeView(node);
   const facts = new PoolFacts(node);
   const readiness = new Readiness();
@@ -127,29 +126,27 @@ export function createAgent(options: AgentOptions): Agent {
   const routes = new PodRoutes(kernel, clock, random, () => configured.settings);
   const progress = { inSync: false };
   const metrics = options.registerMetrics({
-    policy: () => policy,
-    routes,
+    ...{ routes, policy: () => policy, observation: () => observation },
     endpoints: () => attachments.all().length,
     addresses: () => addresses.inUse,
-    observation: () => observation,
   });
-  const tell = { written: () => readiness.written(known), said: () => announce() };
+  const tell = { written: () => readiness.written(parts.isKnown), said: () => announce() };
   const renderer = openRenderer(options, graph, configured, () => fitting.fit());
-  const policy = openPolicy({ ...options, graph, renderer, observation: () => observation }, observer(log, metrics, tell), () => hear);
+  const writing = { ...options, graph, renderer, observation: () => observation };
+  const policy = openPolicy(writing, observer(log, metrics, tell), () => hear);
   const endpoints = endpointSink(graph, readiness, policy, () => fitting.fit());
   const records = openRecords(options.stateDir);
   const book = new AddressBook(addressCoolDown);
-  const resumeAfter = book.resumeAfter.bind(book);
   const addresses = openAddresses(options, { book, records, view, facts, progress });
   const attachments = new Attachments({
-    ...{ ...options, records, addresses, routes, endpoints, resumeAfter },
+    ...{ ...options, records, addresses, routes, endpoints, resumeAfter: book.resumeAfter.bind(book) },
     mtu: () => podMtu(kernel, configured.settings.mtuIfacePattern),
   });
   const made = { graph, policy, renderer, routes, attachments, addresses, readiness, view };
   const fitting = openFitting(options, { ...made, configured, surroundings });
   const problems = new Problems(log);
-  const observation = openObservation({ ...options, graph, renderer }, problems, () => announce());
-  const parts = { ...options, ...made, isKnown: known };
+  const observation = openObservation(writing, problems, () => announce());
+  const parts = { ...options, ...made, isKnown: isKnown.bind(undefined, graph) };
   const sources = {
     ...parts,
     inSync: () => progress.inSync,
@@ -175,8 +172,7 @@ export function createAgent(options: AgentOptions): Agent {
     health: { live: () => whyStuck(sources), ready: () => whyNotReady(sources) },
     run: async () => {
       stops.push(kernel.watch((event) => void attachments.observe(event).catch(options.onFatal)));
-      stops.push(kernel.watch((event) => fitting.observe(event)));
-      stops.push(kernel.watch((event) => observation.observe(event)));
+      for (const part of [fitting, observation]) stops.push(kernel.watch((event) => part.observe(event)));
       problems.replace('releases', await addresses.load());
       problems.replace('records', await attachments.load());
       loaded.resolve();

@@ -2,12 +2,15 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PolicySync, PolicySyncObserver } from './dataplane/apply.ts';
 import type { PodRoutes } from './dataplane/routes.ts';
+import { registerObservation } from './observe/metrics.ts';
+import type { Observation } from './observe/observation.ts';
 
 export interface MetricSources {
   readonly policy: () => PolicySync;
   readonly routes: PodRoutes;
   readonly endpoints: () => number;
   readonly addresses: () => number;
+  readonly observation: () => Pick<Observation, 'counted' | 'flows'>;
 }
 
 /** Registers everything. @returns what to tell of each write */
@@ -49,9 +52,24 @@ export function registerMetrics(registry: Registry, sources: MetricSources): Pol
     buckets: [0.001, 0.005, 0.02, 0.05, 0.1, 0.3, 1, 3, 10],
     registers,
   });
+  const ticks = new Histogram({
+    name: 'felix_calc_graph_update_time_seconds',
+    help: 'The calculation of what changed, once a tick.',
+    buckets: [0.0005, 0.001, 0.005, 0.02, 0.05, 0.1, 0.3, 1, 3],
+    registers,
+  });
+  const waits = new Histogram({
+    name: 'felix_store_to_kernel_time_seconds',
+    help: 'From the first change that a tick takes up, as the datastore told it, until the kernel has it.',
+    buckets: [0.001, 0.005, 0.02, 0.05, 0.1, 0.3, 1, 3, 10],
+    registers,
+  });
+  registerObservation(registry, sources.observation);
   return {
-    written: ({ full, transactions: count, tookMs }) => {
+    written: ({ full, transactions: count, tookMs, tickMs, waitedMs }) => {
+      ticks.observe(tickMs / 1000);
       if (count === 0) return;
+      if (waitedMs !== undefined) waits.observe(waitedMs / 1000);
       transactions.inc({ kind: full ? 'full' : 'incremental' }, count);
       seconds.observe(tookMs / 1000);
     },

@@ -58,6 +58,10 @@ interface Written {
   /** 0 if nothing had changed. */
   readonly transactions: number;
   readonly tookMs: number;
+  /** Of that, the calculation. */
+  readonly tickMs: number;
+  /** Since the first wish that it grants; absent: none was open. */
+  readonly waitedMs?: number;
 }
 
 /** Told what happened, for log and metrics. */
@@ -102,6 +106,9 @@ export class PolicySync {
   #touched: Set<string> | undefined;
   #fullNotBefore = Number.NEGATIVE_INFINITY;
   #wished = 0;
+  /** When the first wish came that no round has taken up. */
+  #wishedAt: number | undefined;
+  #tickMs = 0;
   #written = 0;
   #transactions = 0;
   #failures = 0;
@@ -125,6 +132,7 @@ export class PolicySync {
   /** The graph was changed: a tick is due. */
   wake(): void {
     this.#wished += 1;
+    this.#wishedAt ??= this.#options.clock.now();
     if (this.#lastError === undefined) this.#schedule(this.#due);
   }
 
@@ -229,11 +237,14 @@ export class PolicySync {
     this.#workingSince = begun;
     if (this.#isForeign) this.#fullNotBefore = begun + foreignIntervalMs;
     this.#isForeign = false;
+    const wishedAt = this.#wishedAt;
+    this.#wishedAt = undefined;
     let transactions: number;
     try {
       transactions = await this.#write(full);
     } catch (error) {
       this.#working = false;
+      this.#wishedAt = wishedAt ?? this.#wishedAt;
       this.#onRefused(error);
       return;
     }
@@ -244,7 +255,9 @@ export class PolicySync {
     this.#failingSince = undefined;
     this.#lastError = undefined;
     this.#written = generation;
-    observe.written({ full, transactions, tookMs: clock.now() - begun });
+    const now = clock.now();
+    const waited = wishedAt === undefined ? {} : { waitedMs: now - wishedAt };
+    observe.written({ full, transactions, tookMs: now - begun, tickMs: this.#tickMs, ...waited });
     this.#tellWaiters();
     this.#onSettled(full);
     this.#watch();
@@ -253,7 +266,10 @@ export class PolicySync {
 
   /** Returns how many transactions it took. The tick is lost if one is refused, hence the comparison then. */
   async #write(full: boolean): Promise<number> {
-    const change = tick(this.#options.graph);
+    const { clock, graph } = this.#options;
+    const begun = clock.now();
+    const change = tick(graph);
+    this.#tickMs = clock.now() - begun;
     this.#mustCompare = false;
     if (!full) return this.#writer.change(change);
     const isLastResort = this.#failures >= refusalsBeforeText && this.#failures % 2 === 1;

@@ -55,6 +55,12 @@ export class Renderer implements RulesetWriter {
     return this.#options.settings().nftablesMode === 'Disabled' ? 'iptables' : 'nftables';
   }
 
+  /** Of iptables, if that writes. */
+  get programs(): XtPrograms | undefined {
+    const xt = this.#chosen?.xt;
+    return xt === undefined ? undefined : this.#options.xtables.open(xt);
+  }
+
   get sharesTables(): boolean {
     return this.backend === 'iptables';
   }

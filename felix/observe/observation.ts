@@ -2,9 +2,14 @@
 import type { Clock } from '../../src/host/clock.ts';
 import type { Ask, Endpoints } from '../../src/host/socket.ts';
 import type { Kernel, KernelEvent } from '../../src/kernel/kernel.ts';
+import type { XtPrograms } from '../../src/kernel/xtables.ts';
 import type { Flows } from '../../src/model/flow.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import { type Graph, ruleByTag } from '../calc/graph.ts';
+import { type Graph, ruleByTag, rulesetOf } from '../calc/graph.ts';
+import { type RuleCounter, readCounters } from '../dataplane/counters.ts';
+import type { RulesetChange } from '../rules/model.ts';
+import { xtCounters } from '../rules/xtables/seen.ts';
+import { Counted, type RuleSum } from './counted.ts';
 import { Ear, type OpenNflog } from './ear.ts';
 import { type FlowFilter, FlowLog } from './flow-log.ts';
 import { Interfaces } from './interfaces.ts';
@@ -12,7 +17,9 @@ import { whoAre } from './names.ts';
 
 export interface ObservationOptions {
   readonly graph: Graph;
-  readonly kernel: Pick<Kernel, 'links'>;
+  readonly kernel: Pick<Kernel, 'links' | 'nftCounters'>;
+  /** Of iptables, if that writes the rules. */
+  readonly programs: () => XtPrograms | undefined;
   readonly clock: Clock;
   /** Absent: packets that rules report are not read. */
   readonly openNflog?: OpenNflog | undefined;
@@ -25,6 +32,7 @@ export class Observation {
   readonly #ear: Ear | undefined;
   #isStarted = false;
   readonly flows: FlowLog;
+  readonly #counted: Counted;
 
   constructor(options: ObservationOptions) {
     const { graph, kernel, clock, openNflog: open, onProblems } = options;
@@ -38,6 +46,13 @@ export class Observation {
       interfaceName: (ifindex) => this.#interfaces.name(ifindex),
     });
     this.flows = flows;
+    this.#counted = new Counted({
+      clock,
+      read: () => (options.programs() === undefined ? (chain) => readCounters(kernel, chain) : undefined),
+      readByComment: () => readXtCounters(options.programs()),
+      ruleset: () => rulesetOf(graph),
+      originOf: (rule) => graph.register.originOf(rule),
+    });
     const listener = {
       packet: flows.take.bind(flows),
       lost: flows.lose.bind(flows),
@@ -66,6 +81,19 @@ export class Observation {
     if (this.#isStarted) this.#ear?.listen(this.#options.graph.frame.next.denied?.group);
   }
 
+  /** What each rule of a policy counted, for as long as this process lives. */
+  counted(): Promise<readonly RuleSum[]> {
+    return this.#isStarted ? this.#counted.sums() : Promise.resolve([]);
+  }
+
+  before(change: RulesetChange): Promise<void> {
+    return this.#counted.before(change);
+  }
+
+  after(change: RulesetChange | undefined, _transactions: number): void {
+    this.#counted.after(change);
+  }
+
   observe(event: KernelEvent): void {
     // Names that are missing meanwhile are only not shown.
     if (this.#interfaces.observe(event)) void this.#interfaces.load().catch(() => undefined);
@@ -75,6 +103,15 @@ export class Observation {
     const deaf = this.#ear?.deaf;
     return { ...this.flows.read(filterOf(query)), ...(deaf === undefined ? {} : { deaf }) };
   }
+}
+
+/** Of both families; one chain is of both. */
+async function readXtCounters(programs: XtPrograms | undefined) {
+  const found = new Map<string, RuleCounter[]>();
+  for (const version of [4, 6] as const)
+    for (const [name, rows] of xtCounters((await programs?.save(version, true)) ?? ''))
+      found.set(`${name} ${version}`, [...rows]);
+  return found;
 }
 
 function filterOf(query: URLSearchParams): FlowFilter {

@@ -14,16 +14,17 @@ const isolate = {
   metadata: { namespace: 'shop', name: 'isolate' },
   spec: { podSelector: { matchLabels: { app: 'db' } }, policyTypes: ['Ingress'] },
 };
-const noDns = {
+let dnsPorts = [53];
+const noDns = (): object => ({
   apiVersion: 'projectcalico.org/v3',
   kind: 'GlobalNetworkPolicy',
   metadata: { name: 'no-dns' },
   spec: {
     selector: "app == 'front'",
     types: ['Egress'],
-    egress: [{ action: 'Deny', protocol: 'UDP', destination: { ports: [53] } }, { action: 'Allow' }],
+    egress: [{ action: 'Deny', protocol: 'UDP', destination: { ports: dnsPorts } }, { action: 'Allow' }],
   },
-};
+});
 
 describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (renderer) => {
   const node = createFelixNode(`ob${renderer[0]}`, 'node1');
@@ -39,7 +40,7 @@ describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (re
         podObject(pod, 'node1', { labels: { app }, ips: addresses.get(pod) ?? [] }),
       ),
       isolate,
-      noDns,
+      noDns(),
     ]);
 
   const socketOf = (): string => /--socket (\S+)/.exec(felix.process.spawnargs.join(' '))?.[1] ?? '';
@@ -74,6 +75,7 @@ describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (re
   }
 
   beforeAll(async () => {
+    dnsPorts = [53];
     store();
     felix = await node.start(['--set', `nftablesMode=${renderer === 'nftables' ? 'Enabled' : 'Disabled'}`]);
     for (const pod of Object.keys(pods))
@@ -104,6 +106,40 @@ describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (re
       policy: 'GlobalNetworkPolicy no-dns',
       rule: 1,
     });
+  });
+
+  /** Of a metric, the series with this in its labels: their sum. */
+  async function metric(name: string, ...labels: readonly string[]): Promise<number> {
+    const script = "fetch('http://127.0.0.1:9091/metrics').then((answer) => answer.text()).then(console.log)";
+    const text = await node.ground.exec('node1', `${process.execPath} -e "${script}"`);
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+      .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
+  test('what a rule counted is told, and is not forgotten when its chain is rewritten', async () => {
+    const read = (): Promise<number> =>
+      metric('felix_policy_rule_packets_total', 'policy="GlobalNetworkPolicy no-dns"', 'rule="1"');
+    const before = await eventually(
+      async () => {
+        const count = await read();
+        if (count === 0) throw new Error('nothing is counted');
+        return count;
+      },
+      { within: 20_000, every: 500 },
+    );
+    dnsPorts = [53, 5353];
+    store();
+    const [to = ''] = addresses.get('shop/db') ?? [];
+    await denied(to, 5353);
+    await eventually(async () => expect(await read()).toBeGreaterThan(before), {
+      within: 20_000,
+      every: 500,
+    });
+    expect(await metric('felix_denied_packets_total', 'reason="rule"')).toBeGreaterThan(before);
+    expect(await metric('felix_denied_packets_total', 'reason="no rule matched"')).toBeGreaterThan(0);
+    expect(await metric('felix_store_to_kernel_time_seconds_bucket', 'le="+Inf"')).toBeGreaterThan(0);
   });
 
   test('records are asked for by pod, by namespace, and from where one stopped', async () => {

@@ -39,6 +39,9 @@ function readLine({ chains, builtins }: Reading, line: string): void {
   builtins.get(name)?.push(xtHashIn(line));
 }
 
+/** The rule after it is of the same rule of the model, and counts the same packets. */
+const onTheWay = new RegExp(` -(?:j (?:MARK|CT|NFLOG)|[jg] ${xtPrefix}[-.]\\S*)( |$)`);
+
 /** Packets and octets that each rule of a chain of ours counted, by its comment without the hash: of `iptables-save -c`. */
 export function xtCounters(
   saved: string,
@@ -49,7 +52,7 @@ export function xtCounters(
   const counters = new Map<string, { comment?: string; packets: number; bytes: number }[]>();
   for (const line of saved.split('\n')) {
     const found = /^\[(\d+):(\d+)\] -A (\S+) /.exec(line);
-    if (found === null || !isOurs(found[3] ?? '')) continue;
+    if (found === null || !isOurs(found[3] ?? '') || onTheWay.test(line)) continue;
     const [, packets, bytes, name = ''] = found;
     const comment = /--comment "tortie:[0-9a-f]+ ([^"]*)"/.exec(line)?.[1];
     const rows = counters.get(name) ?? [];
