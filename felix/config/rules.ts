@@ -26,6 +26,9 @@ const rateOf = ({ count, unit }: FieldRate, burst: number): Rate => ({
 /** The lowest bit of a mask of 32. */
 const lowestBit = (mask: number): number => (mask & -mask) >>> 0;
 
+/** The lowest but one; 0: there is none. */
+export const secondBit = (mask: number): number => lowestBit((mask & (mask - 1)) >>> 0);
+
 export function rulesSettingsOf(settings: FelixSettings, backend: Backend): RulesSettings {
   const { logActionRateLimit: limit, denyLogRateLimit } = settings;
   const isNft = backend === 'nftables';

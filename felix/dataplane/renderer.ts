@@ -5,11 +5,11 @@
  */
 import type { Logger } from '../../src/host/log.ts';
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
-import type { XtBackend, XtPrograms } from '../../src/kernel/xtables.ts';
+import { type XtBackend, type XtPrograms, XtRefusal } from '../../src/kernel/xtables.ts';
 import type { FelixSettings } from '../../src/model/felix-configuration.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { Graph } from '../calc/graph.ts';
-import type { Backend } from '../config/rules.ts';
+import { type Backend, secondBit } from '../config/rules.ts';
 import { type RulesetChange, tableName } from '../rules/model.ts';
 import { xtPrefix } from '../rules/xtables/name.ts';
 import { type IsTrusted, type RulesetWriter, Writer, type WriterOptions } from './write.ts';
@@ -110,13 +110,7 @@ export class Renderer implements RulesetWriter {
     const { settings, kernel } = this.#options;
     const mode = settings().nftablesMode;
     if (mode !== 'Auto') return mode === 'Enabled' ? 'nftables' : 'iptables';
-    try {
-      await kernel.nftTable(tableName);
-      return 'nftables';
-    } catch (error) {
-      if (isKernelError(error) && lacking.includes(error.code)) return 'iptables';
-      throw error;
-    }
+    return (await nftTable(kernel)) === 'lacking' ? 'iptables' : 'nftables';
   }
 
   #openXt(): Chosen {
@@ -132,11 +126,12 @@ export class Renderer implements RulesetWriter {
       graph,
       programs: xtables.open(xt),
       render: () => {
-        const { maxIpsetSize, chainInsertMode } = settings();
+        const { maxIpsetSize, chainInsertMode, iptablesMarkMask } = settings();
         return {
           maxSetSize: maxIpsetSize,
           insert: chainInsertMode === 'Append' ? 'last' : 'first',
           workloadPrefixes,
+          rejectedMark: secondBit(iptablesMarkMask),
         };
       },
     });
@@ -147,11 +142,13 @@ export class Renderer implements RulesetWriter {
     if (this.#isAlone) return;
     const { kernel, log } = this.#options;
     try {
-      if (chosen.backend === 'iptables' && (await kernel.nftTable(tableName)) !== undefined) {
+      const nftables = await nftTable(kernel);
+      if (chosen.backend === 'iptables' && nftables === 'there') {
         await kernel.nft(`delete table inet ${tableName}\n`);
         log.info('what nftables had of an earlier life is gone');
       }
-      for (const xt of xtBackends) if (xt !== chosen.xt) await this.#leaveXt(xt);
+      const others = xtBackends.filter((xt) => xt !== chosen.xt && (xt !== 'nft' || nftables !== 'lacking'));
+      for (const xt of others) await this.#leaveXt(xt);
       this.#isAlone = true;
     } catch (error) {
       log.warn('what another renderer left cannot be taken out yet', { why: String(error) });
@@ -162,18 +159,37 @@ export class Renderer implements RulesetWriter {
   async #leaveXt(xt: XtBackend): Promise<void> {
     const { xtables, log } = this.#options;
     if (xt === 'legacy' && xtables.inUse() !== 'legacy') return;
-    const { save, saveSets } = xtables.open(xt);
+    const { versions, save, saveSets } = xtables.open(xt);
+    const isAlone = this.#chosen?.xt === undefined; // no other iptables asks the sets
     try {
-      const texts = [await save(4), await save(6), xt === this.#chosen?.xt ? '' : await saveSets()];
+      const texts = [isAlone ? await setsOf(saveSets) : ''];
+      for (const version of versions) texts.push(await save(version));
       if (!texts.some((text) => text.includes(xtPrefix))) return;
     } catch (error) {
       if (isKernelError(error) && error.code === 'ENOENT') return; // not installed, so nothing of it is there
       throw error;
     }
-    await this.#xtWriter(xt).leave(this.#chosen?.xt === undefined);
+    await this.#xtWriter(xt).leave(isAlone);
     log.info(`what iptables (${xt}) had of an earlier life is gone`);
   }
 }
+
+/** Whether there is a table of ours, and nftables at all. Fails with a KernelError. */
+async function nftTable(kernel: RendererOptions['kernel']): Promise<'there' | 'absent' | 'lacking'> {
+  try {
+    return (await kernel.nftTable(tableName)) === undefined ? 'absent' : 'there';
+  } catch (error) {
+    if (isKernelError(error) && lacking.includes(error.code)) return 'lacking';
+    throw error;
+  }
+}
+
+/** A kernel that cannot list sets has none. */
+const setsOf = (saveSets: XtPrograms['saveSets']): Promise<string> =>
+  saveSets().catch((error: unknown) => {
+    if (error instanceof XtRefusal) return '';
+    throw error;
+  });
 
 /** What a kernel without nf_tables answers. */
 const lacking: readonly string[] = ['EPROTONOSUPPORT', 'EOPNOTSUPP', 'ENOPROTOOPT', 'EINVAL', 'ENOENT'];

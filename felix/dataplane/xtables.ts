@@ -3,9 +3,9 @@
  * is believed to be, and what should be (rules/xtables/script.ts).
  *
  * Sets first, then rules, each table all or nothing, then what nobody asks any more; so no rule ever asks a set that is not there.
- * A chain that iptables refuses is closed, as in `quarantine.ts`, and the rest is written.
+ * A chain that iptables refuses is closed, as in `quarantine.ts`, and the rest is written; so is one that asks a set which ipset
+ * refuses. A chain or a set that cannot go, for somebody else's rule asks it, stays and is tried again.
  */
-
 import { kernelError } from '../../src/kernel/kernel-error.ts';
 import { type XtPrograms, XtRefusal } from '../../src/kernel/xtables.ts';
 import type { IpVersion } from '../../src/lib/net.ts';
@@ -13,14 +13,19 @@ import type { Problem } from '../../src/model/problem.ts';
 import { type Graph, rulesetOf } from '../calc/graph.ts';
 import type { RulesetChange } from '../rules/model.ts';
 import { emptyRuleset } from '../rules/ruleset.ts';
+import { keptKey, withoutRefused } from '../rules/xtables/closed.ts';
 import { renderXtables, type Xtables, type XtOptions } from '../rules/xtables/render.ts';
-import { xtRule } from '../rules/xtables/rule.ts';
 import {
+  destroyedIn,
   elementScripts,
+  filledIn,
+  removedIn,
   ruleScript,
   type SetScripts,
   setScripts,
   withMembers,
+  type XtSeen,
+  type XtSetsSeen,
   xtAsSeen,
 } from '../rules/xtables/script.ts';
 import { xtSeen, xtSetsSeen } from '../rules/xtables/seen.ts';
@@ -32,57 +37,72 @@ export interface XtWriterOptions {
   readonly render: () => XtOptions;
 }
 
-const families: readonly IpVersion[] = [4, 6];
 /** Each may bring to light what the one before hid. */
-const mostAttempts = 8;
+const mostAttempts = 40;
+/** Of sets that cannot go, in a row: the others may be as many, and there is a next time. */
+const mostHeld = 8;
 
 export class XtWriter implements RulesetWriter {
   readonly #options: XtWriterOptions;
-  /** Chains of iptables that were refused → why. */
-  readonly #closed = new Map<string, string>();
+  /** What was refused: in its words → why. Chains by name, for they are closed in each table. */
+  readonly #refused: Readonly<Record<Refused['kind'], Map<string, string>>> = {
+    chain: new Map(),
+    set: new Map(),
+    removal: new Map(),
+  };
   /** What was written last; undefined: it is not known what there is. */
-  #written: Xtables | undefined;
+  #written: Written | undefined;
 
   constructor(options: XtWriterOptions) {
     this.#options = options;
   }
 
   get isWhole(): boolean {
-    return this.#closed.size === 0;
+    return kinds.every((kind) => this.#refused[kind].size === 0);
   }
 
   problems(): readonly Problem[] {
-    return [...this.#closed].map(([chain, why]) => ({
-      where: `iptables chain ${chain}`,
-      what: `iptables refuses to take it: ${why}.`,
-      fix: 'It is closed meanwhile and tried again; check that the kernel has the xtables modules it names, or change the policy.',
-    }));
+    return kinds.flatMap((kind) =>
+      [...this.#refused[kind]].map(([name, why]) => ({
+        where: `${words[kind].where} ${name}`,
+        what: `${words[kind].what}: ${why}.`,
+        fix: words[kind].fix,
+      })),
+    );
   }
 
   forgive(): void {
-    this.#closed.clear();
+    for (const kind of kinds) this.#refused[kind].clear();
   }
 
   async change(change: RulesetChange): Promise<number> {
     const before = this.#written;
     if (before === undefined || !this.isWhole) return this.settle();
-    const members = elementScripts(change);
+    try {
+      return await this.#change(change, before);
+    } catch (error) {
+      if (error instanceof XtRefusal) return this.settle();
+      throw error;
+    }
+  }
+
+  async #change(change: RulesetChange, before: Written): Promise<number> {
+    const isSameAsked = JSON.stringify(this.#options.render()) === before.options;
+    const members = isSameAsked ? elementScripts(change) : undefined;
     if (members !== undefined) {
       this.#written = undefined;
-      const count = await this.#apply(members, { 4: '', 6: '' });
-      this.#written = { ...before, sets: withMembers(before.sets, change) };
+      const { count } = await this.#apply(members, { 4: '', 6: '' });
+      this.#written = {
+        ...before,
+        tables: { ...before.tables, sets: withMembers(before.tables.sets, change) },
+      };
       return count;
     }
     const wanted = this.#render();
-    const seen = xtAsSeen(before, wanted);
+    const seen = xtAsSeen(before.tables, wanted);
     if (seen === undefined) return this.settle();
-    this.#written = undefined;
-    const count = await this.#apply(setScripts(wanted.sets, seen.sets), {
-      4: ruleScript(wanted.families[4], seen.families[4]),
-      6: ruleScript(wanted.families[6], seen.families[6]),
-    });
-    this.#written = wanted;
-    return count;
+    const sets = new Map([...seen.sets, ...before.held]);
+    return this.#write(wanted, { sets, 4: seen.families[4], 6: seen.families[6] });
   }
 
   async settle(): Promise<number> {
@@ -90,7 +110,9 @@ export class XtWriter implements RulesetWriter {
       try {
         return await this.#settle(this.#render());
       } catch (error) {
-        if (attempt === mostAttempts || !this.#close(error)) throw asKernelError(error);
+        // The first time somebody else may have changed what was just read.
+        const isWorthIt = error instanceof XtRefusal && (this.#close(error) || attempt === 1);
+        if (!isWorthIt || attempt === mostAttempts) throw asKernelError(error);
       }
     }
   }
@@ -113,81 +135,172 @@ export class XtWriter implements RulesetWriter {
   async #settle(wanted: Xtables, withSets = true): Promise<number> {
     const { programs } = this.#options;
     this.#written = undefined;
-    const sets = withSets ? await programs.saveSets() : '';
-    const [four, six] = [await programs.save(4), await programs.save(6)];
-    const count = await this.#apply(setScripts(wanted.sets, xtSetsSeen(sets)), {
-      4: ruleScript(wanted.families[4], xtSeen(four)),
-      6: ruleScript(wanted.families[6], xtSeen(six)),
+    const sets = xtSetsSeen(withSets ? await programs.saveSets() : '');
+    const read = async (version: IpVersion): Promise<XtSeen> =>
+      programs.versions.includes(version) ? xtSeen(await programs.save(version)) : {};
+    return this.#write(wanted, { sets, 4: await read(4), 6: await read(6) });
+  }
+
+  async #write(wanted: Xtables, seen: Seen): Promise<number> {
+    const options = JSON.stringify(this.#options.render());
+    this.#written = undefined;
+    const { count, held } = await this.#apply(setScripts(wanted.sets, seen.sets), {
+      4: ruleScript(wanted.families[4], seen[4]),
+      6: ruleScript(wanted.families[6], seen[6]),
     });
-    this.#written = wanted;
+    const there = [...seen.sets].filter(([name]) => held.has(name));
+    this.#written = { tables: wanted, held: new Map(there), options };
     return count;
   }
 
-  /** @returns  how many programs had something to write */
-  async #apply(sets: SetScripts, rules: Readonly<Record<IpVersion, string>>): Promise<number> {
+  async #apply(sets: SetScripts, rules: Readonly<Record<IpVersion, string>>): Promise<Applied> {
     const { programs } = this.#options;
-    await programs.restoreSets(sets.before);
-    for (const version of families) {
-      try {
-        await programs.restore(version, rules[version]);
-      } catch (error) {
-        throw error instanceof XtRefusal ? new RefusedLine(error, rules[version]) : error;
-      }
+    await inLines(sets.before, (script) => programs.restoreSets(script));
+    for (const version of programs.versions) {
+      await inLines(rules[version], (script) => programs.restore(version, script), version);
     }
-    await programs.restoreSets(sets.after);
-    return [sets.before, rules[4], rules[6], sets.after].filter((script) => script !== '').length;
+    const held = await this.#takeAway(sets.after);
+    const all = [sets.before, ...programs.versions.map((version) => rules[version]), sets.after];
+    return { count: all.filter((script) => script !== '').length, held };
+  }
+
+  /** @returns  sets that stay, for somebody's rule asks them, or the kernel has not yet let go of one that did */
+  async #takeAway(script: string): Promise<ReadonlySet<string>> {
+    const held = new Set<string>();
+    for (let rest = script; rest !== ''; ) {
+      const refusal = await this.#tryTakingAway(rest);
+      if (refusal === undefined) break;
+      held.add(destroyedIn(refusal.text) ?? '');
+      rest = refusal.after;
+      if (held.size < mostHeld) continue;
+      for (const line of rest.split('\n')) held.add(destroyedIn(line) ?? '');
+      break;
+    }
+    return held;
+  }
+
+  /** @returns  of a set that cannot go */
+  async #tryTakingAway(script: string): Promise<RefusedLine | undefined> {
+    try {
+      await inLines(script, (text) => this.#options.programs.restoreSets(text));
+      return undefined;
+    } catch (error) {
+      if (error instanceof RefusedLine && destroyedIn(error.text) !== undefined) return error;
+      throw error;
+    }
   }
 
   #render(): Xtables {
     const rendered = renderXtables(rulesetOf(this.#options.graph), this.#options.render());
-    if (!rendered.ok) throw kernelError('write the ruleset by iptables', 'EINVAL', rendered.error);
-    return this.#closed.size === 0
-      ? rendered.value
-      : withClosed(rendered.value, new Set(this.#closed.keys()));
+    if (!rendered.ok) throw kernelError(doing, 'EINVAL', rendered.error);
+    if (this.isWhole) return rendered.value;
+    const { chain, set, removal } = this.#refused;
+    const tables = withoutRefused(rendered.value, {
+      chains: new Set(chain.keys()),
+      sets: new Set(set.keys()),
+      kept: new Set(removal.keys()),
+    });
+    if (tables !== undefined) return tables;
+    const why = [...chain.values(), ...set.values()].join('; ');
+    this.forgive(); // the next time it may do
+    throw kernelError(doing, 'EINVAL', why);
   }
 
-  /** True if that is worth another try. */
-  #close(error: unknown): boolean {
-    if (!(error instanceof RefusedLine) || error.chain === undefined || this.#closed.has(error.chain))
-      return false;
-    this.#closed.set(error.chain, error.message);
+  /** True if something more is closed than before: that is worth another try. */
+  #close(refusal: XtRefusal): boolean {
+    if (!(refusal instanceof RefusedLine)) return false;
+    const { what } = refusal;
+    if (what === undefined || this.#refused[what.kind].has(what.name)) return false;
+    this.#refused[what.kind].set(what.name, refusal.message);
     return true;
   }
 }
 
-/** A refusal, and the chain of ours whose rule was refused. */
-class RefusedLine extends Error {
-  readonly chain: string | undefined;
+interface Written {
+  readonly tables: Xtables;
+  /** Sets that should have gone. */
+  readonly held: XtSetsSeen;
+  /** How it was rendered, as JSON. */
+  readonly options: string;
+}
 
-  constructor({ message, line }: XtRefusal, script: string) {
-    super(message);
-    const text = line === undefined ? '' : (script.split('\n', line)[line - 1] ?? '');
-    this.chain = /^-A (tortie[-.]\S+)/.exec(text)?.[1];
+interface Seen extends Readonly<Record<IpVersion, XtSeen>> {
+  readonly sets: XtSetsSeen;
+}
+
+interface Applied {
+  /** Programs that had something to write. */
+  readonly count: number;
+  /** Sets that should have gone. */
+  readonly held: ReadonlySet<string>;
+}
+
+interface Refused {
+  readonly kind: 'chain' | 'set' | 'removal';
+  /** Of a removal with program and table: "iptables mangle tortie-x". */
+  readonly name: string;
+}
+
+const kinds: readonly Refused['kind'][] = ['chain', 'set', 'removal'];
+const doing = 'write the ruleset by iptables';
+const closedFix = (what: string): string =>
+  `It is closed meanwhile and tried again; check that the kernel has the modules it names, or change ${what}.`;
+const words: Readonly<Record<Refused['kind'], Omit<Problem, 'where'> & { readonly where: string }>> = {
+  chain: {
+    where: 'iptables chain',
+    what: 'iptables refuses to take it',
+    fix: closedFix('the policy'),
+  },
+  set: {
+    where: 'ipset',
+    what: 'ipset refuses to take it, so each chain that asks it is closed',
+    fix: 'It is tried again; raise spec.maxIpsetSize of the FelixConfiguration if it is full, or check that the kernel has the ipset module.',
+  },
+  removal: {
+    where: 'chain of',
+    what: 'it is not needed any more and iptables refuses to remove it, so it stays, empty',
+    fix: 'It is tried again; take out the rule that leads there ("iptables-save" shows it).',
+  },
+};
+/** A refusal, and what was refused. */
+class RefusedLine extends XtRefusal {
+  readonly text: string;
+  /** What stood after it. */
+  readonly after: string;
+  readonly what: Refused | undefined;
+
+  /** @param version  of iptables; undefined: of ipset */
+  constructor({ message, line = 0 }: XtRefusal, script: string, version?: IpVersion) {
+    super(message, line);
+    const all = script.split('\n');
+    this.text = all[line - 1] ?? '';
+    this.after = all.slice(line).join('\n');
+    const table = all.slice(0, line).findLast((each) => each.startsWith('*'));
+    this.what = refusedBy(this.text, version, table?.slice(1) ?? '');
+  }
+}
+
+function refusedBy(line: string, version: IpVersion | undefined, table: string): Refused | undefined {
+  const of = (kind: Refused['kind'], name: string | undefined): Refused | undefined =>
+    name === undefined ? undefined : { kind, name };
+  if (version === undefined) return of('set', filledIn(line));
+  const removed = removedIn(line);
+  if (removed !== undefined) return of('removal', keptKey(version, table, removed));
+  return of('chain', /^-A (tortie[-.]\S+)/.exec(line)?.[1]);
+}
+
+/** Fails with a RefusedLine instead of an XtRefusal. */
+async function inLines(
+  script: string,
+  run: (script: string) => Promise<void>,
+  version?: IpVersion,
+): Promise<void> {
+  try {
+    await run(script);
+  } catch (error) {
+    throw error instanceof XtRefusal ? new RefusedLine(error, script, version) : error;
   }
 }
 
 const asKernelError = (error: unknown): unknown =>
-  error instanceof RefusedLine || error instanceof XtRefusal
-    ? kernelError('write the ruleset by iptables', 'EINVAL', error.message)
-    : error;
-
-/** Drops where it would judge; where it would translate, a drop would take the host's own connections. */
-function withClosed(tables: Xtables, closed: ReadonlySet<string>): Xtables {
-  const drop = [xtRule('-j DROP', 'iptables refused this chain: it is closed')];
-  const family = (version: IpVersion): Xtables['families'][IpVersion] =>
-    new Map(
-      [...tables.families[version]].map(([table, { chains, hooks }]) => [
-        table,
-        {
-          hooks,
-          chains: new Map(
-            [...chains].map(([name, rules]) => [
-              name,
-              closed.has(name) ? (table === 'nat' ? [] : drop) : rules,
-            ]),
-          ),
-        },
-      ]),
-    );
-  return { ...tables, families: { 4: family(4), 6: family(6) } };
-}
+  error instanceof XtRefusal ? kernelError(doing, 'EINVAL', error.message) : error;

@@ -1,7 +1,7 @@
 /**
  * iptables and ipset by their programs: `iptables-restore` takes a table at a time, all or nothing. One runs at a time, in order.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { IpVersion } from '../lib/net.ts';
 import { kernelError } from './kernel-error.ts';
 import { runProgram } from './program.ts';
@@ -20,12 +20,17 @@ export class XtRefusal extends Error {
 }
 
 export interface XtPrograms {
+  /** Those of the kernel: where it was started without IPv6, ip6tables has no tables, and no packet needs them. */
+  readonly versions: readonly IpVersion[];
   /** `iptables-save`, of all tables that are there; with `counters` packets and octets of each rule. */
   save(version: IpVersion, counters?: boolean): Promise<string>;
   /** `iptables-restore --noflush`. Fails with an XtRefusal. */
   restore(version: IpVersion, script: string): Promise<void>;
   saveSets(): Promise<string>;
-  /** Fails with an XtRefusal; what stood before the line that was refused is done. */
+  /**
+   * Fails with an XtRefusal; what stood before the line that was refused is done. What is there already, and to be added, or is
+   * gone already, and to be removed, is no failure.
+   */
   restoreSets(script: string): Promise<void>;
 }
 
@@ -50,6 +55,7 @@ export function openXtables(backend: XtBackend, netns?: string): XtPrograms {
   const tables = (version: IpVersion, verb: 'save' | 'restore'): string =>
     `${version === 4 ? 'iptables' : 'ip6tables'}-${backend}-${verb}`;
   return {
+    versions: existsSync('/proc/sys/net/ipv6') ? [4, 6] : [4],
     save: (version, counters = false) =>
       inTurn(tables(version, 'save'), 'iptables', counters ? ['-c'] : [], ''),
     restore: async (version, script) => {
@@ -58,7 +64,7 @@ export function openXtables(backend: XtBackend, netns?: string): XtPrograms {
     },
     saveSets: () => inTurn('ipset', 'ipset', ['save'], ''),
     restoreSets: async (script) => {
-      if (script !== '') await inTurn('ipset', 'ipset', ['restore'], script);
+      if (script !== '') await inTurn('ipset', 'ipset', ['-exist', 'restore'], script);
     },
   };
 }

@@ -13,7 +13,12 @@ const byNft: WriteRuleset = async (netns, ruleset) => {
 
 const byIptables: WriteRuleset = async (netns, ruleset) => {
   const { save, restore, saveSets, restoreSets } = openXtables('nft', netns);
-  const tables = renderXtables(ruleset, { maxSetSize: 65_536, insert: 'first', workloadPrefixes: ['cali'] });
+  const tables = renderXtables(ruleset, {
+    maxSetSize: 65_536,
+    insert: 'first',
+    workloadPrefixes: ['cali'],
+    rejectedMark: 0x2_0000,
+  });
   if (!tables.ok) throw new Error(tables.error);
   const sets = setScripts(tables.value.sets, xtSetsSeen(await saveSets()));
   await restoreSets(sets.before);

@@ -15,7 +15,12 @@ import { compileCluster } from '../support/compiled-policy.ts';
 import { createPlayground } from '../support/namespaces.ts';
 
 const backends: readonly XtBackend[] = ['nft', 'legacy'];
-const options: XtOptions = { maxSetSize: 65_536, insert: 'first', workloadPrefixes: ['cali'] };
+const options: XtOptions = {
+  maxSetSize: 65_536,
+  insert: 'first',
+  workloadPrefixes: ['cali'],
+  rejectedMark: 0x2_0000,
+};
 
 function rulesetOf(all: World, deny: 'Drop' | 'Reject'): Ruleset {
   const { cluster } = snapshotOf(resourcesOf(all));
@@ -104,7 +109,8 @@ describe.each(backends)('iptables-%s', (backend) => {
     const targets = run(iptables, '-S', 'FORWARD')
       .split('\n')
       .flatMap((line) => /-s (\S+)\/32|-j (tortie\S+)/.exec(line)?.slice(1).filter(Boolean) ?? []);
-    expect(targets).toEqual(['tortie-to-pods', '192.0.2.2', '192.0.2.1', '192.0.2.3', 'tortie-end']);
+    const theirs = ['192.0.2.2', '192.0.2.1', '192.0.2.3'];
+    expect(targets).toEqual(['tortie-rejected', 'tortie-to-pods', ...theirs, 'tortie-end']);
     await write(rendered(emptyRuleset));
     expect(run(iptables, '-S', 'FORWARD').match(/-A FORWARD/g)).toHaveLength(3);
   }, 60_000);

@@ -57,6 +57,7 @@ async function loadXtables(netns: string, ruleset: Ruleset): Promise<void> {
     maxSetSize: 65_536,
     insert: 'first',
     workloadPrefixes: ['cali'],
+    rejectedMark: 0x2_0000,
   });
   if (!rendered.ok) throw new Error(rendered.error);
   const { families, sets } = rendered.value;

@@ -1,4 +1,7 @@
-/** Names that iptables and ipset take: 28 and 31 characters, so longer ones keep their beginning and a hash of the whole. */
+/**
+ * Names that iptables and ipset take: 28 and 31 characters, so longer ones keep their beginning and a hash of the whole. Of 64
+ * bits, as in the names it shortens: who may name policies must not find one that gets another's chain.
+ */
 import { sha256Hex } from '../../../src/lib/hash.ts';
 
 /** All that is ours begins so. */
@@ -6,12 +9,14 @@ export const xtPrefix = 'tortie';
 
 const chainLength = 28;
 const setLength = 31;
-const hashLength = 10;
+const hashLength = 13;
 
 function fitted(head: string, name: string, length: number): string {
   const whole = `${head}${name}`;
   if (whole.length <= length && /^[A-Za-z0-9_.-]+$/.test(name)) return whole;
-  const hash = sha256Hex(name).slice(0, hashLength);
+  const hash = BigInt(`0x${sha256Hex(name).slice(0, 16)}`)
+    .toString(36)
+    .padStart(hashLength, '0');
   const room = length - head.length - hash.length - 1;
   return `${head}${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, room)}-${hash}`;
 }

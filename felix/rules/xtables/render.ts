@@ -19,7 +19,7 @@ import { xtChainName, xtPrefix, xtSetName } from './name.ts';
 import { type Builtin, placeOf, type XtPlace, type XtTable, xtTables } from './place.ts';
 import { type XtRule, xtRule } from './rule.ts';
 import { bitmapType, portMembers, portsSetName, type XtSet, xtMembers, xtSetType } from './set.ts';
-import { rejectedMark, rejectTarget, statementTarget, verdictTargets } from './target.ts';
+import { rejectTarget, statementTarget, verdictTargets } from './target.ts';
 import { type Tree, treeOf } from './tree.ts';
 
 /** A rule of a chain that is not ours, which leads to one that is. */
@@ -33,6 +33,8 @@ export interface XtTableRules {
   readonly chains: ReadonlyMap<string, readonly XtRule[]>;
   /** In order. */
   readonly hooks: readonly XtHook[];
+  /** Chains that everybody's packets go through: if one of these dropped all, the host would be cut off. */
+  readonly trunk: ReadonlySet<string>;
 }
 
 export interface Xtables {
@@ -46,6 +48,8 @@ export interface XtOptions {
   /** chainInsertMode: where our rules stand in the chains of all. */
   readonly insert: 'first' | 'last';
   readonly workloadPrefixes: readonly string[];
+  /** A bit of the packet mark that is ours alone; 0: none. */
+  readonly rejectedMark: number;
 }
 
 /** Fails: with a sentence, if iptables has no place for a base chain, or two that accept share one. */
@@ -75,6 +79,8 @@ interface Instance {
   readonly chain: Chain;
   readonly table: XtTable;
   readonly isOuter: boolean;
+  /** A base chain, or the rest of one. */
+  readonly isTrunk?: boolean;
 }
 
 const ending: readonly string[] = ['accept', 'drop', 'reject'];
@@ -87,7 +93,7 @@ class Family {
   readonly #context: MatchContext;
   readonly #tables = new Map<XtTable, Map<string, readonly XtRule[]>>();
   readonly #queue: Instance[] = [];
-  #rejects = false;
+  readonly #trunk = new Map<XtTable, Set<string>>(xtTables.map((table) => [table, new Set()]));
 
   constructor(ruleset: Ruleset, options: XtOptions, version: IpVersion, ports: Map<string, XtSet>) {
     this.#ruleset = ruleset;
@@ -110,7 +116,7 @@ class Family {
         return err(`iptables has no place for the chain ${chain.name} at ${hook} ${priority}`);
       }
       bases.push({ chain, place });
-      this.#ask({ chain, table: place.table, isOuter: true });
+      this.#ask({ chain, table: place.table, isOuter: true, isTrunk: true });
     }
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#fill(next);
     const hooks = this.#hooks(bases);
@@ -122,6 +128,7 @@ class Family {
           {
             chains: this.#tables.get(table) ?? new Map(),
             hooks: hooks.value.filter((hook) => hook.table === table),
+            trunk: this.#trunk.get(table) ?? new Set(),
           },
         ]),
       ),
@@ -130,8 +137,9 @@ class Family {
 
   /** The name of the chain as an instance, which will be there. */
   #ask(instance: Instance): string {
-    const { chain, table, isOuter } = instance;
+    const { chain, table, isOuter, isTrunk } = instance;
     const name = xtChainName(chain.name, isOuter);
+    if (isTrunk === true) this.#trunk.get(table)?.add(name);
     let chains = this.#tables.get(table);
     if (chains === undefined) {
       chains = new Map();
@@ -191,8 +199,8 @@ class Family {
   }
 
   /** What comes after rule `index`, as a chain that several can go to; it is there once it is asked for. */
-  #rest(index: number, rules: readonly Rule[], { chain, table, isOuter }: Instance): () => string {
-    return () => this.#ask({ chain: { name: `${chain.name} after ${index}`, rules }, table, isOuter });
+  #rest(index: number, rules: readonly Rule[], instance: Instance): () => string {
+    return () => this.#ask({ ...instance, chain: { name: `${instance.chain.name} after ${index}`, rules } });
   }
 
   #tree(rule: Rule, instance: Instance, rest: (() => string) | undefined): readonly XtRule[] {
@@ -258,10 +266,11 @@ class Family {
       const isHere = verdict.kind !== 'dispatch' && verdict.version === this.#version;
       return isHere ? [...said, ...this.#translations(verdict.kind, verdict.map)] : said;
     }
-    if (verdict.kind === 'reject' && instance.table !== 'filter') this.#rejects = true;
     const { isOuter, table } = instance;
+    const { rejectedMark } = this.#options;
     const jump = (chain: string): string => this.#jump(chain, instance);
-    return [...said, ...verdictTargets(verdict, { place: { table }, version: this.#version, isOuter, jump })];
+    const context = { place: { table }, version: this.#version, isOuter, rejectedMark, jump };
+    return [...said, ...verdictTargets(verdict, context)];
   }
 
   #translations(kind: 'dnatMap' | 'snatMap', map: string): readonly string[] {
@@ -299,7 +308,7 @@ class Family {
         at: place.last === true ? 'last' : this.#options.insert,
       });
     }
-    return ok([...this.#rejecting(), ...result, ...this.#ending(bases)]);
+    return ok([...this.#rejecting(bases), ...result, ...this.#ending(bases)]);
   }
 
   #acceptsDeep({ chain, place }: { readonly chain: Chain; readonly place: XtPlace }): boolean {
@@ -317,8 +326,12 @@ class Family {
     return look(xtChainName(chain.name, true));
   }
 
-  #rejecting(): readonly (XtHook & { readonly table: XtTable })[] {
-    if (!this.#rejects) return [];
+  /** Also while nothing is rejected: tables change one after the other, and what the first marks the last must know. */
+  #rejecting(
+    bases: readonly { readonly place: XtPlace }[],
+  ): readonly (XtHook & { readonly table: XtTable })[] {
+    const { rejectedMark } = this.#options;
+    if (rejectedMark === 0 || !bases.some(({ place }) => place.chain === 'FORWARD')) return [];
     const name = `${xtPrefix}-rejected`;
     const match = `-m mark --mark ${hex(rejectedMark)}/${hex(rejectedMark)}`;
     this.#own('filter', name, [xtRule(`${match} ${rejectTarget[this.#version]}`, 'denied by policy')]);
@@ -343,6 +356,7 @@ class Family {
     const chains = this.#tables.get(table) ?? new Map<string, readonly XtRule[]>();
     chains.set(name, rules);
     this.#tables.set(table, chains);
+    this.#trunk.get(table)?.add(name);
   }
 }
 

@@ -21,7 +21,7 @@ export function xtRule(words: string, comment?: string): XtRule {
   const said = [`${mark}${hash}`, ...(comment === undefined ? [] : [comment])]
     .join(' ')
     .slice(0, commentLength);
-  const target = words.search(/-[jg] /);
+  const target = words.search(/(?<=^| )-[jg] /);
   const [matches, action] = [words.slice(0, Math.max(target, 0)).trim(), words.slice(Math.max(target, 0))];
   const text = [matches, `-m comment --comment ${quoted(said)}`, action]
     .filter((part) => part !== '')

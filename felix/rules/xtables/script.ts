@@ -13,17 +13,20 @@ import { type XtSet, xtMembers, xtSetType } from './set.ts';
 /** What of ours is in one table: hashes of the rules of each chain, and which rules of others' chains lead to ours. */
 export interface XtTableSeen {
   readonly chains: ReadonlyMap<string, readonly string[]>;
-  /** Of each builtin chain: in order, the hash of each of our rules, undefined for others'. */
-  readonly builtins: ReadonlyMap<string, readonly (string | undefined)[]>;
+  /** Of each builtin chain: in order, each of our rules, undefined for others'. */
+  readonly builtins: ReadonlyMap<string, readonly (XtHookSeen | undefined)[]>;
+}
+
+export interface XtHookSeen {
+  readonly hash: string;
+  /** All of it, after "-A CHAIN": how it is taken out. */
+  readonly text: string;
 }
 
 export type XtSeen = Readonly<Record<string, XtTableSeen>>;
 
 /** Sets of ours by name: how they were made, and their members. */
-export type XtSetsSeen = ReadonlyMap<
-  string,
-  { readonly type: string; readonly members: ReadonlySet<string> }
->;
+export type XtSetsSeen = ReadonlyMap<string, Omit<XtSet, 'name'>>;
 
 /** Commands of `ipset restore`; empty: nothing. */
 export interface SetScripts {
@@ -38,14 +41,14 @@ export function setScripts(wanted: ReadonlyMap<string, XtSet>, seen: XtSetsSeen)
   const after: string[] = [];
   for (const set of wanted.values()) {
     const there = seen.get(set.name);
-    if (there !== undefined && there.type !== set.type) before.push(...madeAnew(set));
+    if (there !== undefined && there.type !== set.type) before.push(...madeAnew(set, there.type, seen));
     else {
       if (there === undefined) before.push(`create ${set.name} ${set.type}`);
       before.push(...lines('add', set.name, set.members, there?.members));
       after.push(...lines('del', set.name, there?.members ?? new Set(), set.members));
     }
   }
-  for (const name of seen.keys()) if (!wanted.has(name)) after.push(`destroy ${name}`);
+  for (const name of seen.keys()) if (!wanted.has(name)) after.push(`${destroy}${name}`);
   return { before: script(before), after: script(after) };
 }
 
@@ -61,14 +64,32 @@ function* lines(
   for (const member of members) if (!without.has(member)) yield `${verb} ${set} ${member}`;
 }
 
-/** Of another type: rules that ask it see one or the other. */
-function madeAnew({ name, type, members }: XtSet): readonly string[] {
+const destroy = 'destroy ';
+
+/** The set that a line of a script takes away; undefined: it does something else. */
+export const destroyedIn = (line: string): string | undefined =>
+  line.startsWith(destroy) ? line.slice(destroy.length) : undefined;
+
+/** The set that a line of a script makes or fills. */
+export const filledIn = (line: string): string | undefined => /^(?:create|add) (\S+)/.exec(line)?.[1];
+
+const kindOf = (type: string): string => type.replace(/ maxelem \d+/, '');
+
+/**
+ * With another size: rules that ask it see one or the other. ipset does not swap sets of different kinds; ours are named by their
+ * kind, so that one is somebody else's and no rule of ours asks it yet.
+ */
+function madeAnew({ name, type, members }: XtSet, typeSeen: string, seen: XtSetsSeen): readonly string[] {
+  if (kindOf(typeSeen) !== kindOf(type))
+    return [`${destroy}${name}`, `create ${name} ${type}`, ...lines('add', name, members)];
   const aside = `${xtPrefix}~${name.slice(-20)}`;
   return [
+    // Of a process that died between these lines.
+    ...(seen.has(aside) ? [`${destroy}${aside}`] : []),
     `create ${aside} ${type}`,
     ...lines('add', aside, members),
     `swap ${aside} ${name}`,
-    `destroy ${aside}`,
+    `${destroy}${aside}`,
   ];
 }
 
@@ -76,7 +97,7 @@ function madeAnew({ name, type, members }: XtSet): readonly string[] {
 export function ruleScript(wanted: Xtables['families'][IpVersion], seen: XtSeen): string {
   return xtTables
     .map((table) => {
-      const rules = wanted.get(table) ?? { chains: new Map(), hooks: [] };
+      const rules = wanted.get(table) ?? { chains: new Map(), hooks: [], trunk: new Set<string>() };
       const commands = tableCommands(rules, seen[table] ?? { chains: new Map(), builtins: new Map() });
       return commands.length === 0 ? '' : `*${table}\n${commands.join('\n')}\nCOMMIT\n`;
     })
@@ -94,11 +115,20 @@ function tableCommands({ chains, hooks }: XtTableRules, seen: XtTableSeen): read
     ...changed.flatMap(([name, rules]) => rules.map(({ text }) => `-A ${name} ${text}`)),
     ...hookCommands(hooks, seen.builtins),
     ...gone.map((name) => `-F ${name}`),
-    ...gone.map((name) => `-X ${name}`),
+    ...gone.map((name) => `${remove}${name}`),
   ];
 }
 
-/** Where ours are not exactly where they should be, all of that chain are taken out and put in again, in the same transaction. */
+const remove = '-X ';
+
+/** The chain that a line of a script removes. */
+export const removedIn = (line: string): string | undefined =>
+  line.startsWith(remove) ? line.slice(remove.length) : undefined;
+
+/**
+ * Where ours are not exactly where they should be, all of that chain are taken out and put in again, in the same transaction. They
+ * are named by what they say: by its place a rule of somebody who was quicker could be meant.
+ */
 function hookCommands(hooks: readonly XtHook[], builtins: XtTableSeen['builtins']): readonly string[] {
   const names = new Set([...hooks.map(({ builtin }) => builtin), ...builtins.keys()]);
   return [...names].flatMap((builtin) => {
@@ -106,15 +136,14 @@ function hookCommands(hooks: readonly XtHook[], builtins: XtTableSeen['builtins'
     const first = own.filter(({ at }) => at === 'first').map(({ rule }) => rule);
     const last = own.filter(({ at }) => at === 'last').map(({ rule }) => rule);
     const there = builtins.get(builtin) ?? [];
-    const ours = there.filter((hash) => hash !== undefined);
+    const ours = there.filter((rule) => rule !== undefined);
     const isRight =
       ours.length === own.length &&
-      first.every(({ hash }, index) => there[index] === hash) &&
-      last.every(({ hash }, index) => there[there.length - last.length + index] === hash);
+      first.every(({ hash }, index) => there[index]?.hash === hash) &&
+      last.every(({ hash }, index) => there[there.length - last.length + index]?.hash === hash);
     if (isRight) return [];
-    const places = there.flatMap((hash, index) => (hash === undefined ? [] : [index + 1])).reverse();
     return [
-      ...places.map((place) => `-D ${builtin} ${place}`),
+      ...ours.map(({ text }) => `-D ${builtin} ${text}`),
       ...first.map(({ text }, index) => `-I ${builtin} ${index + 1} ${text}`),
       ...last.map(({ text }) => `-A ${builtin} ${text}`),
     ];
@@ -180,10 +209,10 @@ const hooksText = (rules: XtTableRules | undefined): string =>
   (rules?.hooks ?? []).map(({ builtin, at, rule }) => `${builtin} ${at} ${rule.hash}`).join();
 
 function builtinsOf(hooks: readonly XtHook[]): XtTableSeen['builtins'] {
-  const builtins = new Map<string, string[]>();
+  const builtins = new Map<string, XtHookSeen[]>();
   for (const at of ['first', 'last'] as const) {
     for (const { builtin, rule } of hooks.filter((hook) => hook.at === at)) {
-      builtins.set(builtin, [...(builtins.get(builtin) ?? []), rule.hash]);
+      builtins.set(builtin, [...(builtins.get(builtin) ?? []), rule]);
     }
   }
   return builtins;

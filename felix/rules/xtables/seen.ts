@@ -1,7 +1,7 @@
 /** What of ours iptables-save and ipset save print. */
 import { xtPrefix } from './name.ts';
 import { xtHashIn } from './rule.ts';
-import type { XtSeen, XtSetsSeen, XtTableSeen } from './script.ts';
+import type { XtHookSeen, XtSeen, XtSetsSeen, XtTableSeen } from './script.ts';
 
 const isOurs = (name: string): boolean => new RegExp(`^${xtPrefix}[-.]`).test(name);
 
@@ -10,7 +10,7 @@ const strange = 'strange';
 
 interface Reading {
   readonly chains: Map<string, string[]>;
-  readonly builtins: Map<string, (string | undefined)[]>;
+  readonly builtins: Map<string, (XtHookSeen | undefined)[]>;
 }
 
 export function xtSeen(saved: string): XtSeen {
@@ -36,8 +36,16 @@ function readLine({ chains, builtins }: Reading, line: string): void {
   const [, name = ''] = /-A (\S+)/.exec(line) ?? [];
   if (name === '') return;
   chains.get(name)?.push(xtHashIn(line) ?? strange);
-  builtins.get(name)?.push(xtHashIn(line));
+  builtins.get(name)?.push(hookIn(line));
 }
+
+/** Also one without our comment, if it leads to a chain of ours: nobody else has a reason to, and it would keep the chain. */
+function hookIn(line: string): XtHookSeen | undefined {
+  const hash = xtHashIn(line) ?? (leadsToOurs.test(line) ? strange : undefined);
+  return hash === undefined ? undefined : { hash, text: line.replace(/^-A \S+ /, '') };
+}
+
+const leadsToOurs = new RegExp(` -[jg] ${xtPrefix}[-.]\\S+$`);
 
 /** The rule after it is of the same rule of the model, and counts the same packets. */
 const onTheWay = new RegExp(` -(?:j (?:MARK|CT|NFLOG)|[jg] ${xtPrefix}[-.]\\S*)( |$)`);

@@ -1,5 +1,13 @@
 /** The sets of the model as ipsets: how each is made, and its members as ipset prints them. */
-import { type Address, formatAddress, formatPrefix, type IpVersion, lengthOf } from '../../../src/lib/net.ts';
+import {
+  type Address,
+  formatAddress,
+  type IpVersion,
+  lengthOf,
+  networkOf,
+  type Prefix,
+  widthOf,
+} from '../../../src/lib/net.ts';
 import { type Element, type PortRange, protocolText, type SetDecl } from '../model.ts';
 import { prefixesOfSpan } from '../span.ts';
 import { xtSetName } from './name.ts';
@@ -33,20 +41,29 @@ export function xtSetType({ kind, version }: SetDecl, most: number): string | un
 export function xtMembers(element: Element): readonly string[] {
   switch (element.kind) {
     case 'address':
-      return [formatAddress(element.address)];
+      return [addressText(element.address)];
     case 'range':
       return netMembers(element.first, element.last);
     case 'port':
-      return [`${formatAddress(element.address)},${protocolText(element.protocol)}:${element.port}`];
+      return [`${addressText(element.address)},${protocolText(element.protocol)}:${element.port}`];
     default:
       return [];
   }
 }
 
+/** Its last 32 bits as of IPv4 where the 96 before are 0, as the C library writes them. */
+function addressText(address: Address): string {
+  const text = formatAddress(address);
+  const found = /^::([0-9a-f]+):([0-9a-f]+)$/.exec(text);
+  if (found === null) return text;
+  const words = found.slice(1).map((word) => Number.parseInt(word, 16));
+  return `::${words.flatMap((word) => [word >> 8, word & 0xff]).join('.')}`;
+}
+
 const netMembers = (first: Address, last: Address): readonly string[] => {
   const version: IpVersion = typeof first === 'number' ? 4 : 6;
   return prefixesOfSpan(version, { first: BigInt(first), last: BigInt(last) }).flatMap((prefix) =>
-    lengthOf(prefix) === 0 ? halves(version) : [netText(formatPrefix(prefix), version)],
+    lengthOf(prefix) === 0 ? halves(version) : [netText(prefix)],
   );
 };
 
@@ -55,8 +72,10 @@ const halves = (version: IpVersion): readonly string[] =>
   version === 4 ? ['0.0.0.0/1', '128.0.0.0/1'] : ['::/1', '8000::/1'];
 
 /** ipset leaves out the length of a single address. */
-const netText = (text: string, version: IpVersion): string =>
-  text.endsWith(version === 4 ? '/32' : '/128') ? text.slice(0, text.indexOf('/')) : text;
+function netText(prefix: Prefix): string {
+  const [address, length] = [networkOf(prefix), lengthOf(prefix)];
+  return length === widthOf(address) ? addressText(address) : `${addressText(address)}/${length}`;
+}
 
 export const portsSetName = (ranges: readonly PortRange[]): string =>
   xtSetName(`ports-${ranges.map(({ first, last }) => `${first}-${last}`).join(',')}`);

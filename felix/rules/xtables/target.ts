@@ -2,17 +2,11 @@
 import { formatAddress, type IpVersion, versionOf } from '../../../src/lib/net.ts';
 import type { PortRange, Statement, Verdict } from '../model.ts';
 import { hex } from './match.ts';
-import type { XtPlace, XtTable } from './place.ts';
+import type { XtPlace } from './place.ts';
 
 /** iptables keeps so much of what LOG and NFLOG say. */
 const logPrefixLength = 29;
 const nflogPrefixLength = 63;
-
-/**
- * REJECT is there in the table filter only. What is to be rejected in another carries this bit there, and is rejected first of all.
- * It is set nowhere else and read by nobody else.
- */
-export const rejectedMark = 0x0002_0000;
 
 export const rejectTarget: Readonly<Record<IpVersion, string>> = {
   4: '-j REJECT --reject-with icmp-admin-prohibited',
@@ -45,6 +39,11 @@ export interface TargetContext {
   readonly version: IpVersion;
   /** Nothing of ours comes after the chain: RETURN leaves it to the rules of others. */
   readonly isOuter: boolean;
+  /**
+   * REJECT is there in the table filter only. What is to be rejected in another carries this bit there, and is rejected first of
+   * all. It is set nowhere else and read by nobody else. 0: there is none to spare, and it is dropped.
+   */
+  readonly rejectedMark: number;
   /** The name of a chain for whoever jumps there, with the word that does. */
   readonly jump: (chain: string) => string;
 }
@@ -59,7 +58,7 @@ export function verdictTargets(verdict: Plain, context: TargetContext): readonly
     case 'drop':
       return ['-j DROP'];
     case 'reject':
-      return rejectTargets(context.place.table, context.version);
+      return rejectTargets(context);
     case 'return':
       return ['-j RETURN'];
     case 'jump':
@@ -80,11 +79,13 @@ export function verdictTargets(verdict: Plain, context: TargetContext): readonly
   }
 }
 
-const rejectTargets = (table: XtTable, version: IpVersion): readonly string[] =>
-  table === 'filter' ? [rejectTarget[version]] : [markTarget(rejectedMark, rejectedMark), '-j ACCEPT'];
+function rejectTargets({ place, version, rejectedMark }: TargetContext): readonly string[] {
+  if (place.table === 'filter') return [rejectTarget[version]];
+  return rejectedMark === 0 ? ['-j DROP'] : [markTarget(rejectedMark, rejectedMark), '-j ACCEPT'];
+}
 
 const portsText = (ports: PortRange | undefined): string =>
   ports === undefined ? '' : `--to-ports ${ports.first}-${ports.last}`;
 
 /** As iptables-restore reads it. */
-export const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, '?')}"`;
+export const quoted = (text: string): string => `"${text.replaceAll(/[^ -~]|["\\]/g, '?')}"`;

@@ -22,7 +22,12 @@ import { address } from '../../support/clusters.ts';
 import { compileCluster } from '../../support/compiled-policy.ts';
 import { XtWalk } from '../../support/xt-walk.ts';
 
-const options: XtOptions = { maxSetSize: 65_536, insert: 'first', workloadPrefixes: ['cali'] };
+const options: XtOptions = {
+  maxSetSize: 65_536,
+  insert: 'first',
+  workloadPrefixes: ['cali'],
+  rejectedMark: 0x2_0000,
+};
 const uplink = 'eth0';
 const nodeHere = ['172.16.0.1', 'fd01::1'].map(address);
 

@@ -1,0 +1,58 @@
+/** What stands in the place of what iptables or ipset refused: the rest goes on without it, closed rather than open. */
+import type { IpVersion } from '../../../src/lib/net.ts';
+import type { XtTable } from './place.ts';
+import type { Xtables, XtTableRules } from './render.ts';
+import { type XtRule, xtRule } from './rule.ts';
+
+export interface XtRefused {
+  /** Names of chains; closed in each table they are in. */
+  readonly chains: ReadonlySet<string>;
+  /** Names of sets: they are left out, and what asks them is closed. */
+  readonly sets: ReadonlySet<string>;
+  /** `keptKey` of chains that could not be removed: they stay, empty. */
+  readonly kept: ReadonlySet<string>;
+}
+
+export const programOf = (version: IpVersion): string => (version === 4 ? 'iptables' : 'ip6tables');
+
+export const keptKey = (version: IpVersion, table: string, chain: string): string =>
+  `${programOf(version)} ${table} ${chain}`;
+
+const drop: readonly XtRule[] = [xtRule('-j DROP', 'iptables refused this chain: it is closed')];
+
+/**
+ * Drops where it would judge; where it would translate, a drop would take the host's own connections.
+ * @returns  undefined: a chain that everybody's packets go through would drop them all
+ */
+export function withoutRefused(tables: Xtables, refused: XtRefused): Xtables | undefined {
+  const isHit = (name: string, rules: readonly XtRule[]): boolean =>
+    refused.chains.has(name) || rules.some(({ text }) => asks(text, refused.sets));
+  const all = ([4, 6] as const).flatMap((version) => [...tables.families[version].values()]);
+  if (all.some(({ chains, trunk }) => [...trunk].some((name) => isHit(name, chains.get(name) ?? [])))) {
+    return undefined;
+  }
+  const rulesIn = (version: IpVersion, table: XtTable, rules: XtTableRules): XtTableRules => {
+    const closed = [...rules.chains].map(
+      ([name, own]) => [name, isHit(name, own) ? (table === 'nat' ? [] : drop) : own] as const,
+    );
+    return { ...rules, chains: new Map([...keptIn(version, table, refused.kept), ...closed]) };
+  };
+  const family = (version: IpVersion): Xtables['families'][IpVersion] =>
+    new Map([...tables.families[version]].map(([table, rules]) => [table, rulesIn(version, table, rules)]));
+  return {
+    families: { 4: family(4), 6: family(6) },
+    sets: new Map([...tables.sets].filter(([name]) => !refused.sets.has(name))),
+  };
+}
+
+const asks = (text: string, sets: ReadonlySet<string>): boolean =>
+  [...text.matchAll(/--match-set (\S+)/g)].some(([, name = '']) => sets.has(name));
+
+function keptIn(
+  version: IpVersion,
+  table: string,
+  kept: ReadonlySet<string>,
+): readonly (readonly [string, []])[] {
+  const head = keptKey(version, table, '');
+  return [...kept].filter((key) => key.startsWith(head)).map((key) => [key.slice(head.length), []]);
+}
