@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   routes: () => import('./routes.ts'),
   bgp: () => import('./bgp.ts'),
   policy: () => import('./policy.ts'),
+  felix: () => import('./felix.ts'),
   cni: () => import('./cni.ts'),
   ipam: () => import('./ipam.ts'),
 };
