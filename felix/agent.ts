@@ -79,8 +79,8 @@ export interface AgentOptions {
   readonly xtables?: XtTools;
   /** Absent: bandwidths of pods are not limited. */
   readonly shaping?: Shaping;
-  /** Absent: connections of pods that went are left to time out. */
-  readonly conntrack?: Pick<Conntrack, 'deleteWhere'>;
+  /** Absent: connections of pods that went are left to time out, and none is judged anew. */
+  readonly conntrack?: Pick<Conntrack, 'deleteWhere' | 'dump' | 'deleteFlow'>;
   /** Absent: packets that rules report are not read. */
   readonly openNflog?: OpenNflog;
   /** Fields of FelixConfiguration changed that are taken only at the start. */
@@ -145,7 +145,7 @@ export function createAgent(options: AgentOptions): Agent {
   const made = { graph, policy, renderer, routes, attachments, addresses, readiness, view };
   const fitting = openFitting(options, { ...made, configured, surroundings });
   const problems = new Problems(log);
-  const observation = openObservation(writing, problems, () => announce());
+  const observation = openObservation({ ...writing, configured }, problems, () => announce());
   const parts = { ...options, ...made, isKnown: isKnown.bind(undefined, graph) };
   const sources = {
     ...parts,
@@ -187,15 +187,20 @@ export function createAgent(options: AgentOptions): Agent {
 }
 
 const openObservation = (
-  options: AgentOptions & { readonly graph: Graph; readonly renderer: Renderer | undefined },
+  options: AgentOptions & {
+    readonly graph: Graph;
+    readonly renderer: Renderer | undefined;
+    readonly configured: Configured;
+  },
   problems: Problems,
   announce: () => void,
 ): Observation =>
   new Observation({
     ...options,
+    isReevaluated: () => options.configured.settings.connectionPolicy === 'Reevaluate',
     programs: () => options.renderer?.programs,
-    onProblems: (found) => {
-      problems.replace('observation', found);
+    onProblems: (source, found) => {
+      problems.replace(source, found);
       announce();
     },
   });

@@ -10,7 +10,7 @@ export interface MetricSources {
   readonly routes: PodRoutes;
   readonly endpoints: () => number;
   readonly addresses: () => number;
-  readonly observation: () => Pick<Observation, 'counted' | 'flows'>;
+  readonly observation: () => Pick<Observation, 'counted' | 'flows' | 'ended'>;
 }
 
 /** Registers everything. @returns what to tell of each write */

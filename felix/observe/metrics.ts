@@ -58,7 +58,7 @@ function reasonOf({ tier, policy, what = '' }: RuleSum): string {
 
 export function registerObservation(
   registry: Registry,
-  observation: () => Pick<Observation, 'counted' | 'flows'>,
+  observation: () => Pick<Observation, 'counted' | 'flows' | 'ended'>,
 ): void {
   const registers = [registry];
   for (const what of ['packets', 'bytes'] as const) {
@@ -104,6 +104,11 @@ export function registerObservation(
     'felix_flow_records_total',
     'Reported packets of which a record was made.',
     () => observation().flows.recorded,
+  );
+  plain(
+    'felix_connections_ended_total',
+    'Connections that a change of policy ended (connectionPolicy: Reevaluate).',
+    () => observation().ended,
   );
   plain(
     'felix_flow_records_lost_total',

@@ -1,7 +1,10 @@
 /** What is seen of the traffic that policy judges, put together. Never in the way of policy: what fails here is said, and no more. */
 import type { Clock } from '../../src/host/clock.ts';
+import type { Logger } from '../../src/host/log.ts';
 import type { Ask, Endpoints } from '../../src/host/socket.ts';
-import type { Kernel, KernelEvent } from '../../src/kernel/kernel.ts';
+import type { Conntrack } from '../../src/kernel/conntrack.ts';
+import type { KernelEvent } from '../../src/kernel/kernel.ts';
+import type { NetnsKernel } from '../../src/kernel/links.ts';
 import type { XtPrograms } from '../../src/kernel/xtables.ts';
 import type { Flows } from '../../src/model/flow.ts';
 import type { Problem } from '../../src/model/problem.ts';
@@ -14,22 +17,29 @@ import { Ear, type OpenNflog } from './ear.ts';
 import { type FlowFilter, FlowLog } from './flow-log.ts';
 import { Interfaces } from './interfaces.ts';
 import { whoAre } from './names.ts';
+import { Reevaluation } from './reevaluate.ts';
 
 export interface ObservationOptions {
   readonly graph: Graph;
-  readonly kernel: Pick<Kernel, 'links' | 'nftCounters'>;
+  readonly kernel: NetnsKernel;
   /** Of iptables, if that writes the rules. */
   readonly programs: () => XtPrograms | undefined;
   readonly clock: Clock;
   /** Absent: packets that rules report are not read. */
   readonly openNflog?: OpenNflog | undefined;
-  readonly onProblems: (problems: readonly Problem[]) => void;
+  /** Absent: connections go on whatever becomes of policy. */
+  readonly conntrack?: Pick<Conntrack, 'dump' | 'deleteFlow'> | undefined;
+  /** connectionPolicy is Reevaluate. */
+  readonly isReevaluated: () => boolean;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  readonly onProblems: (source: string, problems: readonly Problem[]) => void;
 }
 
 export class Observation {
   readonly #options: ObservationOptions;
   readonly #interfaces: Interfaces;
   readonly #ear: Ear | undefined;
+  readonly #reevaluation: Reevaluation | undefined;
   #isStarted = false;
   readonly flows: FlowLog;
   readonly #counted: Counted;
@@ -57,7 +67,15 @@ export class Observation {
       packet: flows.take.bind(flows),
       lost: flows.lose.bind(flows),
     };
-    if (open !== undefined) this.#ear = new Ear({ open, clock, listener, onProblems });
+    if (open !== undefined)
+      this.#ear = new Ear({ open, clock, listener, onProblems: (found) => onProblems('observation', found) });
+    const { conntrack } = options;
+    if (conntrack !== undefined)
+      this.#reevaluation = new Reevaluation({
+        ...{ ...options, conntrack },
+        isOn: options.isReevaluated,
+        onProblems: (found) => onProblems('reevaluation', found),
+      });
   }
 
   get endpoints(): Endpoints {
@@ -67,17 +85,20 @@ export class Observation {
   async start(): Promise<void> {
     await this.#interfaces.load();
     this.#isStarted = true;
+    this.#reevaluation?.start();
     this.fit();
   }
 
   stop(): void {
     this.#isStarted = false;
     this.#ear?.stop();
+    this.#reevaluation?.stop();
     this.flows.stop();
   }
 
   /** The configuration may be another. */
   fit(): void {
+    this.#reevaluation?.fit();
     if (this.#isStarted) this.#ear?.listen(this.#options.graph.frame.next.denied?.group);
   }
 
@@ -86,12 +107,18 @@ export class Observation {
     return this.#isStarted ? this.#counted.sums() : Promise.resolve([]);
   }
 
+  /** Connections that were ended. */
+  get ended(): number {
+    return this.#reevaluation?.ended ?? 0;
+  }
+
   before(change: RulesetChange): Promise<void> {
     return this.#counted.before(change);
   }
 
-  after(change: RulesetChange | undefined, _transactions: number): void {
+  after(change: RulesetChange | undefined, transactions: number): void {
     this.#counted.after(change);
+    this.#reevaluation?.after(change, transactions);
   }
 
   observe(event: KernelEvent): void {

@@ -95,10 +95,20 @@ const isBeforeDnat = (hook: Hook, priority: number): boolean =>
   (hook === 'prerouting' || hook === 'output') && priority < dnatPriority;
 
 /** A packet passes if every base chain on its way accepts it, by a rule or by its policy. */
-export function trace(ruleset: Ruleset, packet: Packet): Trace {
+export const trace = (ruleset: Ruleset, packet: Packet): Trace => tracer(ruleset)(packet);
+
+/** For many packets, while the ruleset stays as it is. */
+export function tracer(ruleset: Ruleset): (packet: Packet) => Trace {
+  const bases = [...ruleset.chains.values()]
+    .filter(({ base }) => base !== undefined)
+    .sort((a, b) => (a.base?.priority ?? 0) - (b.base?.priority ?? 0));
+  return (packet) => traceIn(ruleset, bases, packet);
+}
+
+function traceIn(ruleset: Ruleset, bases: readonly Chain[], packet: Packet): Trace {
   const walk: Walk = { ruleset, packet, path: [], hook: 'prerouting' };
   let verdict: Trace['verdict'] = 'accept';
-  for (const [hook, chain] of wayOf(ruleset, packet)) {
+  for (const [hook, chain] of wayOf(bases, packet)) {
     walk.hook = hook;
     if (!isBeforeDnat(hook, chain.base?.priority ?? 0)) translate(walk);
     if (chain.base?.type === 'nat' && walk.packet.state !== 'new') continue;
@@ -119,13 +129,9 @@ export function trace(ruleset: Ruleset, packet: Packet): Trace {
 }
 
 /** Base chains in the order a packet meets them. */
-function* wayOf(ruleset: Ruleset, packet: Packet): Generator<readonly [Hook, Chain]> {
-  for (const hook of hooksOf(packet)) {
-    const chains = [...ruleset.chains.values()]
-      .filter(({ base }) => base?.hook === hook)
-      .sort((a, b) => (a.base?.priority ?? 0) - (b.base?.priority ?? 0));
-    for (const chain of chains) yield [hook, chain];
-  }
+function* wayOf(bases: readonly Chain[], packet: Packet): Generator<readonly [Hook, Chain]> {
+  for (const hook of hooksOf(packet))
+    for (const chain of bases) if (chain.base?.hook === hook) yield [hook, chain];
 }
 
 /** An untracked packet is never translated. */

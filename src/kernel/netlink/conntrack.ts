@@ -38,6 +38,8 @@ const PROTOINFO_TCP_STATE = 1;
 
 /** enum ip_conntrack_status, as bits. */
 export const ctStatus = {
+  /** Another connection brought it about. */
+  expected: 1 << 0,
   seenReply: 1 << 1,
   assured: 1 << 2,
   confirmed: 1 << 3,
