@@ -11,7 +11,7 @@ export interface Places {
 }
 
 /** What made the first packet of the connection, as the rules see it. */
-export function firstPacket({ original, reply, status, mark }: Flow, places: Places): Packet {
+function firstPacket({ original, reply, status, mark }: Flow, places: Places): Packet {
   const isTranslated = (status & ctStatus.destinationTranslated) !== 0;
   const { source, destination, protocol, sourcePort, destinationPort, icmp } = original;
   const translated = {

@@ -8,7 +8,7 @@ import { Counter, type Registry } from 'prom-client';
 import type { RuleSum } from './counted.ts';
 import type { Observation } from './observation.ts';
 
-export const mostRules = 2000;
+const mostRules = 2000;
 
 const ruleLabels = ['tier', 'policy', 'namespace', 'direction', 'action', 'rule'] as const;
 type RuleLabels = Readonly<Record<(typeof ruleLabels)[number], string>>;
