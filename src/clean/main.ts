@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { askSocket } from '../host/socket.ts';
 import { openKernel } from '../kernel/linux.ts';
+import { openXtables, type XtBackend, xtBackendInUse } from '../kernel/xtables.ts';
 import { clean, empty } from './clean.ts';
 import { openDaemonSet } from './daemonset.ts';
 import { type CleanOptions, parseOptions } from './options.ts';
@@ -17,8 +18,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (running !== undefined)
     return complain(`${running} still runs here and would put back what is removed; stop it first.`);
   const kernel = openKernel();
+  const xtables = { open: (backend: XtBackend) => openXtables(backend), inUse: xtBackendInUse };
   try {
-    const { done, failed } = await clean({ kernel, pods, stateDir });
+    const { done, failed } = await clean({ kernel, xtables, pods, stateDir });
     const kept = state ? [...(await empty(stateDir)), ...(await empty(socketDir))] : [];
     for (const what of done) process.stdout.write(`removed ${what}\n`);
     if (done.length === 0) process.stdout.write('nothing of Tortie was in the kernel\n');

@@ -1,7 +1,7 @@
 /**
  * What of a node is Tortie's: a decision over what the kernel lists.
  *
- * Only what bears our mark is named: the table `inet tortie`, routes of protocol 80 and 81, and of the interfaces called as
+ * Only what bears our mark is named: the table `inet tortie` (and of iptables what xtables.ts says), routes of protocol 80 and 81, and of the interfaces called as
  * Calico calls them those that a route of ours leads to or a record of ours names. A Calico beside us keeps its own.
  */
 import type { Link, Route } from '../kernel/kernel.ts';

@@ -102,6 +102,59 @@ test('done again it finds nothing, which is no failure', async () => {
   expect(code).toBe(0);
 });
 
+/** Of both iptables and of ipset. */
+const rules = (): Promise<string> =>
+  node.ground.exec(
+    'node1',
+    'for one in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do $one-save; done | grep -v "^#" | sed "s/\\[.*//"; ipset save',
+  );
+
+test.each([
+  ['NFT', 'nft'],
+  ['Legacy', 'legacy'],
+])(
+  'what felix wrote by iptables (%s) goes with its sets, and what others have there stays',
+  async (backend, program) => {
+    await node.ground.exec(
+      'node1',
+      `for one in iptables ip6tables; do for table in raw mangle nat filter; do
+       $one-${program} -t $table -A OUTPUT -p tcp -m comment --comment tortie-of-others; done; done`,
+    );
+    await node.ground.exec('node1', 'ipset -exist create theirs hash:ip');
+    const found = await rules();
+    const written = await node.start([
+      '--set',
+      'nftablesMode=Disabled',
+      '--set',
+      `iptablesBackend=${backend}`,
+    ]);
+    expect(await rules()).toContain('tortie-to-pods');
+    await node.ground.exec(
+      'node1',
+      `iptables-${program} -A FORWARD -j tortie-to-pods; ipset create tortie-left hash:ip`,
+    );
+    await written.end();
+    const { code, said } = await clean('--pods', '--socket-dir', emptied);
+    expect(said).toContain(`removed rules and chains of iptables (${program})`);
+    expect(said).toContain(`removed rules and chains of ip6tables (${program})`);
+    expect(said).toContain('removed ipset tortie-left');
+    expect(code).toBe(0);
+    expect(await rules()).toBe(found);
+    expect((await clean('--pods', '--socket-dir', emptied)).said).toBe(
+      'nothing of Tortie was in the kernel\n',
+    );
+  },
+  60_000,
+);
+
+test('the older iptables is not asked where it has no tables: asking would make them', async () => {
+  const ground = node.ground;
+  await ground.exec('fresh', 'true');
+  const running = ground.tortie('fresh', ['clean', '--state-dir', emptied, '--socket-dir', emptied]);
+  await eventually(() => expect(running.process.exitCode).toBe(0), { within: 30_000 });
+  expect(await ground.exec('fresh', 'cat /proc/net/ip_tables_names 2>/dev/null || true')).toBe('');
+});
+
 test('a DaemonSet is done when its controller has seen it and every node is ready', () => {
   const of = (seen: number, desired: number, ready: number) =>
     notDone({
