@@ -6,7 +6,7 @@
  *   forward       1  to-pods           ingress policy of the pod it goes to
  *   input         0  pods-to-host      egress policy again, for what a pod sends to its own host
  *
- * Interfaces that are no pod's leave each of them by its first rule: to the chains of host endpoints (`host.ts`) where there
+ * Interfaces that are no pod's leave each of them by one of its first rules: to the chains of host endpoints (`host.ts`) where there
  * are any, or out of the base chain.
  *
  * Two base chains on forward, because an `accept` ends only the base chain it is in. So a policy rule simply
@@ -158,8 +158,8 @@ const fromPods = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'from-pods',
   base: { hook: 'forward', priority: 0 },
   rules: [
+    established, // so most packets ask nothing else; a host endpoint's chain of this place begins with it too
     notPods(settings, 'in', hostStageChain(hosts, 'forward', 'Ingress')),
-    established,
     ...invalid(settings),
     ...noTunnels(settings),
     ...dispatch('in', fromEndpoint),
@@ -170,8 +170,8 @@ const toPods = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'to-pods',
   base: { hook: 'forward', priority: 1 },
   rules: [
-    notPods(settings, 'out', hostStageChain(hosts, 'forward', 'Egress')),
     established,
+    notPods(settings, 'out', hostStageChain(hosts, 'forward', 'Egress')),
     ...invalid(settings),
     ...dispatch('out', toEndpoint),
   ],

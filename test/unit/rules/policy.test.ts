@@ -259,7 +259,7 @@ describe('services and nodes', () => {
 
   test('a protocol beside a Service is asked for', () => {
     expect(lines({ version: 4, protocol: 6, destination: { service } })).toEqual([
-      'ip daddr . meta l4proto . th dport @service4-shop/front meta l4proto tcp accept',
+      'meta l4proto tcp ip daddr . meta l4proto . th dport @service4-shop/front accept',
     ]);
   });
 
