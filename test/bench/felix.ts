@@ -43,7 +43,7 @@ const scenarios = (churnSeconds: number): Readonly<Record<string, Scenario>> => 
   tenth: { what: '10,000 pods', plan: { ...still, shape: tenth, edits: 300, warm: 30 } },
   iptables: {
     what: '100,000 pods, iptables',
-    plan: { ...still, renderer: 'iptables', edits: 30, warm: 3, peer: true },
+    plan: { ...still, renderer: 'iptables', edits: 12, warm: 2, peer: true },
     peerName: 'ipset and iptables-restore of the same, the write alone',
   },
   churn: { what: '1,000 changes a second', plan: { ...still, churnSeconds } },

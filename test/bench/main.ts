@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   bgp: () => import('./bgp.ts'),
   policy: () => import('./policy.ts'),
   felix: () => import('./felix.ts'),
+  ruleset: () => import('./ruleset.ts'),
   cni: () => import('./cni.ts'),
   ipam: () => import('./ipam.ts'),
 };

@@ -11,6 +11,7 @@ import { type Ruleset, type RulesetChange, tableName } from '../../felix/rules/m
 import type { NetnsKernel } from '../../src/kernel/links.ts';
 import { openKernel } from '../../src/kernel/linux.ts';
 import { addressAt, type Counts, largeRuleset, policyChain } from '../support/large-ruleset.ts';
+import type { Row } from './table.ts';
 
 /** Feasibility's table, and that of the issue's first sync. */
 const full: Counts = {
@@ -104,28 +105,34 @@ async function measureFlush(
   say(`flushed by somebody, ${what}: event to all back`, spread(gaps));
 }
 
-const kernel = openKernel();
-const ruleset = largeRuleset(full);
-const first = await timed('first sync: encode', () => difference(kernel, wanted(ruleset)));
-say('first sync: octets', `${(first.now.length / 1e6).toFixed(1)} MB, ${first.now.messages} messages`);
-await timed('first sync: kernel', () => send(kernel, first));
-await timed('read back and compared, nothing differs', () => difference(kernel, wanted(ruleset)));
-const s0 = ruleset.sets.get('s0')?.decl;
-const large = ruleset.sets.get('large')?.decl;
-if (s0 === undefined || large === undefined) throw new Error('no set');
-for (const [what, decl] of [
-  ['a set of 100', s0],
-  ['a set of 100,000', large],
-] as const)
-  await measureChanges(kernel, `one member in or out of ${what}`, 400, (round) => {
-    const one = [addressAt(200_000 + Math.floor(round / 2))];
-    return { elements: [{ decl, added: round % 2 === 0 ? one : [], removed: round % 2 === 0 ? [] : one }] };
-  });
-await measureChanges(kernel, 'one chain of 5 rules replaced', 400, (round) => ({
-  chains: [policyChain(full, round)],
-}));
-await measureFlush(kernel, '5,000 policies', ruleset, 20);
-const small = largeRuleset(node);
-await timed('a smaller one in its place', async () => send(kernel, await difference(kernel, wanted(small))));
-await measureFlush(kernel, '2,000 policies', small, 20);
-kernel.close();
+/** Prints lines of its own. */
+export async function run(): Promise<readonly Row[]> {
+  const kernel = openKernel();
+  const ruleset = largeRuleset(full);
+  const first = await timed('first sync: encode', () => difference(kernel, wanted(ruleset)));
+  say('first sync: octets', `${(first.now.length / 1e6).toFixed(1)} MB, ${first.now.messages} messages`);
+  await timed('first sync: kernel', () => send(kernel, first));
+  await timed('read back and compared, nothing differs', () => difference(kernel, wanted(ruleset)));
+  const s0 = ruleset.sets.get('s0')?.decl;
+  const large = ruleset.sets.get('large')?.decl;
+  if (s0 === undefined || large === undefined) throw new Error('no set');
+  for (const [what, decl] of [
+    ['a set of 100', s0],
+    ['a set of 100,000', large],
+  ] as const)
+    await measureChanges(kernel, `one member in or out of ${what}`, 400, (round) => {
+      const one = [addressAt(200_000 + Math.floor(round / 2))];
+      return { elements: [{ decl, added: round % 2 === 0 ? one : [], removed: round % 2 === 0 ? [] : one }] };
+    });
+  await measureChanges(kernel, 'one chain of 5 rules replaced', 400, (round) => ({
+    chains: [policyChain(full, round)],
+  }));
+  await measureFlush(kernel, '5,000 policies', ruleset, 20);
+  const small = largeRuleset(node);
+  await timed('a smaller one in its place', async () =>
+    send(kernel, await difference(kernel, wanted(small))),
+  );
+  await measureFlush(kernel, '2,000 policies', small, 20);
+  kernel.close();
+  return [];
+}
