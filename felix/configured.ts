@@ -1,5 +1,6 @@
 /** Which FelixConfiguration holds at this node, as the store tells it, and what of a change needs a new start. */
 import type { PodFeatures } from '../src/cni/annotations.ts';
+import { same } from '../src/lib/same.ts';
 import {
   differences,
   type FelixConfiguration,
@@ -11,7 +12,7 @@ import {
 } from '../src/model/felix-configuration.ts';
 import { felixFields } from '../src/model/felix-fields.ts';
 import type { Problem } from '../src/model/problem.ts';
-import type { Labels } from '../src/model/resource.ts';
+import type { Labels, Resource } from '../src/model/resource.ts';
 import type { Change } from '../src/store/store.ts';
 import type { Backend } from './config/rules.ts';
 
@@ -35,12 +36,20 @@ export class Configured {
   change(one: Change): boolean {
     if (one.kind === 'delete') {
       if (one.ref.kind !== 'FelixConfiguration' || !this.#objects.delete(one.ref.name)) return false;
-    } else if (one.resource.kind === 'FelixConfiguration') {
-      this.#objects.set(one.resource.meta.name, one.resource);
-    } else if (one.resource.kind === 'Node' && one.resource.meta.name === this.#node) {
-      this.#labels = one.resource.meta.labels;
-    } else return false;
+    } else if (!this.#put(one.resource)) return false;
     this.#resolved = undefined;
+    return true;
+  }
+
+  #put(resource: Resource): boolean {
+    const { name, labels } = resource.meta;
+    if (resource.kind === 'FelixConfiguration') {
+      if (same(this.#objects.get(name), resource)) return false;
+      this.#objects.set(name, resource);
+      return true;
+    }
+    if (resource.kind !== 'Node' || name !== this.#node || same(labels, this.#labels)) return false;
+    this.#labels = labels;
     return true;
   }
 

@@ -3,9 +3,10 @@
  * Services, addresses of nodes, annotations. Remembers what the store told; decides nothing of the kernel.
  */
 import type { Address, Prefix } from '../src/lib/net.ts';
+import { same } from '../src/lib/same.ts';
 import type { FelixSettings } from '../src/model/felix-configuration.ts';
 import type { Problem } from '../src/model/problem.ts';
-import type { BgpConfiguration, IpPool, Kind, Labels } from '../src/model/resource.ts';
+import type { BgpConfiguration, Kind, Labels } from '../src/model/resource.ts';
 import type { Change } from '../src/store/store.ts';
 import { floatingOf, type PodTraffic, readTraffic } from './config/pod.ts';
 import type { PodBandwidth } from './dataplane/bandwidth.ts';
@@ -35,21 +36,26 @@ interface Read {
 }
 
 export class Surroundings {
-  readonly #pools = new Map<string, IpPool>();
+  readonly #pools = new Map<string, NatPlan['pools'][number]>();
   readonly #nodes = new Map<string, readonly Address[]>();
   readonly #read = new Map<string, Read>();
   #services: readonly Prefix[] = [];
 
-  /** @returns whether it is of any consequence here */
+  /** @returns whether it is of any consequence here: thousands of Nodes are put again and again, and say what they said */
   change(one: Change): boolean {
     if (one.kind === 'delete') return this.#delete(one.ref);
     const { resource } = one;
     const { name } = resource.meta;
-    if (resource.kind === 'IPPool') this.#pools.set(name, resource);
-    else if (resource.kind === 'Node') this.#nodes.set(name, resource.internalIps);
-    else if (resource.kind === 'BGPConfiguration' && name === 'default') this.#services = rangesOf(resource);
-    else return false;
-    return true;
+    if (resource.kind === 'IPPool') {
+      const { cidr, natOutgoing = false } = resource;
+      return put(this.#pools, name, { cidr, natOutgoing });
+    }
+    if (resource.kind === 'Node') return put(this.#nodes, name, resource.internalIps);
+    if (resource.kind !== 'BGPConfiguration' || name !== 'default') return false;
+    const services = rangesOf(resource);
+    const isNews = !same(services, this.#services);
+    this.#services = services;
+    return isNews;
   }
 
   #delete({ kind, name }: { readonly kind: Kind; readonly name: string }): boolean {
@@ -104,10 +110,7 @@ export class Surroundings {
   #natPlan(settings: FelixSettings): NatPlan {
     const { natOutgoingAddress, natPortRange, iptablesNATOutgoingInterfaceFilter: out } = settings;
     return {
-      pools: [...this.#pools.values()].map(({ cidr, natOutgoing: asks }) => ({
-        cidr,
-        natOutgoing: asks === true,
-      })),
+      pools: [...this.#pools.values()],
       ...(settings.natOutgoingExclusions === 'IPPoolsAndHostIPs'
         ? { hosts: [...this.#nodes.values()].flat() }
         : {}),
@@ -116,6 +119,13 @@ export class Surroundings {
       ...(out === undefined ? {} : { outInterface: out }),
     };
   }
+}
+
+/** @returns whether it was another, or none */
+function put<T>(known: Map<string, T>, name: string, value: T): boolean {
+  if (same(known.get(name), value)) return false;
+  known.set(name, value);
+  return true;
 }
 
 const rangesOf = (one: BgpConfiguration): readonly Prefix[] => [
