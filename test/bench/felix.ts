@@ -85,6 +85,7 @@ function rowsOf({ what, peerName }: Scenario, lives: readonly LifeFigures[]): re
     row('of that, hearing of it', 'ms', ({ told }) => told),
     row('of that, calculated and written', 'ms', ({ calculated }) => calculated),
     row('of that, the kernel', 'ms', ({ inKernel }) => inKernel),
+    row('CPU time meanwhile', 'ms', ({ cpu }) => cpu),
     row('memory before', 'MB', ({ before }) => before),
     row('memory then', 'MB', ({ rss }) => rss),
     ...changes,

@@ -20,6 +20,8 @@ export interface LifeFigures {
   readonly sync: number;
   readonly told: number;
   readonly calculated: number;
+  /** CPU time of all threads of the process meanwhile, and of the kernel in its name. */
+  readonly cpu: number;
   /** Of that, in the kernel's hands; 0 where programs write. */
   readonly inKernel: number;
   /** RSS before the first object, at the kernel's word, the most until then, and three seconds later. */
