@@ -24,6 +24,8 @@ export class Quarantine {
   readonly #cases = new Map<string, Case>();
   readonly #closed = new Set<string>();
   readonly #absent = new Set<string>();
+  /** What was to go. Should the ruleset want it again, it is as welcome as any. */
+  readonly #kept = new Set<string>();
 
   get isEmpty(): boolean {
     return this.#cases.size === 0;
@@ -33,6 +35,7 @@ export class Quarantine {
     this.#cases.clear();
     this.#closed.clear();
     this.#absent.clear();
+    this.#kept.clear();
   }
 
   /** All or none of them. True if that changes what `substitute` gives: it is worth another try. */
@@ -50,20 +53,21 @@ export class Quarantine {
   }
 
   #hasPlace({ kind, name, removed }: NftObject, ruleset: Ruleset): boolean {
-    return kind !== 'table' && !this.#absent.has(name) && (removed === true || !isOfBase(ruleset, name));
+    if (removed === true) return kind !== 'table' && !this.#kept.has(name);
+    return kind !== 'table' && !this.#absent.has(name) && !isOfBase(ruleset, name);
   }
 
   /** A chain is closed first, and left out if it is refused even so. */
   #put(object: NftObject, why: string): void {
     const { kind, name, removed } = object;
-    const canClose = kind === 'chain' && removed !== true;
     this.#cases.set(keyOf(object), { object, why });
-    if (canClose && !this.#closed.has(name)) this.#closed.add(name);
+    if (removed === true) this.#kept.add(name);
+    else if (kind === 'chain' && !this.#closed.has(name)) this.#closed.add(name);
     else this.#absent.add(name);
   }
 
   /** Of what is not there by the ruleset and was refused to go. */
-  readonly isKept = (name: string): boolean => this.#absent.has(name);
+  readonly isKept = (name: string): boolean => this.#kept.has(name) || this.#absent.has(name);
 
   /** The ruleset with what stands in the place of what was refused, and of `more` chains. */
   substitute(ruleset: Ruleset, more: readonly string[] = []): Ruleset {

@@ -317,8 +317,9 @@ export function renderChange(
     ...elements.flatMap(elementLines),
     ...chains.flatMap(fill),
     ...removedChains.map((name) => `flush chain ${table} ${name}`),
-    ...(options.chainsFreedLate ? [] : deleteChains),
+    // A map refers to chains.
     ...[...change.removedSets].sort(byName).map((decl) => `delete ${keyword(decl)} ${table} ${decl.name}`),
+    ...(options.chainsFreedLate ? [] : deleteChains),
   ];
   return [now, options.chainsFreedLate ? deleteChains : []]
     .filter((lines) => lines.length > 0)

@@ -1,7 +1,7 @@
 /** The typed ruleset as netlink messages: the kernel then has what it has after nft's own, and says so when asked. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createGraph, putEndpoint, rulesetOf, tick } from '../../felix/calc/graph.ts';
+import { change, createGraph, putEndpoint, rulesetOf, tick } from '../../felix/calc/graph.ts';
 import { readCounters } from '../../felix/dataplane/counters.ts';
 import { difference } from '../../felix/dataplane/difference.ts';
 import { encodeChange } from '../../felix/dataplane/encode/transaction.ts';
@@ -17,6 +17,7 @@ import { anyRuleset } from '../support/arbitrary-ruleset.ts';
 import { eventually } from '../support/eventually.ts';
 import { step } from '../support/histories.ts';
 import { createPlayground } from '../support/namespaces.ts';
+import { calico } from '../support/policy-scene.ts';
 import { shopEndpoint, shopGraph } from '../support/shop.ts';
 
 const ground = createPlayground('batch');
@@ -136,6 +137,18 @@ describe('the messages of a change', () => {
     putEndpoint(graph, { ...shopEndpoint('front-1', ['10.244.2.9']), id: 'late', interface: 'veth0a1b' });
     await both(tick(graph), false);
     expect((await contents('batch')).join('\n')).toContain('veth0a1b');
+  });
+
+  test('take the last host endpoint away with the maps that lead to its chains', async () => {
+    const graph = createGraph({ node: 'here' });
+    const resource = calico('HostEndpoint', 'mine', { node: 'here', interfaceName: 'eth0' });
+    change(graph, { kind: 'put', resource });
+    tick(graph);
+    for (const kernel of [byText, byBatch]) await kernel.nft(renderRuleset(rulesetOf(graph)));
+    expect((await contents('batch')).join('\n')).toContain('chain from-host-eth0');
+    change(graph, { kind: 'delete', ref: { kind: 'HostEndpoint', name: 'mine' } });
+    await both(tick(graph), false);
+    expect((await contents('batch')).join('\n')).not.toContain('from-host');
   });
 
   test('are taken all or not at all, and the refusal says of which object and why', async () => {

@@ -70,7 +70,7 @@ export function writeRules(batch: NftBatch, { name, rules }: Chain): readonly nu
 }
 
 /**
- * Chains may refer to each other, so all are emptied before the first goes.
+ * Chains may refer to each other, so all are emptied before the first goes; and a map's elements to chains, so it goes before them.
  * @param freedLate  kernels before 6.2 count a map's reference to a chain until the transaction is over
  */
 export function writeRemovals(
@@ -83,14 +83,14 @@ export function writeRemovals(
     now.about({ kind: 'chain', name, removed: true });
     flushChain(now, tableName, name);
   }
+  for (const name of sets) {
+    now.about({ kind: 'set', name, removed: true });
+    deleteSet(now, tableName, name);
+  }
   for (const name of chains) {
     const batch = freedLate ? later : now;
     batch.about({ kind: 'chain', name, removed: true });
     deleteChain(batch, tableName, name);
-  }
-  for (const name of sets) {
-    now.about({ kind: 'set', name, removed: true });
-    deleteSet(now, tableName, name);
   }
 }
 
