@@ -157,20 +157,21 @@ export interface PodObject {
   readonly labels?: Readonly<Record<string, string>>;
   readonly ips?: readonly string[];
   readonly ports?: readonly object[];
+  readonly serviceAccountName?: string;
 }
 
 /** @param pod  "namespace/name" */
 export function podObject(
   pod: string,
   nodeName: string,
-  { labels = {}, ips = [], ports = [] }: PodObject = {},
+  { labels = {}, ips = [], ports = [], ...more }: PodObject = {},
 ): object {
   const [namespace, name] = pod.split('/');
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace, labels },
-    spec: { nodeName, containers: [{ name: 'c', image: 'none', ports }] },
+    spec: { nodeName, containers: [{ name: 'c', image: 'none', ports }], ...more },
     status: { phase: 'Running', podIPs: ips.map((ip) => ({ ip })) },
   };
 }

@@ -1,0 +1,5 @@
+import { hostPaths } from '../support/path-host-rows.ts';
+import { podPaths } from '../support/path-rows.ts';
+import { provePaths } from '../support/path-table.ts';
+
+provePaths('iptables', [...podPaths, ...hostPaths]);
