@@ -12,6 +12,7 @@ import { type Graph, ruleByTag, rulesetOf } from '../calc/graph.ts';
 import { type RuleCounter, readCounters } from '../dataplane/counters.ts';
 import type { RulesetChange } from '../rules/model.ts';
 import { xtCounters } from '../rules/xtables/seen.ts';
+import { connectionsNow } from './connections.ts';
 import { Counted, type RuleSum } from './counted.ts';
 import { Ear, type OpenNflog } from './ear.ts';
 import { type FlowFilter, FlowLog } from './flow-log.ts';
@@ -79,7 +80,15 @@ export class Observation {
   }
 
   get endpoints(): Endpoints {
-    return { 'GET /flows': (ask) => ({ status: 200, body: this.#answer(ask) }) };
+    const { graph, conntrack } = this.#options;
+    return {
+      'GET /flows': (ask) => ({ status: 200, body: this.#answer(ask) }),
+      ...(conntrack === undefined
+        ? {}
+        : {
+            'GET /connections': async () => ({ status: 200, body: await connectionsNow(graph, conntrack) }),
+          }),
+    };
   }
 
   async start(): Promise<void> {

@@ -146,6 +146,8 @@ export interface PolicyPreviewOptions {
   readonly filename?: readonly string[];
   readonly recursive?: boolean;
   readonly delete?: boolean;
+  readonly connections?: boolean;
+  readonly socket: string;
   readonly output?: Form;
 }
 

@@ -50,3 +50,22 @@ export interface Flows {
   /** Why nothing is heard at present; absent: we listen. */
   readonly deaf?: string;
 }
+
+/** Connections of one kind that connection tracking of a node knows now: those that differ in their source port only are one. */
+export interface SeenConnections {
+  readonly source: string;
+  /** Once translated: who answers. */
+  readonly destination: string;
+  /** IANA number. */
+  readonly protocol: number;
+  /** Of the destination. */
+  readonly port?: number;
+  readonly count: number;
+}
+
+export interface Connections {
+  readonly node: string;
+  readonly connections: readonly SeenConnections[];
+  /** Kinds that are too many to be told. */
+  readonly more: number;
+}

@@ -1,10 +1,13 @@
 /** connectionPolicy by real connections: what a new policy forbids ends, and nothing else does. */
 import type { Server, Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { askSocket } from '../../src/host/socket.ts';
 import { tcpConnect, tcpListen } from '../../src/kernel/sockets.ts';
 import { ipv4, ipv6, isIpv4, parseAddress } from '../../src/lib/net.ts';
+import type { Connections } from '../../src/model/flow.ts';
 import { eventually } from '../support/eventually.ts';
 import { createFelixNode, namespaceObject, nodeObject, podObject } from '../support/felix.ts';
+import type { Running } from '../support/namespaces.ts';
 
 const soon = { within: 20_000 };
 
@@ -24,6 +27,7 @@ describe.each([
   const pods = ['shop/db', 'shop/front', 'shop/other'];
   const addresses = new Map<string, readonly string[]>();
   const servers: Server[] = [];
+  let felix: Running;
 
   const store = (connectionPolicy: 'Keep' | 'Reevaluate', isClosed: boolean): void =>
     node.store([
@@ -100,7 +104,7 @@ describe.each([
 
   beforeAll(async () => {
     store('Keep', false);
-    await node.start(['--set', `nftablesMode=${renderer === 'nftables' ? 'Enabled' : 'Disabled'}`]);
+    felix = await node.start(['--set', `nftablesMode=${renderer === 'nftables' ? 'Enabled' : 'Disabled'}`]);
     for (const pod of pods) addresses.set(pod, await node.add({ container: `c-${pod.slice(5)}`, pod }));
     store('Keep', false);
     await node.settled(({ endpoints }) => endpoints.length === 3 && endpoints.every(({ ready }) => ready));
@@ -114,6 +118,16 @@ describe.each([
     for (const { near, far } of lines.values()) for (const socket of [near, far]) socket.destroy();
     for (const server of servers) server.close();
     await node.close();
+  });
+
+  test('the agent tells which connections of its pods there are', async () => {
+    const socket = /--socket (\S+)/.exec(felix.process.spawnargs.join(' '))?.[1] ?? '';
+    const answer = await askSocket(socket, '/connections');
+    const { connections } = (answer.ok ? answer.value.body : undefined) as Connections;
+    const of = (pod: string): string => addresses.get(pod)?.[family] ?? '';
+    expect(connections).toContainEqual({
+      ...{ source: of('shop/other'), destination: of('shop/db'), protocol: 6, port: 5001, count: 1 },
+    });
   });
 
   test('Keep: what was allowed once goes on', async () => {

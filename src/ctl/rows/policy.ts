@@ -59,11 +59,14 @@ export const policyCommands: readonly Command[] = [
     options: [
       ...files,
       { flags: '--delete', what: 'if they were deleted instead' },
+      { flags: '--connections', what: 'and which connections of pods of this node, now, would be forbidden' },
+      socket('felix'),
       { ...output('wide', 'json', 'yaml'), what: 'instead of a few names of each group; wide: all of them' },
     ],
     examples: [
       'tortiectl policy preview -f policy.yaml',
       'tortiectl policy preview -f policy.yaml --delete -o wide',
+      'tortiectl policy preview -f policy.yaml --connections',
       'kubectl kustomize overlay | tortiectl policy preview -f -',
     ],
     exits: [
