@@ -6,7 +6,7 @@ import type { IpVersion } from '../../src/lib/net.ts';
 export const icmpNumbers = { 4: 1, 6: 58 } as const;
 
 /** Requests, by their type in IPv4: an echo, and another that IPv6 answers to as well (there a node's name is asked for). */
-export const icmpTypes: ReadonlyMap<number, Readonly<Record<IpVersion, number>>> = new Map([
+const icmpTypes: ReadonlyMap<number, Readonly<Record<IpVersion, number>>> = new Map([
   [8, { 4: 8, 6: 128 }],
   [13, { 4: 13, 6: 139 }],
 ]);

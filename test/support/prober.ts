@@ -16,7 +16,7 @@ export interface Cell {
   readonly from: string;
   readonly to: string;
   readonly protocol: 'TCP' | 'UDP' | 'SCTP' | 'ICMP';
-  /** For ICMP a key of `icmpTypes`. */
+  /** For ICMP the type that IPv4 has for it, of those in icmp.ts. */
   readonly port: number;
   /** Absent: 4. */
   readonly version?: IpVersion;
