@@ -13,7 +13,7 @@ export interface XtRefused {
   readonly kept: ReadonlySet<string>;
 }
 
-export const programOf = (version: IpVersion): string => (version === 4 ? 'iptables' : 'ip6tables');
+const programOf = (version: IpVersion): string => (version === 4 ? 'iptables' : 'ip6tables');
 
 export const keptKey = (version: IpVersion, table: string, chain: string): string =>
   `${programOf(version)} ${table} ${chain}`;
