@@ -8,6 +8,7 @@ import { openXtables } from '../../src/kernel/xtables.ts';
 import type { LocalEndpoint } from '../../src/model/endpoint.ts';
 import { createPlayground } from '../support/namespaces.ts';
 import { shopEndpoint, shopGraph } from '../support/shop.ts';
+import { xtOptions } from '../support/world-ruleset.ts';
 
 const ground = createPlayground('crowd');
 const kernel = openKernel(`/run/netns/${ground.netns('node')}`);
@@ -31,9 +32,7 @@ test.each(['nftables', 'iptables'] as const)(
         : new XtWriter({
             graph,
             programs,
-            render: () => ({
-              ...{ maxSetSize: 65_536, insert: 'first', workloadPrefixes: ['cali'], rejectedMark: 0x2_0000 },
-            }),
+            render: () => xtOptions,
           });
     const listed = async (): Promise<readonly string[]> => {
       const text =

@@ -3,10 +3,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defaultRulesSettings, type RulesSettings } from '../../felix/rules/settings.ts';
 import { renderRuleset } from '../../felix/rules/text.ts';
-import { snapshotOf } from '../../src/policy/cluster.ts';
-import { anyPolicy, earlyPolicy, resourcesOf, type World, world } from '../support/arbitrary-policy.ts';
-import { compileCluster } from '../support/compiled-policy.ts';
+import { anyPolicy, earlyPolicy, world } from '../support/arbitrary-policy.ts';
 import { createPlayground } from '../support/namespaces.ts';
+import { rulesetOf } from '../support/world-ruleset.ts';
 
 const playground = createPlayground('rulestext');
 let netns = '';
@@ -27,21 +26,6 @@ const settings: fc.Arbitrary<RulesSettings> = fc
   })
   .map((some) => ({ ...defaultRulesSettings, ...some }));
 
-function textOf(all: World, chosen: RulesSettings): string {
-  const { cluster } = snapshotOf(resourcesOf(all));
-  const pods = all.placed.flatMap(({ pod, endpoint }) => {
-    const known = cluster.pods.find(({ meta }) => meta.name === pod.meta.name);
-    return endpoint === undefined || known === undefined
-      ? []
-      : [{ pod: known, interface: endpoint.interface }];
-  });
-  const hosts = cluster.hostEndpoints.map((endpoint) => ({
-    endpoint,
-    interface: endpoint.interfaceName ?? '*',
-  }));
-  return renderRuleset(compileCluster(cluster, { pods, hosts }, chosen).ruleset);
-}
-
 const policy = fc.oneof({ weight: 2, arbitrary: anyPolicy }, { weight: 1, arbitrary: earlyPolicy });
 
 // Fixed seeds: each costs a process. The kernel is asked too (a namespace of our own): what it refuses (reject where nobody
@@ -53,7 +37,7 @@ test('nft and the kernel accept the text of arbitrary clusters, host endpoints a
   });
   let hosts = 0;
   for (const [all, chosen] of samples) {
-    const text = textOf(all, chosen);
+    const text = renderRuleset(rulesetOf(all, chosen));
     if (text.includes('hook output')) hosts += 1;
     nft(['-c', '-f', '-'], text);
     nft(['-f', '-'], text);

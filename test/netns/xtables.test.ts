@@ -2,47 +2,16 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ruleset } from '../../felix/rules/model.ts';
 import { emptyRuleset } from '../../felix/rules/ruleset.ts';
-import { defaultRulesSettings } from '../../felix/rules/settings.ts';
-import { renderXtables, type Xtables, type XtOptions } from '../../felix/rules/xtables/render.ts';
+import type { Xtables } from '../../felix/rules/xtables/render.ts';
 import { ruleScript, setScripts } from '../../felix/rules/xtables/script.ts';
 import { xtCounters, xtSeen, xtSetsSeen } from '../../felix/rules/xtables/seen.ts';
 import { openXtables, type XtBackend, XtRefusal, xtBackendInUse } from '../../src/kernel/xtables.ts';
-import { snapshotOf } from '../../src/policy/cluster.ts';
-import { anyPolicy, earlyPolicy, resourcesOf, type World, world } from '../support/arbitrary-policy.ts';
-import { compileCluster } from '../support/compiled-policy.ts';
+import { anyPolicy, earlyPolicy, type World, world } from '../support/arbitrary-policy.ts';
 import { createPlayground } from '../support/namespaces.ts';
+import { rulesetOf, xtablesOf } from '../support/world-ruleset.ts';
 
 const backends: readonly XtBackend[] = ['nft', 'legacy'];
-const options: XtOptions = {
-  maxSetSize: 65_536,
-  insert: 'first',
-  workloadPrefixes: ['cali'],
-  rejectedMark: 0x2_0000,
-};
-
-function rulesetOf(all: World, deny: 'Drop' | 'Reject'): Ruleset {
-  const { cluster } = snapshotOf(resourcesOf(all));
-  const pods = all.placed.flatMap(({ pod, endpoint }) => {
-    const known = cluster.pods.find(({ meta }) => meta.name === pod.meta.name);
-    return endpoint === undefined || known === undefined
-      ? []
-      : [{ pod: known, interface: endpoint.interface }];
-  });
-  const hosts = cluster.hostEndpoints.map((endpoint) => ({
-    endpoint,
-    interface: endpoint.interfaceName ?? '*',
-  }));
-  return compileCluster(cluster, { pods, hosts }, { ...defaultRulesSettings, deny }).ruleset;
-}
-
-const rendered = (ruleset: Ruleset): Xtables => {
-  const tables = renderXtables(ruleset, options);
-  if (!tables.ok) throw new Error(tables.error);
-  return tables.value;
-};
-
 describe.each(backends)('iptables-%s', (backend) => {
   const playground = createPlayground(`xt${backend}`);
   let netns = '';
@@ -85,11 +54,11 @@ describe.each(backends)('iptables-%s', (backend) => {
       { numRuns: 15, seed: 7 },
     );
     for (const [all, deny] of samples) {
-      const tables = rendered(rulesetOf(all, deny));
+      const tables = xtablesOf(rulesetOf(all, { deny }));
       await write(tables);
       expect(await pending(tables)).toEqual(nothing);
     }
-    await write(rendered(emptyRuleset));
+    await write(xtablesOf(emptyRuleset));
     const { save, saveSets } = programs();
     for (const version of [4, 6] as const) expect(await save(version)).not.toContain('tortie');
     expect(await saveSets()).not.toContain('tortie');
@@ -99,7 +68,7 @@ describe.each(backends)('iptables-%s', (backend) => {
     const iptables = `iptables-${backend}`;
     const [one] = fc.sample(world({ policies: 4 }), { numRuns: 1, seed: 3 });
     if (one === undefined) throw new Error('no sample');
-    const tables = rendered(rulesetOf(one, 'Drop'));
+    const tables = xtablesOf(rulesetOf(one, { deny: 'Drop' }));
     run(iptables, '-A', 'FORWARD', '-s', '192.0.2.1', '-j', 'DROP');
     await write(tables);
     run(iptables, '-I', 'FORWARD', '-s', '192.0.2.2', '-j', 'DROP');
@@ -111,13 +80,15 @@ describe.each(backends)('iptables-%s', (backend) => {
       .flatMap((line) => /-s (\S+)\/32|-j (tortie\S+)/.exec(line)?.slice(1).filter(Boolean) ?? []);
     const theirs = ['192.0.2.2', '192.0.2.1', '192.0.2.3'];
     expect(targets).toEqual(['tortie-rejected', 'tortie-to-pods', ...theirs, 'tortie-end']);
-    await write(rendered(emptyRuleset));
+    await write(xtablesOf(emptyRuleset));
     expect(run(iptables, '-S', 'FORWARD').match(/-A FORWARD/g)).toHaveLength(3);
   }, 60_000);
 
   test('a rule that somebody took out, put in or changed is seen, and only its chain is written again', async () => {
     const iptables = `iptables-${backend}`;
-    const tables = rendered(rulesetOf(fc.sample(world(), { numRuns: 1, seed: 4 })[0] as World, 'Drop'));
+    const tables = xtablesOf(
+      rulesetOf(fc.sample(world(), { numRuns: 1, seed: 4 })[0] as World, { deny: 'Drop' }),
+    );
     await write(tables);
     run(iptables, '-D', 'tortie-to-pods', '2');
     const todo = await pending(tables);
@@ -132,7 +103,9 @@ describe.each(backends)('iptables-%s', (backend) => {
   }, 60_000);
 
   test('counters are told by chain and comment', async () => {
-    const tables = rendered(rulesetOf(fc.sample(world(), { numRuns: 1, seed: 4 })[0] as World, 'Drop'));
+    const tables = xtablesOf(
+      rulesetOf(fc.sample(world(), { numRuns: 1, seed: 4 })[0] as World, { deny: 'Drop' }),
+    );
     await write(tables);
     const rows = xtCounters(await programs().save(4, true)).get('tortie-to-pods');
     expect(rows?.map(({ comment }) => comment)).toContain('not to a pod');

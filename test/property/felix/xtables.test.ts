@@ -1,58 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Chain, Element, Rule, Ruleset, SetDecl } from '../../../felix/rules/model.ts';
-import { defaultRulesSettings } from '../../../felix/rules/settings.ts';
 import { staticRuleset } from '../../../felix/rules/static.ts';
 import { type Packet, trace } from '../../../felix/rules/trace.ts';
-import { renderXtables, type Xtables, type XtOptions } from '../../../felix/rules/xtables/render.ts';
+import { renderXtables } from '../../../felix/rules/xtables/render.ts';
 import { treeOf } from '../../../felix/rules/xtables/tree.ts';
 import { type Prefix, parsePrefix, versionOf } from '../../../src/lib/net.ts';
-import { snapshotOf } from '../../../src/policy/cluster.ts';
 import {
   anyPolicy,
   asked,
   earlyPolicy,
   type endsOf,
   meetings,
-  resourcesOf,
   type World,
   world,
 } from '../../support/arbitrary-policy.ts';
 import { address } from '../../support/clusters.ts';
-import { compileCluster } from '../../support/compiled-policy.ts';
+import { rulesetOf, xtablesOf, xtOptions } from '../../support/world-ruleset.ts';
 import { XtWalk } from '../../support/xt-walk.ts';
 
-const options: XtOptions = {
-  maxSetSize: 65_536,
-  insert: 'first',
-  workloadPrefixes: ['cali'],
-  rejectedMark: 0x2_0000,
-};
 const uplink = 'eth0';
 const nodeHere = ['172.16.0.1', 'fd01::1'].map(address);
-
-const rendered = (ruleset: Ruleset): Xtables => {
-  const tables = renderXtables(ruleset, options);
-  if (!tables.ok) throw new Error(tables.error);
-  return tables.value;
-};
-
-function rulesetOf(all: World, deny: 'Drop' | 'Reject'): Ruleset {
-  const { cluster } = snapshotOf(resourcesOf(all));
-  const pods = all.placed.flatMap(({ pod, endpoint }) => {
-    const known = cluster.pods.find(
-      ({ meta }) => meta.name === pod.meta.name && meta.namespace === pod.meta.namespace,
-    );
-    return endpoint === undefined || known === undefined
-      ? []
-      : [{ pod: known, interface: endpoint.interface }];
-  });
-  const hosts = cluster.hostEndpoints.map((endpoint) => ({
-    endpoint,
-    interface: endpoint.interfaceName ?? '*',
-  }));
-  return compileCluster(cluster, { pods, hosts }, { ...defaultRulesSettings, deny }).ruleset;
-}
 
 /** Between all ends by the node, from the host and to it; with every state and with translation. */
 function* packetsOf(all: World, questions: Parameters<typeof meetings>[1]): Generator<Packet> {
@@ -100,8 +68,8 @@ test(
         fc.array(asked, { minLength: 2, maxLength: 4 }),
         fc.constantFrom('Drop' as const, 'Reject' as const),
         (all, questions, deny) => {
-          const ruleset = rulesetOf(all, deny);
-          const walk = new XtWalk(rendered(ruleset));
+          const ruleset = rulesetOf(all, { deny });
+          const walk = new XtWalk(xtablesOf(ruleset));
           for (const packet of packetsOf(all, questions)) {
             const wanted = trace(ruleset, packet).verdict === 'accept' ? 'accept' : 'drop';
             const found = walk.verdict(packet);
@@ -125,8 +93,8 @@ const show = (packet: Packet): string =>
 test('what pods may send and get passes a FORWARD whose policy is DROP', () => {
   fc.assert(
     fc.property(world(), fc.array(asked, { minLength: 2, maxLength: 4 }), (all, questions) => {
-      const ruleset = rulesetOf(all, 'Drop');
-      const walk = new XtWalk(rendered(ruleset), 'drop');
+      const ruleset = rulesetOf(all, { deny: 'Drop' });
+      const walk = new XtWalk(xtablesOf(ruleset), 'drop');
       for (const packet of packetsOf(all, questions)) {
         const isPods = [packet.in, packet.out].some((name) => name.startsWith('cali'));
         if (packet.in === '' || packet.out === '' || !isPods) continue;
@@ -162,7 +130,7 @@ function withChain(
 }
 
 const textsOf = (ruleset: Ruleset, version: 4 | 6 = 4): readonly string[] =>
-  (rendered(ruleset).families[version].get('filter')?.chains.get('tortie-own') ?? []).map(({ text }) =>
+  (xtablesOf(ruleset).families[version].get('filter')?.chains.get('tortie-own') ?? []).map(({ text }) =>
     text.replaceAll(/-m comment --comment "[^"]*" ?/g, ''),
   );
 
@@ -227,7 +195,7 @@ describe('a rule', () => {
 
 test('a base chain where iptables has no place is refused by name', () => {
   const chain: Chain = { name: 'odd', base: { hook: 'forward', priority: 77 }, rules: [] };
-  const answer = renderXtables({ chains: new Map([['odd', chain]]), sets: new Map() }, options);
+  const answer = renderXtables({ chains: new Map([['odd', chain]]), sets: new Map() }, xtOptions);
   expect(answer).toEqual({ ok: false, error: 'iptables has no place for the chain odd at forward 77' });
 });
 

@@ -11,10 +11,9 @@ import type { FelixSettings } from '../../../src/model/felix-configuration.ts';
 import { createFakeKernel } from '../../support/fake-kernel.ts';
 import { type FakeXtables, fakeXtables } from '../../support/fake-xtables.ts';
 import { shopEndpoint, shopGraph, shopPod, shopPolicy } from '../../support/shop.ts';
+import { xtOptions } from '../../support/world-ruleset.ts';
 
-const usual: XtOptions = {
-  ...{ maxSetSize: 65_536, insert: 'first', workloadPrefixes: ['cali'], rejectedMark: 0x2_0000 },
-};
+const usual = xtOptions;
 const defaults = new Configured('node1').settings;
 let graph: Graph;
 let options: XtOptions;
