@@ -6,10 +6,12 @@
  * A rule of a policy may stand in many chains: it is one sum.
  */
 import type { Clock } from '../../src/host/clock.ts';
+import type { IpVersion } from '../../src/lib/net.ts';
 import type { Action, Direction } from '../../src/model/policy.ts';
 import type { RuleCounter } from '../dataplane/counters.ts';
 import type { Chain, Rule, Ruleset, RulesetChange } from '../rules/model.ts';
 import type { TagMeaning } from '../rules/tag.ts';
+import { xtChainName } from '../rules/xtables/name.ts';
 
 /** By chain, in the order of their rules; of these chains, or of all. */
 export type ReadCounters = (chain?: string) => Promise<ReadonlyMap<string, readonly RuleCounter[]>>;
@@ -43,8 +45,9 @@ interface Kept extends RuleSum {
 
 /** More than so many chains are read all at once. */
 const oneByOne = 32;
-/** A scrape gets no newer numbers than this. */
+/** A scrape gets no newer numbers than this, nor than so many times as long as it takes to read them: 25,000 rules take a second. */
 const freshMs = 2_000;
+const freshFactor = 10;
 /** Of a rule that is gone, so that the last of it is scraped. */
 const keptMs = 600_000;
 const none: readonly number[] = [];
@@ -56,9 +59,9 @@ export class Counted {
   /** Chain → packets and octets of its counted rules, in turn. */
   readonly #last = new Map<string, readonly number[]>();
   /** The same of chains of iptables. */
-  #lastCommented: ReadonlyMap<string, readonly number[]> = new Map();
+  #lastCommented = new Map<string, readonly number[]>();
   readonly #sums = new Map<string, Kept>();
-  #readAt = Number.NEGATIVE_INFINITY;
+  #readAgainAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
   constructor(options: CountedOptions) {
@@ -88,6 +91,9 @@ export class Counted {
     for (const chain of change.chains) {
       this.#chains.set(chain.name, chain);
       this.#last.delete(chain.name);
+      for (const isOuter of [true, false])
+        for (const version of [4, 6] as const)
+          this.#lastCommented.delete(xtKey(xtChainName(chain.name, isOuter), version));
     }
     for (const name of change.removedChains) {
       this.#chains.delete(name);
@@ -97,7 +103,7 @@ export class Counted {
 
   /** Those that ever counted anything. Reads the kernel at most every few seconds; what cannot be read stays as it was. */
   async sums(): Promise<readonly RuleSum[]> {
-    if (this.#options.clock.now() - this.#readAt >= freshMs) {
+    if (this.#options.clock.now() >= this.#readAgainAt) {
       this.#reading ??= this.#readAll().finally(() => {
         this.#reading = undefined;
       });
@@ -109,6 +115,7 @@ export class Counted {
   async #readAll(): Promise<void> {
     const { clock, read, readByComment } = this.#options;
     const byChain = read();
+    const begun = clock.now();
     try {
       if (byChain === undefined) this.#takeCommented(await readByComment());
       else this.#take(await byChain());
@@ -116,7 +123,7 @@ export class Counted {
       return;
     }
     const now = clock.now();
-    this.#readAt = now;
+    this.#readAgainAt = now + Math.max(freshMs, (now - begun) * freshFactor);
     for (const [key, sum] of this.#sums) if (now - sum.seenAt > keptMs) this.#sums.delete(key);
   }
 
@@ -167,6 +174,9 @@ export class Counted {
     } else if (packets > 0) this.#sums.set(key, { ...what, packets, bytes, seenAt });
   }
 }
+
+/** A chain of iptables is there once in each family. */
+export const xtKey = (chain: string, version: IpVersion): string => `${chain} ${version}`;
 
 const growth = (before: number | undefined, now: number): number =>
   before === undefined || now < before ? now : now - before;

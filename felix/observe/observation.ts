@@ -13,7 +13,7 @@ import { type RuleCounter, readCounters } from '../dataplane/counters.ts';
 import type { RulesetChange } from '../rules/model.ts';
 import { xtCounters } from '../rules/xtables/seen.ts';
 import { connectionsNow } from './connections.ts';
-import { Counted, type RuleSum } from './counted.ts';
+import { Counted, type RuleSum, xtKey } from './counted.ts';
 import { Ear, type OpenNflog } from './ear.ts';
 import { type FlowFilter, FlowLog } from './flow-log.ts';
 import { Interfaces } from './interfaces.ts';
@@ -144,9 +144,10 @@ export class Observation {
 /** Of both families; one chain is of both. */
 async function readXtCounters(programs: XtPrograms | undefined) {
   const found = new Map<string, RuleCounter[]>();
-  for (const version of [4, 6] as const)
-    for (const [name, rows] of xtCounters((await programs?.save(version, true)) ?? ''))
-      found.set(`${name} ${version}`, [...rows]);
+  if (programs === undefined) return found;
+  for (const version of programs.versions)
+    for (const [name, rows] of xtCounters(await programs.save(version, true)))
+      found.set(xtKey(name, version), [...rows]);
   return found;
 }
 
