@@ -97,12 +97,12 @@ const failsafe = (usual: readonly ProtoPort[], what: string): Row<readonly Proto
 
 const uint32 = [1, 0xffff_ffff] satisfies [number, number];
 const metric = [1, 2_147_483_646] satisfies [number, number];
-const mask = (backend: string): Row<number> =>
+const mask = (backend: string, more = ''): Row<number> =>
   number(
     uint32,
     0xffff_0000,
     'live',
-    `With ${backend}: the lowest bit of it is set on packets that untracked or preDNAT policy of a HostEndpoint accepted; nothing else of the packet mark is ever used.`,
+    `With ${backend}: the lowest bit of it is set on packets that untracked or preDNAT policy of a HostEndpoint accepted${more}; nothing else of the packet mark is ever used.`,
   );
 const allowAction = (where: string): Row<'Accept' | 'Return'> =>
   word(
@@ -330,7 +330,7 @@ export const felixFields = {
     'Whether iptables asks our chains before or after the rules of others. In nftables priorities say so.',
   ),
   nftablesMarkMask: mask('nftables'),
-  iptablesMarkMask: mask('iptables'),
+  iptablesMarkMask: mask('iptables', ', the second lowest on those that the table filter is to reject'),
 
   // The process.
   logSeverityScreen: optional<'Trace' | 'Debug' | 'Info' | 'Warning' | 'Error' | 'Fatal'>(
