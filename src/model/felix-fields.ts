@@ -260,7 +260,7 @@ export const felixFields = {
     usual: ['kube-ipvs0'] as readonly string[],
     shape: { kind: 'interfaces' },
     effect: 'live',
-    what: 'Interfaces, by name or /pattern/, whose addresses are not taken for the node’s own, where natOutgoing and HostEndpoints ask for them.',
+    what: 'Interfaces, by name or /pattern/, whose addresses are not taken for the node’s own where HostEndpoints ask for them, from the next change of an interface on. natOutgoing goes by the InternalIPs of Nodes.',
   } satisfies Row<readonly string[]>,
   ipForwarding: word(
     ['Enabled', 'Disabled'],
