@@ -184,7 +184,7 @@ describe('get', () => {
 
   test.each([
     ['forbidden', ['get', 'ippools'], 2, 'You may not read ippools (projectcalico.org/v3)'],
-    ['no kind', ['get', 'tiers'], 2, 'There is no kind "tiers" here. The kinds are '],
+    ['no kind', ['get', 'packetcaptures'], 2, 'There is no kind "packetcaptures" here. The kinds are '],
     ['no label query', ['get', 'bgppeers', '-l', 'a b c'], 2, 'does not take the question for bgppeers'],
     [
       'no context',
@@ -392,11 +392,12 @@ test("migrate check reads Calico's own objects where they are, and changes nothi
     expect(status).toBe(201);
   };
   await eventually(post('FelixConfiguration', 'felixconfigurations', { bpfEnabled: true }), soon);
-  await eventually(post('GlobalNetworkPolicy', 'globalnetworkpolicies', { selector: 'all()' }), soon);
+  const looksIntoHttp = { ingress: [{ action: 'Allow', http: { methods: ['GET'] } }] };
+  await eventually(post('GlobalNetworkPolicy', 'globalnetworkpolicies', looksIntoHttp), soon);
   const before = api.audit().length;
   const { stdout, code } = await admin('migrate', 'check');
-  expect(stdout).toMatch(/not supported +GlobalNetworkPolicy\/default/);
-  expect(stdout).toMatch(/works differently +FelixConfiguration\/default spec\.bpfEnabled/);
+  expect(stdout).toMatch(/not supported +GlobalNetworkPolicy\/default spec\.ingress\[0\]\.http/);
+  expect(stdout).toMatch(/not supported +FelixConfiguration\/default spec\.bpfEnabled/);
   expect(stdout).toMatch(/works +IPPool\/main/);
   expect(code).toBe(1);
   // The server's own housekeeping goes on meanwhile.
