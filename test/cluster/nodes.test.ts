@@ -156,8 +156,14 @@ test('the nodes have a session by what the API server says of them, and routes t
     '10.244.1.0/24 via 172.30.0.11',
     'fd00:244:1::/64 via fd00:30::11',
   ]);
-  expect((await node1.status()).problems).toEqual([]);
-  expect((await felixStatus('node1')).problems).toEqual([]);
+  // The API server may be busy with definitions that are a moment old, which is told, and tried again.
+  await eventually(
+    async () => {
+      expect((await node1.status()).problems).toEqual([]);
+      expect((await felixStatus('node1')).problems).toEqual([]);
+    },
+    { within: 60_000 },
+  );
 });
 
 test('pods are attached by the CNI plugin and reach each other across nodes', async () => {
