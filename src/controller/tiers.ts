@@ -1,6 +1,9 @@
 /**
- * The tiers of a cluster: the three that are always there stand there as objects too, and none goes while there are policies in it,
- * for they would then be asked last and deny what they do not decide. A finalizer holds it until they are gone.
+ * The tiers of a cluster: the three that are always there stand there as objects too, and none of the others goes while there are
+ * policies in it, for they would then be asked last and deny what they do not decide. A finalizer holds it until they are gone.
+ *
+ * The three mean the same whether or not they are objects, so nothing holds them: whoever takes the definitions off a cluster
+ * takes them along, though nobody is there any more to let go of them.
  */
 import type { Logger } from '../host/log.ts';
 import { standardTiers } from '../model/policy.ts';
@@ -22,8 +25,8 @@ export interface TierKeeperOptions {
 
 /** Call the result for one look. It throws what hindered it. */
 export function openTierKeeper({ objects, world, log }: TierKeeperOptions): () => Promise<undefined> {
-  /** By name, the uid of those that have the finalizer. */
-  const held = new Map<string, string | undefined>();
+  /** By name, what was last found or made so: whose finalizer, there or not. */
+  const settled = new Map<string, string>();
 
   async function make(name: string, spec: object): Promise<void> {
     const made = await objects.create(
@@ -55,16 +58,16 @@ export function openTierKeeper({ objects, world, log }: TierKeeperOptions): () =
   return async () => {
     const tiers = world.all('Tier');
     const names = new Set(tiers.map(({ meta }) => meta.name));
-    for (const name of held.keys()) if (!names.has(name)) held.delete(name);
+    for (const name of settled.keys()) if (!names.has(name)) settled.delete(name);
     const lacking = Object.entries(standardTiers).filter(([name]) => !names.has(name));
     await forEach(lacking, ([name, spec]) => make(name, spec));
     const members = policiesByTier(world);
     await forEach(tiers, async ({ meta: { name, uid }, deleting = false }) => {
-      const isWanted = !deleting || (members.get(name)?.length ?? 0) > 0;
-      if (isWanted && held.has(name) && held.get(name) === uid) return;
+      const isWanted = !Object.hasOwn(standardTiers, name) && (members.get(name)?.length ?? 0) > 0;
+      const now = `${uid} ${isWanted} ${deleting}`;
+      if (settled.get(name) === now) return;
       await hold(name, isWanted);
-      if (isWanted) held.set(name, uid);
-      else held.delete(name);
+      settled.set(name, now);
     });
     return undefined;
   };

@@ -137,12 +137,21 @@ describe('the keeper of tiers', () => {
     ]);
   });
 
-  test('holds each tier, beside the finalizers of others', async () => {
-    const { run, finalizersOf } = await keeperOf(calico('Tier', 'mine', {}, { finalizers: ['other/x'] }));
+  test('holds a tier while a policy is in it, beside the finalizers of others, and none of the three', async () => {
+    const { store, run, finalizersOf } = await keeperOf(
+      calico('Tier', 'mine', {}, { finalizers: ['other/x'] }),
+      calico('Tier', 'default', { order: 1_000_000 }, { finalizers: held }),
+      calico('NetworkPolicy', 'p', { tier: 'mine' }),
+      calico('NetworkPolicy', 'q', { tier: 'default' }),
+    );
     await run();
     await run();
     expect(await finalizersOf('mine')).toEqual(['other/x', ...held]);
-    expect(await finalizersOf('default')).toEqual(held);
+    expect(await finalizersOf('default')).toEqual([]);
+    store.remove({ kind: 'CalicoNetworkPolicy', namespace: 'default', name: 'p' });
+    await settled();
+    await run();
+    expect(await finalizersOf('mine')).toEqual(['other/x']);
   });
 
   test('lets a tier go that is being deleted once no policy is in it, and not before', async () => {
