@@ -15,6 +15,7 @@ import { openKubernetesObjects } from '../../src/store/kubernetes.ts';
 import type { Json } from '../../src/store/store.ts';
 import { createApiServer } from '../support/api-server.ts';
 import { clusterObjects, controllerRules } from '../support/cluster-objects.ts';
+import { clusterPolicies } from '../support/cluster-policies.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Manifest } from '../support/manifests.ts';
 import { createPlayground, type Running } from '../support/namespaces.ts';
@@ -218,36 +219,6 @@ describe('objects', () => {
     await objects.remove({ kind: 'IPPool', name: 'overlap' });
   });
 });
-
-/** As the definition of Kubernetes' own, in what matters here. */
-const clusterPolicies: Manifest = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  // What the group of the name is protected by in a real cluster.
-  metadata: {
-    name: 'clusternetworkpolicies.policy.networking.k8s.io',
-    annotations: { 'api-approved.kubernetes.io': 'unapproved, made by a test' },
-  },
-  spec: {
-    group: 'policy.networking.k8s.io',
-    scope: 'Cluster',
-    names: {
-      kind: 'ClusterNetworkPolicy',
-      listKind: 'ClusterNetworkPolicyList',
-      plural: 'clusternetworkpolicies',
-      singular: 'clusternetworkpolicy',
-    },
-    versions: [
-      {
-        name: 'v1alpha2',
-        served: true,
-        storage: true,
-        subresources: { status: {} },
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
 
 describe('policies', () => {
   test('of every kind say that they are in force', async () => {

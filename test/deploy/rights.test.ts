@@ -11,6 +11,7 @@ import type { FelixStatus } from '../../src/model/status.ts';
 import type { Json } from '../../src/store/store.ts';
 import { createApiServer } from '../support/api-server.ts';
 import { clusterObjects } from '../support/cluster-objects.ts';
+import { clusterPolicies } from '../support/cluster-policies.ts';
 import { eventually } from '../support/eventually.ts';
 import { namespaceObject, podObject } from '../support/felix.ts';
 import type { Manifest } from '../support/manifests.ts';
@@ -105,6 +106,7 @@ const abandoned: readonly Manifest[] = [
 beforeAll(async () => {
   await api.start();
   await objects.installCrds();
+  await objects.put(clusterPolicies);
   for (const role of roles) {
     await objects.put(role as unknown as Manifest);
     await objects.put({
