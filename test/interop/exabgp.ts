@@ -17,7 +17,28 @@ import {
 const familiesOf = ({ families, extendedNextHop }: NeighbourWish): readonly (4 | 6)[] =>
   extendedNextHop ? [4, 6] : families;
 
-const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.address} {
+const routeOf = (wish: Wish, one: Announced): string =>
+  [
+    `route ${one.prefix}`,
+    one.pathId === undefined ? '' : `path-information ${one.pathId}`,
+    `next-hop ${one.nextHop ?? (isV6(one.prefix) ? wish.own.v6 : wish.own.v4)}`,
+    one.med === undefined ? '' : `med ${one.med}`,
+    one.community === undefined ? '' : `community [${one.community}]`,
+    one.communities === undefined ? '' : `community [${one.communities.join(' ')}]`,
+    one.large === undefined ? '' : `large-community [${one.large}]`,
+  ]
+    .filter(Boolean)
+    .join(' ');
+
+/**
+ * In the file, not by the process: ExaBGP 4.2 sometimes hangs on some thousand commands that come while it dials, and then
+ * sends no OPEN.
+ */
+const neighbour = (
+  wish: Wish,
+  announces: readonly Announced[],
+  one: NeighbourWish,
+): string => `neighbor ${one.address} {
   router-id ${wish.own.v4};
   local-address ${ownAddressTo(wish, one)};
   local-as ${wish.asn};
@@ -38,32 +59,24 @@ const neighbour = (wish: Wish, one: NeighbourWish): string => `neighbor ${one.ad
   }
   ${one.addPath ? `add-path { ${one.families.map((family) => `ipv${family} unicast;`).join(' ')} }` : ''}
   ${one.extendedNextHop ? 'nexthop { ipv4 unicast ipv6; }' : ''}
+  static { ${announces.map((route) => `${routeOf(wish, route)};`).join('\n')} }
   api { processes [ door ]; neighbor-changes; receive { parsed; update; } }
 }`;
 
-const configuration = (wish: Wish, directory: string): string => `process door {
+const configuration = (
+  wish: Wish,
+  announces: readonly Announced[],
+  directory: string,
+): string => `process door {
   run /bin/sh ${directory}/door.sh;
   encoder json;
 }
-${wish.neighbours.map((one) => neighbour(wish, one)).join('\n')}
+${wish.neighbours.map((one) => neighbour(wish, announces, one)).join('\n')}
 `;
 
 /** Says what is appended to `said`, and appends what it hears to `heard`. */
 const door = (directory: string): string =>
   `tail -n +1 -f ${directory}/said &\nexec cat >> ${directory}/heard\n`;
-
-const announceLine = (wish: Wish, one: Announced, verb = 'announce'): string =>
-  [
-    `${verb} route ${one.prefix}`,
-    one.pathId === undefined ? '' : `path-information ${one.pathId}`,
-    `next-hop ${one.nextHop ?? (isV6(one.prefix) ? wish.own.v6 : wish.own.v4)}`,
-    one.med === undefined ? '' : `med ${one.med}`,
-    one.community === undefined ? '' : `community [${one.community}]`,
-    one.communities === undefined ? '' : `community [${one.communities.join(' ')}]`,
-    one.large === undefined ? '' : `large-community [${one.large}]`,
-  ]
-    .filter(Boolean)
-    .join(' ');
 
 interface Said {
   readonly type: string;
@@ -131,9 +144,9 @@ export const startExabgp: StartForeign = async (place, wish) => {
           .filter((line): line is Said => at(line, 'neighbor', 'address', 'peer') !== undefined)
       : [];
   const start = async (announces: readonly Announced[]): Promise<void> => {
-    writeFileSync(`${directory}/exabgp.conf`, configuration(wish, directory));
+    writeFileSync(`${directory}/exabgp.conf`, configuration(wish, announces, directory));
     writeFileSync(`${directory}/door.sh`, door(directory));
-    writeFileSync(`${directory}/said`, announces.map((one) => `${announceLine(wish, one)}\n`).join(''));
+    writeFileSync(`${directory}/said`, '');
     writeFileSync(`${directory}/heard`, '');
     const [first] = wish.neighbours;
     const life = place.start(['exabgp', `${directory}/exabgp.conf`], {
