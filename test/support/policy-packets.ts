@@ -13,10 +13,45 @@ import { type Cell, cellName, Prober } from './prober.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
+/** Pods have one of these beside each IPv4 address. */
+const network6 = 'fd00:1::';
+
 interface World {
   readonly namespaces: Map<string, Labels>;
   readonly pods: Map<string, Labels>;
   readonly policies: Map<string, object>;
+}
+
+/** The address of `network6` that stands for one of 10.244.1.0/24, as pods get them in turn. */
+const counterpart = (ip: string): string => `${network6}${Number(ip.split('.')[3]).toString(16)}`;
+
+/** What a block of the cases is among our IPv6 addresses: the same pods. */
+function block6(cidr: string): string {
+  const [ip = '', length] = cidr.split('/');
+  if (length === '0') return '::/0';
+  if (!ip.startsWith('10.244.1.') || Number(length) < 24) throw new Error(`no counterpart of ${cidr}`);
+  return `${counterpart(ip)}/${96 + Number(length)}`;
+}
+
+interface Peer {
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
+}
+
+/** Blocks of the cases are of IPv4: beside each goes the one of IPv6 that holds the same pods. */
+function ofBothFamilies(policy: object | undefined): object {
+  return JSON.parse(JSON.stringify(policy ?? {}), (key, value: unknown) =>
+    (key === 'from' || key === 'to') && Array.isArray(value)
+      ? value.flatMap((peer: Peer) => {
+          if (peer.ipBlock === undefined) return [peer];
+          const { cidr, except } = peer.ipBlock;
+          const ipBlock = {
+            cidr: block6(cidr),
+            ...(except === undefined ? {} : { except: except.map(block6) }),
+          };
+          return [peer, { ipBlock }];
+        })
+      : value,
+  );
 }
 
 function act(world: World, action: PolicyStep['actions'][number]): void {
@@ -28,7 +63,7 @@ function act(world: World, action: PolicyStep['actions'][number]): void {
   const pod = action.CreatePod ?? action.SetPodLabels;
   if (metadata !== undefined) {
     // Some of the policies leave out what kind they are.
-    const whole = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', ...policy };
+    const whole = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', ...ofBothFamilies(policy) };
     world.policies.set(`${metadata.namespace}/${metadata.name}`, whole);
   } else if (namespace !== undefined) world.namespaces.set(namespace.Namespace, namespace.Labels);
   else if (pod !== undefined) world.pods.set(`${pod.Namespace}/${pod.Pod}`, pod.Labels);
@@ -69,7 +104,7 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
     generation += 1;
     const name = `generation-${generation}`;
     node.store([
-      nodeObject('node1', '10.244.1.0/24', 'fd00:1::/64'),
+      nodeObject('node1', '10.244.1.0/24', `${network6}/64`),
       ...[...world.namespaces].map(([namespace, labels]) => namespaceObject(namespace, labels)),
       ...[...world.pods].map(([pod, labels]) =>
         podObject(pod, 'node1', { labels, ports, ips: addresses.get(pod) ?? [] }),
@@ -101,8 +136,9 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
   }
 
   async function listen(pod: string): Promise<void> {
-    const own = (addresses.get(pod) ?? []).flatMap((text) => parseAddress(text) ?? []);
-    expect(own.length, `addresses of ${pod}`).toBe(2);
+    const both = addresses.get(pod) ?? [];
+    expect(both, `addresses of ${pod}`).toEqual([both[0], counterpart(both[0] ?? '')]);
+    const own = both.flatMap((text) => parseAddress(text) ?? []);
     await prober.add(pod, node.netns(pod), own);
   }
 
@@ -180,10 +216,7 @@ export function provePolicyByPackets(renderer: 'nftables' | 'iptables'): void {
           for (const step of steps) {
             for (const action of step.actions) act(world, action);
             await followPods(world);
-            const blocks = JSON.stringify([...world.policies.values()]).includes('ipBlock');
-            const cells = cellsOf(world)
-              .filter(({ from, to }) => from !== to) // a pod to itself is not judged
-              .filter(({ version }) => version === 4 || !blocks); // blocks are of IPv4
+            const cells = cellsOf(world).filter(({ from, to }) => from !== to); // a pod to itself is not judged
             const denied = new Set(step.denied.flatMap((name) => [name, `${name} IPv6`]));
             const must = new Set(cells.map(cellName).filter((name) => !denied.has(name)));
             const arrived = await prober.probe(cells, must);
