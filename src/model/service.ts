@@ -17,10 +17,18 @@ export interface Service {
   /** Default Cluster. */
   readonly externalTrafficPolicy: 'Cluster' | 'Local';
   readonly internalTrafficPolicy: 'Cluster' | 'Local';
+  readonly ports: readonly ServicePort[];
   /** spec.ipFamilies, in order: 4, 6. */
   readonly ipFamilies: readonly (4 | 6)[];
   readonly allocateLoadBalancerNodePorts: boolean;
   readonly deleting: boolean;
+}
+
+/** What it is dialled at; the EndpointSlices have the backends' port under the same name. */
+export interface ServicePort {
+  readonly name?: string;
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  readonly port: number;
 }
 
 export interface EndpointSlice {

@@ -3,7 +3,7 @@ import type { Address } from '../lib/net.ts';
 import type { FelixConfiguration } from '../model/felix-configuration.ts';
 import type { HostEndpoint, NetworkSet, Profile, ServiceAccount, ServiceRef, Tier } from '../model/policy.ts';
 import type { Namespace, Node, Pod, Resource } from '../model/resource.ts';
-import type { EndpointSlice } from '../model/service.ts';
+import type { EndpointSlice, Service } from '../model/service.ts';
 import { protocolNumbers } from './convert/ports.ts';
 import { convert, isPolicy } from './convert.ts';
 import type { Policy, Unconverted } from './policy.ts';
@@ -28,6 +28,8 @@ export interface Cluster {
   readonly tiers: readonly Tier[];
   readonly policies: readonly Policy[];
   readonly backends: readonly Backend[];
+  readonly services: readonly Service[];
+  readonly slices: readonly EndpointSlice[];
   readonly nodes: readonly Node[];
   readonly configurations: readonly FelixConfiguration[];
 }
@@ -42,6 +44,8 @@ export const emptyCluster: Cluster = {
   tiers: [],
   policies: [],
   backends: [],
+  services: [],
+  slices: [],
   nodes: [],
   configurations: [],
 };
@@ -71,6 +75,8 @@ export function snapshotOf(resources: Iterable<Resource>): Snapshot {
     profiles: all.filter((each) => each.kind === 'Profile'),
     tiers: all.filter((each) => each.kind === 'Tier'),
     backends: all.flatMap((each) => (each.kind === 'EndpointSlice' ? backendsOf(each) : [])),
+    services: all.filter((each) => each.kind === 'Service'),
+    slices: all.filter((each) => each.kind === 'EndpointSlice'),
     nodes: all.filter((each) => each.kind === 'Node'),
     configurations: all.filter((each) => each.kind === 'FelixConfiguration'),
     policies,

@@ -4,6 +4,7 @@
  * Asked once for each class of endpoints, addresses and ports that rules cannot tell apart (`preview/classes.ts`), never for each
  * pair of pods.
  */
+
 import type { Address } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { same } from '../lib/same.ts';
@@ -12,6 +13,7 @@ import { matchesSelector } from '../model/selector.ts';
 import { type Cluster, snapshotOf } from './cluster.ts';
 import type { Judgement } from './judgement.ts';
 import { type Known, knownHost, knownPod } from './known.ts';
+import { connectionOf } from './meet.ts';
 import type { Policy } from './policy.ts';
 import { changedBetween } from './preview/apply.ts';
 import {
@@ -25,7 +27,7 @@ import {
 import { trafficWords } from './preview/words.ts';
 import { type Verdict, verdictUnder } from './verdict.ts';
 import { hostEndpointAt, pairsOf, type Who, whoHas } from './who.ts';
-import { connectionOf, reasonWords } from './why.ts';
+import { reasonWords } from './why.ts';
 
 /** From any of these to any of those. */
 export interface Change {

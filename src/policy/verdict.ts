@@ -54,6 +54,20 @@ export function verdictUnder(cluster: Cluster, policies: readonly Policy[], conn
   };
 }
 
+/** What a node says to a packet from outside that it translates and passes on; `endpoint` is of the interface it enters by. */
+export function passing(
+  cluster: Cluster,
+  policies: readonly Policy[],
+  connection: Connection,
+  endpoint: HostEndpoint,
+): readonly Judgement[] {
+  const world = { cluster, policies, connection };
+  const entered = hostJudgements(world, 'Ingress', endpoint, ['untracked', 'preDnat', 'forward']);
+  return entered.every(({ allowed }) => allowed)
+    ? [...entered, ...hostJudgements(world, 'Egress', endpoint, ['forward'])]
+    : entered;
+}
+
 /** What is asked about, and of whom. */
 interface World {
   readonly cluster: Cluster;

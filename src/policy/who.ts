@@ -1,6 +1,6 @@
 /**
  * Who is meant by what a person writes: "shop/web-1", "web-1", "shop/app=web", "10.0.0.7", "host:node1"; and, of a destination,
- * ":PORT" and "/PROTOCOL" behind it.
+ * "svc:shop/web", and ":PORT" and "/PROTOCOL" behind it.
  */
 import { type Address, formatAddress, parseAddress, versionOf } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
@@ -31,7 +31,7 @@ const portSuffix = /^(.+):([0-9]+|[a-z0-9][a-z0-9-]*)$/;
 
 /**
  * Reads "WHO[:PORT][/PROTOCOL]". An IPv6 address stands in brackets if a port follows. Without a port the protocol counts as one
- * only behind an address, a "host:NODE" or a "NAMESPACE/…", for "web/tcp" is a pod.
+ * only behind an address, a "host:NODE" or a "NAMESPACE/…", for "web/tcp" is a pod, and "svc:web/tcp" a Service of namespace web.
  */
 export function parseTarget(text: string): Result<Target> {
   const [, before = text, word] = protocolSuffix.exec(text) ?? [];
@@ -41,14 +41,18 @@ export function parseTarget(text: string): Result<Target> {
   const taken = isProtocol ? { protocol } : {};
   const bracketed = /^\[([^\]]+)\](?::(.+))?$/.exec(rest);
   if (bracketed !== null) return withPort(bracketed[1] ?? '', bracketed[2], taken);
-  if (parseAddress(rest) !== undefined || /^host:[^:]+$/.test(rest)) return ok({ who: rest, ...taken });
+  if (parseAddress(rest) !== undefined || /^(?:host|svc):[^:]+$/.test(rest))
+    return ok({ who: rest, ...taken });
   const [, who = rest, port] = portSuffix.exec(rest) ?? [];
   return withPort(who, port, taken);
 }
 
 /** Complete without what follows the slash. */
 const isWhole = (text: string): boolean =>
-  text.includes('/') || /:[0-9a-z-]+$/.test(text) || text.endsWith(']') || parseAddress(text) !== undefined;
+  text.includes('/') ||
+  (!/^svc:[^:]+$/.test(text) && /:[0-9a-z-]+$/.test(text)) ||
+  text.endsWith(']') ||
+  parseAddress(text) !== undefined;
 
 function withPort(who: string, port: string | undefined, taken: Pick<Target, 'protocol'>): Result<Target> {
   if (port === undefined) return ok({ who, ...taken });

@@ -3,11 +3,14 @@ import { type Address, formatAddress, type IpVersion, versionOf } from '../lib/n
 import { err, ok, type Result } from '../lib/result.ts';
 import type { Pod } from '../model/resource.ts';
 import type { Cluster } from './cluster.ts';
-import type { Connection, End } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { protocolNumbers } from './convert/ports.ts';
 import type { Judgement, Reason, TierLook } from './judgement.ts';
+import { connectionOf } from './meet.ts';
+import { type Dialled, dialledBy, nameOfService } from './service.ts';
+import { type Nobody, type Through, through } from './through.ts';
 import { pendingVerdict, type Verdict, verdict } from './verdict.ts';
-import { hostEndpointAt, pairsOf, parseTarget, type Target, type Who, whoIs } from './who.ts';
+import { pairsOf, parseTarget, type Target, type Who, whoIs } from './who.ts';
 import { protocolWord, ruleWords } from './words.ts';
 
 export interface Answer {
@@ -24,6 +27,29 @@ export interface Answer {
   readonly verdict: Verdict;
   /** Once what is staged is done; present where that would differ. */
   readonly pending?: Verdict;
+  /** The destination was named by a Service; what is above is one of its backends. */
+  readonly service?: ServiceAnswer;
+}
+
+export interface ServiceAnswer {
+  /** "shop/db" */
+  readonly name: string;
+  /** What was dialled; absent of a headless one. */
+  readonly address?: Address;
+  readonly port?: number;
+  readonly portName?: string;
+  /** Why no backend takes it: a sentence without its end. Then there is no destination, and nothing is judged. */
+  readonly nobody?: string;
+  /** This backend and those that the same is said of. */
+  readonly backends: readonly AskedBackend[];
+}
+
+export interface AskedBackend {
+  readonly label: string;
+  readonly address: Address;
+  readonly port?: number;
+  /** Where it must be said. */
+  readonly way?: string;
 }
 
 /**
@@ -40,6 +66,9 @@ export function why(
   if (!target.ok) return target;
   const sources = whoIs(cluster, from, namespace);
   if (!sources.ok) return sources;
+  const dialled = dialledBy(cluster, target.value, namespace);
+  if (!dialled.ok) return dialled;
+  if (dialled.value !== undefined) return serviceAnswers(cluster, sources.value, dialled.value);
   const destinations = whoIs(cluster, target.value.who, namespace);
   if (!destinations.ok) return destinations;
   const answers: Answer[] = [];
@@ -54,6 +83,88 @@ export function why(
     ? err(`${from} and ${target.value.who} have no address of one family, so no packet goes between them.`)
     : ok(answers);
 }
+
+/** Each Service's port from each source; backends of which the same is said are one answer. */
+function serviceAnswers(
+  cluster: Cluster,
+  sources: readonly Who[],
+  dialled: readonly Dialled[],
+): Result<readonly Answer[]> {
+  const answers = sources.flatMap((from) =>
+    dialled.flatMap((one) =>
+      alike(through(cluster, from, one).map((each) => serviceAnswer(cluster, from, one, each))),
+    ),
+  );
+  const [first] = dialled;
+  return answers.length > 0 || first === undefined
+    ? ok(answers)
+    : err(
+        `No source has an address of a family that Service ${nameOfService(first.service)} has, so no packet goes there.`,
+      );
+}
+
+function serviceAnswer(cluster: Cluster, from: Who, dialled: Dialled, one: Through | Nobody): Answer {
+  const { version, protocol, address, port, portName } = dialled;
+  const asked = {
+    name: nameOfService(dialled.service),
+    ...(address === undefined ? {} : { address }),
+    ...(port === undefined ? {} : { port }),
+    ...(portName === undefined ? {} : { portName }),
+  };
+  const common = { from: from.label, version, source: one.source, protocol, anyPort: false };
+  if ('nobody' in one)
+    return {
+      ...common,
+      to: `Service ${asked.name}`,
+      destination: address ?? one.source,
+      ...(port === undefined ? {} : { port }),
+      verdict: { allowed: false, egress: true, ingress: true, judgements: [] },
+      service: { ...asked, nobody: one.nobody, backends: [] },
+    };
+  const { backend, destination, way, verdict: now, pending } = one;
+  const at = one.port ?? unnamedPort(cluster);
+  return {
+    ...common,
+    to: backend.label,
+    destination,
+    port: at,
+    anyPort: one.port === undefined,
+    verdict: now,
+    ...(pending.allowed === now.allowed ? {} : { pending }),
+    service: {
+      ...asked,
+      backends: [
+        { label: backend.label, address: destination, port: at, ...(way === undefined ? {} : { way }) },
+      ],
+    },
+  };
+}
+
+function alike(answers: readonly Answer[]): readonly Answer[] {
+  const groups = new Map<string, Answer>();
+  for (const one of answers) {
+    const key = JSON.stringify([one.port, said(one.verdict), one.pending && said(one.pending)]);
+    const first = groups.get(key);
+    if (first?.service === undefined || one.service === undefined) groups.set(key, one);
+    else
+      groups.set(key, {
+        ...first,
+        service: { ...first.service, backends: [...first.service.backends, ...one.service.backends] },
+      });
+  }
+  return [...groups.values()];
+}
+
+/** Without whose end it is. */
+const said = ({ judgements }: Verdict): readonly string[] =>
+  judgements.map((judgement) =>
+    [
+      judgement.direction,
+      judgement.moment,
+      judgement.allowed,
+      reasonWords(judgement.because, judgement),
+    ].join(),
+  );
 
 interface What {
   readonly protocol: number;
@@ -138,49 +249,6 @@ function answer(
   };
 }
 
-export interface Traffic {
-  /** IANA number. */
-  readonly protocol: number;
-  readonly port?: number;
-  readonly icmp?: { readonly type: number; readonly code: number };
-}
-
-const anySourcePort = 40_000;
-
-/** A connection between these, with the host endpoints it crosses where the two are not on one node. */
-export function connectionOf(
-  cluster: Cluster,
-  from: Who,
-  to: Who,
-  [source, destination]: readonly [Address, Address],
-  { protocol, port, icmp }: Traffic,
-): Connection {
-  const [start, end] = [nodeOf(from), nodeOf(to)];
-  const apart = start === undefined || start !== end;
-  return {
-    from: {
-      ...endOf(cluster, from, source, apart),
-      ...(port === undefined ? {} : { port: anySourcePort }),
-    },
-    to: { ...endOf(cluster, to, destination, apart), ...(port === undefined ? {} : { port }) },
-    protocol,
-    ...(icmp === undefined ? {} : { icmp }),
-  };
-}
-
-const nodeOf = ({ spot }: Who): string | undefined =>
-  spot?.kind === 'workload' ? (spot.node ?? spot.pod?.nodeName) : spot?.node;
-
-function endOf(cluster: Cluster, who: Who, address: Address, apart: boolean): End {
-  const { spot } = who;
-  if (spot === undefined) return { address };
-  const endpoint = apart
-    ? hostEndpointAt(cluster, nodeOf(who), spot.kind === 'host' ? address : undefined)
-    : undefined;
-  if (endpoint === undefined) return { address, spot };
-  return spot.kind === 'host' ? { address, spot: { ...spot, endpoint } } : { address, spot, via: endpoint };
-}
-
 /** "rule 2 of NetworkPolicy shop/web (tier default) allows it: allow TCP 80 from …". */
 export function reasonWords(because: Reason, { direction, tiers }: Judgement): string {
   switch (because.kind) {
@@ -232,11 +300,16 @@ const trafficWords = ({ protocol, port, anyPort }: Answer): string =>
 
 /** Lines; the first says the verdict. @param whole  with every tier, policy and rule that was looked at */
 export function answerLines(answer: Answer, whole: boolean): readonly string[] {
-  const { from, to, source, destination, verdict: said, pending } = answer;
-  const at = (label: string, address: Address): string =>
-    label.includes(formatAddress(address)) ? label : `${label} (${formatAddress(address)})`;
+  const { from, to, source, destination, verdict: said, pending, service } = answer;
+  if (service?.nobody !== undefined)
+    return [
+      `${labelled(from, source)} → ${serviceWords(answer, service)}: NO BACKEND`,
+      `  ${service.nobody}: the connection is not answered, whatever policy says`,
+    ];
+  const via = service === undefined ? '' : ` → ${serviceWords(answer, service)}`;
   return [
-    `${at(from, source)} → ${at(to, destination)} ${trafficWords(answer)}: ${said.allowed ? 'ALLOWED' : 'DENIED'}`,
+    `${labelled(from, source)}${via} → ${labelled(to, destination)} ${trafficWords(answer)}: ${said.allowed ? 'ALLOWED' : 'DENIED'}`,
+    ...(service === undefined ? [] : backendLines(service, whole)),
     ...(said.judgements.length === 0 ? ['  neither end is one that policy judges'] : []),
     ...said.judgements.flatMap((judgement) => judgementLines(judgement, whole)),
     ...(pending === undefined
@@ -245,6 +318,31 @@ export function answerLines(answer: Answer, whole: boolean): readonly string[] {
           `  with the staged policies it would be ${pending.allowed ? 'ALLOWED' : 'DENIED'}:`,
           ...pending.judgements.flatMap((judgement) => judgementLines(judgement, false)),
         ]),
+  ];
+}
+
+const labelled = (label: string, address: Address): string =>
+  label.includes(formatAddress(address)) ? label : `${label} (${formatAddress(address)})`;
+
+const serviceWords = ({ protocol }: Answer, { name, address, port }: ServiceAnswer): string =>
+  [
+    address === undefined ? `headless Service ${name}` : `Service ${name} (${formatAddress(address)})`,
+    ...(port === undefined ? [] : [`${protocolWord(protocol)} ${port}`]),
+  ].join(' ');
+
+const mostNamed = 5;
+
+/** The way of the first, and who else it is true of. */
+function backendLines({ backends: [first, ...others] }: ServiceAnswer, whole: boolean): readonly string[] {
+  const named = (whole ? others : others.slice(0, mostNamed)).map(
+    ({ label, address, way }) => `${labelled(label, address)}${way === undefined ? '' : ` ${way}`}`,
+  );
+  const more = others.length - named.length;
+  return [
+    ...(first?.way === undefined ? [] : [`  ${first.way}`]),
+    ...(named.length === 0
+      ? []
+      : [`  and so of ${named.join('; ')}${more === 0 ? '' : `; and ${more} more (-o wide)`}`]),
   ];
 }
 

@@ -24,6 +24,7 @@ export const service = (
   ingressIps: (over.ingressIps ?? []).map(address),
   externalTrafficPolicy: over.policy ?? 'Cluster',
   internalTrafficPolicy: 'Cluster',
+  ports: [],
   ipFamilies: [4],
   allocateLoadBalancerNodePorts: true,
   deleting: false,

@@ -31,7 +31,7 @@ export const policyCommands: readonly Command[] = [
   command<PolicyWhyOptions>({
     name: 'policy why',
     words: '<source> <destination>',
-    what: 'whether a connection is allowed, and at each end the tier, policy and rule that decide; each end is a pod, NAMESPACE/LABEL=VALUE, an address or host:NODE, the destination with :PORT and /PROTOCOL behind it',
+    what: 'whether a connection is allowed, and at each end the tier, policy and rule that decide; each end is a pod, NAMESPACE/LABEL=VALUE, an address or host:NODE, the destination may be a Service (svc:NAMESPACE/NAME, or its address), with :PORT and /PROTOCOL behind it',
     options: [
       {
         ...output('wide', 'json', 'yaml'),
@@ -43,11 +43,12 @@ export const policyCommands: readonly Command[] = [
       'tortiectl policy why shop/front shop/db:5432',
       'tortiectl policy why shop/app=front 192.0.2.7:53/udp -o wide',
       'tortiectl policy why host:node1 shop/db:postgres',
+      'tortiectl policy why shop/front svc:shop/db:5432',
       'tortiectl policy why 192.0.2.7 host:node1/icmp',
     ],
     exits: [
       [0, 'allowed; all of it, where several are meant'],
-      [1, 'denied, or some of it is'],
+      [1, 'denied, or some of it is; or a Service without a backend'],
       [2, 'no answer, not allowed, or asked for wrongly'],
     ],
     run: async ([from = '', to = ''], options) =>

@@ -21,10 +21,10 @@ import type { PortMatch, PortRange } from '../../model/policy.ts';
 import { formatSelector, matchesSelector, type Selector } from '../../model/selector.ts';
 import type { Cluster } from '../cluster.ts';
 import { type Known, knownPod, whoIsAt } from '../known.ts';
+import type { Traffic } from '../meet.ts';
 import type { Entity, Policy, Rule } from '../policy.ts';
 import { convertProfile } from '../profiles.ts';
 import { type Who, whoHas } from '../who.ts';
-import type { Traffic } from '../why.ts';
 
 /** What rules can tell things apart by. */
 export interface Criteria {

@@ -1,10 +1,12 @@
 /** Which of the connections there are now a change of policy would forbid. */
+
 import { type Address, parseAddress } from '../../lib/net.ts';
 import type { SeenConnections } from '../../model/flow.ts';
 import type { Cluster } from '../cluster.ts';
+import { connectionOf } from '../meet.ts';
 import { verdict } from '../verdict.ts';
 import { type Who, whoHas } from '../who.ts';
-import { connectionOf, reasonWords } from '../why.ts';
+import { reasonWords } from '../why.ts';
 import { protocolWord } from '../words.ts';
 
 export interface Forbidden extends SeenConnections {

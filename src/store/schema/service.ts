@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { type Address, type IpVersion, versionOf } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
 import type { Meta } from '../../model/meta.ts';
-import type { Service } from '../../model/service.ts';
+import type { Service, ServicePort } from '../../model/service.ts';
 import { address, parseAddressField } from './addresses.ts';
-import { flag, list, maybe, oneOf, text, textOrAbsent } from './fields.ts';
+import { flag, list, maybe, oneOf, portNumber, text, textOrAbsent } from './fields.ts';
 import type { Flaw, Wrong } from './flaw.ts';
 import { isDeleting } from './meta.ts';
-import { addressOrAbsent } from './pod.ts';
+import { addressOrAbsent, protocol } from './pod.ts';
 import { field, read } from './read.ts';
 
 /** "None" is a headless Service's, "" one's that waits for its address. */
@@ -20,6 +20,14 @@ const clusterIp = field(
 const policy = oneOf('Cluster', 'Local');
 const family = oneOf('IPv4', 'IPv6').transform((word): IpVersion => (word === 'IPv4' ? 4 : 6));
 
+const port = z.object({ name: maybe(textOrAbsent), protocol: maybe(protocol), port: portNumber }).transform(
+  ({ name, protocol = 'TCP', port }): ServicePort => ({
+    ...(name === undefined ? {} : { name }),
+    protocol,
+    port,
+  }),
+);
+
 const schema = z.object({
   spec: maybe(
     z.object({
@@ -27,6 +35,7 @@ const schema = z.object({
       clusterIP: maybe(clusterIp),
       clusterIPs: maybe(list(clusterIp)),
       externalIPs: maybe(list(address)),
+      ports: maybe(list(port)),
       loadBalancerIP: maybe(addressOrAbsent),
       loadBalancerClass: maybe(textOrAbsent),
       externalTrafficPolicy: maybe(policy),
@@ -65,6 +74,7 @@ export function readService(meta: Meta, json: unknown): Result<Service, readonly
     ingressIps: given((status.loadBalancer?.ingress ?? []).map(({ ip }) => ip)),
     externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster',
     internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster',
+    ports: spec.ports ?? [],
     ipFamilies: spec.ipFamilies ?? clusterIps.map(versionOf),
     allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true,
     deleting: isDeleting(json),

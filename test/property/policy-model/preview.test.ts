@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Cluster, snapshotOf } from '../../../src/policy/cluster.ts';
 import type { Connection } from '../../../src/policy/connection.ts';
+import { connectionOf } from '../../../src/policy/meet.ts';
 import { applied } from '../../../src/policy/preview/apply.ts';
 import { type Change, preview } from '../../../src/policy/preview.ts';
 import { verdict } from '../../../src/policy/verdict.ts';
 import { pairsOf, type Who } from '../../../src/policy/who.ts';
-import { connectionOf } from '../../../src/policy/why.ts';
 import {
   clusterPolicy,
   globalPolicy,

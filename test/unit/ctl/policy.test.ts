@@ -43,7 +43,9 @@ const tortiectl = (...args: readonly string[]): Promise<Done> =>
 test.concurrent.each([
   ['policy why shop/front-2 shop/db:5432', 0, 'ALLOWED'],
   ['policy why ops/probe shop/db:5432', 1, 'DENIED'],
-  ['policy why ops/probe 10.96.7.7:5432', 2, 'Ask for what is behind it, e.g. 10.65.2.3 port 5432.'],
+  ['policy why ops/probe 10.96.7.7:5432', 1, '→ pod shop/db (10.65.2.3) TCP 5432: DENIED'],
+  ['policy why shop/front-2 svc:shop/db', 0, '→ Service shop/db (10.96.7.7) TCP 5432 → pod shop/db'],
+  ['policy why shop/front-2 svc:shop/db:80', 2, 'Service shop/db has no port 80'],
   ['policy why ops/nobody shop/db:5432', 2, 'There is no pod ops/nobody.'],
   ['policy preview -f allow.yaml', 0, 'No verdict changes.'],
   ['policy preview -f policy.yaml', 1, 'will be ALLOWED'],

@@ -164,7 +164,7 @@ const service = (name: string, more: Partial<Service> = {}): Service => ({
   kind: 'Service',
   meta: { name, namespace: 'shop', labels: {}, annotations: {} },
   type: 'LoadBalancer',
-  ...{ clusterIps: [], externalIps: [], ingressIps: [], ipFamilies: [4] },
+  ...{ clusterIps: [], externalIps: [], ingressIps: [], ports: [], ipFamilies: [4] },
   ...{ externalTrafficPolicy: 'Cluster', internalTrafficPolicy: 'Cluster' },
   ...{ allocateLoadBalancerNodePorts: true, deleting: false },
   ...more,
