@@ -136,6 +136,14 @@ export interface ResourceRef {
 export const keyOf = (ref: ResourceRef): string =>
   ref.namespace === undefined ? `${ref.kind}/${ref.name}` : `${ref.kind}/${ref.namespace}/${ref.name}`;
 
+/** The ref whose key it is: neither a name nor a namespace has a slash. */
+export function refOfKey(key: string): ResourceRef {
+  const [kind = '', first = '', second] = key.split('/');
+  return second === undefined
+    ? { kind: kind as Kind, name: first }
+    : { kind: kind as Kind, namespace: first, name: second };
+}
+
 export const refOf = (resource: Resource): ResourceRef => ({
   kind: resource.kind,
   name: resource.meta.name,
