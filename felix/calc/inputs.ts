@@ -88,7 +88,8 @@ export const createInputs = (): Inputs => ({
   hostInterfaces: undefined,
 });
 
-const podKey = (namespace: string, name: string): string => `${namespace}/${name}`;
+/** Joined: see `keyOf`. */
+const podKey = (namespace: string, name: string): string => [namespace, name].join('/');
 export const podKeyOf = (endpoint: LocalEndpoint): string => podKey(endpoint.namespace, endpoint.pod);
 
 /** Kinds the graph does not read are ignored. */

@@ -132,9 +132,12 @@ export interface ResourceRef {
   readonly namespace?: string;
 }
 
-/** "Pod/default/web-1" or "Node/node1": one string for maps, logs and status. */
-export const keyOf = (ref: ResourceRef): string =>
-  ref.namespace === undefined ? `${ref.kind}/${ref.name}` : `${ref.kind}/${ref.namespace}/${ref.name}`;
+/**
+ * "Pod/default/web-1" or "Node/node1": one string for maps, logs and status. Joined and not put together by a template, which
+ * would be a tree of its pieces for as long as the key is kept.
+ */
+export const keyOf = ({ kind, namespace, name }: ResourceRef): string =>
+  (namespace === undefined ? [kind, name] : [kind, namespace, name]).join('/');
 
 /** The ref whose key it is: neither a name nor a namespace has a slash. */
 export function refOfKey(key: string): ResourceRef {
