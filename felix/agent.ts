@@ -20,6 +20,7 @@ import type { Endpoints } from '../src/host/socket.ts';
 import { AddressBook } from '../src/ipam/address-book.ts';
 import type { Conntrack } from '../src/kernel/conntrack.ts';
 import type { InNetns, NetnsKernel } from '../src/kernel/links.ts';
+import type { OpenNftTrace } from '../src/kernel/nft-trace.ts';
 import type { Shaping } from '../src/kernel/shaping.ts';
 import type { Facts, Ledger } from '../src/ledger/ledger.ts';
 import { millis } from '../src/lib/net.ts';
@@ -48,6 +49,8 @@ import type { OpenNflog } from './observe/ear.ts';
 import { Observation } from './observe/observation.ts';
 import { type Onlooker, WatchedWriter } from './observe/watched-writer.ts';
 import { PoolFacts, poolKinds } from './pool-facts.ts';
+import type { Knock } from './probe/knock.ts';
+import { Probing } from './probe/probing.ts';
 import { Releases } from './releases.ts';
 import {
   felixReport,
@@ -83,6 +86,8 @@ export interface AgentOptions {
   readonly conntrack?: Pick<Conntrack, 'deleteWhere' | 'dump' | 'deleteFlow'>;
   /** Absent: packets that rules report are not read. */
   readonly openNflog?: OpenNflog;
+  /** Absent: packets are not followed through the kernel, nor is anything tried from here. */
+  readonly live?: { readonly openTrace: OpenNftTrace; readonly knock: Knock };
   /** Fields of FelixConfiguration changed that are taken only at the start. */
   readonly onOutdated?: (fields: readonly FelixFieldName[]) => void;
   /** Undefined: as the command line says. */
@@ -146,6 +151,7 @@ export function createAgent(options: AgentOptions): Agent {
   const fitting = openFitting(options, { ...made, configured, surroundings });
   const problems = new Problems(log);
   const observation = openObservation({ ...writing, configured }, problems, () => announce());
+  const probing = openProbing(options, { graph, attachments, renderer });
   const parts = { ...options, ...made, isKnown: isKnown.bind(undefined, graph) };
   const sources = {
     ...parts,
@@ -159,15 +165,13 @@ export function createAgent(options: AgentOptions): Agent {
   const follow = follower({ ...parts, ...hear, onFatal: options.onFatal });
   const answerCni = createCniServer({ ...parts, features: () => configured.features });
   const loaded = Promise.withResolvers<void>();
-  const stops: (() => void)[] = [];
+  const stops: (() => void)[] = [() => probing.stop()];
   return {
     endpoints: {
       ...statusEndpoints(sources),
       ...observation.endpoints,
-      'POST /cni': async (ask) => {
-        await loaded.promise;
-        return answerCni(ask);
-      },
+      ...probing.endpoints,
+      'POST /cni': (ask) => loaded.promise.then(() => answerCni(ask)),
     },
     health: { live: () => whyStuck(sources), ready: () => whyNotReady(sources) },
     run: async () => {
@@ -203,6 +207,15 @@ const openObservation = (
       problems.replace(source, found);
       announce();
     },
+  });
+
+const openProbing = (
+  { live, ...options }: AgentOptions,
+  parts: Pick<StatusSources, 'graph' | 'attachments'> & { readonly renderer: Renderer | undefined },
+): Probing =>
+  new Probing({
+    ...{ ...options, ...parts, ...live },
+    isLegacy: () => parts.renderer?.iptables === 'legacy',
   });
 
 const openRenderer = (

@@ -11,6 +11,7 @@ import { tortieVersion } from '../src/host/version.ts';
 import { openConntrack } from '../src/kernel/conntrack.ts';
 import { inNetns, openKernel } from '../src/kernel/linux.ts';
 import { openNflog } from '../src/kernel/nflog.ts';
+import { openNftTrace } from '../src/kernel/nft-trace.ts';
 import { openShaping } from '../src/kernel/shaping.ts';
 import { openXtables, xtBackendInUse } from '../src/kernel/xtables.ts';
 import type { Ledger, LedgerOptions } from '../src/ledger/ledger.ts';
@@ -24,6 +25,7 @@ import { fromCommandLine, fromEnvironment } from './config/environment.ts';
 import { restartExitCode } from './configured.ts';
 import { registerMetrics } from './metrics.ts';
 import { type FelixOptions, parseOptions } from './options.ts';
+import { knock } from './probe/knock.ts';
 
 /**
  * @returns the exit code: 0 after SIGTERM or SIGINT, 1 if it cannot go on, 2 for a wrong command line, 129 if the
@@ -72,7 +74,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     kernel,
     inNetns,
     ...configuration(options, overrides.value, log, ended.resolve),
-    ...{ conntrack, openNflog },
+    ...{ conntrack, openNflog, live: { openTrace: openNftTrace, knock } },
     xtables: { open: (backend) => openXtables(backend), inUse: xtBackendInUse },
     clock: realClock,
     random: Math.random,

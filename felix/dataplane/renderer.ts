@@ -61,6 +61,11 @@ export class Renderer implements RulesetWriter {
     return xt === undefined ? undefined : this.#options.xtables.open(xt);
   }
 
+  /** Which iptables writes; undefined: nftables does, or nothing was written yet. */
+  get iptables(): XtBackend | undefined {
+    return this.#chosen?.xt;
+  }
+
   get sharesTables(): boolean {
     return this.backend === 'iptables';
   }

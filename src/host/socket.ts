@@ -191,9 +191,9 @@ const oneTime = false;
 export function askSocket(
   socketPath: string,
   path: string,
-  options: { readonly method?: 'GET' | 'POST'; readonly timeoutMs?: number } = {},
+  options: { readonly method?: 'GET' | 'POST'; readonly timeoutMs?: number; readonly body?: string } = {},
 ): Promise<Result<Answer>> {
-  const { method = 'GET', timeoutMs = 5000 } = options;
+  const { method = 'GET', timeoutMs = 5000, body: asked } = options;
   return new Promise((resolve) => {
     const asking = http.request(
       { agent: oneTime, socketPath, path, method, timeout: timeoutMs },
@@ -206,7 +206,7 @@ export function askSocket(
     );
     asking.once('timeout', () => asking.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     asking.once('error', (error) => resolve(err(`${socketPath} does not answer: ${error.message}.`)));
-    asking.end();
+    asking.end(asked);
   });
 }
 

@@ -10,6 +10,7 @@ import { NETLINK } from './netlink/constants.ts';
 import { listen } from './netlink/listener.ts';
 import { FAMILY, MSG, NFGENMSG, NFNL_SUBSYS_NFTABLES, SET, TABLE } from './netlink/nft/numbers.ts';
 import { eachAttribute, type Message, readString } from './netlink/reader.ts';
+import { traceTable } from './nft-trace.ts';
 import { accept, asLoaded, assembled, jumpIfEqual, loadWord } from './socket-filter.ts';
 
 const NFNLGRP_NFTABLES = 7;
@@ -80,7 +81,7 @@ export function watchNft(options: NftWatchOptions): () => void {
         if (touched?.table === table) {
           sets ??= new Set();
           if (touched.set !== undefined) sets.add(touched.set);
-        } else if ((message.type & 0xff) !== MSG.NEWGEN) isOther = true;
+        } else if ((message.type & 0xff) !== MSG.NEWGEN && touched?.table !== traceTable) isOther = true;
       },
       lost: () => {
         isLost = true;

@@ -74,9 +74,11 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
   /** Source address; absent: the kernel's choice. */
   readonly source?: Address;
+  /** Of `source`; absent: the kernel's choice. */
+  readonly sourcePort?: number;
 }
 
-/** Resolves once established; rejects with a KernelError, e.g. ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH. */
+/** Resolves once established; rejects with a KernelError, e.g. EADDRINUSE, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH. */
 export async function tcpConnect(
   netns: string | undefined,
   address: Address,
@@ -85,7 +87,7 @@ export async function tcpConnect(
 ): Promise<Socket> {
   const asked = `connect to tcp ${at(address, port, netns)}`;
   const fd = makeSocket({ netns, version: versionOf(address), type: SOCK_STREAM, asked }, (made) => {
-    if (options.source !== undefined) bindTo(made, options.source, 0, asked);
+    if (options.source !== undefined) bindTo(made, options.source, options.sourcePort ?? 0, asked);
   });
   // manualStart: a read on a socket that is not connected yet would fail.
   const construction: SocketConstructorOpts & { readonly manualStart: boolean } = { fd, manualStart: true };

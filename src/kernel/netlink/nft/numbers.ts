@@ -25,6 +25,7 @@ export const MSG = {
   GETSETELEM: 13,
   DELSETELEM: 14,
   NEWGEN: 15,
+  TRACE: 17,
   GETOBJ: 19,
   GETFLOWTABLE: 23,
 } as const;
@@ -40,6 +41,8 @@ export const FLAG = { CREATE: 0x400, APPEND: 0x800 } as const;
 /** NFTA_TABLE_NAME, NFTA_*_TABLE: the same of all objects. */
 export const TABLE = 1;
 export const TABLE_FLAGS = 2;
+/** NFT_TABLE_F_OWNER: the table is the socket's that made it, and goes with it. */
+export const TABLE_OWNED = 2;
 export const CHAIN = { NAME: 3, HOOK: 4, POLICY: 5, TYPE: 7, USERDATA: 12 } as const;
 export const HOOK = { NUMBER: 1, PRIORITY: 2 } as const;
 export const RULE = { CHAIN: 2, HANDLE: 3, EXPRESSIONS: 4, USERDATA: 7 } as const;
@@ -61,6 +64,8 @@ export const LIST_ELEM = 1;
 export const DATA = { VALUE: 1, VERDICT: 2 } as const;
 export const VERDICT = { CODE: 1, CHAIN: 2 } as const;
 export const EXPRESSION = { NAME: 1, DATA: 2 } as const;
+/** enum nft_match_attributes: a match of iptables as an expression. */
+export const MATCH = { NAME: 1, INFO: 3 } as const;
 
 /** enum nft_set_flags. */
 export const SET_FLAG = { ANONYMOUS: 1, CONSTANT: 2, INTERVAL: 4, MAP: 8 } as const;
@@ -79,7 +84,7 @@ export type HookName = (typeof hookNames)[number];
 /** Registers of 16 octets, and of 4: REG32 + n are the octets from 4n on, REG_1 the first 16 of them. */
 export const REG = { VERDICT: 0, R1: 1, R2: 2, R3: 3, REG32: 8 } as const;
 /** enum nft_meta_keys. */
-export const META = { MARK: 3, IIFNAME: 6, OIFNAME: 7, NFPROTO: 15, L4PROTO: 16 } as const;
+export const META = { MARK: 3, IIFNAME: 6, OIFNAME: 7, NFTRACE: 12, NFPROTO: 15, L4PROTO: 16 } as const;
 /** enum nft_payload_bases. */
 export const BASE = { NETWORK: 1, TRANSPORT: 2 } as const;
 /** enum nft_cmp_ops; of `range` only the first two. */

@@ -24,9 +24,9 @@ import {
 } from './numbers.ts';
 import { setUserdata, writeRuleUserdata } from './userdata.ts';
 
-/** One that is there stays as it is, and is woken if it was made dormant. */
-export function addTable(batch: NftBatch, table: string): void {
-  batch.begin(MSG.NEWTABLE, FLAG.CREATE).stringAttribute(TABLE, table).be32Attribute(TABLE_FLAGS, 0);
+/** One that is there stays as it is, and is woken if it was made dormant. @param flags  see TABLE_OWNED */
+export function addTable(batch: NftBatch, table: string, flags = 0): void {
+  batch.begin(MSG.NEWTABLE, FLAG.CREATE).stringAttribute(TABLE, table).be32Attribute(TABLE_FLAGS, flags);
   batch.writer.end();
 }
 

@@ -11,6 +11,7 @@ import {
   type HookName,
   hookNames,
   INTERVAL_END,
+  MATCH,
   NFGENMSG,
   RULE,
   SET,
@@ -107,6 +108,44 @@ export function readRule(view: DataView, start: number, end: number): RuleSeen {
     if (type === RULE.USERDATA) data = readRuleUserdata(view, from, to);
   });
   return { table, chain, ...data };
+}
+
+/** A rule as a trace names it. */
+export interface RuleTraced extends Omit<RuleSeen, 'hash'> {
+  readonly handle: bigint;
+  /** Absent: it does not count. */
+  readonly packets?: number;
+}
+
+export function readTraced(view: DataView, start: number, end: number): RuleTraced {
+  const { hash: _, ...rule } = readRule(view, start, end);
+  const packets = readCounter(view, start, end)?.packets;
+  let handle = 0n;
+  let comment: string | undefined;
+  eachAttribute(view, start + NFGENMSG, end, (type, from, to) => {
+    if (type === RULE.HANDLE && to - from === 8) handle = view.getBigUint64(from);
+    if (type === RULE.EXPRESSIONS) comment = readXtComment(view, from, to);
+  });
+  return {
+    ...rule,
+    ...(comment === undefined ? {} : { comment }),
+    handle,
+    ...(packets === undefined ? {} : { packets }),
+  };
+}
+
+/** What `iptables -m comment` says: an expression of its own, struct xt_comment_info. */
+function readXtComment(view: DataView, start: number, end: number): string | undefined {
+  let comment: string | undefined;
+  eachExpression(view, start, end, (expression, first, last) => {
+    if (expression !== 'match') return;
+    let name = '';
+    eachAttribute(view, first, last, (type, from, to) => {
+      if (type === MATCH.NAME) name = readString(view, from, to);
+      if (type === MATCH.INFO && name === 'comment') comment = readString(view, from, to);
+    });
+  });
+  return comment;
 }
 
 export interface CounterSeen {
