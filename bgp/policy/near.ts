@@ -17,7 +17,7 @@ export function nearby(spaces: readonly Prefix[]): (prefix: Prefix) => boolean {
   return (prefix) => lengthOf(prefix) < bits || (isPrefix4(prefix) ? marks4 : marks6)[placeOf(prefix)] === 1;
 }
 
-/** A packed IPv6 prefix has its length and a hash of 72 bits behind its network. */
+/** A packed IPv6 prefix has 64 bits behind its network. */
 const placeOf = (prefix: Prefix): number =>
   isPrefix4(prefix) ? networkOf(prefix) >>> 16 : Number(prefix >> firstBits6);
-const firstBits6 = BigInt(128 - bits + 72);
+const firstBits6 = BigInt(128 - bits + 64);

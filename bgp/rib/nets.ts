@@ -6,6 +6,7 @@
  * Numbers are given again once a net is removed; 0 is none.
  */
 import {
+  digestOf,
   isPrefix4,
   lengthOf,
   networkOf,
@@ -154,13 +155,7 @@ export class Nets {
   }
 }
 
-/** Of the lowest 64 bits of an IPv6 prefix, a sum, either half may be alike in all of a table: /48s have the lower one so. */
-const wordOf = (prefix: Prefix): number => {
-  if (isPrefix4(prefix)) return networkOf(prefix);
-  const low = Number(BigInt.asUintN(32, prefix));
-  const high = Math.floor(Number(BigInt.asUintN(64, prefix)) / 2 ** 32);
-  return (Math.imul(low, factor) ^ high) >>> 0;
-};
+const wordOf = (prefix: Prefix): number => (isPrefix4(prefix) ? networkOf(prefix) : digestOf(prefix));
 
 const kindOf = (prefix: Prefix): number => (isPrefix4(prefix) ? lengthOf(prefix) : shift6 + lengthOf(prefix));
 

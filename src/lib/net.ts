@@ -17,8 +17,9 @@ export type Address = Ipv4 | Ipv6;
 /** IPv4 prefix packed as address*64+length: an exact integer below 2^38. Host bits are zero. */
 export type Prefix4 = Brand<number, 'Prefix4'>;
 /**
- * IPv6 prefix packed as address, length, and 64 bits that tell nothing more: a Map hashes no other bits of a bigint than
- * the lowest 64, which are zero in the address of every /64. Host bits are zero.
+ * IPv6 prefix packed as address, length, and 56 bits that tell nothing more: a Map hashes no other bits of a bigint than
+ * the lowest 64, which are zero in the address of every /64. The length stands among these, as they are read without
+ * making another bigint. Host bits are zero.
  */
 export type Prefix6 = Brand<bigint, 'Prefix6'>;
 export type Prefix = Prefix4 | Prefix6;
@@ -54,12 +55,13 @@ export const prefix4 = (address: Ipv4, length: number): Prefix4 =>
 /** Host bits are cleared. `length` must be 0..128. */
 export function prefix6(address: Ipv6, length: number): Prefix6 {
   const network = mask6(address, length);
-  const bits = BigInt(length);
-  const hash = BigInt.asUintN(64, (network >> 64n) * hashFactor + network + bits);
-  return ((network << 72n) | (bits << 64n) | hash) as Prefix6;
+  half64[0] = network;
+  const third = half32[upper] as number;
+  const fourth = half32[lower] as number;
+  half64[0] = network >> 64n;
+  const tail = tailOf(half32[upper] as number, half32[lower] as number, third, fourth, length);
+  return ((network << 64n) | tail) as Prefix6;
 }
-/** Odd, and without a pattern of its own: addresses whose halves are alike still differ. */
-const hashFactor = 0x9e37_79b9_7f4a_7c15n;
 /** As `prefix6`, of the four 32-bit words of an address: it makes as few bigints as it can, for they are slow. */
 export function prefix6OfWords(
   first: number,
@@ -68,18 +70,31 @@ export function prefix6OfWords(
   fourth: number,
   length: number,
 ): Prefix6 {
-  half32[upper] = maskWord(first, length);
-  half32[lower] = maskWord(second, length - 32);
-  const high = half64[0] ?? 0n;
-  const bits = lengths6[length] ?? 0n;
-  const mixed = BigInt.asUintN(64, BigInt.asUintN(64, high * hashFactor) + bits);
-  if (length <= 64) {
-    return ((((high << 72n) | bits) << 64n) | mixed) as Prefix6;
-  }
-  half32[upper] = maskWord(third, length - 64);
-  half32[lower] = maskWord(fourth, length - 96);
-  const low = half64[0] ?? 0n;
-  return ((((((high << 64n) | low) << 8n) | bits) << 64n) | BigInt.asUintN(64, mixed + low)) as Prefix6;
+  const one = maskWord(first, length);
+  const two = maskWord(second, length - 32);
+  const high = longOf(one, two);
+  if (length <= 64) return ((high << 128n) | tailOf(one, two, 0, 0, length)) as Prefix6;
+  const three = maskWord(third, length - 64);
+  const four = maskWord(fourth, length - 96);
+  const network = (high << 64n) | longOf(three, four);
+  return ((network << 64n) | tailOf(one, two, three, four, length)) as Prefix6;
+}
+
+/** The lowest 64 bits of a packed prefix: its length above 56 bits in which networks differ. */
+function tailOf(first: number, second: number, third: number, fourth: number, length: number): bigint {
+  const mixed = Math.imul(first ^ Math.imul(fourth, factorB), factorA) ^ Math.imul(third, factorC);
+  const low = second ^ Math.imul(third, factorA) ^ Math.imul(fourth, factorC);
+  return longOf((length << 24) | (mixed >>> 8), low);
+}
+/** Odd, and without a pattern of their own: addresses whose halves are alike still differ. */
+const factorA = 0x9e37_79b1;
+const factorB = 0x85eb_ca6b;
+const factorC = 0xc2b2_ae35;
+
+function longOf(high: number, low: number): bigint {
+  half32[upper] = high;
+  half32[lower] = low;
+  return half64[0] as bigint;
 }
 
 /** The first `bits` bits; none if negative, all if 32 or more. */
@@ -92,7 +107,6 @@ const half32 = new Uint32Array(half64.buffer);
 half64[0] = 1n;
 const lower = half32[0] === 1 ? 0 : 1;
 const upper = 1 - lower;
-const lengths6: readonly bigint[] = Array.from({ length: 129 }, (_, length) => BigInt(length));
 
 /** Host bits are cleared. `length` must lie within the family's width. */
 export const prefixOf = (address: Address, length: number): Prefix =>
@@ -105,14 +119,23 @@ export function networkOf(prefix: Prefix6): Ipv6;
 export function networkOf(prefix: Prefix): Address;
 /** The first address of the prefix. */
 export function networkOf(prefix: Prefix): Address {
-  return isPrefix4(prefix) ? (Math.floor(prefix / 64) as Ipv4) : ((prefix >> 72n) as Ipv6);
+  return isPrefix4(prefix) ? (Math.floor(prefix / 64) as Ipv4) : ((prefix >> 64n) as Ipv6);
 }
 
 /** The first 64 bits of its network. */
-export const highOf = (prefix: Prefix6): bigint => prefix >> 136n;
+export const highOf = (prefix: Prefix6): bigint => prefix >> 128n;
 
-export const lengthOf = (prefix: Prefix): number =>
-  isPrefix4(prefix) ? prefix % 64 : Number(BigInt.asUintN(8, prefix >> 64n));
+export function lengthOf(prefix: Prefix): number {
+  if (isPrefix4(prefix)) return prefix % 64;
+  half64[0] = prefix;
+  return (half32[upper] as number) >>> 24;
+}
+
+/** 32 bits in which IPv6 prefixes mostly differ. */
+export function digestOf(prefix: Prefix6): number {
+  half64[0] = prefix;
+  return (Math.imul(half32[lower] as number, factorA) ^ (half32[upper] as number)) >>> 0;
+}
 
 /** True if `inner` lies within `outer`; equal prefixes contain each other. Families never mix. */
 export function contains(outer: Prefix, inner: Prefix): boolean {
