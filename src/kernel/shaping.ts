@@ -12,9 +12,11 @@ import { encodeIfb } from './netlink/link.ts';
 import { Requests } from './netlink/requests.ts';
 import {
   type Bucket,
+  decodeShaped,
   encodeBucket,
   encodeIngress,
   encodeIngressRemoval,
+  encodeQdiscDump,
   encodeRedirect,
   encodeRootRemoval,
   TC,
@@ -32,16 +34,20 @@ export interface Shaping {
   shape(link: string, bandwidth: Bandwidth): Promise<void>;
   /** Takes away what an interface that is gone left. */
   forget(link: string): Promise<void>;
-  /** Takes away all of ours but for these interfaces. */
+  /**
+   * Takes away all of ours but for these interfaces: of interfaces called as ours are, all that shapes; of others, what leads to an
+   * ifb of ours. What an interface receives goes nowhere while its ifb is gone, so that goes last.
+   */
   sweep(links: ReadonlySet<string>): Promise<void>;
   close(): void;
 }
 
 const ifbPattern = /^ifb[0-9a-f]{11}$/;
+const ourPattern = /^cali[0-9a-f]{11}$/;
 
 /** Interfaces of pods end in 11 hex digits already; of others a hash is taken. */
 export const ifbOf = (link: string): string =>
-  /^cali[0-9a-f]{11}$/.test(link) ? `ifb${link.slice(4)}` : `ifb${sha256Hex(link).slice(0, 11)}`;
+  ourPattern.test(link) ? `ifb${link.slice(4)}` : `ifb${sha256Hex(link).slice(0, 11)}`;
 
 const RECEIVE_BUFFER = 1 << 20;
 
@@ -58,13 +64,28 @@ export function openShaping(netns?: string): Shaping {
   return {
     shape: async (link, bandwidth) => shape(requests(), link, bandwidth),
     forget: (link) => drop(ifbOf(link)),
-    sweep: async (links) => {
-      const kept = new Set([...links].map(ifbOf));
-      for (const { name, kind } of await dumpLinks(requests()))
-        if (kind === 'ifb' && ifbPattern.test(name) && !kept.has(name)) await drop(name);
-    },
+    sweep: (links) => sweep(requests(), links),
     close: () => opened?.close(),
   };
+}
+
+async function sweep(requests: Requests, kept: ReadonlySet<string>): Promise<void> {
+  const links = await dumpLinks(requests);
+  const all = new Set(links.map(({ name }) => name));
+  const shaped = new Set(
+    await requests.dump(
+      { asked: 'list queueing disciplines', type: TC.GETQDISC, write: encodeQdiscDump },
+      decodeShaped,
+    ),
+  );
+  for (const { name, ifindex } of links) {
+    if (kept.has(name) || !shaped.has(ifindex)) continue;
+    if (ourPattern.test(name) || all.has(ifbOf(name))) await shape(requests, name, {});
+  }
+  const wanted = new Set([...kept].map(ifbOf));
+  for (const { name, kind } of await dumpLinks(requests))
+    if (kind === 'ifb' && ifbPattern.test(name) && !wanted.has(name))
+      await linkRequests(requests).deleteLink(name);
 }
 
 async function shape(requests: Requests, link: string, { sent, received }: Bandwidth): Promise<void> {

@@ -92,13 +92,26 @@ describe('bandwidth', () => {
   });
 
   test('what an earlier life left is swept, and what is wanted stays', async () => {
-    await shaping.shape(name, { received: bucket });
+    await shaping.shape(name, { sent: bucket, received: bucket });
     const kernel = openKernel(node);
     await shaping.sweep(new Set([name]));
     expect(await kernel.link(ifbOf(name))).toBeDefined();
     await shaping.sweep(new Set());
     expect(await kernel.link(ifbOf(name))).toBeUndefined();
+    // Else what the pod sends would go to an ifb that is gone.
+    expect(await qdiscs()).not.toMatch(/ingress|tbf/);
+    expect(await transfer(pod, node, own, megabyte)).toBeLessThan(most);
     kernel.close();
+  });
+
+  test('what others made is not swept', async () => {
+    await playground.exec(
+      'node',
+      'ip link add other0 type veth peer name other1; tc qdisc add dev other0 root tbf rate 8mbit burst 50000 limit 150000; tc qdisc add dev other0 ingress',
+    );
+    await shaping.sweep(new Set());
+    expect(await qdiscs()).toMatch(/tbf.*dev other0[\s\S]*ingress.*dev other0/);
+    await playground.exec('node', 'ip link delete other0');
   });
 
   test('of an interface that is not there it says so', async () => {

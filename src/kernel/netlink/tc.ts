@@ -1,5 +1,5 @@
 /** Queueing disciplines and filters, include/uapi/linux/{rtnetlink,pkt_sched,pkt_cls}.h: no more than shaping a pod needs. */
-import { littleEndian } from './reader.ts';
+import { eachAttribute, littleEndian, readString } from './reader.ts';
 import type { MessageWriter } from './writer.ts';
 
 export const TC = { NEWQDISC: 36, DELQDISC: 37, GETQDISC: 38, NEWTFILTER: 44 } as const;
@@ -78,6 +78,24 @@ export function encodeBucket(writer: MessageWriter, ifindex: number, bucket: Buc
     if (peak.rate > u32Max) writer.bytesAttribute(TBF.PRATE64, u64(peak.rate));
     writer.u32Attribute(TBF.PBURST, Math.min(peak.burst, u32Max));
   });
+}
+
+const TCMSG = 20;
+
+/** Asks for those of all interfaces. */
+export const encodeQdiscDump = (writer: MessageWriter): void => header(writer, 0, { handle: 0, parent: 0 });
+
+/** The interface, if it sends by a token bucket as we make them, or what it receives is looked at; undefined: neither. */
+export function decodeShaped(view: DataView, start: number, end: number): number | undefined {
+  const handle = view.getUint32(start + 8, littleEndian);
+  const parent = view.getUint32(start + 12, littleEndian);
+  let kind = '';
+  eachAttribute(view, start + TCMSG, end, (attribute, from, to) => {
+    if (attribute === TCA.KIND) kind = readString(view, from, to);
+  });
+  const isOurs =
+    kind === 'ingress' || (kind === 'tbf' && handle === atRoot.handle && parent === atRoot.parent);
+  return isOurs ? view.getUint32(start + 4, littleEndian) : undefined;
 }
 
 export const encodeRootRemoval = (writer: MessageWriter, ifindex: number): void =>
