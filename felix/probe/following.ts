@@ -168,12 +168,12 @@ export class Followings {
       if (isForeign && texts.size < mostTexts) texts.set(key, await trace.texts(family, table, chain));
     }
     const links = new Map((await kernel.links()).map(({ ifindex, name }) => [ifindex, name]));
-    const steps = stepsOf(messages, asked, {
+    const told = stepsOf(messages, asked, {
       ...{ hooks: await trace.hooks(), rules, texts, before },
       ...meaningsOf(graph),
       interfaceName: (ifindex) => links.get(ifindex),
     });
-    return { node, steps, cut: isCut };
+    return { node, ...told, cut: isCut };
   }
 }
 

@@ -5,7 +5,7 @@ import type { ChainSeen, RuleTraced } from '../../src/kernel/netlink/nft/read.ts
 import type { TraceMessage } from '../../src/kernel/netlink/nft/trace.ts';
 import { traceTable } from '../../src/kernel/nft-trace.ts';
 import { formatAddress } from '../../src/lib/net.ts';
-import type { TraceDecision, TraceHead, TraceRequest, TraceStep } from '../../src/model/live.ts';
+import type { TraceDecision, TraceHead, TraceReport, TraceRequest, TraceStep } from '../../src/model/live.ts';
 
 /** What is known of the node's rules beside the messages. */
 export interface Known {
@@ -38,7 +38,7 @@ const familyNames: ReadonlyMap<number, string> = new Map(
   Object.entries(FAMILY).map(([name, number]) => [number, name]),
 );
 
-export function headOf({ network, transport }: TraceMessage): TraceHead | undefined {
+function headOf({ network, transport }: TraceMessage): TraceHead | undefined {
   if (network === undefined) return undefined;
   const octets = new Uint8Array(network.byteLength + (transport?.byteLength ?? 0));
   octets.set(network);
@@ -64,14 +64,16 @@ export function stepsOf(
   messages: readonly TraceMessage[],
   asked: TraceRequest,
   known: Known,
-): readonly TraceStep[] {
+): Pick<TraceReport, 'steps' | 'packets'> {
   const ways = new Map<number, TraceStep['way']>();
-  return messages.flatMap((message) => {
+  const steps = messages.flatMap((message) => {
     const head = headOf(message);
     if (head !== undefined && !ways.has(message.id)) ways.set(message.id, wayOf(head, asked));
     if (!matters(message)) return [];
     return [stepOf(message, head, ways.get(message.id) ?? 'there', known)];
   });
+  const count = (way: TraceStep['way']): number => [...ways.values()].filter((each) => each === way).length;
+  return { packets: { there: count('there'), back: count('back') }, steps };
 }
 
 function stepOf(

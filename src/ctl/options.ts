@@ -140,6 +140,15 @@ export interface PolicyOptions {
 export interface PolicyWhyOptions {
   readonly namespace: string;
   readonly output?: Form;
+  readonly live?: boolean;
+  /** "PATH" or "NODE=PATH". */
+  readonly felixSocket?: readonly string[];
+  /** Seconds. */
+  readonly within: string;
+}
+
+export interface NodeAskOptions {
+  readonly socket: string;
 }
 
 export interface PolicyPreviewOptions {

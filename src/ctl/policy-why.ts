@@ -1,6 +1,6 @@
 /** `tortiectl policy why SRC DST[:PORT][/PROTO]`. */
 import { formatAddress } from '../lib/net.ts';
-import { snapshotOf } from '../policy/cluster.ts';
+import { type Cluster, snapshotOf } from '../policy/cluster.ts';
 import type { Judgement } from '../policy/judgement.ts';
 import { type Answer, answerLines, reasonWords, type ServiceAnswer, why } from '../policy/why.ts';
 import { ruleWords } from '../policy/words.ts';
@@ -21,6 +21,7 @@ export async function policyWhy(
   const { cluster } = snapshotOf(world.value.resources);
   const answers = why(cluster, from, to, options.namespace);
   if (!answers.ok) return complain({ code: 2, sentence: answers.error });
+  if (options.live === true) return showLive(cluster, answers.value, options);
   const paint = paintFor(process.stdout, process.env['NO_COLOR']);
   await print(answers.value.map(asJson), options.output, () =>
     answers.value
@@ -28,6 +29,16 @@ export async function policyWhy(
       .join('\n\n'),
   );
   return answers.value.every(({ verdict }) => verdict.allowed) ? 0 : 1;
+}
+
+/** Asked for only then: it loads what reaches nodes. */
+async function showLive(
+  cluster: Cluster,
+  answers: readonly Answer[],
+  options: PolicyWhyOptions & Global,
+): Promise<number> {
+  const { runLive } = await import('./policy-live.ts');
+  return runLive(cluster, answers, options, asJson);
 }
 
 const painted = ([first = '', ...rest]: readonly string[], paint: Paint): string =>

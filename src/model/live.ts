@@ -84,6 +84,8 @@ export interface TraceStep {
 /** GET /trace?id=ID, which ends it. */
 export interface TraceReport {
   readonly node: string;
+  /** How many packets came by, of those asked about and of answers: also where no rule looked at them. */
+  readonly packets: { readonly there: number; readonly back: number };
   readonly steps: readonly TraceStep[];
   /** There were more steps than are kept, or than the kernel could tell. */
   readonly cut: boolean;

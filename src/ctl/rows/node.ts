@@ -6,6 +6,7 @@ import type {
   FlowsOptions,
   HistoryOptions,
   MrtOptions,
+  NodeAskOptions,
   NodeStatusOptions,
   PeerOptions,
   PeersOptions,
@@ -30,6 +31,20 @@ export const nodeCommands: readonly Command[] = [
       if (node === undefined) return (await import('../node-status.ts')).nodeStatus(options);
       return (await import('../reported-status.ts')).reportedStatus(node, options);
     },
+  }),
+  command<NodeAskOptions>({
+    name: 'node ask',
+    words: '<method> <path> [body]',
+    what: 'one question to the node agent of this node, and its answer as JSON: how "policy why --live" asks other nodes',
+    options: [socket('felix')],
+    examples: ['tortiectl node ask GET /status'],
+    exits: [
+      [0, 'answered'],
+      [1, 'refused'],
+      [2, 'the node agent does not answer, or is asked for wrongly'],
+    ],
+    run: async ([method = '', path = '', body], options) =>
+      (await import('../node-ask.ts')).nodeAsk(method, path, body, options),
   }),
   command<PeersOptions>({
     name: 'bgp peers',

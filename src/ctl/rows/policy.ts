@@ -38,6 +38,16 @@ export const policyCommands: readonly Command[] = [
         what: 'instead of what decides; wide: with every rule that was looked at',
       },
       { ...namespace, what: 'the namespace of pods that are named without one' },
+      {
+        flags: '--live',
+        what: "and try it: a real probe from the source, and the kernel's own trace of it on both nodes",
+      },
+      {
+        flags: '--felix-socket <socket>',
+        what: 'of --live: Unix socket of "tortie felix", or NODE=SOCKET of another node; other nodes are asked in their pods (default: /run/tortie/felix.sock)',
+        many: true,
+      },
+      { flags: '--within <seconds>', what: 'of --live: so long an answer is waited for', fallback: '3' },
     ],
     examples: [
       'tortiectl policy why shop/front shop/db:5432',
@@ -45,11 +55,13 @@ export const policyCommands: readonly Command[] = [
       'tortiectl policy why host:node1 shop/db:postgres',
       'tortiectl policy why shop/front svc:shop/db:5432',
       'tortiectl policy why 192.0.2.7 host:node1/icmp',
+      'tortiectl policy why shop/front shop/db:5432 --live',
     ],
     exits: [
       [0, 'allowed; all of it, where several are meant'],
       [1, 'denied, or some of it is; or a Service without a backend'],
-      [2, 'no answer, not allowed, or asked for wrongly'],
+      [2, 'no answer, not allowed, or asked for wrongly; with --live also: it could not be tried'],
+      [3, 'with --live: what was tried did otherwise than policy says'],
     ],
     run: async ([from = '', to = ''], options) =>
       (await import('../policy-why.ts')).policyWhy(from, to, options),
