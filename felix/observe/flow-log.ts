@@ -19,6 +19,8 @@ export interface FlowLogOptions {
   readonly whoAre: (addresses: ReadonlySet<Address>) => ReadonlyMap<Address, string>;
   /** Undefined: it is gone. */
   readonly interfaceName: (ifindex: number) => string | undefined;
+  /** "pod shop/front"; undefined: no workload of this node that is known. */
+  readonly whoseInterface: (name: string) => string | undefined;
 }
 
 /** Records kept. */
@@ -120,11 +122,13 @@ export class FlowLog {
     const end = (address: Address, port: number | undefined, ifindex: number | undefined): FlowEnd => {
       const who = names.get(address);
       const name = ifindex === undefined ? undefined : this.#options.interfaceName(ifindex);
+      const owner = name === undefined ? undefined : this.#options.whoseInterface(name);
       return {
         address: formatAddress(address),
         ...(port === undefined ? {} : { port }),
         ...(who === undefined ? {} : { who }),
         ...(name === undefined ? {} : { interface: name }),
+        ...(owner === undefined || owner === who ? {} : { owner }),
       };
     };
     return {
@@ -143,14 +147,15 @@ export class FlowLog {
 
 function reasonOf(
   meaning: TagMeaning | undefined,
-): Pick<FlowRecord, 'tier' | 'policy' | 'rule' | 'isolatedBy' | 'unknownRule'> {
+): Pick<FlowRecord, 'tier' | 'policy' | 'rule' | 'isolatedBy' | 'dropped' | 'unknownRule'> {
   if (meaning === undefined) return { unknownRule: true };
-  const { tier, policy, rule, asked } = meaning;
+  const { tier, policy, rule, asked, dropped } = meaning;
   return {
     ...(tier === undefined ? {} : { tier }),
     ...(policy === undefined ? {} : { policy }),
     ...(rule === undefined ? {} : { rule }),
     ...(asked === undefined ? {} : { isolatedBy: asked }),
+    ...(dropped === undefined ? {} : { dropped }),
   };
 }
 
@@ -159,7 +164,7 @@ const isAsked = (
   { denied = false, namespace, pod }: FlowFilter,
 ): boolean => {
   if (denied && action !== 'Deny') return false;
-  const ends = [source.who, destination.who];
+  const ends = [source.who, source.owner, destination.who, destination.owner];
   if (namespace !== undefined && !ends.some((who) => who?.startsWith(`pod ${namespace}/`) === true))
     return false;
   return pod === undefined || ends.includes(`pod ${pod}`);

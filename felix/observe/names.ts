@@ -1,6 +1,7 @@
 /** Who has an address, in the words of the cluster. */
 import type { Address } from '../../src/lib/net.ts';
 import type { Graph } from '../calc/graph.ts';
+import { endpointAt } from '../calc/inputs.ts';
 
 /** Of two that have one address the first kind counts: a pod's host endpoint or network set says less than the pod. */
 const kinds = ['pod', 'node', 'HostEndpoint', 'NetworkSet', 'GlobalNetworkSet'] as const;
@@ -34,4 +35,10 @@ export function whoAre(
   for (const [name, node] of members.nodes.entries())
     note(node.addresses, () => ({ kind: 'node', name: `node ${name}` }));
   return new Map([...found].map(([address, { name }]) => [address, name]));
+}
+
+/** The pod of this node that has the interface; undefined: none that is known. */
+export function whoseInterface({ inputs }: Pick<Graph, 'inputs'>, name: string): string | undefined {
+  const endpoint = endpointAt(inputs, name);
+  return endpoint === undefined ? undefined : `pod ${endpoint.namespace}/${endpoint.pod}`;
 }

@@ -10,6 +10,7 @@ import type { Flows } from '../../src/model/flow.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { type Graph, ruleByTag, rulesetOf } from '../calc/graph.ts';
 import { type RuleCounter, readCounters } from '../dataplane/counters.ts';
+import { droppedByTag } from '../rules/dropped.ts';
 import type { RulesetChange } from '../rules/model.ts';
 import { xtCounters } from '../rules/xtables/seen.ts';
 import { connectionsNow } from './connections.ts';
@@ -17,7 +18,7 @@ import { Counted, type RuleSum, xtKey } from './counted.ts';
 import { Ear, type OpenNflog } from './ear.ts';
 import { type FlowFilter, FlowLog } from './flow-log.ts';
 import { Interfaces } from './interfaces.ts';
-import { whoAre } from './names.ts';
+import { whoAre, whoseInterface } from './names.ts';
 import { Reevaluation } from './reevaluate.ts';
 
 export interface ObservationOptions {
@@ -52,8 +53,9 @@ export class Observation {
     const flows = new FlowLog({
       clock,
       wallClock: () => new Date().toISOString(),
-      ruleByTag: (tag) => ruleByTag(graph, tag),
+      ruleByTag: (tag) => ruleByTag(graph, tag) ?? droppedByTag(tag),
       whoAre: (addresses) => whoAre(graph, addresses),
+      whoseInterface: (name) => whoseInterface(graph, name),
       interfaceName: (ifindex) => this.#interfaces.name(ifindex),
     });
     this.flows = flows;

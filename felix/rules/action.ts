@@ -4,7 +4,7 @@ import type { Match, Rule, Statement } from './model.ts';
 import type { Rate, RulesSettings } from './settings.ts';
 import type { HostStage } from './stage.ts';
 
-const limit = ({ perSecond, burst }: Rate): Match => ({ kind: 'limit', perSecond, burst });
+export const limited = ({ perSecond, burst }: Rate): Match => ({ kind: 'limit', perSecond, burst });
 
 /** Reported, no more often than anybody can read, and ended: two rules, for a limit must not limit the end. */
 export function denial(
@@ -19,7 +19,7 @@ export function denial(
       ? []
       : [
           {
-            matches: [...matches, limit(denied.rate)],
+            matches: [...matches, limited(denied.rate)],
             statements: [{ kind: 'nflog', group: denied.group, prefix: tag }],
           },
         ];
@@ -59,7 +59,7 @@ export function logging(
 ): Rule {
   const { rate } = settings.log;
   return {
-    matches: rate === undefined ? matches : [...matches, limit(rate)],
+    matches: rate === undefined ? matches : [...matches, limited(rate)],
     statements: [{ kind: 'log', prefix }],
     counted: true,
     comment,

@@ -17,11 +17,12 @@
  * stages, which then do not ask.
  */
 import type { Direction } from '../../src/model/policy.ts';
+import { invalid } from './dropped.ts';
 import { failsafeChains } from './failsafe.ts';
 import type { BaseHook, Chain, Match, Rule, SetDecl, Verdict } from './model.ts';
 import type { RulesSettings } from './settings.ts';
 import { endpointChainName, endpointMap, type HostStage } from './stage.ts';
-import { established, foreignEndpoints, hostNeighbourDiscovery, invalid, notWorkload } from './traffic.ts';
+import { established, foreignEndpoints, hostNeighbourDiscovery, notWorkload } from './traffic.ts';
 
 /** What of host endpoints this node has. */
 export interface HostUse {
@@ -112,7 +113,7 @@ function stageChain(settings: RulesSettings, hosts: HostUse, stage: HostStage, d
     rules: [
       ...(direction === 'Egress' && stage !== 'forward' ? toWorkloads(settings) : []),
       ...(stage === 'untracked' ? [] : [established]),
-      ...(stage === 'normal' || stage === 'forward' ? invalid(settings) : []),
+      ...(stage === 'normal' || stage === 'forward' ? invalid(settings, direction) : []),
       ...marking(settings, hosts, stage, direction),
       ...(stage === 'forward'
         ? []

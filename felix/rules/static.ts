@@ -24,12 +24,13 @@
  */
 import { type Prefix, parsePrefix } from '../../src/lib/net.ts';
 import { assert } from '../../src/lib/result.ts';
+import { dropped, droppedChains, invalid } from './dropped.ts';
 import { type HostUse, hostChains, hostMaps, hostStageChain, noHosts } from './host.ts';
-import type { Chain, Match, Rule, SetDecl, Verdict } from './model.ts';
+import type { Chain, Rule, SetDecl, Verdict } from './model.ts';
 import { defaultRulesSettings, type RulesSettings } from './settings.ts';
 import { inPrefix } from './span.ts';
 import { endpointMap } from './stage.ts';
-import { established, foreignEndpoints, invalid, neighbourDiscovery, notWorkload } from './traffic.ts';
+import { established, foreignEndpoints, neighbourDiscovery, notWorkload } from './traffic.ts';
 
 const fromEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Egress', stage: 'normal' });
 const toEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Ingress', stage: 'normal' });
@@ -44,21 +45,21 @@ export function staticRuleset(
   settings: RulesSettings = defaultRulesSettings,
   hosts: HostUse = noHosts,
 ): StaticRuleset {
+  const chains = [
+    ...(settings.reversePath || hosts.stages.includes('untracked') ? [checkSource(settings, hosts)] : []),
+    ...(settings.reversePath && settings.sourceSpoofing ? [allowedSources([])] : []),
+    fromPods(settings, hosts),
+    toPods(settings, hosts),
+    podsToHost(settings, hosts),
+    ...hostChains(settings, hosts),
+  ];
   return {
-    chains: [
-      ...(settings.reversePath || hosts.stages.includes('untracked') ? [checkSource(settings, hosts)] : []),
-      ...(settings.reversePath && settings.sourceSpoofing ? [allowedSources([])] : []),
-      fromPods(settings, hosts),
-      toPods(settings, hosts),
-      podsToHost(settings, hosts),
-      ...hostChains(settings, hosts),
-    ],
+    chains: [...chains, ...droppedChains(chains, settings)],
     sets: [fromEndpoint, toEndpoint, foreignEndpoints, ...hostMaps(hosts)],
   };
 }
 
 const accept: Verdict = { kind: 'accept' };
-const drop: Verdict = { kind: 'drop' };
 const linkLocal = parsePrefix('fe80::/10');
 const unspecified = parsePrefix('::/128');
 assert(linkLocal !== undefined && unspecified !== undefined, 'constant prefixes must parse');
@@ -74,36 +75,25 @@ function notPods(settings: RulesSettings, way: 'in' | 'out', hostChain: string |
   };
 }
 
-const dispatch = (way: 'in' | 'out', map: SetDecl): readonly Rule[] => [
+const dispatch = (settings: RulesSettings, way: 'in' | 'out', map: SetDecl): readonly Rule[] => [
   { matches: [], verdict: { kind: 'dispatch', way, map: map.name } },
-  { matches: [], verdict: drop, counted: true, comment: 'unknown workload interface' },
+  ...dropped(way === 'in' ? 'unknownFrom' : 'unknownTo', settings),
 ];
 
 /** A pod's packet must not pass for one of the tunnels between nodes. */
-function noTunnels({ denyVxlanPort, denyIpip }: RulesSettings): readonly Rule[] {
-  const rule = (match: Match, what: string): Rule => ({
-    matches: [match],
-    verdict: drop,
-    counted: true,
-    comment: `${what} from a pod could pass for a node's`,
-  });
-  return [
-    ...(denyVxlanPort === undefined
-      ? []
-      : [
-          rule(
-            {
-              kind: 'ports',
-              side: 'destination',
-              protocol: udp,
-              ranges: [{ first: denyVxlanPort, last: denyVxlanPort }],
-            },
-            'VXLAN',
-          ),
-        ]),
-    ...(denyIpip ? [rule({ kind: 'protocol', protocol: ipip }, 'IP in IP')] : []),
-  ];
-}
+const noTunnels = (settings: RulesSettings): readonly Rule[] => [
+  ...(settings.denyVxlanPort === undefined
+    ? []
+    : dropped('vxlan', settings, [
+        {
+          kind: 'ports',
+          side: 'destination',
+          protocol: udp,
+          ranges: [{ first: settings.denyVxlanPort, last: settings.denyVxlanPort }],
+        },
+      ])),
+  ...(settings.denyIpip ? dropped('ipip', settings, [{ kind: 'protocol', protocol: ipip }]) : []),
+];
 
 /** -300, "raw": before connection tracking, so what is dropped costs it nothing. */
 const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
@@ -115,7 +105,7 @@ const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
   ],
 });
 
-const reversePath = ({ sourceSpoofing }: RulesSettings): readonly Rule[] => [
+const reversePath = (settings: RulesSettings): readonly Rule[] => [
   // Link-local sources are never forwarded (RFC 4291 §2.5.6), and what they send to the host meets policy there.
   {
     matches: [{ kind: 'prefix', side: 'source', prefix: linkLocal }],
@@ -127,15 +117,10 @@ const reversePath = ({ sourceSpoofing }: RulesSettings): readonly Rule[] => [
     verdict: accept,
     comment: 'duplicate address detection (RFC 4862)',
   },
-  ...(sourceSpoofing
+  ...(settings.sourceSpoofing
     ? [{ matches: [], verdict: { kind: 'jump', chain: allowedSourcesName } } satisfies Rule]
     : []),
-  {
-    matches: [{ kind: 'noReturnPath' }],
-    verdict: drop,
-    counted: true,
-    comment: 'reverse path: a source this pod does not have',
-  },
+  ...dropped('reversePath', settings, [{ kind: 'noReturnPath' }]),
 ];
 
 const allowedSourcesName = 'allowed-sources';
@@ -160,9 +145,9 @@ const fromPods = (settings: RulesSettings, hosts: HostUse): Chain => ({
   rules: [
     established, // so most packets ask nothing else; a host endpoint's chain of this place begins with it too
     notPods(settings, 'in', hostStageChain(hosts, 'forward', 'Ingress')),
-    ...invalid(settings),
+    ...invalid(settings, 'Egress'),
     ...noTunnels(settings),
-    ...dispatch('in', fromEndpoint),
+    ...dispatch(settings, 'in', fromEndpoint),
   ],
 });
 
@@ -172,8 +157,8 @@ const toPods = (settings: RulesSettings, hosts: HostUse): Chain => ({
   rules: [
     established,
     notPods(settings, 'out', hostStageChain(hosts, 'forward', 'Egress')),
-    ...invalid(settings),
-    ...dispatch('out', toEndpoint),
+    ...invalid(settings, 'Ingress'),
+    ...dispatch(settings, 'out', toEndpoint),
   ],
 });
 
@@ -185,16 +170,9 @@ const podsToHost = (settings: RulesSettings, hosts: HostUse): Chain => ({
     notPods(settings, 'in', hostStageChain(hosts, 'normal', 'Ingress')),
     { matches: [neighbourDiscovery], verdict: accept, comment: 'IPv6 neighbour discovery' },
     established,
-    ...invalid(settings),
+    ...invalid(settings, 'Egress'),
     ...(settings.endpointToHost === 'Drop'
-      ? [
-          {
-            matches: [],
-            verdict: drop,
-            counted: true,
-            comment: 'defaultEndpointToHostAction: Drop',
-          } satisfies Rule,
-        ]
-      : [...noTunnels(settings), ...dispatch('in', fromEndpoint)]),
+      ? dropped('hostClosed', settings)
+      : [...noTunnels(settings), ...dispatch(settings, 'in', fromEndpoint)]),
   ],
 });

@@ -6,6 +6,7 @@
  * 64 for NFLOG.
  */
 import { sha256Hex } from '../../src/lib/hash.ts';
+import type { DropReason } from '../../src/model/flow.ts';
 import type { Action, Direction } from '../../src/model/policy.ts';
 import type { Rule } from './model.ts';
 
@@ -22,6 +23,8 @@ export interface TagMeaning {
   readonly rule?: number;
   /** Of the end of a tier: the policies that were asked before. */
   readonly asked?: readonly string[];
+  /** Of no policy and no tier: why it is dropped whatever they say. */
+  readonly dropped?: DropReason;
 }
 
 /** By the rule of the model itself. */

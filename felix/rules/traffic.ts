@@ -20,18 +20,6 @@ export const established: Rule = {
   verdict: { kind: 'accept' },
 };
 
-export const invalid = ({ dropInvalid }: RulesSettings): readonly Rule[] =>
-  dropInvalid
-    ? [
-        {
-          matches: [{ kind: 'ctState', states: ['invalid'] }],
-          verdict: { kind: 'drop' },
-          counted: true,
-          comment: 'invalid',
-        },
-      ]
-    : [];
-
 /**
  * ICMPv6 types a pod's IPv6 cannot live without: multicast listener query, report and done, router solicitation,
  * neighbour solicitation and advertisement (RFC 2710, RFC 4861). Allowed to the host whatever policy says.

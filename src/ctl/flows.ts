@@ -1,5 +1,5 @@
 /** `tortiectl flows`: packets that rules of this node reported, oldest first, each with the rule that decided. */
-import type { FlowEnd, FlowRecord, Flows } from '../model/flow.ts';
+import type { DropReason, FlowEnd, FlowRecord, Flows } from '../model/flow.ts';
 import { protocolWord } from '../policy/words.ts';
 import { followed } from './cluster/until.ts';
 import type { FlowsOptions } from './options.ts';
@@ -55,16 +55,34 @@ export function flowLine(record: FlowRecord, paint: Paint = plain): string {
     paint(at.replace('T', ' ').replace('Z', ''), 'quiet'),
     `${endWords(source)} → ${endWords(destination)}${port}/${protocolWord(protocol)}${kind}${flags}`,
     paint(verbs[action], action === 'Deny' ? 'bad' : 'good'),
-    `at ${nameOf(judge)} (${direction.toLowerCase()}) ${reasonWords(record)}`,
+    `at ${judgeOf(judge)} (${direction.toLowerCase()}) ${reasonWords(record)}`,
   ].join(' ');
 }
 
 const nameOf = ({ who, address }: FlowEnd): string => who?.replace(/^pod /, '') ?? address;
 
+/** Of the one at whose interface it was judged. */
+const judgeOf = ({ owner, who, interface: at, address }: FlowEnd): string =>
+  (owner ?? who)?.replace(/^pod /, '') ?? at ?? address;
+
 const endWords = (end: FlowEnd): string =>
   end.who === undefined ? end.address : `${nameOf(end)} (${end.address})`;
 
-export function reasonWords({ tier, policy, rule, isolatedBy, unknownRule }: FlowRecord): string {
+/** Why policy was not asked, of the end that was judged. */
+const dropWords: Readonly<Record<DropReason, (judge: FlowEnd) => string>> = {
+  reversePath: (judge) => `${judgeOf(judge)} sent from ${judge.address}, which is not its address`,
+  unknownInterface: ({ interface: name }) =>
+    `the interface${name === undefined ? '' : ` ${name}`} is of no pod that this node knows`,
+  invalid: () => 'it is part of no connection that is known (conntrack: invalid)',
+  vxlan: () => 'VXLAN of a pod could pass for a tunnel of the nodes (allowVXLANPacketsFromWorkloads)',
+  ipip: () => 'IP in IP of a pod could pass for a tunnel of the nodes (allowIPIPPacketsFromWorkloads)',
+  hostClosed: () => 'the host is closed to its pods (defaultEndpointToHostAction: Drop)',
+};
+
+export function reasonWords(record: FlowRecord): string {
+  const { tier, policy, rule, isolatedBy, unknownRule, dropped, direction, source, destination } = record;
+  if (dropped !== undefined)
+    return `because ${dropWords[dropped](direction === 'Ingress' ? destination : source)}`;
   if (unknownRule === true) return 'by a rule that is gone since';
   const where = tier === undefined ? '' : `tier ${tier}, `;
   if (policy !== undefined) return `by ${where}${policy}${rule === undefined ? '' : ` rule ${rule}`}`;

@@ -1,6 +1,20 @@
 /** GET /flows and GET /connections of felix.sock. JSON-safe. */
 import type { Action, Direction } from './policy.ts';
 
+/** Why a packet is dropped whatever policies say. */
+export type DropReason =
+  /** Its source is not an address of the pod. */
+  | 'reversePath'
+  /** Its interface is a workload's by name, and of no pod that is known. */
+  | 'unknownInterface'
+  /** Connection tracking takes it for part of no connection. */
+  | 'invalid'
+  /** From a pod, it could pass for a tunnel between nodes. */
+  | 'vxlan'
+  | 'ipip'
+  /** From a pod to its host: defaultEndpointToHostAction. */
+  | 'hostClosed';
+
 /** One end of a packet or of a connection, as the node knows it. */
 export interface FlowEnd {
   readonly address: string;
@@ -9,6 +23,8 @@ export interface FlowEnd {
   readonly who?: string;
   /** Of this host, where the packet was seen. */
   readonly interface?: string;
+  /** Whose interface that is, if it is not `who`: "pod shop/front". */
+  readonly owner?: string;
 }
 
 /** A packet that a rule reported. */
@@ -35,6 +51,8 @@ export interface FlowRecord {
   readonly rule?: number;
   /** Of the end of a tier: the policies that were asked before, so that it came to it. */
   readonly isolatedBy?: readonly string[];
+  /** Of no policy and no tier. */
+  readonly dropped?: DropReason;
   /** The rule is gone since, so nobody can say which it was. */
   readonly unknownRule?: true;
 }

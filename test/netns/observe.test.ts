@@ -1,8 +1,9 @@
 /** A packet that policy denies leaves a record of who, whom and why, whoever writes the rules. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { flowLine } from '../../src/ctl/flows.ts';
 import { askSocket } from '../../src/host/socket.ts';
 import { udpSocket } from '../../src/kernel/sockets.ts';
-import { ipv4, ipv6, isIpv4, parseAddress } from '../../src/lib/net.ts';
+import { type Address, ipv4, ipv6, isIpv4, parseAddress } from '../../src/lib/net.ts';
 import type { Flows } from '../../src/model/flow.ts';
 import { eventually } from '../support/eventually.ts';
 import { createFelixNode, namespaceObject, nodeObject, podObject } from '../support/felix.ts';
@@ -51,10 +52,10 @@ describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (re
     return answer.value.body as Flows;
   }
 
-  /** Sends until a record of it is there. */
-  async function denied(to: string, port: number): Promise<Flows['flows'][number]> {
+  /** Sends until a record of it is there. @param from  an address of shop/front, by its network or not */
+  async function denied(to: string, port: number, from?: Address): Promise<Flows['flows'][number]> {
     const any = isIpv4(parseAddress(to) ?? ipv4(0)) ? ipv4(0) : ipv6(0n);
-    const socket = await udpSocket(node.netns('shop/front'), any, 0);
+    const socket = await udpSocket(node.netns('shop/front'), from ?? any, 0);
     const sending = setInterval(() => socket.send('x', port, to), 100);
     try {
       return await eventually(
@@ -108,6 +109,25 @@ describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (re
     });
   });
 
+  test('a packet from an address that the pod does not have', async () => {
+    await node.ground.exec('shop-front', 'ip address add 10.0.0.9/32 dev lo');
+    const record = await denied(addresses.get('shop/db')?.[0] ?? '', 7777, parseAddress('10.0.0.9'));
+    expect(record).toMatchObject({
+      ...{ action: 'Deny', direction: 'Egress', dropped: 'reversePath' },
+      source: { address: '10.0.0.9', owner: 'pod shop/front' },
+    });
+    expect(flowLine(record)).toMatch(
+      /denied at shop\/front \(egress\) because shop\/front sent from 10\.0\.0\.9, which is not its address$/,
+    );
+    expect(
+      (await flows('denied&pod=shop/front')).flows.some(({ dropped }) => dropped === 'reversePath'),
+    ).toBe(true);
+  });
+
+  test('a packet that could pass for a tunnel of the nodes', async () => {
+    expect(await denied(addresses.get('shop/db')?.[0] ?? '', 4789)).toMatchObject({ dropped: 'vxlan' });
+  });
+
   /** Of a metric, the series with this in its labels: their sum. */
   async function metric(name: string, ...labels: readonly string[]): Promise<number> {
     const script = "fetch('http://127.0.0.1:9091/metrics').then((answer) => answer.text()).then(console.log)";
@@ -140,6 +160,8 @@ describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (re
     });
     expect(await metric('felix_denied_packets_total', 'reason="rule"')).toBeGreaterThan(before);
     expect(await metric('felix_denied_packets_total', 'reason="no rule matched"')).toBeGreaterThan(0);
+    for (const reason of ['reverse path: a source this pod does not have', 'VXLAN from a pod'])
+      expect(await metric('felix_denied_packets_total', `reason="${reason}`)).toBeGreaterThan(0);
     expect(await metric('felix_store_to_kernel_time_seconds_bucket', 'le="+Inf"')).toBeGreaterThan(0);
   }, 120_000);
 

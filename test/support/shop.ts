@@ -1,5 +1,6 @@
 /** A shop of three pods, two of them on our node, and policies that use every part of the language. */
 import { change, createGraph, type Graph, putEndpoint } from '../../felix/calc/graph.ts';
+import type { RulesSettings } from '../../felix/rules/settings.ts';
 import { interfaceName, type LocalEndpoint } from '../../src/model/endpoint.ts';
 import type { Resource } from '../../src/model/resource.ts';
 import { readManifest } from '../../src/store/schema/manifest.ts';
@@ -75,8 +76,8 @@ const shop: readonly Resource[] = [
 ];
 
 /** Told everything, not yet ticked. */
-export function shopGraph(): Graph {
-  const graph = createGraph();
+export function shopGraph(settings?: RulesSettings): Graph {
+  const graph = createGraph(settings === undefined ? {} : { settings });
   for (const resource of shop) change(graph, { kind: 'put', resource });
   putEndpoint(graph, shopEndpoint('web', webAddresses));
   putEndpoint(graph, shopEndpoint('db', dbAddresses));

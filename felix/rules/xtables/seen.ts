@@ -62,7 +62,8 @@ export function xtCounters(
     const found = /^\[(\d+):(\d+)\] -A (\S+) /.exec(line);
     if (found === null || !isOurs(found[3] ?? '') || onTheWay.test(line)) continue;
     const [, packets, bytes, name = ''] = found;
-    const comment = /--comment "tortie:[0-9a-f]+ ([^"]*)"/.exec(line)?.[1];
+    // What iptables-save escapes of what `commentOf` leaves: an apostrophe.
+    const comment = /--comment "tortie:[0-9a-f]+ ([^"]*)"/.exec(line)?.[1]?.replaceAll("\\'", "'");
     const rows = counters.get(name) ?? [];
     rows.push({
       ...(comment === undefined ? {} : { comment }),

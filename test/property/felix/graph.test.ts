@@ -5,7 +5,6 @@ import {
   change,
   createGraph,
   type Graph,
-  type HostInterface,
   isKnown,
   noteHostInterfaces,
   noteSettings,
@@ -16,12 +15,14 @@ import {
   rulesOf,
   tick,
 } from '../../../felix/calc/graph.ts';
+import { droppedByTag } from '../../../felix/rules/dropped.ts';
 import type { Ruleset, RulesetChange } from '../../../felix/rules/model.ts';
 import { applyChange, emptyRuleset, isEmptyChange } from '../../../felix/rules/ruleset.ts';
-import { defaultRulesSettings, type RulesSettings } from '../../../felix/rules/settings.ts';
+import { defaultRulesSettings } from '../../../felix/rules/settings.ts';
 import { trace } from '../../../felix/rules/trace.ts';
 import type { LocalEndpoint } from '../../../src/model/endpoint.ts';
-import { keyOf, type Resource, refOf } from '../../../src/model/resource.ts';
+import { everything } from '../../../src/model/labels.ts';
+import { keyOf, type Pod, refOf } from '../../../src/model/resource.ts';
 import { snapshotOf } from '../../../src/policy/cluster.ts';
 import {
   clusterPolicy,
@@ -29,150 +30,12 @@ import {
   namespacedPolicy,
   resourcesOf,
   stagedPolicy,
-  type World,
   world,
 } from '../../support/arbitrary-policy.ts';
 import { address, policy as kubernetesPolicy, restlessPod } from '../../support/clusters.ts';
 import { compileCluster } from '../../support/compiled-policy.ts';
+import { actsOf, begin, history, node, run, type Told } from '../../support/graph-history.ts';
 import { plain } from '../../support/rulesets.ts';
-
-const node = 'here';
-
-const interfaceSets: readonly (readonly HostInterface[])[] = [
-  [],
-  [{ name: 'eth0', addresses: ['172.16.0.1', 'fd01::1'].map(address) }],
-  [
-    { name: 'eth1', addresses: [address('172.16.0.1')] },
-    { name: 'eth2', addresses: [address('fd01::1')] },
-  ],
-];
-
-const settingsSets: readonly RulesSettings[] = [
-  defaultRulesSettings,
-  { ...defaultRulesSettings, deny: 'Reject', reversePath: false },
-  { ...defaultRulesSettings, workloadPrefixes: ['tap', 'cali'], endpointToHost: 'Drop' },
-];
-
-type Act =
-  | { readonly do: 'put'; readonly resource: Resource }
-  | { readonly do: 'endpoint'; readonly endpoint: LocalEndpoint }
-  | { readonly do: 'interfaces'; readonly interfaces: readonly HostInterface[] }
-  | { readonly do: 'settings'; readonly settings: RulesSettings }
-  | { readonly do: 'forget' | 'unplug'; readonly nth: number }
-  | { readonly do: 'tick' };
-
-const put = (resource: Resource): Act => ({ do: 'put', resource });
-
-const actsOf = (all: World): readonly Act[] => [
-  ...resourcesOf(all).map(put),
-  ...all.placed.flatMap(({ endpoint }): readonly Act[] =>
-    endpoint === undefined ? [] : [{ do: 'endpoint', endpoint }],
-  ),
-];
-
-const orders = [1, 5, 1000, 2000] as const;
-
-/** The same object with one thing else about it: labels, a policy's order or tier, by what a host asks for its interface. */
-const twisted = (resource: Resource, twist: number): Resource => {
-  if (twist % 3 === 0) return resource;
-  const one = twist % 2 === 0;
-  if ('tier' in resource && resource.kind !== 'ClusterNetworkPolicy') {
-    return one ? { ...resource, order: orders[twist % 4] ?? 0 } : { ...resource, tier: 'second' };
-  }
-  if (resource.kind === 'HostEndpoint') {
-    const { interfaceName: _, ...rest } = resource;
-    return { ...rest, meta: { ...rest.meta, name: one ? 'another' : rest.meta.name } };
-  }
-  return { ...resource, meta: { ...resource.meta, labels: { app: one ? 'a' : 'b' } } };
-};
-
-/** Begins with a world, so that what follows meets something; then pieces of another one come, and pieces of both go. */
-const history = (maxLength: number): fc.Arbitrary<readonly Act[]> =>
-  fc.tuple(world({ hosts: true }), world({ hosts: true })).chain(([first, second]) => {
-    const later = [...actsOf(first), ...actsOf(second)];
-    const one: fc.Arbitrary<Act> = fc.oneof(
-      {
-        weight: 8,
-        arbitrary: fc
-          .tuple(fc.constantFrom(...later), fc.nat(11))
-          .map(([each, twist]) => (each.do === 'put' ? put(twisted(each.resource, twist)) : each)),
-      },
-      {
-        weight: 1,
-        arbitrary: restlessPod.map(
-          ({ endpoint }): Act => (endpoint === undefined ? { do: 'tick' } : { do: 'endpoint', endpoint }),
-        ),
-      },
-      { weight: 4, arbitrary: fc.nat(40).map((nth): Act => ({ do: 'forget', nth })) },
-      { weight: 1, arbitrary: fc.nat(3).map((nth): Act => ({ do: 'unplug', nth })) },
-      {
-        weight: 1,
-        arbitrary: fc
-          .constantFrom(...interfaceSets)
-          .map((interfaces): Act => ({ do: 'interfaces', interfaces })),
-      },
-      {
-        weight: 1,
-        arbitrary: fc.constantFrom(...settingsSets).map((settings): Act => ({ do: 'settings', settings })),
-      },
-      { weight: 4, arbitrary: fc.constant<Act>({ do: 'tick' }) },
-    );
-    return fc.array(one, { maxLength }).map((rest) => [...actsOf(first), { do: 'tick' as const }, ...rest]);
-  });
-
-/** A graph, and beside it what it was told in the end. */
-interface Told {
-  readonly graph: Graph;
-  readonly resources: Map<string, Resource>;
-  readonly endpoints: Map<string, LocalEndpoint>;
-  interfaces: readonly HostInterface[];
-  settings: RulesSettings;
-}
-
-const begin = (): Told => ({
-  graph: createGraph({ node }),
-  resources: new Map(),
-  endpoints: new Map(),
-  interfaces: [],
-  settings: defaultRulesSettings,
-});
-
-function run(told: Told, each: Act): RulesetChange | undefined {
-  const { graph, resources, endpoints } = told;
-  switch (each.do) {
-    case 'put':
-      resources.set(keyOf(refOf(each.resource)), each.resource);
-      change(graph, { kind: 'put', resource: each.resource });
-      return undefined;
-    case 'endpoint':
-      endpoints.set(each.endpoint.id, each.endpoint);
-      putEndpoint(graph, each.endpoint);
-      return undefined;
-    case 'interfaces':
-      told.interfaces = each.interfaces;
-      noteHostInterfaces(graph, each.interfaces);
-      return undefined;
-    case 'settings':
-      told.settings = each.settings;
-      noteSettings(graph, each.settings);
-      return undefined;
-    case 'forget': {
-      const gone = [...resources][each.nth];
-      if (gone === undefined) return undefined;
-      resources.delete(gone[0]);
-      change(graph, { kind: 'delete', ref: refOf(gone[1]) });
-      return undefined;
-    }
-    case 'unplug': {
-      const id = [...endpoints.keys()][each.nth] ?? 'never was';
-      endpoints.delete(id);
-      removeEndpoint(graph, id);
-      return undefined;
-    }
-    case 'tick':
-      return tick(graph);
-  }
-}
 
 function fromScratch({ resources, endpoints, interfaces, settings }: Told): Graph {
   const graph = createGraph({ node, settings });
@@ -210,7 +73,10 @@ function expectTold(graph: Graph, fresh: Graph): void {
     const reported = rules
       .flatMap(({ statements = [] }) => statements)
       .filter(({ kind }) => kind === 'nflog');
-    for (const each of reported) expect(ruleByTag(graph, 'group' in each ? each.prefix : '')).toBeDefined();
+    for (const each of reported) {
+      const tag = 'group' in each ? each.prefix : '';
+      expect(ruleByTag(graph, tag) ?? droppedByTag(tag)).toBeDefined();
+    }
   }
 }
 
@@ -347,6 +213,16 @@ test('when everything is gone only the static part is left, and nothing is remem
   );
 });
 
+/** One elsewhere with an address of each family, so that no other pod is the first of its. */
+const both = (pod: Pod): Pod => ({
+  ...pod,
+  meta: { ...pod.meta, name: 'both', labels: {} },
+  nodeName: 'elsewhere',
+  hostNetwork: false,
+  finished: false,
+  ips: ['10.9.9.9', 'fd09::9'].map(address),
+});
+
 test('a remote pod that comes, is relabelled or goes changes set elements and nothing else', () => {
   fc.assert(
     fc.property(world(), restlessPod, restlessPod, (all, first, second) => {
@@ -355,6 +231,7 @@ test('a remote pod that comes, is relabelled or goes changes set elements and no
         if (each.do === 'put') change(graph, { kind: 'put', resource: each.resource });
         else if (each.do === 'endpoint') putEndpoint(graph, each.endpoint);
       }
+      change(graph, { kind: 'put', resource: both(first.pod) });
       tick(graph);
       const name = 'remote';
       for (const { pod } of [first, second]) {
@@ -375,6 +252,35 @@ test('a remote pod that comes, is relabelled or goes changes set elements and no
     }),
     { numRuns: 150 },
   );
+});
+
+test('what asks for endpoints of a family is there while any endpoint has an address of it', () => {
+  let asked = 0;
+  fc.assert(
+    fc.property(restlessPod, restlessPod, kubernetesPolicy, ({ pod }, { pod: other }, policy) => {
+      const graph = createGraph({ node });
+      const here: Pod = { ...both(pod), nodeName: node, ips: [address('10.9.9.9')] };
+      const there: Pod = { ...both(other), meta: { ...other.meta, name: 'there' } };
+      const namespace = here.meta.namespace ?? '';
+      const selected = { ...policy, meta: { ...policy.meta, namespace }, podSelector: everything };
+      for (const resource of [here, selected]) change(graph, { kind: 'put', resource });
+      putEndpoint(graph, { id: '1', namespace, pod: 'both', interface: 'cali0', addresses: here.ips });
+      const asks = (version: number): number =>
+        [...rulesetOf(graph).sets.keys()].filter((name) => name.startsWith(`endpoints${version}-`)).length;
+      tick(graph);
+      const before = plain(rulesetOf(graph));
+      expect(asks(6)).toBe(0);
+      asked += asks(4);
+      change(graph, { kind: 'put', resource: there });
+      tick(graph);
+      expect(asks(6)).toBe(asks(4));
+      change(graph, { kind: 'delete', ref: refOf(there) });
+      tick(graph);
+      expect(plain(rulesetOf(graph))).toEqual(before);
+    }),
+    { numRuns: 100 },
+  );
+  expect(asked).toBeGreaterThan(10);
 });
 
 function expectElementsOnly({ chains, removedChains, sets, removedSets }: RulesetChange): void {

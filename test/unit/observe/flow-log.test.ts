@@ -1,10 +1,13 @@
 /** Records of reported packets: bounded, told once, and in words. */
 import { describe, expect, test } from 'vitest';
 import { FlowLog, flowsKept } from '../../../felix/observe/flow-log.ts';
+import { droppedByTag } from '../../../felix/rules/dropped.ts';
 import { tagOf } from '../../../felix/rules/tag.ts';
 import { flowLine } from '../../../src/ctl/flows.ts';
 import type { LoggedPacket } from '../../../src/kernel/netlink/nflog.ts';
 import { ipv4, millis } from '../../../src/lib/net.ts';
+import type { DropReason } from '../../../src/model/flow.ts';
+import type { Direction } from '../../../src/model/policy.ts';
 import { virtualClock } from '../../support/clock.ts';
 
 const end = tagOf({
@@ -32,7 +35,7 @@ function world() {
   const log = new FlowLog({
     clock,
     wallClock: () => '2026-07-01T10:00:00.000Z',
-    ruleByTag: (tag) => [end, rule].find((meaning) => meaning.tag === tag),
+    ruleByTag: (tag) => [end, rule].find((meaning) => meaning.tag === tag) ?? droppedByTag(tag),
     whoAre: (addresses) => {
       scans.push(addresses.size);
       return new Map([
@@ -40,7 +43,8 @@ function world() {
         [ipv4(0x0a410103), 'pod shop/db'],
       ]);
     },
-    interfaceName: (ifindex) => (ifindex === 3 ? 'cali0' : undefined),
+    whoseInterface: (name) => (name === 'cali0' ? 'pod shop/front' : undefined),
+    interfaceName: (ifindex) => ({ 3: 'cali0', 5: 'cali9' })[ifindex],
   });
   const settle = (): void => clock.advance(millis(1000));
   return { log, scans, settle };
@@ -58,6 +62,29 @@ describe('records of reported packets', () => {
       '2026-07-01 10:00:00.000 shop/front (10.65.1.2) → shop/db (10.65.1.3):53/UDP denied at shop/front (egress) by tier platform, GlobalNetworkPolicy no-dns rule 2',
       '2026-07-01 10:00:00.000 shop/front (10.65.1.2) → shop/db (10.65.1.3):5432/TCP denied at shop/db (ingress) by a rule that is gone since',
     ]);
+  });
+
+  test('what is dropped whatever policies say is told by whose interface it was, and found by that pod', () => {
+    const { log, settle } = world();
+    const stranger = ipv4(0x0a000009);
+    const tag = (reason: DropReason, direction: Direction): string =>
+      tagOf({ direction, action: 'Deny', dropped: reason }, [reason]).tag;
+    log.take(packet(tag('reversePath', 'Egress'), { source: stranger }));
+    log.take(packet(tag('unknownInterface', 'Egress'), { source: stranger, in: 5 }));
+    log.take(packet(tag('invalid', 'Ingress'), { tcpFlags: 16 }));
+    settle();
+    expect(log.read({ denied: true }).flows.map((record) => flowLine(record).slice(24))).toEqual([
+      '10.0.0.9 → shop/db (10.65.1.3):5432/TCP denied at shop/front (egress) because shop/front sent from 10.0.0.9, which is not its address',
+      '10.0.0.9 → shop/db (10.65.1.3):5432/TCP denied at cali9 (egress) because the interface cali9 is of no pod that this node knows',
+      'shop/front (10.65.1.2) → shop/db (10.65.1.3):5432/TCP [ACK] denied at shop/db (ingress) because it is part of no connection that is known (conntrack: invalid)',
+    ]);
+    expect(log.read({ pod: 'shop/front' }).flows.map(({ dropped }) => dropped)).toEqual([
+      'reversePath',
+      'invalid',
+    ]);
+    expect(log.read({ pod: 'shop/front' }).flows[0]?.source).toEqual({
+      ...{ address: '10.0.0.9', port: 40_000, interface: 'cali0', owner: 'pod shop/front' },
+    });
   });
 
   test('packets that rules of others report are none of ours', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createGraph, rulesetOf, tick } from '../../../felix/calc/graph.ts';
+import { droppedByTag } from '../../../felix/rules/dropped.ts';
 import { defaultRulesSettings } from '../../../felix/rules/settings.ts';
 import { allowedSources, staticRuleset } from '../../../felix/rules/static.ts';
 import { type Packet, trace } from '../../../felix/rules/trace.ts';
@@ -116,7 +117,9 @@ test('a pod that may send from prefixes of its own may, by its own interface and
   const all = new Map([...chains, allowedSources([row])].map((chain) => [chain.name, chain]));
   const { sets } = rulesetOf(graph);
   const chain = all.get('check-source') ?? expect.unreachable();
-  const only = new Map([...all].filter(([name]) => name === chain.name || name === 'allowed-sources'));
+  const only = new Map(
+    [...all].filter(([name]) => [chain.name, 'allowed-sources', 'dropped-source'].includes(name)),
+  );
   const verdict = (source: string, by: string): string =>
     trace({ chains: only, sets }, { ...base, source: address(source), in: by, hasReturnPath: false }).verdict;
   expect(verdict('192.0.2.7', 'cali1')).toBe('accept');
@@ -126,5 +129,71 @@ test('a pod that may send from prefixes of its own may, by its own interface and
 
 test('without the reverse path check nothing is hooked before routing', () => {
   const { chains } = staticRuleset({ ...defaultRulesSettings, reversePath: false });
-  expect(chains.map(({ name }) => name)).toEqual(['from-pods', 'to-pods', 'pods-to-host']);
+  expect(chains.filter(({ base: hook }) => hook !== undefined).map(({ name }) => name)).toEqual([
+    'from-pods',
+    'to-pods',
+    'pods-to-host',
+  ]);
+});
+
+describe('what is dropped whatever policies say is reported', () => {
+  const closed = shopGraph({ ...defaultRulesSettings, endpointToHost: 'Drop' });
+  tick(closed);
+  const said = (packet: Partial<Packet>, of = graph) =>
+    droppedByTag(trace(rulesetOf(of), { ...base, ...packet }).decided?.tag ?? '');
+
+  test.each<[Partial<Packet>, object]>([
+    [
+      { in: web, hasReturnPath: false },
+      { dropped: 'reversePath', direction: 'Egress' },
+    ],
+    [{ in: 'cali00000000000' }, { dropped: 'unknownInterface', direction: 'Egress' }],
+    [
+      { in: 'cali00000000000', out: '' },
+      { dropped: 'unknownInterface', direction: 'Egress' },
+    ],
+    [{ out: 'cali00000000000' }, { dropped: 'unknownInterface', direction: 'Ingress' }],
+    [
+      { in: web, state: 'invalid' },
+      { dropped: 'invalid', direction: 'Egress' },
+    ],
+    [
+      { out: web, state: 'invalid' },
+      { dropped: 'invalid', direction: 'Ingress' },
+    ],
+    [
+      { in: web, protocol: 17, destinationPort: 4789 },
+      { dropped: 'vxlan', direction: 'Egress' },
+    ],
+    [
+      { in: web, protocol: 4 },
+      { dropped: 'ipip', direction: 'Egress' },
+    ],
+  ])('%j as %j', (packet, meaning) => {
+    expect(said(packet)).toMatchObject({ action: 'Deny', ...meaning });
+  });
+
+  test('a host that is closed to its pods says so', () => {
+    expect(said({ in: web, out: '' }, closed)).toMatchObject({ dropped: 'hostClosed', direction: 'Egress' });
+  });
+
+  test('and a match that finds it is asked once: in the good case it costs no more', () => {
+    const { chains } = staticRuleset();
+    const asks = chains.flatMap(({ rules }) =>
+      rules.filter(({ matches }) => matches.some(({ kind }) => kind === 'noReturnPath')),
+    );
+    expect(asks).toHaveLength(1);
+  });
+
+  test('with denyLogRateLimit 0 it is dropped without a word, and no chain more is there', () => {
+    const { denied: _, ...quiet } = defaultRulesSettings;
+    const { chains } = staticRuleset(quiet);
+    expect(chains.every(({ base: hook }) => hook !== undefined)).toBe(true);
+    expect(chains.flatMap(({ rules }) => rules).some(({ statements }) => statements !== undefined)).toBe(
+      false,
+    );
+    expect(
+      chains.flatMap(({ rules }) => rules).filter(({ verdict }) => verdict?.kind === 'drop'),
+    ).toHaveLength(11);
+  });
 });
