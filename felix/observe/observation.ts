@@ -6,6 +6,7 @@ import type { Conntrack } from '../../src/kernel/conntrack.ts';
 import type { KernelEvent } from '../../src/kernel/kernel.ts';
 import type { NetnsKernel } from '../../src/kernel/links.ts';
 import type { XtPrograms } from '../../src/kernel/xtables.ts';
+import { millis } from '../../src/lib/net.ts';
 import type { Flows } from '../../src/model/flow.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { type Graph, ruleByTag, rulesetOf } from '../calc/graph.ts';
@@ -84,7 +85,7 @@ export class Observation {
   get endpoints(): Endpoints {
     const { graph, conntrack } = this.#options;
     return {
-      'GET /flows': (ask) => ({ status: 200, body: this.#answer(ask) }),
+      'GET /flows': async (ask) => ({ status: 200, body: await this.#answer(ask) }),
       ...(conntrack === undefined
         ? {}
         : {
@@ -137,11 +138,18 @@ export class Observation {
     if (this.#interfaces.observe(event)) void this.#interfaces.load().catch(() => undefined);
   }
 
-  #answer({ query }: Ask): Flows {
+  /** With ?wait=MS, once there is something to say or after so long. */
+  async #answer({ query }: Ask): Promise<Flows> {
+    const filter = filterOf(query);
+    const wait = Number(query.get('wait') ?? 0);
+    if (wait > 0) await this.flows.arrival(filter, millis(Math.min(wait, longestWaitMs)));
     const deaf = this.#ear?.deaf;
-    return { ...this.flows.read(filterOf(query)), ...(deaf === undefined ? {} : { deaf }) };
+    return { ...this.flows.read(filter), ...(deaf === undefined ? {} : { deaf }) };
   }
 }
+
+/** Who asks hangs up after five seconds. */
+const longestWaitMs = 4000;
 
 /** Of both families; one chain is of both. */
 async function readXtCounters(programs: XtPrograms | undefined) {

@@ -22,10 +22,16 @@ export async function flows(options: FlowsOptions): Promise<number> {
       process.stdout.write('No packet has been reported yet.\n');
     missed = lost;
     query.set('after', String(next));
+    query.set('wait', String(waitMs));
     return 0;
   };
-  return follow === true ? followed(tell) : tell(true);
+  return follow === true ? followed(tell, pauseMs) : tell(true);
 }
+
+/** The node answers as soon as there is a record, or after so long: it is no longer than a Ctrl-C may take. */
+const waitMs = 1000;
+/** Between an answer and the next question. */
+const pauseMs = 10;
 
 function queryOf({ denied, namespace, pod }: FlowsOptions): URLSearchParams {
   const query = new URLSearchParams();

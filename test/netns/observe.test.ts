@@ -124,6 +124,15 @@ describe.each(['nftables', 'iptables'] as const)('with rules written by %s', (re
     ).toBe(true);
   });
 
+  test('who waits for a record is answered with it', async () => {
+    const { next } = await flows('denied');
+    const waiting = flows(`denied&after=${next}&wait=4000`);
+    await denied(addresses.get('shop/db')?.[0] ?? '', 7878);
+    const { flows: found } = await waiting;
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.every(({ seq }) => seq > next)).toBe(true);
+  });
+
   test('a packet that could pass for a tunnel of the nodes', async () => {
     expect(await denied(addresses.get('shop/db')?.[0] ?? '', 4789)).toMatchObject({ dropped: 'vxlan' });
   });

@@ -23,15 +23,22 @@ export function untilInterrupted(start: (end: (code: number) => void) => () => v
 /** Between one question and the next. */
 const everyMs = 500;
 
-/** Asks again and again until Ctrl-C, which is no failure, or until `tell` fails. @param tell  its exit code */
-export const followed = (tell: (isFirst: boolean) => Promise<number>): Promise<number> =>
+/**
+ * Asks again and again until Ctrl-C, which is no failure, or until `tell` fails.
+ * @param tell  its exit code
+ * @param pause  milliseconds between an answer and the next question: less where the answer waits for news
+ */
+export const followed = (
+  tell: (isFirst: boolean) => Promise<number>,
+  pause: number = everyMs,
+): Promise<number> =>
   untilInterrupted((end) => {
     let timer: NodeJS.Timeout | undefined;
     let isOver = false;
     const next = async (isFirst: boolean): Promise<void> => {
       const code = await tell(isFirst);
       if (code !== 0) end(code);
-      else if (!isOver) timer = setTimeout(next, everyMs, false);
+      else if (!isOver) timer = setTimeout(next, pause, false);
     };
     void next(true);
     return () => {

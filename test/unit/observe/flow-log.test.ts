@@ -1,11 +1,11 @@
 /** Records of reported packets: bounded, told once, and in words. */
 import { describe, expect, test } from 'vitest';
-import { FlowLog, flowsKept } from '../../../felix/observe/flow-log.ts';
+import { type FlowFilter, FlowLog, flowsKept } from '../../../felix/observe/flow-log.ts';
 import { droppedByTag } from '../../../felix/rules/dropped.ts';
 import { tagOf } from '../../../felix/rules/tag.ts';
 import { flowLine } from '../../../src/ctl/flows.ts';
 import type { LoggedPacket } from '../../../src/kernel/netlink/nflog.ts';
-import { ipv4, millis } from '../../../src/lib/net.ts';
+import { ipv4, type Millis, millis } from '../../../src/lib/net.ts';
 import type { DropReason } from '../../../src/model/flow.ts';
 import type { Direction } from '../../../src/model/policy.ts';
 import { virtualClock } from '../../support/clock.ts';
@@ -32,12 +32,14 @@ const packet = (prefix: string, more: Partial<LoggedPacket> = {}): LoggedPacket 
 function world() {
   const clock = virtualClock();
   const scans: number[] = [];
+  let [took, costs] = [0, 0];
   const log = new FlowLog({
-    clock,
+    clock: { after: clock.after, now: () => millis(clock.now() + took) },
     wallClock: () => '2026-07-01T10:00:00.000Z',
     ruleByTag: (tag) => [end, rule].find((meaning) => meaning.tag === tag) ?? droppedByTag(tag),
     whoAre: (addresses) => {
       scans.push(addresses.size);
+      took += costs;
       return new Map([
         [ipv4(0x0a410102), 'pod shop/front'],
         [ipv4(0x0a410103), 'pod shop/db'],
@@ -47,7 +49,10 @@ function world() {
     interfaceName: (ifindex) => ({ 3: 'cali0', 5: 'cali9' })[ifindex],
   });
   const settle = (): void => clock.advance(millis(1000));
-  return { log, scans, settle };
+  const cost = (each: Millis): void => {
+    costs = each;
+  };
+  return { log, clock, scans, settle, cost };
 }
 
 describe('records of reported packets', () => {
@@ -101,6 +106,46 @@ describe('records of reported packets', () => {
     settle();
     expect(scans).toEqual([2]);
     expect(log.read({ after: 98 }).flows.map(({ seq }) => seq)).toEqual([99, 100]);
+  });
+
+  test('who waits is answered with the batch that has what it asks for, and with no other', async () => {
+    const { log, clock } = world();
+    const heard: string[] = [];
+    const wait = (name: string, filter: FlowFilter): void => {
+      void log.arrival(filter, millis(1000)).then(() => heard.push(name));
+    };
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    wait('all', {});
+    wait('ops', { namespace: 'ops' });
+    log.take(packet(end.tag));
+    clock.advance(millis(25));
+    await turn();
+    expect(heard).toEqual(['all']);
+    wait('later', { after: 1 });
+    wait('before', { after: 0 });
+    await turn();
+    expect(heard).toEqual(['all', 'before']);
+    clock.advance(millis(1000));
+    await turn();
+    expect(heard).toEqual(['all', 'before', 'ops', 'later']);
+  });
+
+  test('all that wait are answered when it ends', async () => {
+    const { log } = world();
+    const all = Array.from({ length: 100 }, () => log.arrival({}, millis(1000)));
+    log.stop();
+    expect(await Promise.all(all)).toHaveLength(100);
+  });
+
+  test('who has the addresses is not looked for more than a twentieth of the time', () => {
+    const { log, clock, scans, cost } = world();
+    cost(millis(10));
+    for (let each = 0; each < 1000; each++) {
+      log.take(packet(end.tag));
+      clock.advance(millis(1));
+    }
+    expect(scans.length).toBeGreaterThan(3);
+    expect(scans.length).toBeLessThan(7);
   });
 
   test('there are never more than so many; what is pushed out, and what is not taken, is counted', () => {
