@@ -162,7 +162,10 @@ export class Attachments {
     const { records, addresses, log } = this.#options;
     try {
       // Of blocks the address is owed now; what is in a book goes with the record.
-      if (isFree) await addresses.release(holdingOf(record));
+      if (isFree) {
+        await this.#forget(record); // whoever removed the interface may have died before it came to that
+        await addresses.release(holdingOf(record));
+      }
       await records.remove(record.interface);
     } catch (error) {
       log.warn('the record of a pod interface that is gone cannot be removed; the next start tries again', {

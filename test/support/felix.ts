@@ -10,7 +10,7 @@ import { stringify } from 'yaml';
 import { askSocket } from '../../src/host/socket.ts';
 import type { FelixStatus, PodPolicyStatus } from '../../src/model/status.ts';
 import { eventually } from './eventually.ts';
-import { createPlayground, type Playground, type Running } from './namespaces.ts';
+import { createPlayground, type Playground, type Running, type StartOptions } from './namespaces.ts';
 
 const plugin = new URL('../../src/cni/tortie', import.meta.url).pathname;
 
@@ -34,8 +34,10 @@ export interface FelixNode {
   readonly stateDir: string;
   /** Replaces what the datastore holds, in one atomic rename. */
   store(objects: readonly object[]): void;
-  /** @param more  options of `tortie felix` beside the usual ones */
-  start(more?: readonly string[]): Promise<Running>;
+  /** Does not wait for anything. @param more  options of `tortie felix` beside the usual ones */
+  launch(more?: readonly string[], options?: StartOptions): Running;
+  /** The same, and waits until it is in sync. */
+  start(more?: readonly string[], options?: StartOptions): Promise<Running>;
   call(command: string, call: PluginCall): Promise<Answer>;
   /** ADD into a namespace of its own; the addresses it got. */
   add(call: PluginCall): Promise<readonly string[]>;
@@ -89,6 +91,16 @@ export function createFelixNode(prefix: string, node: string): FelixNode {
     });
   }
 
+  const launch = (more: readonly string[] = [], options: StartOptions = {}): Running =>
+    ground.tortie(
+      node,
+      [
+        ...['felix', '--datastore', `dir:${manifests}`, '--node', node, '--socket', socket],
+        ...['--state-dir', stateDir, '--log-level', 'debug', ...more],
+      ],
+      options,
+    );
+
   return {
     ground,
     stateDir,
@@ -97,11 +109,9 @@ export function createFelixNode(prefix: string, node: string): FelixNode {
       writeFileSync(join(directory, 'next'), text);
       renameSync(join(directory, 'next'), join(manifests, 'all.yaml'));
     },
-    start: async (more = []) => {
-      const running = ground.tortie(node, [
-        ...['felix', '--datastore', `dir:${manifests}`, '--node', node, '--socket', socket],
-        ...['--state-dir', stateDir, '--log-level', 'debug', ...more],
-      ]);
+    launch,
+    start: async (more, options) => {
+      const running = launch(more, options);
       await eventually(
         async () => {
           if (running.process.exitCode !== null) throw new Error(`felix ended: ${running.output()}`);
