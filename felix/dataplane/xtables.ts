@@ -4,7 +4,8 @@
  *
  * Sets first, then rules, each table all or nothing, then what nobody asks any more; so no rule ever asks a set that is not there.
  * A chain that iptables refuses is closed, as in `quarantine.ts`, and the rest is written; so is one that asks a set which ipset
- * refuses. A chain or a set that cannot go, for somebody else's rule asks it, stays and is tried again.
+ * refuses. Where only the kernel refuses, and a table as a whole, the chains are found by asking it (rules/xtables/trial.ts). A
+ * chain or a set that cannot go, for somebody else's rule asks it, stays and is tried again.
  */
 import { kernelError } from '../../src/kernel/kernel-error.ts';
 import { type XtPrograms, XtRefusal } from '../../src/kernel/xtables.ts';
@@ -14,21 +15,23 @@ import { type Graph, rulesetOf } from '../calc/graph.ts';
 import type { RulesetChange } from '../rules/model.ts';
 import { emptyRuleset } from '../rules/ruleset.ts';
 import { keptKey, withoutRefused } from '../rules/xtables/closed.ts';
-import { renderXtables, type Xtables, type XtOptions } from '../rules/xtables/render.ts';
+import { xtSetName } from '../rules/xtables/name.ts';
+import { renderXtables, type Xtables, type XtOptions, XtRendering } from '../rules/xtables/render.ts';
+import { commentOf } from '../rules/xtables/rule.ts';
 import {
+  changeScripts,
   destroyedIn,
-  elementScripts,
+  destroying,
   filledIn,
   removedIn,
   ruleScript,
   type SetScripts,
   setScripts,
-  withMembers,
   type XtSeen,
-  type XtSetsSeen,
-  xtAsSeen,
 } from '../rules/xtables/script.ts';
 import { xtSeen, xtSetsSeen } from '../rules/xtables/seen.ts';
+import { type RefusedTable, refusedTable, trialBegin, trialScript } from '../rules/xtables/trial.ts';
+import { culprits } from './bisect.ts';
 import type { RulesetWriter } from './write.ts';
 
 export interface XtWriterOptions {
@@ -50,8 +53,9 @@ export class XtWriter implements RulesetWriter {
     set: new Map(),
     removal: new Map(),
   };
-  /** What was written last; undefined: it is not known what there is. */
-  #written: Written | undefined;
+  #rendered: Rendered | undefined;
+  /** What there is is as it was rendered last, but for sets that should have gone. Undefined: that is not known. */
+  #held: ReadonlySet<string> | undefined;
 
   constructor(options: XtWriterOptions) {
     this.#options = options;
@@ -63,12 +67,31 @@ export class XtWriter implements RulesetWriter {
 
   problems(): readonly Problem[] {
     return kinds.flatMap((kind) =>
-      [...this.#refused[kind]].map(([name, why]) => ({
-        where: `${words[kind].where} ${name}`,
-        what: `${words[kind].what}: ${why}.`,
-        fix: words[kind].fix,
-      })),
+      [...this.#refused[kind]].map(([name, why]) => {
+        const whose = this.#ownerOf(kind, name);
+        return {
+          where: `${words[kind].where} ${name}${whose === undefined ? '' : ` (${whose})`}`,
+          what: `${words[kind].what}: ${why}.`,
+          fix: words[kind].fix,
+        };
+      }),
     );
+  }
+
+  /** "NetworkPolicy shop/web ingress rule 1", of the comments of a chain's rules, or the comment of a set. */
+  #ownerOf(kind: Refused['kind'], name: string): string | undefined {
+    if (kind === 'set') {
+      const sets = [...rulesetOf(this.#options.graph).sets.values()];
+      return sets.find(({ decl }) => xtSetName(decl.name) === name)?.decl.comment;
+    }
+    const families = this.#rendered?.rendering.families;
+    for (const version of [4, 6] as const) {
+      for (const { chains } of families?.[version].values() ?? []) {
+        const said = commentOf(chains.get(name) ?? []);
+        if (said !== undefined) return said;
+      }
+    }
+    return undefined;
   }
 
   forgive(): void {
@@ -76,33 +99,32 @@ export class XtWriter implements RulesetWriter {
   }
 
   async change(change: RulesetChange): Promise<number> {
-    const before = this.#written;
-    if (before === undefined || !this.isWhole) return this.settle();
+    const held = this.#held;
+    if (held === undefined || !this.isWhole) return this.settle();
     try {
-      return await this.#change(change, before);
+      return await this.#change(change, held);
     } catch (error) {
       if (error instanceof XtRefusal) return this.settle();
       throw error;
     }
   }
 
-  async #change(change: RulesetChange, before: Written): Promise<number> {
-    const isSameAsked = JSON.stringify(this.#options.render()) === before.options;
-    const members = isSameAsked ? elementScripts(change) : undefined;
-    if (members !== undefined) {
-      this.#written = undefined;
-      const { count } = await this.#apply(members, { 4: '', 6: '' });
-      this.#written = {
-        ...before,
-        tables: { ...before.tables, sets: withMembers(before.tables.sets, change) },
-      };
-      return count;
-    }
-    const wanted = this.#render();
-    const seen = xtAsSeen(before.tables, wanted);
-    if (seen === undefined) return this.settle();
-    const sets = new Map([...seen.sets, ...before.held]);
-    return this.#write(wanted, { sets, 4: seen.families[4], 6: seen.families[6] });
+  async #change(change: RulesetChange, held: ReadonlySet<string>): Promise<number> {
+    const before = this.#rendered;
+    if (before === undefined || before.options !== JSON.stringify(this.#options.render()))
+      return this.settle();
+    const { rendering } = before;
+    this.#held = undefined;
+    const changed = rendering.update(change);
+    if (!changed.ok) throw kernelError(doing, 'EINVAL', changed.error);
+    const scripts = changeScripts(changed.value, rendering.families);
+    // A set that could not go and is wanted again has members of before.
+    const isBack = changed.value.sets.made.some(({ name }) => held.has(name));
+    if (scripts === undefined || isBack) return this.settle();
+    const after = `${scripts.sets.after}${destroying(held)}`;
+    const applied = await this.#apply({ ...scripts.sets, after }, scripts);
+    this.#held = applied.held;
+    return applied.count;
   }
 
   async settle(): Promise<number> {
@@ -110,9 +132,10 @@ export class XtWriter implements RulesetWriter {
       try {
         return await this.#settle(this.#render());
       } catch (error) {
+        if (!(error instanceof XtRefusal) || attempt === mostAttempts) throw asKernelError(error);
         // The first time somebody else may have changed what was just read.
-        const isWorthIt = error instanceof XtRefusal && (this.#close(error) || attempt === 1);
-        if (!isWorthIt || attempt === mostAttempts) throw asKernelError(error);
+        const isWorthIt = this.#close(error) || attempt === 1 || (await this.#narrow(error));
+        if (!isWorthIt) throw asKernelError(error);
       }
     }
   }
@@ -129,27 +152,21 @@ export class XtWriter implements RulesetWriter {
   async leave(withSets: boolean): Promise<void> {
     const empty = renderXtables(emptyRuleset, this.#options.render());
     if (empty.ok) await this.#settle(empty.value, withSets);
-    this.#written = undefined;
+    this.#held = undefined;
   }
 
   async #settle(wanted: Xtables, withSets = true): Promise<number> {
     const { programs } = this.#options;
-    this.#written = undefined;
+    this.#held = undefined;
     const sets = xtSetsSeen(withSets ? await programs.saveSets() : '');
     const read = async (version: IpVersion): Promise<XtSeen> =>
       programs.versions.includes(version) ? xtSeen(await programs.save(version)) : {};
-    return this.#write(wanted, { sets, 4: await read(4), 6: await read(6) });
-  }
-
-  async #write(wanted: Xtables, seen: Seen): Promise<number> {
-    const options = JSON.stringify(this.#options.render());
-    this.#written = undefined;
-    const { count, held } = await this.#apply(setScripts(wanted.sets, seen.sets), {
-      4: ruleScript(wanted.families[4], seen[4]),
-      6: ruleScript(wanted.families[6], seen[6]),
+    const [four, six] = [await read(4), await read(6)];
+    const { count, held } = await this.#apply(setScripts(wanted.sets, sets), {
+      4: ruleScript(wanted.families[4], four),
+      6: ruleScript(wanted.families[6], six),
     });
-    const there = [...seen.sets].filter(([name]) => held.has(name));
-    this.#written = { tables: wanted, held: new Map(there), options };
+    this.#held = held;
     return count;
   }
 
@@ -191,11 +208,18 @@ export class XtWriter implements RulesetWriter {
   }
 
   #render(): Xtables {
-    const rendered = renderXtables(rulesetOf(this.#options.graph), this.#options.render());
-    if (!rendered.ok) throw kernelError(doing, 'EINVAL', rendered.error);
-    if (this.isWhole) return rendered.value;
+    const options = this.#options.render();
+    const said = JSON.stringify(options);
+    if (this.#rendered?.options !== said) {
+      const rendering = new XtRendering(rulesetOf(this.#options.graph), options);
+      this.#rendered = { rendering, options: said };
+    }
+    const { rendering } = this.#rendered;
+    const updated = rendering.update();
+    if (!updated.ok) throw kernelError(doing, 'EINVAL', updated.error);
+    if (this.isWhole) return rendering.tables;
     const { chain, set, removal } = this.#refused;
-    const tables = withoutRefused(rendered.value, {
+    const tables = withoutRefused(rendering.tables, {
       chains: new Set(chain.keys()),
       sets: new Set(set.keys()),
       kept: new Set(removal.keys()),
@@ -206,26 +230,57 @@ export class XtWriter implements RulesetWriter {
     throw kernelError(doing, 'EINVAL', why);
   }
 
+  /**
+   * Of what no line is to blame for but a whole table: looks which chains the kernel does not take, in a chain beside all.
+   * @returns  something more is closed than before
+   */
+  async #narrow(refusal: XtRefusal): Promise<boolean> {
+    if (!(refusal instanceof RefusedLine) || refusal.where === undefined) return false;
+    const { where, message } = refusal;
+    const { programs } = this.#options;
+    const tries = async (script: string): Promise<boolean> => {
+      try {
+        await programs.restore(where.version, script);
+        return true;
+      } catch (error) {
+        if (error instanceof XtRefusal) return false;
+        throw error;
+      }
+    };
+    const tables = [...(this.#rendered?.rendering.families[where.version] ?? [])];
+    const hooks = tables.flatMap(([name, rules]) => (name === where.table ? rules.hooks : []));
+    const begin = trialBegin(
+      where,
+      hooks.map(({ builtin }) => builtin),
+    );
+    if (!(await tries(begin))) return false;
+    const works = (without: readonly string[]) => tries(trialScript(where, new Set(without)));
+    const found = await culprits([...where.chains.keys()], works);
+    const more = (found ?? []).filter((name) => !this.#refused.chain.has(name));
+    for (const name of more) this.#refused.chain.set(name, `${message}; the kernel's log may say more`);
+    return more.length > 0;
+  }
+
+  /** It may be refused for what it leads to. */
+  #isTrunk({ kind, name }: Refused): boolean {
+    const { 4: four, 6: six } = this.#rendered?.rendering.families ?? { 4: new Map(), 6: new Map() };
+    return kind === 'chain' && [...four.values(), ...six.values()].some(({ trunk }) => trunk.has(name));
+  }
+
   /** True if something more is closed than before: that is worth another try. */
   #close(refusal: XtRefusal): boolean {
     if (!(refusal instanceof RefusedLine)) return false;
     const { what } = refusal;
-    if (what === undefined || this.#refused[what.kind].has(what.name)) return false;
+    if (what === undefined || this.#refused[what.kind].has(what.name) || this.#isTrunk(what)) return false;
     this.#refused[what.kind].set(what.name, refusal.message);
     return true;
   }
 }
 
-interface Written {
-  readonly tables: Xtables;
-  /** Sets that should have gone. */
-  readonly held: XtSetsSeen;
-  /** How it was rendered, as JSON. */
+interface Rendered {
+  readonly rendering: XtRendering;
+  /** How, as JSON. */
   readonly options: string;
-}
-
-interface Seen extends Readonly<Record<IpVersion, XtSeen>> {
-  readonly sets: XtSetsSeen;
 }
 
 interface Applied {
@@ -268,6 +323,8 @@ class RefusedLine extends XtRefusal {
   /** What stood after it. */
   readonly after: string;
   readonly what: Refused | undefined;
+  /** Its table. Absent: it is of ipset, or nobody says where. */
+  readonly where: RefusedTable | undefined;
 
   /** @param version  of iptables; undefined: of ipset */
   constructor({ message, line = 0 }: XtRefusal, script: string, version?: IpVersion) {
@@ -275,8 +332,13 @@ class RefusedLine extends XtRefusal {
     const all = script.split('\n');
     this.text = all[line - 1] ?? '';
     this.after = all.slice(line).join('\n');
-    const table = all.slice(0, line).findLast((each) => each.startsWith('*'));
-    this.what = refusedBy(this.text, version, table?.slice(1) ?? '');
+    const begin = all.slice(0, line).findLastIndex((each) => each.startsWith('*'));
+    const table = all[begin]?.slice(1) ?? '';
+    this.what = refusedBy(this.text, version, table);
+    this.where =
+      version === undefined || begin < 0
+        ? undefined
+        : refusedTable(version, all.slice(begin, all.indexOf('COMMIT', begin)));
   }
 }
 

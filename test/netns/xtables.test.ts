@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tick } from '../../felix/calc/graph.ts';
+import { XtWriter } from '../../felix/dataplane/xtables.ts';
 import { emptyRuleset } from '../../felix/rules/ruleset.ts';
 import type { Xtables } from '../../felix/rules/xtables/render.ts';
 import { ruleScript, setScripts } from '../../felix/rules/xtables/script.ts';
@@ -9,7 +11,8 @@ import { xtCounters, xtSeen, xtSetsSeen } from '../../felix/rules/xtables/seen.t
 import { openXtables, type XtBackend, XtRefusal, xtBackendInUse } from '../../src/kernel/xtables.ts';
 import { anyPolicy, earlyPolicy, type World, world } from '../support/arbitrary-policy.ts';
 import { createPlayground } from '../support/namespaces.ts';
-import { rulesetOf, xtablesOf } from '../support/world-ruleset.ts';
+import { shopGraph } from '../support/shop.ts';
+import { rulesetOf, xtablesOf, xtOptions } from '../support/world-ruleset.ts';
 
 const backends: readonly XtBackend[] = ['nft', 'legacy'];
 describe.each(backends)('iptables-%s', (backend) => {
@@ -109,6 +112,35 @@ describe.each(backends)('iptables-%s', (backend) => {
     await write(tables);
     const rows = xtCounters(await programs().save(4, true)).get('tortie-to-pods');
     expect(rows?.map(({ comment }) => comment)).toContain('not to a pod');
+  }, 60_000);
+
+  test('a chain that the kernel alone refuses, wherever it says so, is closed and told; the rest is written, and nothing of the trial stays', async () => {
+    const graph = shopGraph();
+    tick(graph);
+    const kernel = programs();
+    // The kernel takes CT in the table raw only; iptables does not know.
+    const spoilt = (script: string): string =>
+      script.replaceAll(/(allow-web ingress rule 2".*) -j ACCEPT$/gm, '$1 -j CT --notrack');
+    const spoiling = {
+      ...kernel,
+      restore: (...[version, script]: Parameters<typeof kernel.restore>) =>
+        kernel.restore(version, spoilt(script)),
+    };
+    const options = { graph, render: () => xtOptions };
+    const writer = new XtWriter({ ...options, programs: spoiling });
+    await writer.settle();
+    const told = writer.problems().map(({ where }) => where);
+    expect(new Set(told)).toEqual(
+      new Set([expect.stringMatching(/^iptables chain .* \(KubernetesNetworkPolicy shop\/allow-web /)]),
+    );
+    expect(await kernel.save(4)).not.toContain('trial');
+    const [, closed = ''] = / chain (\S+) /.exec(told[0] ?? '') ?? [];
+    expect(run(`iptables-${backend}`, '-S', closed)).toMatch(/-j DROP\n$/);
+    expect(run(`iptables-${backend}`, '-S', 'FORWARD')).toContain('tortie-to-pods');
+    const healthy = new XtWriter({ ...options, programs: kernel });
+    await healthy.settle();
+    expect(healthy.problems()).toEqual([]);
+    await healthy.leave(true);
   }, 60_000);
 
   test('a script that is refused says which line, and changes nothing of its table', async () => {

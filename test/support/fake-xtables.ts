@@ -15,6 +15,8 @@ const builtins: Readonly<Record<string, readonly string[]>> = {
 export interface FakeXtables extends XtPrograms {
   /** Says why a line is refused; it gets every line of every script. */
   refuse: (line: string, program: string) => string | undefined;
+  /** Says why the kernel does not take a table; it gets all rules of it, "CHAIN RULE", as they would be. */
+  refuseTable: (rules: readonly string[], table: string, version: IpVersion) => string | undefined;
   readonly tables: Readonly<Record<IpVersion, Tables>>;
   readonly sets: Map<string, { readonly type: string; readonly members: Set<string> }>;
   /** Scripts that had something in them, as they came. */
@@ -64,6 +66,7 @@ export function fakeXtables(
     sets,
     scripts: [],
     refuse: () => undefined,
+    refuseTable: () => undefined,
     save: async (version) => texts(version),
     saveSets: async () => setTexts(),
     restore: async (version, script) => {
@@ -71,7 +74,10 @@ export function fakeXtables(
       fake.scripts.push(script);
       const under = { table: '', rules: new Map<string, readonly string[]>() };
       for (const [index, line] of script.split('\n').entries()) {
-        const why = fake.refuse(line, `iptables ${version}`) ?? tableLine(tables[version], under, line, sets);
+        const asked = fake.refuse(line, `iptables ${version}`);
+        const rules = [...under.rules].flatMap(([name, all]) => all.map((rule) => `${name} ${rule}`));
+        const refused = line === 'COMMIT' ? fake.refuseTable(rules, under.table, version) : undefined;
+        const why = asked ?? refused ?? tableLine(tables[version], under, line, sets);
         if (why !== undefined) throw new XtRefusal(why, index + 1);
       }
     },

@@ -1,8 +1,8 @@
 /** What stands in the place of what iptables or ipset refused: the rest goes on without it, closed rather than open. */
 import type { IpVersion } from '../../../src/lib/net.ts';
 import type { XtTable } from './place.ts';
-import type { Xtables, XtTableRules } from './render.ts';
 import { type XtRule, xtRule } from './rule.ts';
+import type { Xtables, XtTableRules } from './tables.ts';
 
 export interface XtRefused {
   /** Names of chains; closed in each table they are in. */

@@ -3,6 +3,7 @@
  * bits, as in the names it shortens: who may name policies must not find one that gets another's chain.
  */
 import { sha256Hex } from '../../../src/lib/hash.ts';
+import { remembered } from './memo.ts';
 
 /** All that is ours begins so. */
 export const xtPrefix = 'tortie';
@@ -11,21 +12,27 @@ const chainLength = 28;
 const setLength = 31;
 const hashLength = 13;
 
-function fitted(head: string, name: string, length: number): string {
-  const whole = `${head}${name}`;
-  if (whole.length <= length && /^[A-Za-z0-9_.-]+$/.test(name)) return whole;
-  const hash = BigInt(`0x${sha256Hex(name).slice(0, 16)}`)
+const hashOf = (name: string): string =>
+  BigInt(`0x${sha256Hex(name).slice(0, 16)}`)
     .toString(36)
     .padStart(hashLength, '0');
-  const room = length - head.length - hash.length - 1;
-  return `${head}${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, room)}-${hash}`;
-}
+
+const fitting = (head: string, length: number): ((name: string) => string) =>
+  remembered((name) => {
+    const whole = `${head}${name}`;
+    if (whole.length <= length && /^[A-Za-z0-9_.-]+$/.test(name)) return whole;
+    const hash = hashOf(name);
+    const room = length - head.length - hash.length - 1;
+    return `${head}${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, room)}-${hash}`;
+  });
+
+const outer = fitting(`${xtPrefix}-`, chainLength);
+const inner = fitting(`${xtPrefix}.`, chainLength);
 
 /**
  * An outer chain is left by RETURN, for nothing of ours comes after it; an inner one is not. A chain that is used both ways is
  * there twice.
  */
-export const xtChainName = (name: string, isOuter: boolean): string =>
-  fitted(`${xtPrefix}${isOuter ? '-' : '.'}`, name, chainLength);
+export const xtChainName = (name: string, isOuter: boolean): string => (isOuter ? outer : inner)(name);
 
-export const xtSetName = (name: string): string => fitted(`${xtPrefix}-`, name, setLength);
+export const xtSetName: (name: string) => string = fitting(`${xtPrefix}-`, setLength);

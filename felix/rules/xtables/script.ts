@@ -4,11 +4,12 @@
  * In order: sets that rules will ask, rules (a table at a time, each all or nothing), members that go, sets nobody asks any more.
  */
 import type { IpVersion } from '../../../src/lib/net.ts';
-import type { RulesetChange } from '../model.ts';
-import { xtPrefix, xtSetName } from './name.ts';
-import { xtTables } from './place.ts';
-import type { Xtables, XtHook, XtTableRules } from './render.ts';
-import { type XtSet, xtMembers, xtSetType } from './set.ts';
+import { xtPrefix } from './name.ts';
+import { type XtTable, xtTables } from './place.ts';
+import type { XtChange } from './render.ts';
+import type { XtRule } from './rule.ts';
+import type { XtSet } from './set.ts';
+import type { Xtables, XtHook, XtTableRules } from './tables.ts';
 
 /** What of ours is in one table: hashes of the rules of each chain, and which rules of others' chains lead to ours. */
 export interface XtTableSeen {
@@ -66,6 +67,9 @@ function* lines(
 
 const destroy = 'destroy ';
 
+export const destroying = (sets: Iterable<string>): string =>
+  script([...sets].map((name) => `${destroy}${name}`));
+
 /** The set that a line of a script takes away; undefined: it does something else. */
 export const destroyedIn = (line: string): string | undefined =>
   line.startsWith(destroy) ? line.slice(destroy.length) : undefined;
@@ -110,14 +114,21 @@ function tableCommands({ chains, hooks }: XtTableRules, seen: XtTableSeen): read
     return before?.length !== rules.length || rules.some(({ hash }, index) => hash !== before[index]);
   });
   const gone = [...seen.chains.keys()].filter((name) => !chains.has(name));
-  return [
-    ...changed.map(([name]) => `:${name} - [0:0]`),
-    ...changed.flatMap(([name, rules]) => rules.map(({ text }) => `-A ${name} ${text}`)),
-    ...hookCommands(hooks, seen.builtins),
-    ...gone.map((name) => `-F ${name}`),
-    ...gone.map((name) => `${remove}${name}`),
-  ];
+  return chainCommands(changed, hookCommands(hooks, seen.builtins), gone);
 }
+
+/** @param hooks  commands for the chains of all: after what they lead to is there, before what they led to goes */
+const chainCommands = (
+  changed: readonly (readonly [name: string, rules: readonly XtRule[]])[],
+  hooks: readonly string[],
+  gone: readonly string[],
+): readonly string[] => [
+  ...changed.map(([name]) => `:${name} - [0:0]`),
+  ...changed.flatMap(([name, rules]) => rules.map(({ text }) => `-A ${name} ${text}`)),
+  ...hooks,
+  ...gone.map((name) => `-F ${name}`),
+  ...gone.map((name) => `${remove}${name}`),
+];
 
 const remove = '-X ';
 
@@ -150,70 +161,37 @@ function hookCommands(hooks: readonly XtHook[], builtins: XtTableSeen['builtins'
   });
 }
 
-/** Of a change that touches only members of sets; undefined: rules change with it. */
-export function elementScripts(change: RulesetChange): SetScripts | undefined {
-  const { sets, removedSets, chains, removedChains, elements } = change;
-  if (sets.length + removedSets.length + chains.length + removedChains.length > 0) return undefined;
-  if (elements.some(({ decl }) => xtSetType(decl, 0) === undefined)) return undefined;
-  const before: string[] = [];
-  const after: string[] = [];
-  for (const { decl, added, removed } of elements) {
-    const name = xtSetName(decl.name);
-    const [come, go] = [new Set(added.flatMap(xtMembers)), new Set(removed.flatMap(xtMembers))];
-    before.push(...lines('add', name, come, go));
-    after.push(...lines('del', name, go, come));
-  }
-  return { before: script(before), after: script(after) };
+/** Of what a change made of rules that were as they should be. */
+export interface ChangeScripts extends Readonly<Record<IpVersion, string>> {
+  readonly sets: SetScripts;
 }
 
-/** The sets after a change that touches only their members. */
-export function withMembers(sets: Xtables['sets'], { elements }: RulesetChange): Xtables['sets'] {
-  const after = new Map(sets);
-  for (const { decl, added, removed } of elements) {
-    const name = xtSetName(decl.name);
-    const set = sets.get(name);
-    if (set === undefined) continue;
-    const members = new Set(set.members);
-    for (const member of removed.flatMap(xtMembers)) members.delete(member);
-    for (const member of added.flatMap(xtMembers)) members.add(member);
-    after.set(name, { ...set, members });
-  }
-  return after;
+/** Undefined: rules in the chains of all change, where others are too: for that they have to be read. */
+export function changeScripts(
+  { families, sets }: XtChange,
+  tables: Xtables['families'],
+): ChangeScripts | undefined {
+  const tableScript = (version: IpVersion, table: XtTable): string => {
+    const change = families[version].get(table);
+    if (change === undefined) return '';
+    const chains = tables[version].get(table)?.chains;
+    const changed = change.changed.map((name) => [name, chains?.get(name) ?? []] as const);
+    return `*${table}\n${chainCommands(changed, [], change.gone).join('\n')}\nCOMMIT\n`;
+  };
+  const changes = [...families[4].values(), ...families[6].values()];
+  if (changes.some(({ hooksBefore }) => hooksBefore !== undefined)) return undefined;
+  const family = (version: IpVersion): string =>
+    xtTables.map((table) => tableScript(version, table)).join('');
+  return { sets: setChangeScripts(sets), 4: family(4), 6: family(6) };
 }
 
-/** What was written, as if it had been read. Undefined: rules in the chains of all differ, where others are too. */
-export function xtAsSeen(
-  written: Xtables,
-  wanted: Xtables,
-): { readonly families: Readonly<Record<IpVersion, XtSeen>>; readonly sets: XtSetsSeen } | undefined {
-  const family = (version: IpVersion): XtSeen =>
-    Object.fromEntries(
-      [...written.families[version]].map(([table, { chains, hooks }]) => [
-        table,
-        {
-          chains: new Map([...chains].map(([name, rules]) => [name, rules.map(({ hash }) => hash)])),
-          builtins: builtinsOf(hooks),
-        },
-      ]),
-    );
-  const isSame = ([4, 6] as const).every((version) =>
-    xtTables.every(
-      (table) =>
-        hooksText(written.families[version].get(table)) === hooksText(wanted.families[version].get(table)),
-    ),
-  );
-  return isSame ? { families: { 4: family(4), 6: family(6) }, sets: written.sets } : undefined;
-}
-
-const hooksText = (rules: XtTableRules | undefined): string =>
-  (rules?.hooks ?? []).map(({ builtin, at, rule }) => `${builtin} ${at} ${rule.hash}`).join();
-
-function builtinsOf(hooks: readonly XtHook[]): XtTableSeen['builtins'] {
-  const builtins = new Map<string, XtHookSeen[]>();
-  for (const at of ['first', 'last'] as const) {
-    for (const { builtin, rule } of hooks.filter((hook) => hook.at === at)) {
-      builtins.set(builtin, [...(builtins.get(builtin) ?? []), rule]);
-    }
-  }
-  return builtins;
-}
+const setChangeScripts = ({ made, gone, members }: XtChange['sets']): SetScripts => ({
+  before: script([
+    ...made.map(({ name, type }) => `create ${name} ${type}`),
+    ...members.flatMap(({ name, added }) => added.map((member) => `add ${name} ${member}`)),
+  ]),
+  after: script([
+    ...members.flatMap(({ name, removed }) => removed.map((member) => `del ${name} ${member}`)),
+    ...gone.map((name) => `${destroy}${name}`),
+  ]),
+});

@@ -61,13 +61,53 @@ describe('what is refused', () => {
     expect(problem?.where).toMatch(/^iptables chain tortie/);
     expect(problem?.what).toContain('no such match');
     expect(writer.isWhole).toBe(false);
-    const closed = problem?.where.slice('iptables chain '.length) ?? '';
+    const closed = problem?.where.split(' ')[2] ?? '';
     expect(rulesOf(closed)).toEqual([expect.stringMatching(/-j DROP$/)]);
     expect(rulesOf('tortie-to-pods').length).toBeGreaterThan(2);
     fake.refuse = () => undefined;
     writer.forgive();
     await writer.settle();
     expect([writer.isWhole, writer.problems()]).toEqual([true, []]);
+    expect(await missing()).toEqual([]);
+  });
+
+  test('where only the kernel refuses, and the whole table, the chain is found beside all packets, closed and told by its policy', async () => {
+    const isBad = (rule: string): boolean => rule.includes('allow-web ingress rule 2');
+    fake.refuseTable = (rules) => (rules.some(isBad) ? 'Invalid argument.' : undefined);
+    await writer.settle();
+    const [problem] = writer.problems();
+    expect(writer.problems()).toHaveLength(1);
+    expect(problem?.where).toMatch(
+      /^iptables chain tortie\S+ \(KubernetesNetworkPolicy shop\/allow-web ingress rule 1\)$/,
+    );
+    expect(problem?.what).toContain('Invalid argument');
+    expect(rulesOf(problem?.where.split(' ')[2] ?? '')).toEqual([expect.stringMatching(/-j DROP$/)]);
+    expect(fake.ours().join('\n')).not.toContain('trial');
+    await writer.change(aPolicyMore());
+    expect(writer.problems()).toHaveLength(1);
+    fake.refuseTable = () => undefined;
+    writer.forgive();
+    await writer.settle();
+    expect([writer.isWhole, await missing()]).toEqual([true, []]);
+  });
+
+  test('a change of which the kernel refuses one chain is written but for that chain', async () => {
+    await writer.settle();
+    const isBad = (rule: string): boolean => rule.includes('late ingress');
+    fake.refuseTable = (rules) => (rules.some(isBad) ? 'Invalid argument.' : undefined);
+    await writer.change(aPolicyMore());
+    expect(writer.problems().map(({ where }) => where)).toEqual([
+      expect.stringMatching(/\(KubernetesNetworkPolicy shop\/late ingress rule 1\)$/),
+    ]);
+    expect(fake.ours().join('\n')).not.toContain('trial');
+  });
+
+  test('a table that the kernel does not take even without ours is nobody’s fault, and nothing is closed', async () => {
+    fake.refuseTable = (_, table) => (table === 'filter' ? 'Operation not permitted' : undefined);
+    await expect(writer.settle()).rejects.toThrow('Operation not permitted');
+    expect(writer.problems()).toEqual([]);
+    fake.refuseTable = () => undefined;
+    await writer.settle();
     expect(await missing()).toEqual([]);
   });
 
