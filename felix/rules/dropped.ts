@@ -2,7 +2,7 @@
  * What is dropped whatever policies say: a source that is not the pod's, an interface nobody knows, and the like. It is counted and
  * reported as a denial of a policy is, with a tag of its own for each reason and direction.
  *
- * What a match has to find is reported in a chain of its own, so that the match, a lookup of a route maybe, is paid for once.
+ * What a match has to find is reported in a chain of its own, so that the match is paid for once.
  */
 import type { DropReason } from '../../src/model/flow.ts';
 import type { Direction } from '../../src/model/policy.ts';
@@ -28,7 +28,7 @@ interface Dropping {
 }
 
 const droppings = {
-  reversePath: { reason: 'reversePath', direction: 'Egress', chain: 'dropped-source' },
+  reversePath: { reason: 'reversePath', direction: 'Egress' },
   unknownFrom: { reason: 'unknownInterface', direction: 'Egress' },
   unknownTo: { reason: 'unknownInterface', direction: 'Ingress' },
   invalidFrom: { reason: 'invalid', direction: 'Egress', chain: 'dropped-invalid-from' },

@@ -47,6 +47,7 @@ export function staticRuleset(
 ): StaticRuleset {
   const chains = [
     ...(settings.reversePath || hosts.stages.includes('untracked') ? [checkSource(settings, hosts)] : []),
+    ...(settings.reversePath ? [straySource(settings)] : []),
     ...(settings.reversePath && settings.sourceSpoofing ? [allowedSources([])] : []),
     fromPods(settings, hosts),
     toPods(settings, hosts),
@@ -101,27 +102,40 @@ const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
   base: { hook: 'prerouting', priority: -300 },
   rules: [
     notPods(settings, 'in', hostStageChain(hosts, 'untracked', 'Ingress')),
-    ...(settings.reversePath ? reversePath(settings) : []),
+    ...(settings.reversePath
+      ? [
+          {
+            matches: [{ kind: 'noReturnPath' }],
+            verdict: { kind: 'jump', chain: straySourceName },
+          } satisfies Rule,
+        ]
+      : []),
   ],
 });
 
-const reversePath = (settings: RulesSettings): readonly Rule[] => [
-  // Link-local sources are never forwarded (RFC 4291 §2.5.6), and what they send to the host meets policy there.
-  {
-    matches: [{ kind: 'prefix', side: 'source', prefix: linkLocal }],
-    verdict: accept,
-    comment: 'link-local',
-  },
-  {
-    matches: [{ kind: 'prefix', side: 'source', prefix: unspecified }, neighbourDiscovery],
-    verdict: accept,
-    comment: 'duplicate address detection (RFC 4862)',
-  },
-  ...(settings.sourceSpoofing
-    ? [{ matches: [], verdict: { kind: 'jump', chain: allowedSourcesName } } satisfies Rule]
-    : []),
-  ...dropped('reversePath', settings, [{ kind: 'noReturnPath' }]),
-];
+const straySourceName = 'stray-source';
+
+/** What is not routed back. Every packet of a pod asks whether it is, so what excuses it is asked of these alone. */
+const straySource = (settings: RulesSettings): Chain => ({
+  name: straySourceName,
+  rules: [
+    // Link-local sources are never forwarded (RFC 4291 §2.5.6), and what they send to the host meets policy there.
+    {
+      matches: [{ kind: 'prefix', side: 'source', prefix: linkLocal }],
+      verdict: accept,
+      comment: 'link-local',
+    },
+    {
+      matches: [{ kind: 'prefix', side: 'source', prefix: unspecified }, neighbourDiscovery],
+      verdict: accept,
+      comment: 'duplicate address detection (RFC 4862)',
+    },
+    ...(settings.sourceSpoofing
+      ? [{ matches: [], verdict: { kind: 'jump', chain: allowedSourcesName } } satisfies Rule]
+      : []),
+    ...dropped('reversePath', settings),
+  ],
+});
 
 const allowedSourcesName = 'allowed-sources';
 
