@@ -105,10 +105,11 @@ export const noteAddition = (graph: Graph, addition: Addition): void => graph.ad
 /** Brings everything up to date; returns what changed in the ruleset since the last tick. */
 export function tick(graph: Graph): RulesetChange {
   const { members, uses, plans, locals, dirty, output, frame } = graph;
-  const isRefitted = !same(frame.next, frame.settings);
-  const settings = isRefitted ? frame.next : (frame.settings ?? frame.next);
-  uses.settings = settings;
   readInputs(graph);
+  const wanted: RulesSettings = { ...frame.next, families: members.families };
+  const isRefitted = !same(wanted, frame.settings);
+  const settings = isRefitted ? wanted : (frame.settings ?? wanted);
+  uses.settings = settings;
   if (isRefitted) renew(graph, [...uses.all()]);
   const hosts = hostUseOf(graph);
   const isRehosted = !same(hosts, frame.hosts);

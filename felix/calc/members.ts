@@ -31,6 +31,8 @@ export type Networks = readonly Prefix[];
 /** A node's own addresses. */
 export type NodeAddresses = Endpoint;
 
+const ipVersions: readonly IpVersion[] = [4, 6];
+
 interface UsedSet {
   readonly spec: SetSpec;
   readonly version: IpVersion;
@@ -55,6 +57,8 @@ export class Members {
   readonly #setsOfService = new KeyedSets<string, UsedSet>();
   /** Sets of networks in which something came or went. */
   readonly #shifted = new Set<UsedSet>();
+  /** How many endpoints have, of each family. */
+  readonly #addresses: Record<IpVersion, number> = { 4: 0, 6: 0 };
   /** Selectors of which the answer to "is there a network of it" may have changed. */
   readonly #flipped = new Set<Wish>();
 
@@ -66,6 +70,9 @@ export class Members {
     this.endpoints = new Population({
       sources,
       onChange: onEndpoint,
+      onItem: ({ addresses }, is) => {
+        for (const address of addresses) this.#addresses[versionOf(address)] += is ? 1 : -1;
+      },
       same: sameEndpoint,
       share: sharePorts,
     });
@@ -81,6 +88,11 @@ export class Members {
     this.backends = new Backends((service, slice, is) => {
       for (const set of this.#setsOfService.get(service)) this.#change(set, slicesMembers(set, slice), is);
     });
+  }
+
+  /** Of which any endpoint has an address. */
+  get families(): readonly IpVersion[] {
+    return ipVersions.filter((version) => this.#addresses[version] > 0);
   }
 
   get used(): ReadonlyMap<string, unknown> {

@@ -51,6 +51,8 @@ export interface PopulationOptions<T> {
   readonly sources: Sources;
   /** Told of every pair of selector and item that comes to be or ceases, but not of what a selector begins or ends with. */
   readonly onChange: (wish: Wish, item: T, is: boolean) => void;
+  /** Told of every item that comes or goes, whatever selects it. */
+  readonly onItem?: (item: T, is: boolean) => void;
   /** The two are as good as one. */
   readonly same: (a: T, b: T) => boolean;
   /** The same item, with what it has in common with another of its bag kept once. */
@@ -165,11 +167,13 @@ export class Population<T> {
 
   #enter(bag: Bag<T>, item: T): void {
     bag.items.add(item);
+    this.#options.onItem?.(item, true);
     for (const wish of this.#matching.wishesOf(bag)) this.#options.onChange(wish, item, true);
   }
 
   #leave({ bag, item }: Row<T>): void {
     bag.items.delete(item);
+    this.#options.onItem?.(item, false);
     for (const wish of this.#matching.wishesOf(bag)) this.#options.onChange(wish, item, false);
     this.#tidy(bag);
   }

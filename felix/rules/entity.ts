@@ -29,6 +29,8 @@ export interface EntityContext {
   /** No packet may be meant by two pieces. */
   readonly once: boolean;
   readonly hasNetworks: (selector: Selector) => boolean;
+  /** Some endpoint has an address of this family; else no set of endpoints ever has a member. */
+  readonly hasEndpoints: boolean;
 }
 
 const noSelector: Selector = { kind: 'all' };
@@ -81,7 +83,7 @@ const portOption = (spec: SetSpec, { side, version }: EntityContext): Option => 
 
 /** Endpoints and single addresses of network sets; and wider networks, where there are any. */
 const selectorOptions = (selector: Selector, context: EntityContext): readonly Option[] => [
-  addressOption(endpointsSet(selector, context.version), context),
+  ...(context.hasEndpoints ? [addressOption(endpointsSet(selector, context.version), context)] : []),
   ...(context.hasNetworks(selector) ? [addressOption(networksSet(selector, context.version), context)] : []),
 ];
 
@@ -118,7 +120,7 @@ function portOptions(
   const ranges = mergedPorts(ports.filter((port): port is PortRange => 'first' in port));
   const names = new Set(ports.flatMap((port) => ('name' in port ? [port.name] : [])));
   const protocols = withPorts.filter((each) => protocol === undefined || each === protocol);
-  const named = protocols.length === 0 ? [] : [...names];
+  const named = protocols.length === 0 || !context.hasEndpoints ? [] : [...names];
   return {
     numbered:
       ranges.length === 0

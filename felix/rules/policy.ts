@@ -65,7 +65,7 @@ export function compilePolicy(
   const tags = new Map<string, TagMeaning>();
   const origins = new Map<Rule, TagMeaning>();
   for (const rule of direction === 'Ingress' ? policy.ingress : policy.egress) {
-    const pieces = piecesOf(rule, policy, direction, noting);
+    const pieces = piecesOf(rule, policy, direction, noting, settings);
     if (pieces.length === 0) continue;
     const tag = tagOf({
       direction,
@@ -125,10 +125,11 @@ function piecesOf(
   policy: RuleSource,
   direction: Direction,
   hasNetworks: (selector: Selector) => boolean,
+  settings: RulesSettings,
 ): readonly Piece[] {
   const [four = [], six = []] = versions.map((version) =>
     rule.version === undefined || rule.version === version
-      ? choiceFor(rule, policy, direction, version, hasNetworks)
+      ? choiceFor(rule, policy, direction, version, hasNetworks, settings)
       : [],
   );
   const isNeutral = !four.some(({ matches }) => matches.some(namesFamily)) && same(four, six);
@@ -147,6 +148,7 @@ function choiceFor(
   direction: Direction,
   version: IpVersion,
   hasNetworks: (selector: Selector) => boolean,
+  { families = versions }: RulesSettings,
 ): Choice {
   const { protocol, source, destination } = rule;
   if (protocol !== undefined && protocol === rule.notProtocol) return [];
@@ -159,6 +161,7 @@ function choiceFor(
     isOwn: endsHere && (side === 'destination') === (direction === 'Ingress'),
     once: rule.action === 'Log',
     hasNetworks,
+    hasEndpoints: families.includes(version),
   });
   const choice = allOf([
     entityChoice(source, context('source')),

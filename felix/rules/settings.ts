@@ -2,7 +2,7 @@
  * What of the configuration changes the rules. `felix/calc` makes one of a FelixConfiguration; every default is Calico's but
  * `endpointToHost`, which its manifests set so too.
  */
-import type { Prefix } from '../../src/lib/net.ts';
+import type { IpVersion, Prefix } from '../../src/lib/net.ts';
 
 /** A port that no policy of a host endpoint closes. */
 export interface FailsafePort {
@@ -47,6 +47,11 @@ export interface RulesSettings {
    * by one of them, so those of later stages are not asked.
    */
   readonly acceptedMark: number;
+  /**
+   * Not of the configuration: families of which any endpoint there is has an address. What asks for endpoints of another one is left
+   * out, for it finds nobody. Absent: both.
+   */
+  readonly families?: readonly IpVersion[];
 }
 
 const tcp = 6;

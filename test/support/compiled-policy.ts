@@ -243,7 +243,19 @@ const stagesOf = ({ policies }: Cluster): readonly HostStage[] =>
     (stage) => stage === 'normal' || stage === 'forward' || policies.some((policy) => policy.stage === stage),
   );
 
-export function compileCluster(cluster: Cluster, here: OnNode, settings: RulesSettings): Compiled {
+/** Of which an endpoint has an address, or a network set a single one. */
+function familiesOf(cluster: Cluster): readonly IpVersion[] {
+  const addresses = everybody(cluster).flatMap((one) => one.addresses);
+  const single = cluster.networkSets.flatMap(({ nets }) =>
+    nets.filter((net) => lengthOf(net) === widthOf(net)),
+  );
+  return ([4, 6] as const).filter((version) =>
+    [...addresses, ...single].some((each) => versionOf(each) === version),
+  );
+}
+
+export function compileCluster(cluster: Cluster, here: OnNode, given: RulesSettings): Compiled {
+  const settings: RulesSettings = { ...given, families: familiesOf(cluster) };
   const builder = new Builder(cluster, here, settings);
   const stages = stagesOf(cluster);
   const wildcard = here.hosts.some((host) => host.interface === '*');
