@@ -121,7 +121,9 @@ const carry: Carry = {
   wantWrite: ({ peer, side }, { transport }) => transport.wantWrite(peer, side),
   startTimer: ({ timer, after }, { timers }) => timers.start(timer, after),
   stopTimer: ({ timer }, { timers }) => timers.stop(timer),
-  fib: ({ prefix, nextHops }, { fib }) => fib?.learned(prefix, nextHops),
+  fib: ({ prefixes, nextHops }, { fib }) => {
+    for (const prefix of prefixes) fib?.learned(prefix, nextHops);
+  },
   track: ({ nextHops }, { fib }) => fib?.track(nextHops),
   untrack: ({ nextHops }, { fib }) => fib?.untrack(nextHops),
   continue: (_, { onContinue }) => onContinue(),
@@ -137,6 +139,9 @@ const carryOut = <E extends SpeakerEffect>(effect: E, doers: Doers): void =>
 /** Events that may wait. A message of 4 kB is 8 kB of prefixes once decoded: what is more waits in the sockets, as octets. */
 const highWater = 500;
 
+const withKernel = { tracksNextHops: true, writesKernel: true };
+const withoutKernel = { tracksNextHops: false, writesKernel: false };
+
 export function createDaemon(options: DaemonOptions): Daemon {
   const { clock, random, withFib, listen } = options;
   const touched = touchedOf(options.store);
@@ -144,7 +149,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const observers = createObservers(options, () => speaker, sight);
   const speaker: Speaker = createSpeaker({
     random,
-    tracksNextHops: withFib,
+    ...(withFib ? withKernel : withoutKernel),
     onBest: (prefix, before, after) => observers.witness.best(prefix, before, after),
   });
   const stopped = Promise.withResolvers<void>();

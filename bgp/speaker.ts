@@ -22,7 +22,9 @@ import { welcome } from './speaker/dynamic.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
 import { Few } from './speaker/few.ts';
 import type { Neighbour, Session } from './speaker/neighbour.ts';
+
 import { hearNextHops, trackNextHops } from './speaker/next-hops.ts';
+import { Outcome } from './speaker/outcome.ts';
 import { Reach } from './speaker/reach.ts';
 import { askToWrite, drain, goOn, proceed, propagate } from './speaker/routes.ts';
 import { drive, localOf } from './speaker/sessions.ts';
@@ -42,17 +44,19 @@ interface SpeakerOptions {
   readonly rowsPerTurn?: number;
   /** The effect `track` is answered: paths whose next hop is unreachable are not used. Absent: all are reachable. */
   readonly tracksNextHops?: boolean;
+  /** False: nobody writes routes to the kernel, and the effect `fib` is not asked for. Absent: it is. */
+  readonly writesKernel?: boolean;
 }
 
 export function createSpeaker(options: SpeakerOptions): Speaker {
-  const { random, onBest, rowsPerTurn = 4000, tracksNextHops = false } = options;
+  const { random, onBest, rowsPerTurn = 4000, tracksNextHops = false, writesKernel = true } = options;
   const locRib = new LocRib();
   const told = new Sets();
   const reach = tracksNextHops ? new Reach() : undefined;
   if (reach !== undefined) locRib.criteria = criteriaOf({}, reach.metric);
   return {
     random,
-    onBest,
+    outcome: new Outcome(onBest, writesKernel),
     locRib,
     locals: new AdjRibIn(locRib),
     told,

@@ -21,7 +21,7 @@ import { gracefulShutdown, noAdvertise, noExport, noExportSubconfed } from '../r
 import { familyOf, type Path } from '../rib/path.ts';
 import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
-import { addCommunity, firstMatch, marked, operate, sessionTypeOf } from './filter.ts';
+import { addCommunity, firstMatch, marked, operate, rejectsAll, sessionTypeOf } from './filter.ts';
 import { trieOf } from './import.ts';
 import { Memo, rememberLast } from './memo.ts';
 import { reflected, timesIn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
@@ -29,7 +29,11 @@ import { nextHopTold, type Told } from './told.ts';
 
 /** Attributes to send, or one clause why the neighbour is told nothing. */
 type Export = Result<PathAttributes>;
-export type ExportRule = (prefix: Prefix, best: Path) => Export;
+export interface ExportRule {
+  (prefix: Prefix, best: Path): Export;
+  /** Families of which it lets nothing through, whatever it is asked; absent: that cannot be told beforehand. */
+  readonly mute?: ReadonlySet<Family>;
+}
 
 /** What the two OPENs settled that export depends on. */
 export type Settled = Pick<Negotiated, 'families'> &
@@ -103,15 +107,27 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
     if (best.source.type !== 'local' && ours.longestMatch(prefix) === undefined) return notOurs;
     return exportPath(best, family, communitiesAt.longestMatch(prefix)?.[1]);
   };
-  return (prefix, best) => {
+  const rule = (prefix: Prefix, best: Path): Export => {
     const family = familyOf(prefix);
-    if (!families.includes(family)) return err('its address family is not negotiated');
+    if (!families.includes(family)) return notNegotiated;
     const leave = leaveOf(best);
     return leave.ok ? tell(prefix, best, family) : leave;
   };
+  return Object.assign(rule, { mute: muteOf(peer, families) });
+}
+
+/** A neighbour that is told nothing has a first rule that rejects all, as "import only" is written. */
+function muteOf({ filters }: PeerConfig, families: readonly Family[]): ReadonlySet<Family> {
+  const first = { 'ipv4-unicast': filters?.exportV4[0], 'ipv6-unicast': filters?.exportV6[0] };
+  return new Set(
+    (['ipv4-unicast', 'ipv6-unicast'] as const).filter(
+      (family) => !families.includes(family) || rejectsAll(first[family]),
+    ),
+  );
 }
 
 const granted: Result<true> = ok(true);
+const notNegotiated: Export = err('its address family is not negotiated');
 /** What a filter let in, a default route say, is for this node alone: nobody becomes a transit by it. */
 const notOurs: Export = err("not inside any IP pool or node's pod CIDR, and no filter accepts it");
 

@@ -32,6 +32,16 @@ export function firstMatch<Rule extends FilterRule>(
   return undefined;
 }
 
+/** It matches whatever there is, and rejects it. */
+export const rejectsAll = (rule: FilterRule | undefined): boolean =>
+  rule?.action === 'Reject' &&
+  rule.prefix === undefined &&
+  rule.source === undefined &&
+  rule.peerType === undefined &&
+  rule.community === undefined &&
+  rule.asPathPrefix === undefined &&
+  rule.priority === undefined;
+
 function matches(rule: FilterRule, prefix: Prefix, path: Path, session: SessionType): boolean {
   return (
     (rule.prefix === undefined || matchesPrefix(rule.prefix, prefix)) &&

@@ -64,7 +64,9 @@ export class AdjRibOut {
   #several: ReadonlyMap<Family, number>;
   readonly #limits = new Map<Family, Lowest>();
   readonly #isRefreshMarked: boolean;
-  readonly #reader: Reader;
+  readonly #families: readonly Family[];
+  /** Undefined: policy lets nothing through, and nothing has to be taken back, so changes need not be looked at. */
+  #reader: Reader | undefined;
   /** By net: a number of `#attributes`, which holds a reference. */
   readonly #told = new Paged();
   /** The same by route. */
@@ -95,6 +97,7 @@ export class AdjRibOut {
     this.#rib = rib;
     this.#attributes = attributes;
     this.#rule = rule;
+    this.#families = families;
     this.#endOfRibDue = families;
     this.#isEndHeld = isEndHeld;
     this.#several = several;
@@ -127,25 +130,26 @@ export class AdjRibOut {
 
   /** There is something to drain, as far as a glance can tell. */
   get isDue(): boolean {
+    this.#deafen();
     const walk = this.#walks[0];
     if (this.#endOfRibDue.length > 0 && !this.#isEndHeld) return true;
     if (walk !== undefined && !this.#waitsForEnd(walk)) return true;
-    const { changes } = this.#rib;
     // Who was told something a moment ago is most often told of the next change too: it is not worked out twice.
-    if (this.#isTelling) return changes.peek(this.#reader) !== 0;
+    if (this.#isTelling) return this.#peek() !== 0;
     for (let looks = 0; looks < glance; looks += 1) {
-      const net = changes.peek(this.#reader);
+      const net = this.#peek();
       if (net === 0) return false;
       if (this.#differs(net)) return true;
-      changes.next(this.#reader);
+      this.#next();
     }
-    return changes.peek(this.#reader) !== 0;
+    return this.#peek() !== 0;
   }
 
   /** Export policy is another, or how much is told; of which families several paths are told stays for the session. */
   renew(rule: ExportRule, several: ReadonlyMap<Family, number>, limits: ReadonlyMap<Family, number>): void {
     this.#rule = rule;
     this.#several = several;
+    this.#reader ??= this.#rib.changes.open();
     this.#dropLimits();
     for (const [family, most] of limits) this.#limits.set(family, new Lowest(most));
     this.#walks.push({ families: ['ipv4-unicast', 'ipv6-unicast'], isAgain: false, at: 1 });
@@ -180,12 +184,12 @@ export class AdjRibOut {
 
   /** Up to `most` prefixes, and a few more where one has several paths; they count as told. */
   drain(most: number): readonly Says[] {
-    const { changes } = this.#rib;
+    this.#deafen();
     const end = this.#named + most;
     for (let looks = most * looksPerPrefix; looks > 0 && this.#named + this.#batch.size < end; looks -= 1) {
-      const net = changes.peek(this.#reader);
+      const net = this.#peek();
       if (net > 0) {
-        changes.next(this.#reader);
+        this.#next();
         this.#visit(net, false);
         continue;
       }
@@ -205,7 +209,7 @@ export class AdjRibOut {
   close(): void {
     this.#isClosed = true;
     this.#walks.length = 0;
-    this.#rib.changes.close(this.#reader);
+    if (this.#reader !== undefined) this.#rib.changes.close(this.#reader);
     this.#dropLimits();
     if (this.#several.size > 0) this.#rib.readersOfAll -= 1;
   }
@@ -223,6 +227,25 @@ export class AdjRibOut {
     let route = net > 0 ? 0 : this.#toldPaths.seek(1);
     for (; route > 0 && left > 0; route = this.#toldPaths.seek(route + 1), left -= 1) this.#forgetPath(route);
     return left;
+  }
+
+  /** Whom policy tells nothing whatever there is, and who has nothing to be taken back, is not asked about changes. */
+  #deafen(): void {
+    if (this.#reader === undefined || this.size > 0) return;
+    const { mute } = this.#rule;
+    if (mute === undefined || !this.#families.every((family) => mute.has(family))) return;
+    this.#rib.changes.close(this.#reader);
+    this.#reader = undefined;
+    while (this.#walks[0]?.isAgain === false) this.#walks.shift();
+  }
+
+  /** The net that has changed and was not looked at; 0: none. */
+  #peek(): number {
+    return this.#reader === undefined ? 0 : this.#rib.changes.peek(this.#reader);
+  }
+
+  #next(): void {
+    if (this.#reader !== undefined) this.#rib.changes.next(this.#reader);
   }
 
   /** The End-of-RIB goes before the first refresh (RFC 7313 §4). */
@@ -245,7 +268,7 @@ export class AdjRibOut {
 
   #ends(): readonly UpdateMessage[] {
     const walk = this.#walks[0];
-    const isBehind = (walk !== undefined && !walk.isAgain) || this.#rib.changes.peek(this.#reader) > 0;
+    const isBehind = (walk !== undefined && !walk.isAgain) || this.#peek() > 0;
     if (isBehind || this.#isEndHeld || this.#endOfRibDue.length === 0) return noneTold;
     const ends = this.#endOfRibDue.map(endOfRib);
     this.#endOfRibDue = [];

@@ -84,8 +84,8 @@ export type SpeakerEffect =
   | { readonly kind: 'wantWrite'; readonly peer: string; readonly side: Side }
   | { readonly kind: 'startTimer'; readonly timer: SpeakerTimer; readonly after: Millis }
   | { readonly kind: 'stopTimer'; readonly timer: SpeakerTimer }
-  /** The learned route the kernel should have. What we originate ourselves is never one. */
-  | { readonly kind: 'fib'; readonly prefix: Prefix; readonly nextHops: KernelRoute }
+  /** The learned route the kernel should have for each of these. What we originate ourselves is never one. */
+  | { readonly kind: 'fib'; readonly prefixes: readonly Prefix[]; readonly nextHops: KernelRoute }
   /**
    * Once per life: every configured peer has told all it knows (End-of-RIB), or the wait for them is over. Before it,
    * routes of ours that an earlier life left in the kernel must not be swept.

@@ -6,9 +6,7 @@
  */
 import type { Prefix } from '../../src/lib/net.ts';
 import type { PeerConfig } from '../config.ts';
-import type { Choice } from '../rib/loc-rib.ts';
 import type { Family, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
-import { type KernelRoute, kernelRoute, sameKernelRoute } from './kernel-route.ts';
 import { limitsOf, noteWithheld, roomOf, severalOf } from './limits.ts';
 import type { Neighbour, Session } from './neighbour.ts';
 import { retold } from './stale.ts';
@@ -101,20 +99,9 @@ export function goOn(turn: Turn): void {
 
 /** Decides what has to be decided anew; the outcome goes to the kernel and, in time, to every neighbour. */
 export function propagate(turn: Turn): void {
-  const { locRib, onBest, rowsPerTurn } = turn.speaker;
-  let last: Choice | undefined; // of one path is one choice, and many in a row are mostly the same
-  let route: KernelRoute;
-  const routeOf = (choice: Choice): KernelRoute => {
-    if (choice.length === 0) return undefined;
-    if (choice !== last) route = kernelRoute(choice);
-    last = choice;
-    return route;
-  };
-  locRib.settle((prefix, before, after) => {
-    if (onBest !== undefined && before[0] !== after[0]) onBest(prefix, before[0], after[0]);
-    const nextHops = routeOf(after);
-    if (!sameKernelRoute(routeOf(before), nextHops)) turn.effects.push({ kind: 'fib', prefix, nextHops });
-  }, rowsPerTurn);
+  const { locRib, outcome, rowsPerTurn } = turn.speaker;
+  locRib.settle(outcome.change, rowsPerTurn);
+  for (const effect of outcome.take()) turn.effects.push(effect);
   if (locRib.changes.count !== turn.changesAt) turn.isAllDue = true;
 }
 

@@ -5,12 +5,13 @@ import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import type { PrefixGuard } from '../policy/import.ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
 import type { LocRib } from '../rib/loc-rib.ts';
-import type { Path, Source } from '../rib/path.ts';
+import type { Source } from '../rib/path.ts';
 import type { Sets } from '../rib/sets.ts';
 import type { BfdState } from '../session/event.ts';
 import type { LogLevel, SpeakerEffect } from './event.ts';
 import type { Few } from './few.ts';
 import type { Neighbour, Session } from './neighbour.ts';
+import type { Outcome } from './outcome.ts';
 import type { Reach } from './reach.ts';
 
 /**
@@ -38,14 +39,10 @@ export interface Speaker {
   /** What BFD said last, by `PeerConfig.key`; kept for a peer that is made anew. */
   readonly bfd: Map<string, BfdState>;
   readonly life: Life;
-  readonly onBest?: OnBest | undefined;
+  readonly outcome: Outcome;
 }
 
-/**
- * Told of each prefix whose best path is another one, once a turn and before its effects are carried out; undefined: none.
- * It only looks on: what the speaker does never depends on it.
- */
-export type OnBest = (prefix: Prefix, before: Path | undefined, after: Path | undefined) => void;
+export type { OnBest } from './outcome.ts';
 
 /** Work on tables that is done some rows at a time; its outcome does not depend on what happens in between. */
 export interface Job {

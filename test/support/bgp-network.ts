@@ -210,7 +210,8 @@ export class BgpNetwork {
         this.#answer(host, effect.nextHops);
         break;
       case 'fib':
-        this.#program(host, effect.prefix, effect.nextHops === 'blackhole' ? [] : effect.nextHops);
+        for (const prefix of effect.prefixes)
+          this.#program(host, prefix, effect.nextHops === 'blackhole' ? [] : effect.nextHops);
         break;
       case 'settled':
         host.settled = true;

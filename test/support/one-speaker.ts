@@ -112,10 +112,10 @@ const linesOf = ({ withdrawn, announced, endOfRib }: UpdateMessage): readonly st
 
 /** "10.0.0.0/24 via 192.0.2.1 192.0.2.2", "10.0.0.0/24 blackhole" or "10.0.0.0/24 gone". */
 export const fibOf = (effects: readonly SpeakerEffect[]): readonly string[] =>
-  of(effects, 'fib').map(
-    ({ prefix, nextHops }) =>
-      `${formatPrefix(prefix)} ${typeof nextHops === 'object' ? `via ${nextHops.map(formatAddress).join(' ')}` : (nextHops ?? 'gone')}`,
-  );
+  of(effects, 'fib').flatMap(({ prefixes, nextHops }) => {
+    const way = typeof nextHops === 'object' ? `via ${nextHops.map(formatAddress).join(' ')}` : nextHops;
+    return prefixes.map((prefix) => `${formatPrefix(prefix)} ${way ?? 'gone'}`);
+  });
 
 /** NOTIFICATIONs sent, as "key: code/subcode". */
 export const notificationsOf = (effects: readonly SpeakerEffect[]): readonly string[] =>

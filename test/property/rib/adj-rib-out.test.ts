@@ -25,6 +25,9 @@ const sets = {
 const setOf = (at: Prefix, index: number): PathAttributes =>
   sets[typeof at === 'number' ? 4 : 6][index] ?? attributesOf();
 
+/** As `rejected`: all there is, and it says so beforehand. */
+const everything = 4;
+
 const act = fc.oneof(
   {
     weight: 6,
@@ -47,15 +50,16 @@ const act = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('drain'), limit: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('resend'), family: fc.constantFrom(...families) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), rejected: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), rejected: fc.nat(everything) }) },
 );
 const acts = fc.array(act, { maxLength: 60 });
 
 /** Rejects what carries this MED; 0: nothing. */
-const ruleOf =
-  (rejected: number): ExportRule =>
-  (_prefix, path) =>
-    path.attributes.med === rejected ? err('not for them') : ok(path.attributes);
+function ruleOf(rejected: number): ExportRule {
+  if (rejected === everything)
+    return Object.assign(() => err('nothing is for them'), { mute: new Set(families) });
+  return (_prefix, path) => (path.attributes.med === rejected ? err('not for them') : ok(path.attributes));
+}
 
 type Says = ReturnType<AdjRibOut['drain']>[number];
 
