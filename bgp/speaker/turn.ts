@@ -1,5 +1,5 @@
 /** The speaker's state, and one turn of it: what a step works on and what it has asked for so far. */
-import { ipv4, type Millis, type Prefix } from '../../src/lib/net.ts';
+import { ipv4, type Millis } from '../../src/lib/net.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import type { PrefixGuard } from '../policy/import.ts';
