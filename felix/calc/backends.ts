@@ -9,9 +9,9 @@ import { KeyedSets } from './keyed-sets.ts';
 export interface Slice {
   /** Key of the Service. */
   readonly service: string;
-  /** Of backends that are ready. */
+  /** Of backends, ready or not: who is not ready yet may have to ask others first. */
   readonly addresses: readonly Address[];
-  /** Each "protocol * 65536 + port": a slice that serves every port has none. */
+  /** Each "protocol * 65536 + port": a slice that names no port has none, and is no destination of a rule. */
   readonly ports: readonly number[];
 }
 
@@ -23,7 +23,7 @@ export const serviceKey = ({ namespace, name }: ServiceRef): string => `${namesp
 /** Undefined: it is of no Service, or of names and not addresses. */
 export function sliceOf({ meta, service, family, endpoints, ports }: EndpointSlice): Slice | undefined {
   if (service === undefined || family === 'FQDN') return undefined;
-  const addresses = endpoints.flatMap(({ ready, addresses: own }) => (ready ? own : []));
+  const addresses = endpoints.flatMap(({ addresses: own }) => own);
   return {
     service: serviceKey({ namespace: meta.namespace ?? '', name: service }),
     addresses: [...new Set(addresses)],

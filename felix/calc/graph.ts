@@ -47,7 +47,11 @@ import { Uses } from './uses.ts';
 export type { ClusterChange, HostInterface } from './inputs.ts';
 export type { Graph, GraphOptions } from './state.ts';
 
-export function createGraph({ node = '', settings = defaultRulesSettings }: GraphOptions = {}): Graph {
+export function createGraph({
+  node = '',
+  settings = defaultRulesSettings,
+  mostWaiting = 1024,
+}: GraphOptions = {}): Graph {
   const output = new Output();
   const sources = new Sources();
   const register = new Register();
@@ -64,6 +68,7 @@ export function createGraph({ node = '', settings = defaultRulesSettings }: Grap
   const frame: Frame = { settings: undefined, next: settings, hosts: noHosts, rules };
   return {
     node,
+    mostWaiting,
     inputs: createInputs(),
     ...{ output, sources, members, selectable, policies, uses, register, dirty, frame },
     plans: new Plans({ output, register, policies, uses }),
@@ -74,13 +79,11 @@ export function createGraph({ node = '', settings = defaultRulesSettings }: Grap
   };
 }
 
-/** Pods that wait for a tick: a cluster's are taken in before, so that they are not kept twice. */
-const mostWaiting = 4096;
-
 /** Notes a change; kinds the graph does not read are ignored. No rule is calculated before `tick`. */
 export function change(graph: Graph, clusterChange: ClusterChange): void {
   noteChange(graph.inputs, clusterChange);
-  if (graph.inputs.pods.size >= mostWaiting) readCrowd(graph);
+  const { pods, policies } = graph.inputs;
+  if (Math.max(pods.size, policies.size) >= graph.mostWaiting) readCrowd(graph);
 }
 
 /** Notes an endpoint, new or changed; `id` says which. */

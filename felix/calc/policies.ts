@@ -16,14 +16,19 @@ import {
 } from '../../src/policy/policy.ts';
 import { tierNamed } from '../../src/policy/tiers.ts';
 import { type HostStage, takesPart } from '../rules/stage.ts';
+import { type Folded, fold, unfold } from './folding.ts';
 import { KeyedSets } from './keyed-sets.ts';
 import type { Wish } from './matching.ts';
 import type { Population } from './population.ts';
 
+/** Whole from the first time on that it selects a local endpoint. */
 interface Known {
-  readonly policy: Policy;
+  policy: Policy | Folded;
   readonly wish: Wish;
 }
+
+const policyOf = ({ policy, wish }: Known): Policy =>
+  typeof policy === 'string' ? unfold(policy, wish.selector) : policy;
 
 /** A tier of one endpoint in one direction and stage. */
 export interface TierSelection {
@@ -55,10 +60,6 @@ export class Policies {
     return this.#flawed;
   }
 
-  all(): Iterable<Policy> {
-    return [...this.#known.values()].map(({ policy }) => policy);
-  }
-
   /**
    * @returns  what it was before, and the endpoints whose plan it may change; undefined: nothing changed
    */
@@ -70,9 +71,10 @@ export class Policies {
     if (unconverted.length === 0) this.#flawed.delete(key);
     else this.#flawed.set(key, unconverted);
     const before = this.#known.get(key);
-    if (same(before?.policy, policy)) return undefined;
+    const policyBefore = before === undefined ? undefined : policyOf(before);
+    if (same(policyBefore, policy)) return undefined;
     const wish = policy === undefined ? undefined : this.#locals.want(policy.selector);
-    const moves = !isSameHead(before?.policy, policy);
+    const moves = !isSameHead(policyBefore, policy);
     const endpoints: string[] = [];
     if (moves && before !== undefined) endpoints.push(...this.#locals.itemsOf(before.wish));
     if (moves && wish !== undefined && wish !== before?.wish) endpoints.push(...this.#locals.itemsOf(wish));
@@ -82,10 +84,10 @@ export class Policies {
     }
     if (policy === undefined || wish === undefined) this.#known.delete(key);
     else {
-      this.#known.set(key, { policy, wish });
+      this.#known.set(key, { policy: this.#locals.isMet(wish) ? policy : fold(policy), wish });
       this.#keysBy.add(wish, key);
     }
-    return { before: before?.policy, endpoints };
+    return { before: policyBefore, endpoints };
   }
 
   /** @returns  whether that is a change */
@@ -106,7 +108,10 @@ export class Policies {
     for (const wish of this.#locals.wishesOf(endpoint)) {
       for (const key of this.#keysBy.get(wish)) {
         const known = this.#known.get(key);
-        if (known !== undefined) policies.push(known.policy);
+        if (known === undefined) continue;
+        const policy = policyOf(known);
+        known.policy = policy;
+        policies.push(policy);
       }
     }
     return policies;

@@ -5,8 +5,10 @@
  * selector is tried against those. Labels come from a thing's own, and from sources it is heir to (its namespace, its service
  * account, its profiles); when a source changes, only its heirs are looked at, and only by selectors that read what changed.
  */
+import { digestOf } from '../../src/lib/digest.ts';
 import type { Labels } from '../../src/model/meta.ts';
 import type { Selector } from '../../src/model/selector.ts';
+import { Crowd } from './crowd.ts';
 import { KeyedSets } from './keyed-sets.ts';
 import { Matching, type Wish } from './matching.ts';
 
@@ -37,9 +39,9 @@ export interface Lineage {
 }
 
 interface Bag<T> extends Lineage {
-  readonly key: string;
+  readonly digest: number;
   labels: Labels;
-  readonly items: Set<T>;
+  readonly items: Crowd<T>;
 }
 
 interface Row<T> {
@@ -63,7 +65,8 @@ export class Population<T> {
   readonly #options: PopulationOptions<T>;
   readonly #matching: Matching<Bag<T>>;
   readonly #rows = new Map<string, Row<T>>();
-  readonly #bags = new Map<string, Bag<T>>();
+  /** By digest of the lineage. */
+  readonly #bags = new KeyedSets<number, Bag<T>>();
   readonly #heirs = new KeyedSets<string, Bag<T>>();
 
   constructor(options: PopulationOptions<T>) {
@@ -150,12 +153,11 @@ export class Population<T> {
   }
 
   #bagOf(lineage: Lineage): Bag<T> {
-    const key = keyOf(lineage);
-    const known = this.#bags.get(key);
-    if (known !== undefined) return known;
     const { own, heirOf } = lineage;
-    const bag: Bag<T> = { key, own, heirOf, labels: this.#labelsOf(lineage), items: new Set() };
-    this.#bags.set(key, bag);
+    const digest = digestOf(own, digestOf(heirOf, 0) | 0);
+    for (const known of this.#bags.get(digest)) if (isSameLineage(known, lineage)) return known;
+    const bag: Bag<T> = { digest, own, heirOf, labels: this.#labelsOf(lineage), items: new Crowd() };
+    this.#bags.add(digest, bag);
     for (const source of heirOf) this.#heirs.add(source, bag);
     this.#matching.add(bag);
     return bag;
@@ -193,17 +195,16 @@ export class Population<T> {
     if (bag.items.size > 0) return;
     this.#matching.remove(bag);
     for (const source of bag.heirOf) this.#heirs.delete(source, bag);
-    this.#bags.delete(bag.key);
+    this.#bags.delete(bag.digest, bag);
   }
 }
 
-/**
- * Neither a label nor the name of an object holds a line feed. Not sorted: replicas come with their labels in one order, and
- * the same labels in another order are but a bag of their own.
- */
-function keyOf({ own, heirOf }: Lineage): string {
-  let text = '';
-  for (const source of heirOf) text += `${source}\n`;
-  for (const key in own) text += `\n${key}=${own[key]}`;
-  return text;
+function isSameLineage(a: Lineage, b: Lineage): boolean {
+  const keys = Object.keys(a.own);
+  return (
+    a.heirOf.length === b.heirOf.length &&
+    a.heirOf.every((source, index) => source === b.heirOf[index]) &&
+    keys.length === Object.keys(b.own).length &&
+    keys.every((key) => Object.hasOwn(b.own, key) && a.own[key] === b.own[key])
+  );
 }

@@ -1,10 +1,19 @@
 /** What was said since the last tick, taken in: who is there, with which labels, and which local endpoints that touches. */
+import type { Address } from '../../src/lib/net.ts';
 import { same } from '../../src/lib/same.ts';
 import type { Direction, Profile } from '../../src/model/policy.ts';
 import type { Converted, Policy } from '../../src/policy/policy.ts';
 import { convertProfile } from '../../src/policy/profiles.ts';
 import { directions } from '../rules/policy.ts';
-import { factsOf, hostLineage, hostTold, podEndpoint, setTold } from './endpoints.ts';
+import {
+  type Endpoint,
+  factsOf,
+  hostLineage,
+  hostTold,
+  podEndpoint,
+  setTold,
+  type Told,
+} from './endpoints.ts';
 import { placeHosts } from './hosts.ts';
 import { drain, endpointAt, givenTo, podKeyOf } from './inputs.ts';
 import { type Local, localKey } from './plans.ts';
@@ -20,10 +29,11 @@ export function readInputs(graph: Graph): void {
   readPolicies(graph);
 }
 
-/** Labels and pods alone, ahead of the tick that needs them. */
+/** What a cluster has most of, ahead of the tick that needs it; labels first, for they are inherited. */
 export function readCrowd(graph: Graph): void {
   readLabels(graph);
   readPods(graph);
+  takePolicies(graph);
 }
 
 /** Labels that others inherit come first: whoever comes in this tick comes with them. */
@@ -38,22 +48,27 @@ function readLabels({ inputs, sources, members, selectable }: Graph): void {
 /** Those that were told of, and those whose endpoints here changed. */
 function readPods(graph: Graph): void {
   const { inputs, members } = graph;
-  const { endpoints } = members;
-  for (const key of new Set([...inputs.pods.keys(), ...inputs.changedEndpointPods])) {
-    const told = inputs.pods.has(key) ? inputs.pods.get(key) : endpoints.told(key);
-    if (told === undefined) endpoints.remove(key);
-    else {
-      const { item, lineage } = told;
-      endpoints.put(key, lineage, podEndpoint(factsOf(item), item.ports, givenTo(inputs, key)));
-    }
-    for (const id of inputs.endpointsOf.get(key)) {
-      const endpoint = inputs.endpoints.get(id);
-      if (endpoint !== undefined) inputs.changedInterfaces.add(endpoint.interface);
-    }
+  for (const [key, told] of inputs.pods) readPod(graph, key, told);
+  for (const key of inputs.changedEndpointPods) {
+    if (!inputs.pods.has(key)) readPod(graph, key, members.endpoints.told(key));
   }
   inputs.pods.clear();
   inputs.changedEndpointPods.clear();
 }
+
+function readPod({ inputs, members }: Graph, key: string, told: Told<Endpoint> | undefined): void {
+  if (told === undefined) members.endpoints.remove(key);
+  else members.endpoints.put(key, told.lineage, placed(told.item, givenTo(inputs, key)));
+  if (!inputs.endpointsOf.has(key)) return;
+  for (const id of inputs.endpointsOf.get(key)) {
+    const endpoint = inputs.endpoints.get(id);
+    if (endpoint !== undefined) inputs.changedInterfaces.add(endpoint.interface);
+  }
+}
+
+/** Where it is now: told of it was as of a pod of another node, which most are. */
+const placed = (endpoint: Endpoint, given: readonly Address[] | undefined): Endpoint =>
+  given === undefined && !endpoint.isLocal ? endpoint : podEndpoint(factsOf(endpoint), endpoint.ports, given);
 
 function readOthers({ inputs, members }: Graph): void {
   const { endpoints, networks, nodes, backends } = members;
@@ -153,9 +168,12 @@ function readPolicies(graph: Graph): void {
     if (policies.putTier(name, facts)) for (const key of plans.inTier(name)) dirty.add(key);
   });
   drain(inputs.profiles, (name, profile) => readProfile(graph, name, profile));
-  drain(inputs.policies, (key, converted) => readPolicy(graph, key, converted));
+  takePolicies(graph);
   renew(graph, uses.answeredAnew(members.takeFlipped()));
 }
+
+const takePolicies = (graph: Graph): void =>
+  drain(graph.inputs.policies, (key, converted) => readPolicy(graph, key, converted));
 
 function readProfile(graph: Graph, name: string, profile: Profile | undefined): void {
   const { plans, uses, locals, dirty } = graph;

@@ -18,10 +18,13 @@ export interface GraphOptions {
   /** This node's name: its HostEndpoints are judged here. */
   readonly node?: string;
   readonly settings?: RulesSettings;
+  /** Pods, or policies, that wait for a tick: more are taken in before, so that a cluster's are not kept twice. */
+  readonly mostWaiting?: number;
 }
 
 export interface Graph {
   readonly node: string;
+  readonly mostWaiting: number;
   readonly inputs: Inputs;
   readonly output: Output;
   readonly sources: Sources;

@@ -111,8 +111,11 @@ export interface Told {
   settings: RulesSettings;
 }
 
+/** Taken in a few at a time, as a large cluster is. */
+const mostWaiting = 3;
+
 export const begin = (): Told => ({
-  graph: createGraph({ node }),
+  graph: createGraph({ node, mostWaiting }),
   resources: new Map(),
   endpoints: new Map(),
   interfaces: [],
