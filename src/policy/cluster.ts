@@ -8,13 +8,12 @@ import { protocolNumbers } from './convert/ports.ts';
 import { convert, isPolicy } from './convert.ts';
 import type { Policy, Unconverted } from './policy.ts';
 
-/** Where one endpoint of a Service answers. */
+/** Where one endpoint of a Service answers; without protocol and port of a slice that names no port, so no destination of a rule. */
 export interface Backend {
   readonly service: ServiceRef;
   readonly address: Address;
   /** IANA number. */
-  readonly protocol: number;
-  /** Absent: every port. */
+  readonly protocol?: number;
   readonly port?: number;
 }
 
@@ -84,19 +83,14 @@ export function snapshotOf(resources: Iterable<Resource>): Snapshot {
   return { cluster, unconverted };
 }
 
-/** Each ready endpoint at each port of the slice. */
+/** Each endpoint, ready or not, at each port of the slice. */
 function backendsOf({ meta, service, endpoints, ports }: EndpointSlice): readonly Backend[] {
   if (service === undefined) return [];
   const ref = { namespace: meta.namespace ?? '', name: service };
+  const at = ports.flatMap(({ protocol, port }) =>
+    port === undefined ? [] : [{ protocol: protocolNumbers[protocol], port }],
+  );
   return endpoints
-    .filter(({ ready }) => ready)
     .flatMap(({ addresses }) => addresses)
-    .flatMap((address) =>
-      ports.map(({ protocol, port }) => ({
-        service: ref,
-        address,
-        protocol: protocolNumbers[protocol],
-        ...(port === undefined ? {} : { port }),
-      })),
-    );
+    .flatMap((address) => (at.length === 0 ? [{}] : at).map((each) => ({ service: ref, address, ...each })));
 }

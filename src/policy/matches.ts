@@ -44,8 +44,9 @@ export function ruleHolds(cluster: Cluster, rule: Rule, packet: Packet): boolean
         (backend) =>
           isOf(backend.service, rule.destination.service) &&
           backend.address === destination &&
+          backend.port !== undefined &&
           backend.protocol === protocol &&
-          (backend.port === undefined || backend.port === port),
+          backend.port === port,
       ))
   );
 }

@@ -477,10 +477,11 @@ const slice = (pods: readonly Placed[]): fc.Arbitrary<EndpointSlice> =>
       members: fc.subarray([...pods]),
       ready: fc.boolean(),
       protocol: fc.constantFrom('TCP' as const, 'UDP' as const),
-      port: fc.constantFrom(80, 443),
+      port: fc.constantFrom(80, 443, undefined),
+      hasPorts: fc.boolean(),
     })
     .map(
-      ({ service: ref, family, members, ready, protocol, port }): EndpointSlice => ({
+      ({ service: ref, family, members, ready, protocol, port, hasPorts }): EndpointSlice => ({
         kind: 'EndpointSlice',
         meta: metaOf(`${ref.name}-${family}`, {}, ref.namespace),
         service: ref.name,
@@ -489,7 +490,7 @@ const slice = (pods: readonly Placed[]): fc.Arbitrary<EndpointSlice> =>
           .map((placed) => addressesOf(placed).filter((each) => versionOf(each) === family))
           .filter((addresses) => addresses.length > 0)
           .map((addresses) => ({ addresses, ready, serving: ready, terminating: false })),
-        ports: [{ protocol, port }],
+        ports: hasPorts || port !== undefined ? [{ protocol, ...(port === undefined ? {} : { port }) }] : [],
       }),
     );
 

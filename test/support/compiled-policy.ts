@@ -124,7 +124,7 @@ function contentOf(
         );
     case 'servicePorts':
       return backends(cluster, content.service, version).flatMap(({ address, protocol, port }) =>
-        port === undefined ? [] : [{ kind: 'port', address, protocol, port }],
+        protocol === undefined || port === undefined ? [] : [{ kind: 'port', address, protocol, port }],
       );
     case 'serviceAddresses':
       return addresses(backends(cluster, content.service, version).map(({ address }) => address));

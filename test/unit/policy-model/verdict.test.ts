@@ -376,8 +376,12 @@ apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: { name: s1, namespace: shop, labels: { kubernetes.io/service-name: s } }
 addressType: IPv4
-endpoints: [{ addresses: [10.65.1.2] }, { addresses: [10.65.2.2] }]
+endpoints: [{ addresses: [10.65.1.2] }, { addresses: [10.65.2.2], conditions: { ready: false } }]
 ports: [{ port: 5432, protocol: TCP }]
+---
+{ apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: { name: n1, namespace: shop, labels: { kubernetes.io/service-name: portless } }, addressType: IPv4, endpoints: [{ addresses: [10.65.1.2] }, { addresses: [10.65.2.2] }], ports: [{ protocol: TCP }] }
+---
+{ apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: { name: n2, namespace: shop, labels: { kubernetes.io/service-name: no-ports } }, addressType: IPv4, endpoints: [{ addresses: [10.65.1.2] }, { addresses: [10.65.2.2] }], ports: [] }
 ---
 { apiVersion: projectcalico.org/v3, kind: GlobalNetworkSet, metadata: { name: s, labels: { who: partner } }, spec: { nets: [192.0.2.0/28] } }
 `;
@@ -403,6 +407,10 @@ ports: [{ port: 5432, protocol: TCP }]
     ["source: { serviceAccounts: { selector: role == 'edge' } }", 80, ['front']],
     ['source: { services: { namespace: shop, name: s } }', 80, ['front']],
     ['destination: { services: { namespace: shop, name: s } }', 80, []],
+    ['source: { services: { namespace: shop, name: portless } }', 80, ['front']],
+    ['source: { services: { namespace: shop, name: no-ports } }', 80, ['front']],
+    ['destination: { services: { namespace: shop, name: portless } }', 5432, []],
+    ['destination: { services: { namespace: shop, name: no-ports } }', 5432, []],
     [
       'destination: { services: { namespace: shop, name: s } }',
       5432,
