@@ -80,7 +80,7 @@ export class Followings {
       return ok(following.id);
     } catch (error) {
       if (isKernelError(error))
-        return refuse(501, `Packets cannot be followed on node ${node}: ${error.message}.`);
+        return refuse(501, `Packets cannot be followed on node ${node}: ${error.message}. It takes nftables of Linux 5.12 or newer.`);
       throw error;
     } finally {
       this.#isOpening = false;

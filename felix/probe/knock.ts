@@ -15,7 +15,10 @@ type Word = Omit<ProbeOutcome, 'afterMs'>;
 /** What was heard of the probe by ICMP, as it comes. */
 type OnHeard = (heard: Heard, from: string) => void;
 
-/** Rejects with a KernelError if it cannot even be begun: EADDRINUSE if the port is taken, EADDRNOTAVAIL, ENOENT. */
+/**
+ * Rejects with a KernelError if it cannot even be begun: EADDRINUSE if the port is taken, EADDRNOTAVAIL, ENOENT; an echo EPERM
+ * without CAP_NET_RAW, which others only need for the words of an ICMP error.
+ */
 export const knock: Knock = async (netns, asked) => {
   const begun = performance.now();
   const { ends, withinMs } = asked;
@@ -36,7 +39,7 @@ export const knock: Knock = async (netns, asked) => {
     return { ...said, afterMs: Math.round(performance.now() - begun) };
   } finally {
     clearTimeout(timer);
-    listener.close();
+    listener?.close();
   }
 };
 
@@ -44,7 +47,7 @@ type Send = (
   netns: string | undefined,
   asked: ProbeAsked,
   first: PromiseWithResolvers<Word>,
-  raw: RawSocket,
+  raw: RawSocket | undefined,
 ) => Promise<Word>;
 
 function listenIcmp(
@@ -52,13 +55,18 @@ function listenIcmp(
   version: IpVersion,
   mark: ProbeAsked,
   onHeard: OnHeard,
-): RawSocket {
-  return rawSocket(netns, version, icmpProtocol[version], (packet, from) => {
-    // Of IPv4 it comes with its IP header (raw(7)).
-    const body = version === 4 ? packet.subarray(((packet[0] ?? 0) & 15) * 4) : packet;
-    const heard = hear(version, body, mark);
-    if (heard !== undefined) onHeard(heard, formatAddress(from));
-  });
+): RawSocket | undefined {
+  try {
+    return rawSocket(netns, version, icmpProtocol[version], (packet, from) => {
+      // Of IPv4 it comes with its IP header (raw(7)).
+      const body = version === 4 ? packet.subarray(((packet[0] ?? 0) & 15) * 4) : packet;
+      const heard = hear(version, body, mark);
+      if (heard !== undefined) onHeard(heard, formatAddress(from));
+    });
+  } catch (error) {
+    if (isKernelError(error) && error.code === 'EPERM' && senders.has(mark.protocol)) return undefined;
+    throw error;
+  }
 }
 
 /** What says that nothing was sent, but for a reason of the caller's: those are thrown. */
@@ -117,7 +125,7 @@ const sendUdp: Send = async (netns, { ends, port = 0, sourcePort = 0 }, first) =
 
 const sendEcho: Send = async (_, { ends, icmpId = 0 }, first, raw) => {
   try {
-    raw.send(encodeEcho(versionOf(ends.to), icmpId), ends.to);
+    raw?.send(encodeEcho(versionOf(ends.to), icmpId), ends.to);
   } catch (error) {
     return failed(error);
   }

@@ -122,7 +122,7 @@ test('no container is privileged, can gain privileges, write its root or keeps a
   const added = containers.map(({ name, securityContext }) => [name, securityContext.capabilities.add ?? []]);
   expect(Object.fromEntries(added)).toEqual({
     bgp: ['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW', 'SYS_NICE'],
-    felix: ['NET_ADMIN', 'SYS_ADMIN'],
+    felix: ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN'],
     clean: ['NET_ADMIN'],
     ...{ cni: [], controller: [], done: [], wait: [] },
   });
