@@ -9,6 +9,7 @@ import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { openConntrack } from '../src/kernel/conntrack.ts';
+import { isKernelError } from '../src/kernel/kernel-error.ts';
 import { inNetns, openKernel } from '../src/kernel/linux.ts';
 import { openNflog } from '../src/kernel/nflog.ts';
 import { openNftTrace } from '../src/kernel/nft-trace.ts';
@@ -50,7 +51,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const kernel = openKernel();
   const onFatal = (error: unknown): void => {
-    const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const why = whyOf(error);
     log.error('tortie felix cannot go on and ends; a new start begins from what the kernel has', { why });
     ended.resolve(1);
   };
@@ -99,6 +100,13 @@ export async function main(argv: readonly string[]): Promise<number> {
   log.error(served.error);
   kernel.close();
   return 1;
+}
+
+/** What the kernel says is the world's; a bug shows where it is. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!isKernelError(error)) return error.stack ?? error.message;
+  return error.code === 'EPERM' ? `${error.message}; give this process CAP_NET_ADMIN` : error.message;
 }
 
 /** Where FelixConfiguration comes from, and what becomes of it outside the agent. */

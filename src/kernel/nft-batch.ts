@@ -7,8 +7,8 @@ import { check, int32, native } from './native.ts';
 import { NLMSG } from './netlink/constants.ts';
 import { decodeError } from './netlink/error.ts';
 import { MARK_OCTETS, type NftBatch, type NftObject, type NftTransaction } from './netlink/nft/batch.ts';
-import { littleEndian } from './netlink/reader.ts';
-import { type Requests, seqsBetween } from './netlink/requests.ts';
+import { littleEndian, type Message } from './netlink/reader.ts';
+import { isAnswersLost, type Requests, seqsBetween } from './netlink/requests.ts';
 
 const asked = 'run an nft transaction';
 const SOL_SOCKET = 1;
@@ -73,8 +73,12 @@ const endless = (whole: NftTransaction): NftTransaction => ({
   bytes: whole.bytes.subarray(0, -MARK_OCTETS),
 });
 
+/** Of the send. What was sent and is not known to be taken does not go again in parts: it may be refused, and parts of it not. */
 const isTooLarge = (error: unknown): boolean =>
-  isKernelError(error) && !isNftRefusal(error) && (error.code === 'EMSGSIZE' || error.code === 'ENOBUFS');
+  isKernelError(error) &&
+  !isNftRefusal(error) &&
+  !isAnswersLost(error) &&
+  (error.code === 'EMSGSIZE' || error.code === 'ENOBUFS');
 
 /** Asks for a send buffer that takes so many octets; in a user namespace the kernel gives no more than net.core.wmem_max. */
 function makeRoom(fd: number, octets: number): void {
@@ -101,19 +105,19 @@ async function runTransaction(
     const object = index === 0 ? undefined : batch.objectOf(first + index - 2);
     refused.push({ errno: errnoName(errno), words, ...(object === undefined ? {} : { object }) });
   };
-  const end = await requests.exchange(
-    asked,
-    bytes,
-    last,
-    (message) => {
-      const index = seqsBetween(begin, message.seq);
-      if (message.type !== NLMSG.ERROR || index > messages) return;
-      const { errno, words } = decodeError(message);
-      tell(message.seq, errno, words);
-    },
-    begin,
-  );
-  tell(end.seq, end.errno, end.words);
+  const visit = (message: Message): void => {
+    const index = seqsBetween(begin, message.seq);
+    if (message.type !== NLMSG.ERROR || index > messages) return;
+    const { errno, words } = decodeError(message);
+    tell(message.seq, errno, words);
+  };
+  try {
+    const end = await requests.exchange(asked, bytes, last, visit, begin);
+    tell(end.seq, end.errno, end.words);
+  } catch (error) {
+    // One refusal is enough to know that nothing was taken.
+    if (!isAnswersLost(error) || refused.length === 0) throw error;
+  }
   const [one] = refused;
   if (one === undefined) return;
   throw Object.assign(kernelError(asked, one.errno, wordsOf(one)), { refused });

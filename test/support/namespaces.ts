@@ -21,6 +21,8 @@ export interface Running {
 
 export interface StartOptions {
   readonly logTo?: string;
+  /** Programs that start it in their way: `setpriv …`. */
+  readonly under?: readonly string[];
   /** Beside what this process has. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -62,7 +64,7 @@ export function createPlayground(prefix: string): Playground {
   }
 
   function start(name: string, argv: readonly string[], options: StartOptions = {}): Running {
-    const child = spawn('nsenter', [`--net=/run/netns/${netns(name)}`, ...argv], {
+    const child = spawn('nsenter', [`--net=/run/netns/${netns(name)}`, ...(options.under ?? []), ...argv], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: root,
       env: { ...process.env, ...options.env },

@@ -7,12 +7,12 @@
  * now and then a tenth of a second on one route, when its table of 100,000 grows or shrinks.
  */
 import { setImmediate } from 'node:timers/promises';
-import { errnoName, kernelError } from '../kernel-error.ts';
+import { errnoName, isKernelError, type KernelError, kernelError } from '../kernel-error.ts';
 import { check, native } from '../native.ts';
 import { NLM_F, NLMSG } from './constants.ts';
 import { decodeError, type NetlinkError } from './error.ts';
 import type { Message } from './reader.ts';
-import { EAGAIN, openNetlink, ReceiveBuffer, type SocketOptions } from './socket.ts';
+import { EAGAIN, ENOBUFS, openNetlink, ReceiveBuffer, type SocketOptions } from './socket.ts';
 import { MessageWriter } from './writer.ts';
 
 /** How long the kernel may keep silent in the middle of an answer before we call it a fault. */
@@ -42,6 +42,14 @@ export type Decode<T> = (view: DataView, start: number, end: number) => T | unde
 /** How many requests after the one numbered `first` that numbered `seq` is. */
 export const seqsBetween = (first: number, seq: number): number =>
   seq >= first ? seq - first : seq - first + lastSeq;
+
+/** The kernel had more to answer than the socket's buffer holds: what became of the requests is not known. */
+export interface AnswersLost extends KernelError {
+  readonly isLost: true;
+}
+
+export const isAnswersLost = (error: unknown): error is AnswersLost =>
+  isKernelError(error) && 'isLost' in error;
 
 /** Sequence numbers of requests whose answer ends an exchange. */
 interface Ends {
@@ -120,7 +128,8 @@ export class Requests {
   /**
    * Sends the messages in `bytes`, which stay the caller's until it resolves, and resolves with the end of the answer: the
    * ACK or error of the request numbered `last`, or the end of a dump. `visit` gets every message before it: data, and
-   * errors of other requests. Fails with a KernelError if the exchange itself does not work.
+   * errors of other requests. Fails with a KernelError if the exchange itself does not work; with AnswersLost after it visited
+   * those that were not lost.
    * @param begin  number of a first message whose refusal is that of all: then `last` has no answer, or one that means nothing
    */
   exchange(
@@ -143,12 +152,15 @@ export class Requests {
     this.#assertOpen(asked);
     let heard = performance.now();
     const isSlow = !isLent && heard - asking > SLOW_MS;
+    let isLost = false;
     for (;;) {
-      const { end, messages } = this.#receive(asked, ends, visit);
+      const { end, messages, errno } = this.#receive(asked, ends, visit);
       if (end !== undefined) {
         if (isSlow) await setImmediate();
         return end;
       }
+      isLost ||= errno === ENOBUFS;
+      if (isLost && errno === EAGAIN) throw answersLost(asked);
       if (messages > 0) heard = performance.now();
       else if (performance.now() - heard > SILENCE_MS) throw kernelError(asked, 'ETIMEDOUT', 'no answer');
       await setImmediate();
@@ -173,12 +185,17 @@ export class Requests {
       if (ends && (message.seq === last || message.seq === begin)) end ??= decodeError(message);
       else visit(message);
     });
-    // ENOBUFS here: answers were lost, so nobody knows how the requests ended.
-    if (end === undefined && errno !== 0 && errno !== EAGAIN) throw kernelError(asked, errnoName(errno));
-    return { end, messages };
+    const isFault = errno !== 0 && errno !== EAGAIN && errno !== ENOBUFS;
+    if (end === undefined && isFault) throw kernelError(asked, errnoName(errno));
+    return { end, messages, errno };
   }
 
   #assertOpen(asked: string): void {
     if (!this.#open) throw kernelError(asked, 'EBADF', 'the kernel port is closed');
   }
 }
+
+const answersLost = (asked: string): AnswersLost =>
+  Object.assign(kernelError(asked, 'ENOBUFS', 'there were more answers than the socket holds'), {
+    isLost: true as const,
+  });
