@@ -7,6 +7,7 @@
 import { assert } from '../../src/lib/result.ts';
 import type { Direction } from '../../src/model/policy.ts';
 import { builtInProfiles, type ProfileRules } from '../../src/policy/profiles.ts';
+import { sameDoors } from '../rules/doors.ts';
 import {
   compileEndpoint,
   dispatchOf,
@@ -52,7 +53,7 @@ interface Planned {
 }
 
 interface TierChain {
-  readonly chain: Chain;
+  chain: Chain;
   users: number;
 }
 
@@ -253,7 +254,13 @@ export class Plans {
   }
 
   #enterTierChain(chain: Chain): void {
-    if (this.#tierChains.has(chain.name)) return;
+    const known = this.#tierChains.get(chain.name);
+    if (known !== undefined) {
+      if (known.chain === chain) return;
+      known.chain = chain;
+      this.#options.output.putChain(chain);
+      return;
+    }
     this.#tierChains.set(chain.name, { chain, users: 0 });
     this.#idleTierChains.add(chain.name);
     this.#options.output.putChain(chain);
@@ -276,7 +283,8 @@ const isSameTier = (a: TierPlan, b: TierPlan, { deny }: RulesSettings): boolean 
     const other = b.policies[index];
     if (policy.id !== other?.policy.id) return false;
     const isAsked = !compiled.passes && !other.compiled.passes && deny === 'Drop';
-    return isAsked ? compiled.chain.name === other.compiled.chain.name : compiled === other.compiled;
+    if (!isAsked) return compiled === other.compiled;
+    return compiled.chain.name === other.compiled.chain.name && sameDoors(compiled, other.compiled);
   });
 
 /** Of one place. */

@@ -3,6 +3,7 @@
  */
 import type { Direction } from '../../src/model/policy.ts';
 import { formatSelector, type Selector } from '../../src/model/selector.ts';
+import { sameDoors } from '../rules/doors.ts';
 import { type CompiledPolicy, compilePolicy, type RuleSource } from '../rules/policy.ts';
 import type { RulesSettings } from '../rules/settings.ts';
 import { KeyedSets } from './keyed-sets.ts';
@@ -96,7 +97,7 @@ export class Uses {
     use.answers = answers;
     this.#publish(use, before, sourceBefore);
     const isCopied = before.passes || compiled.passes || this.settings.deny === 'Reject';
-    if (!isCopied && before.chain.name === compiled.chain.name) return [];
+    if (!isCopied && before.chain.name === compiled.chain.name && sameDoors(before, compiled)) return [];
     return [...this.#users.get(use)].filter((user) => user !== everyNode);
   }
 

@@ -118,8 +118,7 @@ function isOfBase({ chains }: Ruleset, name: string): boolean {
   return bases.some((chain) => chain.name === name || chain.rules.some((rule) => looksInto(rule, name)));
 }
 
-const looksInto = (rule: Rule, name: string): boolean =>
-  referencesOf(rule).includes(name) && !(rule.verdict?.kind === 'jump' && rule.verdict.chain === name);
+const looksInto = (rule: Rule, name: string): boolean => setsOf(rule).includes(name);
 
 function standIn(name: string, isTranslating: boolean): Chain {
   const rule: Rule = {
@@ -132,11 +131,16 @@ function standIn(name: string, isTranslating: boolean): Chain {
 }
 
 /** Names of chains and sets a rule refers to. */
-function referencesOf({ matches, verdict }: Rule): readonly string[] {
-  const names = matches.flatMap((match) => ('set' in match ? [match.set] : []));
-  if (verdict?.kind === 'jump') names.push(verdict.chain);
-  if (verdict !== undefined && 'map' in verdict) names.push(verdict.map);
-  return names;
+const referencesOf = (rule: Rule): readonly string[] => [...setsOf(rule), ...chainsOf(rule)];
+
+const setsOf = ({ matches, verdict }: Rule): readonly string[] => [
+  ...matches.flatMap((match) => ('set' in match ? [match.set] : [])),
+  ...(verdict !== undefined && 'map' in verdict ? [verdict.map] : []),
+];
+
+function chainsOf({ verdict }: Rule): readonly string[] {
+  if (verdict?.kind === 'portJump') return verdict.ports.map(({ chain }) => chain);
+  return verdict?.kind === 'jump' ? [verdict.chain] : [];
 }
 
 /** Chains that packets reach from base chains of this type. */

@@ -3,12 +3,14 @@
  *
  * A tier is a chain: its policies in order, then what becomes of a packet that none of them decides. Pass is `return`,
  * which leaves the tier and nothing else; so a policy that passes is copied into the tier's chain, and any other is jumped to.
- * Endpoints that have the same policies in a tier share its chain, which is named after what is in it.
+ * Endpoints that have the same policies in a tier share its chain, which is named after those. Neighbours among many policies
+ * that are met by few ports each are asked by the packet's port: see doors.ts.
  */
 import type { Policy } from '../../src/policy/policy.ts';
 import { denial } from './action.ts';
+import { type Door, type Stretch, stretchesOf } from './doors.ts';
 import { failsafeChainName } from './failsafe.ts';
-import type { Chain, Element, Rule, SetDecl } from './model.ts';
+import type { Chain, Element, PortJump, Rule, SetDecl } from './model.ts';
 import { commentOf, objectName } from './name.ts';
 import type { CompiledPolicy } from './policy.ts';
 import { defaultRulesSettings, type RulesSettings } from './settings.ts';
@@ -44,7 +46,7 @@ export interface EndpointPlan extends EndpointPlace {
 
 export interface CompiledEndpoint {
   readonly chain: Chain;
-  /** What it asks beside policies' own chains; other endpoints may ask them too. Names say contents, so equal names are equal chains. */
+  /** What it asks beside policies' own chains; other endpoints may ask them too: as long as policies are what they are, equal names are equal chains. */
   readonly tierChains: readonly Chain[];
   readonly tags: readonly TagMeaning[];
   /** Of rules in these chains that are not a policy's own chain's too. */
@@ -163,9 +165,13 @@ function endOf(plan: EndpointPlan, settings: RulesSettings, comment: (tail: stri
 
 interface Asked extends Omit<Asking, 'rule'> {
   readonly rules: readonly Rule[];
+  readonly doors?: readonly Door[];
 }
 
 const asRules = ({ rule, own, origins }: Asking): Asked => ({ rules: [rule], own, origins });
+
+const atDoors = (asked: Asked, { doors }: CompiledPolicy): Asked =>
+  doors === undefined ? asked : { ...asked, doors };
 
 /**
  * The host's own packets are judged where those with a translated destination leave, too, and nothing can be rejected there.
@@ -235,17 +241,48 @@ function compileTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings
   return byPlace.get(place);
 }
 
+/** After all that its rules are made of, where a policy of one name says one thing. */
+const tierChainName = (
+  { name, defaultAction, allStaged, policies }: TierPlan,
+  { kind, stage, direction }: EndpointPlace,
+): string =>
+  objectName(
+    `tier-${direction.toLowerCase()}`,
+    name,
+    JSON.stringify([kind, stage, defaultAction, allStaged, policies.map(({ policy }) => policy.id)]),
+  );
+
+/** Of policies that are asked, in the chain of their tier; `own` is where several are met at one door. */
+function rulesOf(
+  stretch: Stretch<Asked>,
+  { name }: TierPlan,
+  { direction }: EndpointPlace,
+): Pick<Asked, 'rules' | 'own'> {
+  if ('one' in stretch) return { rules: stretch.one.rules, own: [] };
+  const own = new Map<string, Chain>();
+  const ports = stretch.doors.map(({ door, asked }): PortJump => {
+    const [rule, ...others] = asked.flatMap(({ rules }) => rules);
+    if (rule?.verdict?.kind === 'jump' && others.length === 0) return { ...door, chain: rule.verdict.chain };
+    const all = rule === undefined ? others : [rule, ...others];
+    const chain = contentChain(`door-${direction.toLowerCase()}`, name, all);
+    own.set(chain.name, chain);
+    return { ...door, chain: chain.name };
+  });
+  return { rules: [{ matches: [], verdict: { kind: 'portJump', ports } }], own: [...own.values()] };
+}
+
 /** Undefined: it would decide nothing. */
 function makeTier(tier: TierPlan, plan: EndpointPlan, settings: RulesSettings): CompiledTier | undefined {
   const policies = tier.policies.map(({ compiled }) =>
-    compiled.passes ? copied(compiled, plan) : asRules(ask(compiled, plan)),
+    compiled.passes ? copied(compiled, plan) : atDoors(asRules(ask(compiled, plan)), compiled),
   );
   const end = endOfTier(tier, plan, settings);
-  const rules = [...policies.flatMap((policy) => policy.rules), ...end.rules];
+  const stretches = stretchesOf(policies).map((each) => rulesOf(each, tier, plan));
+  const rules = [...stretches.flatMap((each) => each.rules), ...end.rules];
   if (rules.length === 0) return undefined;
   return {
-    chain: contentChain(`tier-${plan.direction.toLowerCase()}`, tier.name, rules),
-    own: policies.flatMap(({ own }) => own),
+    chain: { name: tierChainName(tier, plan), rules },
+    own: [...policies, ...stretches].flatMap(({ own }) => own),
     tags: end.tags,
     origins: [...policies.flatMap(({ origins }) => origins), ...endOrigins(end)],
   };

@@ -181,11 +181,20 @@ export type Verdict =
   | { readonly kind: 'jump'; readonly chain: string }
   /** Looks the interface up in a 'dispatch' map and jumps; goes on with the next rule if it is not in there. */
   | { readonly kind: 'dispatch'; readonly way: 'in' | 'out'; readonly map: string }
+  /** Looks protocol and destination port up and jumps; goes on with the next rule if they are not among these, each of which is there once. */
+  | { readonly kind: 'portJump'; readonly ports: readonly PortJump[] }
   /** Only in chains of type nat. */
   | { readonly kind: 'masquerade'; readonly ports?: PortRange; readonly fullyRandom?: boolean }
   | { readonly kind: 'snat'; readonly to: Address; readonly ports?: PortRange }
   /** The side's address is looked up in a 'translation' map; goes on with the next rule if it is not in there. */
   | { readonly kind: 'dnatMap' | 'snatMap'; readonly version: IpVersion; readonly map: string };
+
+export interface PortJump {
+  /** IANA number of a protocol with ports. */
+  readonly protocol: number;
+  readonly port: number;
+  readonly chain: string;
+}
 
 export interface Rule {
   readonly matches: readonly Match[];

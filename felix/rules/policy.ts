@@ -12,6 +12,7 @@ import { formatSelector, type Selector } from '../../src/model/selector.ts';
 import type { Policy, Rule as PolicyRule } from '../../src/policy/policy.ts';
 import { allowance, denial, logging, logPrefix } from './action.ts';
 import { allOf, type Choice, everything, type Piece, piece } from './choice.ts';
+import { type Door, doorsOf } from './doors.ts';
 import { type EntityContext, entityChoice } from './entity.ts';
 import type { Chain, Match, Rule } from './model.ts';
 import { commentOf, objectName } from './name.ts';
@@ -35,6 +36,8 @@ export interface CompiledPolicy {
   readonly sets: readonly SetSpec[];
   /** A rule may pass, which in the chain is `return`: so it is copied into the chain of its tier and not jumped to. */
   readonly passes: boolean;
+  /** See doors.ts. */
+  readonly doors?: readonly Door[];
   /** Those whose having wider networks, or not, changes the chain. Each at most once. */
   readonly selectors: readonly Selector[];
   /** What the rules report themselves as. */
@@ -82,8 +85,10 @@ export function compilePolicy(
       for (const spec of each.sets) sets.set(spec.decl.name, spec);
     }
   }
+  const doors = doorsOf(rules);
   return {
     chain: { name: policyChainName(direction, policy), rules },
+    ...(doors === undefined ? {} : { doors }),
     sets: [...sets.values()],
     passes: rules.some(({ verdict }) => verdict?.kind === 'return'),
     selectors: [...asked.values()],

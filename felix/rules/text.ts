@@ -22,6 +22,7 @@ import {
   type Hook,
   type Match,
   type NamedSet,
+  type PortJump,
   type PortRange,
   protocolText,
   type Rule,
@@ -142,6 +143,8 @@ function renderVerdict(verdict: Verdict): string {
       return `jump ${verdict.chain}`;
     case 'dispatch':
       return `${ifname[verdict.way]} vmap @${verdict.map}`;
+    case 'portJump':
+      return `meta l4proto . th dport vmap { ${verdict.ports.map(renderPortJump).join(', ')} }`;
     case 'masquerade':
       return [
         'masquerade',
@@ -156,6 +159,9 @@ function renderVerdict(verdict: Verdict): string {
       return `snat ${ip(verdict.version)} to ${ip(verdict.version)} saddr map @${verdict.map}`;
   }
 }
+
+const renderPortJump = ({ protocol, port, chain }: PortJump): string =>
+  `${protocolText(protocol)} . ${port} : jump ${chain}`;
 
 function renderTarget(address: Address, ports: PortRange | undefined): string {
   const text = formatAddress(address);

@@ -214,6 +214,11 @@ function targetOf(walk: Walk, { verdict }: Rule): Target | 'nowhere' {
       }
       return 'nowhere';
     }
+    case 'portJump': {
+      const { protocol, destinationPort } = packet;
+      const found = verdict.ports.find((each) => each.protocol === protocol && each.port === destinationPort);
+      return found === undefined ? 'nowhere' : chainNamed(ruleset, found.chain);
+    }
     case 'masquerade':
       walk.source = 'masqueraded';
       return 'accept';

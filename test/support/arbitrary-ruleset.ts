@@ -193,6 +193,17 @@ const anyRule = ({ verdicts, matches: allowed, statements = anyStatement }: Plac
 
 const plain: readonly Verdict[] = [{ kind: 'accept' }, { kind: 'drop' }, { kind: 'return' }];
 const jump: Verdict = { kind: 'jump', chain: 'leaf' };
+const portJump = (...chains: readonly string[]): fc.Arbitrary<Verdict> =>
+  fc
+    .uniqueArray(
+      fc.record({
+        protocol: fc.constantFrom(6, 17, 132),
+        port: fc.oneof(fc.integer({ min: 79, max: 82 }), fc.integer({ min: 0, max: 65_535 })),
+        chain: fc.constantFrom(...chains),
+      }),
+      { minLength: 1, maxLength: 6, selector: ({ protocol, port: number }) => `${protocol} ${number}` },
+    )
+    .map((ports) => ({ kind: 'portJump', ports }));
 const isNot =
   (...kinds: readonly Match['kind'][]) =>
   (match: Match): boolean =>
@@ -257,11 +268,21 @@ const anyChains = fc.tuple(
     undefined,
     8,
   ),
-  chainOf('branch', anyRule({ verdicts: fc.constantFrom(...plain, jump) }), undefined, 8),
+  chainOf(
+    'branch',
+    anyRule({ verdicts: fc.oneof(fc.constantFrom(...plain, jump), portJump('leaf')) }),
+    undefined,
+    8,
+  ),
   chainOf(
     'forward',
     fc.oneof(
-      anyRule({ verdicts: fc.constantFrom(...plain.slice(0, 2), { kind: 'jump', chain: 'branch' }) }),
+      anyRule({
+        verdicts: fc.oneof(
+          fc.constantFrom<Verdict>(...plain.slice(0, 2), { kind: 'jump', chain: 'branch' }),
+          portJump('branch', 'leaf'),
+        ),
+      }),
       dispatch,
       mssRule,
     ),

@@ -24,7 +24,14 @@ import { CMP, META, NAT, REG, REJECT } from '../../../src/kernel/netlink/nft/num
 import { type IpVersion, versionOf } from '../../../src/lib/net.ts';
 import { assert } from '../../../src/lib/result.ts';
 import type { PortRange, Rule, Statement, Verdict } from '../../rules/model.ts';
-import { addressField, protocolFamily, type RuleWriter, requireProtocol, writeVersion } from './match.ts';
+import {
+  addressField,
+  protocolFamily,
+  type RuleWriter,
+  requireProtocol,
+  writePortJump,
+  writeVersion,
+} from './match.ts';
 import { addressOctets, hostU32, octet, u16 } from './octets.ts';
 
 const TCP = 6;
@@ -141,6 +148,9 @@ export function writeVerdict(rule: RuleWriter, asked: NonNullable<Rule['verdict'
     case 'dispatch':
       metaLoad(writer, asked.way === 'in' ? META.IIFNAME : META.OIFNAME);
       lookUp(writer, { set: asked.map, into: REG.VERDICT });
+      return;
+    case 'portJump':
+      writePortJump(rule);
       return;
     case 'masquerade':
       writeMasquerade(rule, asked);

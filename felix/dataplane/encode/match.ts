@@ -141,6 +141,16 @@ function writePortSet(rule: RuleWriter, match: Extract<Match, { kind: 'portSet' 
   lookUp(writer, { set, not: not === true });
 }
 
+/** Protocol and destination port side by side in the registers, and the map without a name that leads on. */
+export function writePortJump(rule: RuleWriter): void {
+  const { writer } = rule;
+  metaLoad(writer, META.L4PROTO);
+  payloadLoad(writer, ports.destination, secondField);
+  const at = lookUp(writer, { set: rule.sets[rule.nextSet] ?? 0, into: REG.VERDICT });
+  rule.nextSet += 1;
+  if (at !== undefined) rule.idsAt.push(at);
+}
+
 export function writeMatch(rule: RuleWriter, match: Match): void {
   const { writer } = rule;
   switch (match.kind) {

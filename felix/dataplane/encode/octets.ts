@@ -41,6 +41,10 @@ export function portOctets(address: Address, protocol: number, port: number): Ui
   return bytes;
 }
 
+/** protocol . port */
+export const transportOctets = (protocol: number, port: number): Uint8Array =>
+  Uint8Array.of(protocol, 0, 0, 0, ...u16(port), 0, 0);
+
 /** IFNAMSIZ octets, filled up with NUL. */
 export function ifnameOctets(name: string): Uint8Array {
   const bytes = new Uint8Array(16);

@@ -18,7 +18,7 @@ import { writeStatement, writeVerdict } from './act.ts';
 import { portInterval } from './element.ts';
 import { Hash } from './hash.ts';
 import { type RuleWriter, writeMatch } from './match.ts';
-import { octet } from './octets.ts';
+import { octet, transportOctets } from './octets.ts';
 
 interface Anonymous {
   readonly shape: SetShape;
@@ -56,15 +56,35 @@ function anonymousOf(match: Match): Anonymous | undefined {
   return undefined;
 }
 
+const mapOf = (verdict: Rule['verdict']): readonly Anonymous[] =>
+  verdict?.kind === 'portJump'
+    ? [
+        {
+          shape: { key: KEY.transport, data: 'verdict' },
+          elements: verdict.ports.map(({ protocol, port, chain }) => ({
+            key: transportOctets(protocol, port),
+            jump: chain,
+          })),
+        },
+      ]
+    : [];
+
 /** Writes the sets without a name that a rule needs. Returns their ids. */
-function writeSets(batch: NftBatch, table: string, { matches }: Rule, hash: Hash): readonly number[] {
-  return matches.flatMap((match) => {
-    const anonymous = anonymousOf(match);
-    if (anonymous === undefined) return [];
-    const id = addAnonymousSet(batch, table, anonymous.shape, anonymous.elements.length);
-    changeElements(batch, 'add', table, id, anonymous.elements);
-    for (const { key, isEnd } of anonymous.elements) hash.octets(key, isEnd === true ? 1 : 0);
-    return [id];
+function writeSets(
+  batch: NftBatch,
+  table: string,
+  { matches, verdict }: Rule,
+  hash: Hash,
+): readonly number[] {
+  const all = [...matches.flatMap((match) => anonymousOf(match) ?? []), ...mapOf(verdict)];
+  return all.map(({ shape, elements }) => {
+    const id = addAnonymousSet(batch, table, shape, elements.length);
+    changeElements(batch, 'add', table, id, elements);
+    for (const { key, isEnd, jump } of elements) {
+      hash.octets(key, isEnd === true ? 1 : 0);
+      if (jump !== undefined) hash.text(jump);
+    }
+    return id;
   });
 }
 

@@ -2,6 +2,7 @@
 import { formatAddress, type IpVersion, versionOf } from '../../../src/lib/net.ts';
 import { assert } from '../../../src/lib/result.ts';
 import type { Chain, Match, NamedSet, PortRange, Rule, Ruleset } from '../model.ts';
+import { mergedPorts } from '../span.ts';
 import { type MatchContext, waysOf } from './match.ts';
 import { xtChainName } from './name.ts';
 import type { XtTable } from './place.ts';
@@ -68,6 +69,27 @@ export const interfacesOf = (set: NamedSet | undefined): readonly string[] =>
     element.kind === 'interface' ? [element.interface] : [],
   );
 
+/** iptables has no maps: one rule for each chain that a packet may go to by its port. */
+function spread(rule: Rule): readonly Rule[] {
+  const { verdict } = rule;
+  if (verdict?.kind !== 'portJump') return [rule];
+  const ranges = new Map<string, PortRange[]>();
+  const keyOf = (protocol: number, chain: string): string => `${protocol} ${chain}`;
+  for (const { protocol, port, chain } of verdict.ports) {
+    const known = ranges.get(keyOf(protocol, chain));
+    if (known === undefined) ranges.set(keyOf(protocol, chain), [{ first: port, last: port }]);
+    else known.push({ first: port, last: port });
+  }
+  const isFirst = new Set(ranges.keys());
+  return verdict.ports.flatMap(({ protocol, chain }): readonly Rule[] => {
+    const key = keyOf(protocol, chain);
+    if (!isFirst.delete(key)) return [];
+    const all = mergedPorts(ranges.get(key) ?? []);
+    const ports: Match = { kind: 'ports', side: 'destination', protocol, ranges: all };
+    return [{ ...rule, matches: [...rule.matches, ports], verdict: { kind: 'jump', chain } }];
+  });
+}
+
 class Drafting {
   readonly #instance: Instance;
   readonly #context: DraftContext;
@@ -116,7 +138,7 @@ class Drafting {
     for (const [index, rule] of rules.entries()) {
       const split = this.#split(rule, rules.slice(index + 1), index);
       if (split !== undefined) return [...lines, ...split];
-      lines.push(...this.#plain(rule));
+      for (const each of spread(rule)) lines.push(...this.#plain(each));
     }
     return lines;
   }
@@ -207,7 +229,7 @@ class Drafting {
     const { verdict, statements = [] } = rule;
     const { version, rejectedMark } = this.#context;
     const said = statements.map(statementTarget);
-    if (verdict === undefined) return said;
+    if (verdict === undefined || verdict.kind === 'portJump') return said;
     if ('map' in verdict) {
       const isHere = verdict.kind !== 'dispatch' && verdict.version === version;
       return isHere ? [...said, ...this.#translations(verdict.kind, verdict.map)] : said;

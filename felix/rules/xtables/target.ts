@@ -48,7 +48,7 @@ export interface TargetContext {
   readonly jump: (chain: string) => string;
 }
 
-type Plain = Exclude<Verdict, { kind: 'dispatch' | 'dnatMap' | 'snatMap' }>;
+type Plain = Exclude<Verdict, { kind: 'dispatch' | 'portJump' | 'dnatMap' | 'snatMap' }>;
 
 /** None: it cannot be in this family. */
 export function verdictTargets(verdict: Plain, context: TargetContext): readonly string[] {
