@@ -2,8 +2,10 @@
  * What the kernel refused, and what stands in its place: the rest goes on without it, closed rather than open.
  *
  * A chain that is refused becomes one that drops everything, so whoever jumps to it may stay as he is; in a chain of translations
- * a drop would take the host's own connections, and there it is empty. A set that is refused is left out, and every chain that
- * looks into it is closed, for a look into a set that lacks members may be a hole (`not`). So is a chain refused even then.
+ * a drop would take the host's own connections, and there it is empty. A host endpoint's drops all but failsafe ports, for whoever is
+ * to mend it comes in by one of those. A set that is refused is left out, and every chain that looks into it is closed, for a look
+ * into a set that lacks members may be a hole (`not`). So is a chain refused even then; but in the place of a host endpoint's stands
+ * one of another name, that of its failsafe ports: an interface without a chain would be open.
  * What base chains say has no such place: if one of them, or what it looks into, is refused, everything is.
  *
  * Owns nothing of the kernel: a decider.
@@ -11,7 +13,9 @@
 import type { NftObject } from '../../src/kernel/netlink/nft/batch.ts';
 import type { Refused } from '../../src/kernel/nft-batch.ts';
 import type { Problem } from '../../src/model/problem.ts';
+import { isFailsafe } from '../rules/failsafe.ts';
 import type { Chain, Element, NamedSet, Rule, Ruleset } from '../rules/model.ts';
+import { isHostChain } from '../rules/stage.ts';
 
 interface Case {
   readonly object: NftObject;
@@ -54,7 +58,8 @@ export class Quarantine {
 
   #hasPlace({ kind, name, removed }: NftObject, ruleset: Ruleset): boolean {
     if (removed === true) return kind !== 'table' && !this.#kept.has(name);
-    return kind !== 'table' && !this.#absent.has(name) && !isOfBase(ruleset, name);
+    const isStandIn = kind === 'chain' && !ruleset.chains.has(name);
+    return kind !== 'table' && !isStandIn && !this.#absent.has(name) && !isOfBase(ruleset, name);
   }
 
   /** A chain is closed first, and left out if it is refused even so. */
@@ -74,27 +79,59 @@ export class Quarantine {
     if (this.isEmpty && more.length === 0) return ruleset;
     const closed = new Set([...this.#closed, ...more]);
     const translating = chainsUnder(ruleset, 'nat');
-    const chains = new Map<string, Chain>();
-    for (const chain of ruleset.chains.values()) {
-      if (this.#absent.has(chain.name)) continue;
+    const instead = this.#instead(ruleset);
+    const chains = new Map([...instead.values()].map((chain) => [chain.name, chain]));
+    for (const original of ruleset.chains.values()) {
+      if (this.#absent.has(original.name)) continue;
+      const chain = redirected(original, instead);
       const isHit = chain.base === undefined && (closed.has(chain.name) || this.#lacks(chain));
-      chains.set(chain.name, isHit ? standIn(chain.name, translating.has(chain.name)) : chain);
+      chains.set(chain.name, isHit ? this.#closedOf(chain, translating) : chain);
     }
     const sets = new Map<string, NamedSet>();
-    for (const [name, set] of ruleset.sets) if (!this.#absent.has(name)) sets.set(name, this.#known(set));
+    for (const [name, set] of ruleset.sets)
+      if (!this.#absent.has(name)) sets.set(name, this.#known(set, instead));
     return { chains, sets };
+  }
+
+  #closedOf(chain: Chain, translating: ReadonlySet<string>): Chain {
+    const goesOn = translating.has(chain.name) || isFailsafe(chain.name);
+    return standIn(chain.name, goesOn ? undefined : this.#failsafeOf(chain));
+  }
+
+  /** What stands in the place of host endpoints' chains that cannot be there at all, by their names. */
+  #instead({ chains }: Ruleset): ReadonlyMap<string, Chain> {
+    const gone = [...this.#absent].filter(isHostChain).flatMap((name) => chains.get(name) ?? []);
+    return new Map(
+      gone.map((chain) => {
+        const kept = this.#failsafeOf(chain);
+        const name = ['closed', ...kept.map(({ verdict }) => chainOf(verdict))].join('-');
+        return [chain.name, standIn(name, kept)];
+      }),
+    );
+  }
+
+  /** Of a host endpoint's chain: what lets failsafe ports through. */
+  #failsafeOf({ name, rules }: Chain): readonly Rule[] {
+    if (!isHostChain(name)) return [];
+    return rules.filter(({ verdict }) => {
+      const to = chainOf(verdict);
+      return to !== undefined && isFailsafe(to) && !this.#absent.has(to);
+    });
   }
 
   #lacks(chain: Chain): boolean {
     return chain.rules.some((rule) => referencesOf(rule).some((name) => this.#absent.has(name)));
   }
 
-  /** An interface whose chain is not there is unknown: what comes from it is dropped. */
-  #known(set: NamedSet): NamedSet {
+  /** A pod's interface whose chain is not there is unknown: what comes from it is dropped. A host's leads to what stands instead. */
+  #known(set: NamedSet, instead: ReadonlyMap<string, Chain>): NamedSet {
     if (set.decl.kind !== 'dispatch') return set;
-    const isThere = (element: Element): boolean =>
-      element.kind !== 'dispatch' || !this.#absent.has(element.chain);
-    return { ...set, elements: new Map([...set.elements].filter(([, element]) => isThere(element))) };
+    const elements = [...set.elements].flatMap(([key, element]): readonly (readonly [string, Element])[] => {
+      if (element.kind !== 'dispatch' || !this.#absent.has(element.chain)) return [[key, element]];
+      const chain = instead.get(element.chain)?.name;
+      return chain === undefined ? [] : [[key, { ...element, chain }]];
+    });
+    return { ...set, elements: new Map(elements) };
   }
 
   problems(ruleset: Ruleset): readonly Problem[] {
@@ -120,14 +157,28 @@ function isOfBase({ chains }: Ruleset, name: string): boolean {
 
 const looksInto = (rule: Rule, name: string): boolean => setsOf(rule).includes(name);
 
-function standIn(name: string, isTranslating: boolean): Chain {
+const chainOf = (verdict: Rule['verdict']): string | undefined =>
+  verdict?.kind === 'jump' ? verdict.chain : undefined;
+
+/** Jumps to another chain where that is to stand for theirs. */
+function redirected(chain: Chain, instead: ReadonlyMap<string, Chain>): Chain {
+  if (instead.size === 0) return chain;
+  const rules = chain.rules.map((rule): Rule => {
+    const other = instead.get(chainOf(rule.verdict) ?? '')?.name;
+    return other === undefined ? rule : { ...rule, verdict: { kind: 'jump', chain: other } };
+  });
+  return { ...chain, rules };
+}
+
+/** @param kept  what passes all the same; undefined: everything goes on */
+function standIn(name: string, kept: readonly Rule[] | undefined): Chain {
   const rule: Rule = {
     matches: [],
     verdict: { kind: 'drop' },
     counted: true,
     comment: 'the kernel refused this chain: it is closed',
   };
-  return { name, rules: isTranslating ? [] : [rule] };
+  return { name, rules: kept === undefined ? [] : [...kept, rule] };
 }
 
 /** Names of chains and sets a rule refers to. */

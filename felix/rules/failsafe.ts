@@ -15,6 +15,9 @@ const chainNames = {
   untracked: { Ingress: 'failsafe-in-untracked', Egress: 'failsafe-out-untracked' },
 } as const;
 
+export const isFailsafe = (chain: string): boolean =>
+  Object.values(chainNames).some(({ Ingress, Egress }) => chain === Ingress || chain === Egress);
+
 /** Undefined: what is forwarded has none. */
 export function failsafeChainName({
   stage,

@@ -45,6 +45,9 @@ export function endpointChainName(place: EndpointPlace): string {
   return name === '*' ? `any-${head}` : `${head}-${interfaceText(name)}`;
 }
 
+/** A chain of a host endpoint, in whatever stage. */
+export const isHostChain = (chain: string): boolean => /^(?:any-)?(?:from|to)-host(?:-|$)/.test(chain);
+
 const interfaceText = (name: string): string =>
   /^[A-Za-z0-9_.-]+$/.test(name) ? name : objectName('if', name, name);
 
