@@ -55,19 +55,19 @@ function connectionOf(options: KubernetesStoreOptions): Connection {
 /** The same for all watchers and writers of a store, tried anew as long as it fails. */
 type Connection = () => Promise<Result<Api>>;
 
-/** The client library takes half a second to load, so it is loaded when first needed. */
+/** Loaded when first needed. */
 async function connect({ kubeconfig, meter }: KubernetesStoreOptions): Promise<Result<Api>> {
-  const [{ readConfig }, { openApi }] = await Promise.all([
-    import('./kubernetes/config.ts'),
+  const [{ readCredentials }, { openApi }] = await Promise.all([
+    import('./kubernetes/credentials.ts'),
     import('./kubernetes/api.ts'),
   ]);
-  const config = readConfig(kubeconfig);
-  if (!config.ok) return config;
-  const reload = () => {
-    const newer = readConfig(kubeconfig);
+  const credentials = await readCredentials(kubeconfig);
+  if (!credentials.ok) return credentials;
+  const reload = async () => {
+    const newer = await readCredentials(kubeconfig);
     return newer.ok ? newer.value : undefined;
   };
-  return openApi(config.value, { reload, ...(meter && { meter }) });
+  return openApi(credentials.value, { reload, ...(meter && { meter }) });
 }
 
 const unusable = ({ kubeconfig }: KubernetesStoreOptions, why: string): Problem => ({

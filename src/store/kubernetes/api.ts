@@ -1,7 +1,8 @@
 /**
- * Requests to the API server: `@kubernetes/client-node` finds server and credentials, node:http(s) does the talking.
+ * Requests to the API server: `credentials.ts` finds server and credentials, node:http(s) does the talking.
  *
- * Its own watch ends on the first quiet half minute and swallows what it cannot parse, so only the configuration is used.
+ * The watch of `@kubernetes/client-node` ends on the first quiet half minute and swallows what it cannot parse, so of it only the
+ * configuration is used.
  */
 import {
   type ClientRequest,
@@ -10,11 +11,11 @@ import {
   type IncomingMessage,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
-import type { KubeConfig } from '@kubernetes/client-node';
 import { err, ok, type Result } from '../../lib/result.ts';
 import { isObject } from '../json.ts';
 import { type Meter, noMeter, type Verb } from '../meter.ts';
 import type { Failure } from '../reflector.ts';
+import type { Credentials } from './account.ts';
 import { LineSplitter } from './lines.ts';
 import { routeOf } from './paths.ts';
 
@@ -49,7 +50,7 @@ const idleMs = 30_000;
 export interface ApiOptions {
   readonly meter?: Meter;
   /** Credentials anew, when the server says 401; absent: those of `config` are all there are. */
-  readonly reload?: () => KubeConfig | undefined;
+  readonly reload?: () => Promise<Credentials | undefined>;
 }
 
 interface Question {
@@ -60,7 +61,7 @@ interface Question {
   readonly type?: string;
 }
 
-export function openApi(config: KubeConfig, { meter = noMeter, reload }: ApiOptions = {}): Result<Api> {
+export function openApi(config: Credentials, { meter = noMeter, reload }: ApiOptions = {}): Result<Api> {
   let credentials = config;
   const cluster = config.getCurrentCluster();
   if (!cluster) return err('the kubeconfig names no current cluster');
@@ -96,7 +97,7 @@ export function openApi(config: KubeConfig, { meter = noMeter, reload }: ApiOpti
         },
       );
       if (response === undefined) continue;
-      const newer = response.statusCode === 401 && !isLast ? reload?.() : undefined;
+      const newer = response.statusCode === 401 && !isLast ? await reload?.() : undefined;
       if (newer === undefined) return response;
       credentials = newer;
       response.resume();

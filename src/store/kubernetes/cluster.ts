@@ -1,5 +1,5 @@
 /**
- * What tells one cluster from another without asking it: server and certificate authority, where `readConfig` finds them.
+ * What tells one cluster from another without asking it: server and certificate authority, where `readCredentials` finds them.
  * Not the credentials, which are rotated.
  */
 import { readFileSync } from 'node:fs';
