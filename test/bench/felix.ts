@@ -6,6 +6,7 @@
  *   --rounds N       lives of each; default 3
  *   --full           changes for a minute instead of ten seconds, and twice the rounds of packets
  */
+import { readFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { ClusterShape } from '../support/big-cluster.ts';
@@ -50,11 +51,24 @@ const scenarios = (churnSeconds: number): Readonly<Record<string, Scenario>> => 
   wide: { what: '5,000 nodes, 100,000 pods, 10,000 policies', plan: { ...still, shape: wide, lazy: true } },
 });
 
+const root = new URL('../../', import.meta.url).pathname;
+
+/** What the launcher gives the daemon's node: one source of truth for both. */
+function flags(): readonly string[] {
+  const [, sparing] = /^sparing='(.*)'$/m.exec(readFileSync(`${root}src/tortie.sh`, 'utf8')) ?? [];
+  if (sparing === undefined) throw new Error('bench felix: src/tortie.sh does not say how node is started');
+  return sparing.split(' ');
+}
+
+/** And where what was compiled is kept: a daemon does not compile itself at each start. */
+const env = { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? `${root}node_modules/.cache/tortie` };
+
 async function live(plan: LifePlan): Promise<LifeFigures> {
   const ground = createPlayground('bfl');
   try {
     const script = new URL('felix/life.ts', import.meta.url).pathname;
-    const running = ground.start('node', [process.execPath, script, JSON.stringify(plan)]);
+    const words = [process.execPath, ...flags(), script, JSON.stringify(plan)];
+    const running = ground.start('node', words, { env });
     await running.ended;
     const line = running
       .output()
