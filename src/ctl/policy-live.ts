@@ -20,7 +20,7 @@ import { complain, print } from './output.ts';
 import { type Paint, paintFor } from './style.ts';
 
 /** Each waits for its answer, one after the other. */
-export const mostLive = 8;
+const mostLive = 8;
 
 /** Above what the kernel gives out by itself (net.ipv4.ip_local_port_range). */
 const firstPort = 61_000;

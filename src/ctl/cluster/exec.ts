@@ -43,8 +43,11 @@ export async function openExec(config: KubeConfig): Promise<RunInContainer> {
         clearTimeout(timer);
         resolve(result);
       };
-      const ended = (status: V1Status): void =>
+      const hangUp = (): void => undefined;
+      const ended = (status: V1Status): void => {
         finish(ok({ code: codeOf(status), stdout: stdout.text(), stderr: stderr.text() }));
+        hangUp();
+      };
       new Exec(config).exec(namespace, pod, container, [...command], stdout, stderr, null, false, ended).then(
         (socket) => {
           socket.onerror = (event: { readonly message: string }) => finish(err(event.message));

@@ -31,7 +31,7 @@ export interface FelixWays {
 /** A probe waits for an answer that does not come. */
 const patienceMs = 45_000;
 
-export const defaultFelixSocket = '/run/tortie/felix.sock';
+const defaultFelixSocket = '/run/tortie/felix.sock';
 
 /** @param named  "PATH", or "NODE=PATH" */
 export function socketsOf(named: readonly string[]): ReadonlyMap<string, string> {

@@ -32,7 +32,7 @@ const icmpWords: Readonly<Record<4 | 6, Readonly<Record<string, string>>>> = {
 const icmpText = ({ from, type, code }: IcmpError, version: 4 | 6): string =>
   `ICMP ${icmpWords[version][`${type} ${code}`] ?? `type ${type} code ${code}`} from ${from}`;
 
-export function outcomeWords({ kind, afterMs, icmp, why }: ProbeOutcome, answer: Answer): string {
+function outcomeWords({ kind, afterMs, icmp, why }: ProbeOutcome, answer: Answer): string {
   const { version, protocol } = answer;
   switch (kind) {
     case 'connected':
