@@ -219,13 +219,9 @@ export function choose(paths: readonly Path[], criteria: Criteria = plainCriteri
 /** Those of the least rank among the eligible: what the steps before MED leave. Asks how each next hop is reached. */
 function foremostOf(paths: readonly Path[], { metric }: Criteria): readonly Path[] {
   let least = Number.POSITIVE_INFINITY;
-  let kept: Path[] = [];
-  for (const path of paths) {
-    if (!isEligible(path, metric) || path.rank > least) continue;
-    if (path.rank < least) kept = [];
-    least = path.rank;
-    kept.push(path);
-  }
+  for (const path of paths) if (isEligible(path, metric) && path.rank < least) least = path.rank;
+  const kept: Path[] = [];
+  for (const path of paths) if (path.rank === least && isEligible(path, metric)) kept.push(path);
   return kept;
 }
 
@@ -280,8 +276,24 @@ function winnersOf(paths: readonly Path[], { among, compare }: Step): readonly P
   if (among === undefined) return bestOf(paths, compare);
   const [first] = paths;
   if (first === undefined || paths.every((path) => compare(path, first) === 0)) return paths;
+  if (paths.length <= fewPaths) return unbeaten(paths, among, compare);
   const winners = [...Map.groupBy(paths, among).values()].flatMap((group) => bestOf(group, compare));
   return winners.length === paths.length ? paths : paths.filter((path) => winners.includes(path));
+}
+
+/** So many are compared each with each, which needs no groups to be made. */
+const fewPaths = 12;
+
+function unbeaten(
+  paths: readonly Path[],
+  among: Step['among'] & {},
+  compare: Step['compare'],
+): readonly Path[] {
+  const winners = paths.filter((path) => {
+    for (const other of paths) if (compare(other, path) < 0 && among(other) === among(path)) return false;
+    return true;
+  });
+  return winners.length === paths.length ? paths : winners;
 }
 
 function bestOf(paths: readonly Path[], compare: Step['compare']): readonly Path[] {

@@ -233,7 +233,11 @@ export class LocRib {
   #chooseAmong(ids: readonly number[], count: number): Choice {
     const only = count === 1 ? this.routes.paths.find(ids[0] ?? 0) : undefined;
     if (only !== undefined) return isEligible(only, this.#criteria.metric) ? this.#loneOf(only) : nothing;
-    const paths = [...new Set(ids.slice(0, count))].map((id) => this.routes.paths.get(id));
+    const paths: Path[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const id = ids[index] as number;
+      if (ids.indexOf(id) === index) paths.push(this.routes.paths.get(id));
+    }
     const chosen = choose(paths, this.#criteria);
     const [best, second] = chosen;
     return best !== undefined && second === undefined ? this.#loneOf(best) : chosen;

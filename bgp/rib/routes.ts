@@ -115,9 +115,10 @@ export class Routes {
 
   /** 0 unless it may be chosen: accepted, and not void. */
   usable(route: number): number {
-    return this.#source[route] === 0 || this.#olderBy(route) > this.#spanOf(route)
-      ? 0
-      : (this.#accepted[route] as number);
+    const accepted = this.#accepted[route] as number;
+    if (accepted === 0 || this.#source[route] === 0) return 0;
+    const row = this.#ageRow(route);
+    return this.#olderBy(route, row) > (this.#span[row] as number) ? 0 : accepted;
   }
 
   accepted(route: number): number {
@@ -125,9 +126,10 @@ export class Routes {
   }
 
   standing(route: number): Standing {
-    const older = this.#olderBy(route);
+    const row = this.#ageRow(route);
+    const older = this.#olderBy(route, row);
     if (older === 0) return 'fresh';
-    return older > this.#spanOf(route) ? 'void' : 'stale';
+    return older > (this.#span[row] as number) ? 'void' : 'stale';
   }
 
   family(route: number): Family {
@@ -216,12 +218,9 @@ export class Routes {
     return end === this.#limit ? 0 : -end;
   }
 
-  #olderBy(route: number): number {
-    return ((this.#now[this.#ageRow(route)] as number) - (this.#age[route] as number)) & (ages - 1);
-  }
-
-  #spanOf(route: number): number {
-    return this.#span[this.#ageRow(route)] as number;
+  /** @param row  its `#ageRow` */
+  #olderBy(route: number, row: number): number {
+    return ((this.#now[row] as number) - (this.#age[route] as number)) & (ages - 1);
   }
 
   #ageRow(route: number): number {
