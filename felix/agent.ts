@@ -138,7 +138,7 @@ export function createAgent(options: AgentOptions): Agent {
   const tell = { written: () => readiness.written(parts.isKnown), said: () => announce() };
   const renderer = openRenderer(options, graph, configured, () => fitting.fit());
   const writing = { ...options, graph, renderer, observation: () => observation };
-  const policy = openPolicy(writing, observer(log, metrics, tell), () => hear);
+  const policy = openPolicy(writing, { ...tell, metrics }, () => hear);
   const endpoints = endpointSink(graph, readiness, policy, () => fitting.fit());
   const records = openRecords(options.stateDir);
   const book = new AddressBook(addressCoolDown);
@@ -318,10 +318,11 @@ function openPolicy(
     readonly renderer: Renderer | undefined;
     readonly observation: () => Observation;
   },
-  observe: PolicySyncObserver,
+  heard: Heard,
   hear: () => Pick<FollowParts, 'problems' | 'announce' | 'configured'>,
 ): PolicySync {
   const { renderer, observation } = options;
+  const observe = observer(options.log, heard, () => renderer?.backend ?? 'nftables');
   const onlooker: Onlooker = {
     before: (change) => observation().before(change),
     after: (change, transactions) => observation().after(change, transactions),
@@ -412,26 +413,36 @@ const endpointSink = (
   },
 });
 
+interface Heard {
+  readonly metrics: PolicySyncObserver;
+  readonly written: () => void;
+  readonly said: () => void;
+}
+
 /** Log, metrics and readiness all hear of a write. */
 const observer = (
   log: Logger,
-  metrics: PolicySyncObserver,
-  tell: { readonly written: () => void; readonly said: () => void },
+  { metrics, written, said }: Heard,
+  backend: () => Renderer['backend'],
 ): PolicySyncObserver => ({
   written: (what) => {
-    tell.written();
-    tell.said();
+    written();
+    said();
     metrics.written(what);
     if (what.transactions > 0) log.debug('the ruleset is in the kernel', { ...what });
   },
   refused: (why, retryInMs) => {
     metrics.refused(why, retryInMs);
-    tell.said();
+    said();
     log.error('the kernel refused the ruleset and keeps the one before', { why, retryInMs });
   },
   foreign: () => {
     metrics.foreign();
-    log.warn('somebody else changed table inet tortie; it is put back');
+    log.warn(
+      backend() === 'iptables'
+        ? 'somebody else changed our rules in the tables of iptables; they are put back'
+        : 'somebody else changed table inet tortie; it is put back',
+    );
   },
 });
 

@@ -83,8 +83,6 @@ const retryRefused: Backoff = { firstMs: 1_000, lastMs: 300_000 };
 /** Somebody who keeps editing the table gets it put back once in so long, not more. */
 const foreignIntervalMs = 1000;
 const defaultRefreshMs = 90_000;
-/** From a change of tables that others share with us to the look at ours. */
-const lookAgainMs = millis(500);
 /** So often in a row before nft is asked. */
 const refusalsBeforeText = 3;
 /** How long nothing may work before the process ends: long, unless it is a right that only a new start can give. */
@@ -102,6 +100,7 @@ export class PolicySync {
   #workingSince = 0;
   #mustCompare = true;
   #isForeign = false;
+  #isSuspected = false;
   /** Sets somebody else touched since all was right; undefined: nobody knows. */
   #touched: Set<string> | undefined;
   #fullNotBefore = Number.NEGATIVE_INFINITY;
@@ -119,8 +118,8 @@ export class PolicySync {
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #cancelRefresh: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
-  #cancelLook: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
+  #unwatchOwn: (() => void) | undefined;
 
   constructor(options: PolicySyncOptions) {
     const { kernel, clock, onProblems } = options;
@@ -153,8 +152,9 @@ export class PolicySync {
     this.#unwatch = this.#options.kernel.watchNft(
       tableName,
       (sets) => this.#onForeignChange(sets),
-      () => this.#onOtherChange(),
+      (chains) => this.#onOtherChange(chains),
     );
+    this.#unwatchOwn = this.#writer.watch?.(this.#options.clock, () => this.#onSharedChange());
     this.#touched = undefined;
     this.#mustCompare = true;
   }
@@ -166,10 +166,10 @@ export class PolicySync {
     this.#timer = undefined;
     this.#cancelRefresh?.();
     this.#cancelRetry?.();
-    this.#cancelLook?.();
     this.#others.stop();
     this.#unwatch?.();
     this.#unwatch = undefined;
+    this.#unwatchOwn?.();
     for (const waiter of [...this.#waiters]) waiter.resolve(false);
   }
 
@@ -237,6 +237,8 @@ export class PolicySync {
     this.#workingSince = begun;
     if (this.#isForeign) this.#fullNotBefore = begun + foreignIntervalMs;
     this.#isForeign = false;
+    const isSuspected = this.#isSuspected && full;
+    this.#isSuspected = false;
     const wishedAt = this.#wishedAt;
     this.#wishedAt = undefined;
     let transactions: number;
@@ -255,6 +257,7 @@ export class PolicySync {
     this.#failingSince = undefined;
     this.#lastError = undefined;
     this.#written = generation;
+    if (isSuspected && transactions > 0) observe.foreign();
     const now = clock.now();
     const waited = wishedAt === undefined ? {} : { waitedMs: now - wishedAt };
     observe.written({ full, transactions, tookMs: now - begun, tickMs: this.#tickMs, ...waited });
@@ -297,7 +300,7 @@ export class PolicySync {
     this.#lastError = known.message;
     const failingForMs = clock.now() - this.#failingSince;
     if (onFatal !== undefined && failingForMs >= patienceMs(known.code)) {
-      onFatal(lastWord(known.message, failingForMs));
+      onFatal(lastWord(known.message, failingForMs, this.#writer.needs));
       this.stop();
       return;
     }
@@ -350,17 +353,19 @@ export class PolicySync {
     this.#schedule(this.#due);
   }
 
-  /**
-   * Of another table: in iptables, ours may be among what changed. Our own writes are heard of too, so it is looked at a little later,
-   * and no change waits for that.
-   */
-  #onOtherChange(): void {
+  /** Of another table: in iptables, ours may be among what changed. */
+  #onOtherChange(chains: ReadonlySet<string> | undefined): void {
     this.#others.wake();
-    if (this.#writer.sharesTables !== true || this.#cancelLook !== undefined) return;
-    this.#cancelLook = this.#options.clock.after(lookAgainMs, () => {
-      this.#cancelLook = undefined;
-      this.#compare();
-    });
+    if (this.#writer.isAmong?.(chains) === true) this.#onSharedChange();
+  }
+
+  /** It may have been others' own affair: that is told once something of ours had to be put back. */
+  #onSharedChange(): void {
+    this.#isSuspected = true;
+    this.#touched = undefined;
+    this.#mustCompare = true;
+    this.#isForeign = true;
+    this.#schedule(this.#due);
   }
 
   /** How long a round waits: not at all, unless somebody else makes us put the table back again and again. */
@@ -369,8 +374,8 @@ export class PolicySync {
   }
 }
 
-const lastWord = (why: string, forMs: number): Error =>
+const lastWord = (why: string, forMs: number, needs: string): Error =>
   new Error(
     `the kernel has taken no ruleset for ${Math.round(forMs / 1000)} s; the one before stays in force: ${why}. ` +
-      'Check that this process has CAP_NET_ADMIN and that the kernel has nf_tables.',
+      `Check that this process has CAP_NET_ADMIN and that the kernel has ${needs}.`,
   );

@@ -3,6 +3,7 @@
  * at the first write, for the life of the process. Once the one has written all, what the other left of an earlier life is taken
  * out: for a moment both judge, and never none.
  */
+import type { Clock } from '../../src/host/clock.ts';
 import type { Logger } from '../../src/host/log.ts';
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
 import { type XtBackend, type XtPrograms, XtRefusal } from '../../src/kernel/xtables.ts';
@@ -11,7 +12,7 @@ import type { Problem } from '../../src/model/problem.ts';
 import type { Graph } from '../calc/graph.ts';
 import { type Backend, secondBit } from '../config/rules.ts';
 import { type RulesetChange, tableName } from '../rules/model.ts';
-import { xtPrefix } from '../rules/xtables/name.ts';
+import { isShared, xtPrefix } from '../rules/xtables/name.ts';
 import { type IsTrusted, type RulesetWriter, Writer, type WriterOptions } from './write.ts';
 import { XtWriter } from './xtables.ts';
 
@@ -66,12 +67,22 @@ export class Renderer implements RulesetWriter {
     return this.#chosen?.xt;
   }
 
-  get sharesTables(): boolean {
-    return this.backend === 'iptables';
+  /** The kernel tells nothing of tables of the older iptables: see `watch`. */
+  isAmong(chains: ReadonlySet<string> | undefined): boolean {
+    const isTold = this.#chosen?.xt === 'nft';
+    return isTold && (chains === undefined || [...chains].some(isShared));
+  }
+
+  watch(clock: Clock, onForeignChange: () => void): () => void {
+    return this.#chosen?.writer.watch?.(clock, onForeignChange) ?? (() => undefined);
   }
 
   get isWhole(): boolean {
     return this.#chosen?.writer.isWhole ?? true;
+  }
+
+  get needs(): string {
+    return this.#chosen?.writer.needs ?? 'nf_tables, or the modules of iptables and ipset';
   }
 
   problems(): readonly Problem[] {

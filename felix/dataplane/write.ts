@@ -1,4 +1,5 @@
 /** Writing the ruleset of the graph, and what is done when the kernel does not take it. Owns the quarantine. */
+import type { Clock } from '../../src/host/clock.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { isNftRefusal, type NftRefusal } from '../../src/kernel/nft-batch.ts';
 import type { Problem } from '../../src/model/problem.ts';
@@ -31,8 +32,18 @@ const nothing: IsTrusted = () => false;
 export interface RulesetWriter {
   /** Everything is in the kernel as it should be, and in the usual way. */
   readonly isWhole: boolean;
-  /** Our rules stand in tables of others too: whoever changes those may have changed ours. Absent: no. */
-  readonly sharesTables?: boolean;
+  /** What has to be there for it, for people: after "check that the kernel has". */
+  readonly needs: string;
+  /**
+   * Our rules stand in tables of others: may a change of these chains there be one of ours? Absent: they do not.
+   * @param chains  undefined: of any
+   */
+  isAmong?(chains: ReadonlySet<string> | undefined): boolean;
+  /**
+   * Tells that somebody changed what was written, where the kernel does not say so by itself. Absent: it does.
+   * @returns  how to stop
+   */
+  watch?(clock: Clock, onForeignChange: () => void): () => void;
   problems(): readonly Problem[];
   /** Another chance for what was refused, at the next `settle`. */
   forgive(): void;
@@ -45,6 +56,7 @@ export interface RulesetWriter {
 }
 
 export class Writer implements RulesetWriter {
+  readonly needs = 'nf_tables';
   readonly #options: WriterOptions;
   readonly #quarantine = new Quarantine();
   /** Why nft writes, and not we. */

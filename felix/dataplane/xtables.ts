@@ -7,9 +7,10 @@
  * refuses. Where only the kernel refuses, and a table as a whole, the chains are found by asking it (rules/xtables/trial.ts). A
  * chain or a set that cannot go, for somebody else's rule asks it, stays and is tried again.
  */
+import type { Clock } from '../../src/host/clock.ts';
 import { kernelError } from '../../src/kernel/kernel-error.ts';
 import { type XtPrograms, XtRefusal } from '../../src/kernel/xtables.ts';
-import type { IpVersion } from '../../src/lib/net.ts';
+import { type IpVersion, millis } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { type Graph, rulesetOf } from '../calc/graph.ts';
 import type { RulesetChange } from '../rules/model.ts';
@@ -22,6 +23,7 @@ import {
   changeScripts,
   destroyedIn,
   destroying,
+  entriesSeen,
   filledIn,
   removedIn,
   ruleScript,
@@ -30,8 +32,10 @@ import {
   type XtSeen,
 } from '../rules/xtables/script.ts';
 import { xtSeen, xtSetsSeen } from '../rules/xtables/seen.ts';
+import { entriesIn } from '../rules/xtables/tables.ts';
 import { type RefusedTable, refusedTable, trialBegin, trialScript } from '../rules/xtables/trial.ts';
 import { culprits } from './bisect.ts';
+import { Shapes } from './shapes.ts';
 import type { RulesetWriter } from './write.ts';
 
 export interface XtWriterOptions {
@@ -40,12 +44,17 @@ export interface XtWriterOptions {
   readonly render: () => XtOptions;
 }
 
+/** From a change of tables of which the kernel does not tell to when it is seen. */
+const lookEveryMs = millis(200);
+/** So many times as long as a comparison takes is waited between two for changes that are most likely others' own affair. */
+const patienceTimes = 20;
 /** Each may bring to light what the one before hid. */
 const mostAttempts = 40;
 /** Of sets that cannot go, in a row: the others may be as many, and there is a next time. */
 const mostHeld = 8;
 
 export class XtWriter implements RulesetWriter {
+  readonly needs = 'the modules of iptables and ipset';
   readonly #options: XtWriterOptions;
   /** What was refused: in its words → why. Chains by name, for they are closed in each table. */
   readonly #refused: Readonly<Record<Refused['kind'], Map<string, string>>> = {
@@ -54,11 +63,15 @@ export class XtWriter implements RulesetWriter {
     removal: new Map(),
   };
   #rendered: Rendered | undefined;
+  readonly #shapes: Shapes;
+  /** What reading all that there is took the last time. */
+  #comparedMs = 0;
   /** What there is is as it was rendered last, but for sets that should have gone. Undefined: that is not known. */
   #held: ReadonlySet<string> | undefined;
 
   constructor(options: XtWriterOptions) {
     this.#options = options;
+    this.#shapes = new Shapes(options.programs);
   }
 
   get isWhole(): boolean {
@@ -98,9 +111,38 @@ export class XtWriter implements RulesetWriter {
     for (const kind of kinds) this.#refused[kind].clear();
   }
 
+  watch(clock: Clock, onForeignChange: () => void): () => void {
+    if (this.#options.programs.look === undefined) return () => undefined;
+    let cancel = (): void => undefined;
+    let toldAt = clock.now();
+    const isDue = (): boolean => {
+      const { touched } = this.#shapes;
+      const patience = touched === 'all' ? 0 : this.#comparedMs * patienceTimes;
+      return touched !== undefined && clock.now() - toldAt >= patience;
+    };
+    const again = (): void => {
+      cancel = clock.after(lookEveryMs, () => {
+        if (isDue()) {
+          toldAt = clock.now();
+          this.#forget();
+          onForeignChange();
+        }
+        again();
+      });
+    };
+    again();
+    return () => cancel();
+  }
+
+  /** Until the next comparison nobody knows what there is. */
+  #forget(): void {
+    this.#held = undefined;
+    this.#shapes.forget();
+  }
+
   async change(change: RulesetChange): Promise<number> {
     const held = this.#held;
-    if (held === undefined || !this.isWhole) return this.settle();
+    if (held === undefined || !this.isWhole || this.#shapes.touched === 'all') return this.settle();
     try {
       return await this.#change(change, held);
     } catch (error) {
@@ -114,7 +156,8 @@ export class XtWriter implements RulesetWriter {
     if (before === undefined || before.options !== JSON.stringify(this.#options.render()))
       return this.settle();
     const { rendering } = before;
-    this.#held = undefined;
+    const shapes = this.#shapes.known;
+    this.#forget();
     const changed = rendering.update(change);
     if (!changed.ok) throw kernelError(doing, 'EINVAL', changed.error);
     const scripts = changeScripts(changed.value, rendering.families);
@@ -124,6 +167,12 @@ export class XtWriter implements RulesetWriter {
     const after = `${scripts.sets.after}${destroying(held)}`;
     const applied = await this.#apply({ ...scripts.sets, after }, scripts);
     this.#held = applied.held;
+    const { families } = changed.value;
+    this.#shapes.expect(
+      rendering.families,
+      shapes,
+      (version, table) => families[version].get(table)?.entries,
+    );
     return applied.count;
   }
 
@@ -152,21 +201,30 @@ export class XtWriter implements RulesetWriter {
   async leave(withSets: boolean): Promise<void> {
     const empty = renderXtables(emptyRuleset, this.#options.render());
     if (empty.ok) await this.#settle(empty.value, withSets);
-    this.#held = undefined;
+    this.#forget();
   }
 
   async #settle(wanted: Xtables, withSets = true): Promise<number> {
     const { programs } = this.#options;
-    this.#held = undefined;
+    const begun = performance.now();
+    this.#forget();
+    const shapes = this.#shapes.of(wanted.families);
     const sets = xtSetsSeen(withSets ? await programs.saveSets() : '');
     const read = async (version: IpVersion): Promise<XtSeen> =>
       programs.versions.includes(version) ? xtSeen(await programs.save(version)) : {};
-    const [four, six] = [await read(4), await read(6)];
-    const { count, held } = await this.#apply(setScripts(wanted.sets, sets), {
-      4: ruleScript(wanted.families[4], four),
-      6: ruleScript(wanted.families[6], six),
-    });
+    const seen = { 4: await read(4), 6: await read(6) };
+    this.#comparedMs = performance.now() - begun;
+    const scripts = {
+      4: ruleScript(wanted.families[4], seen[4]),
+      6: ruleScript(wanted.families[6], seen[6]),
+    };
+    const { count, held } = await this.#apply(setScripts(wanted.sets, sets), scripts);
     this.#held = held;
+    this.#shapes.expect(wanted.families, shapes, (version, table) => {
+      const [after, before] = [wanted.families[version].get(table), seen[version][table]];
+      if (after === undefined || !scripts[version].includes(`*${table}\n`)) return undefined;
+      return entriesIn(after) - (before === undefined ? 0 : entriesSeen(before));
+    });
     return count;
   }
 

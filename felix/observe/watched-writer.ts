@@ -1,4 +1,5 @@
 /** A writer of the ruleset that somebody looks on at. */
+import type { Clock } from '../../src/host/clock.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import type { IsTrusted, RulesetWriter } from '../dataplane/write.ts';
 import type { RulesetChange } from '../rules/model.ts';
@@ -23,8 +24,16 @@ export class WatchedWriter implements RulesetWriter {
     return this.#writer.isWhole;
   }
 
-  get sharesTables(): boolean {
-    return this.#writer.sharesTables === true;
+  get needs(): string {
+    return this.#writer.needs;
+  }
+
+  isAmong(chains: ReadonlySet<string> | undefined): boolean {
+    return this.#writer.isAmong?.(chains) === true;
+  }
+
+  watch(clock: Clock, onForeignChange: () => void): () => void {
+    return this.#writer.watch?.(clock, onForeignChange) ?? (() => undefined);
   }
 
   problems(): readonly Problem[] {

@@ -104,6 +104,9 @@ export interface RouteFilter {
 /** Told the sets that were made, removed or changed in their elements; undefined: nobody knows, events were lost. */
 export type OnForeignChange = (sets: ReadonlySet<string> | undefined) => void;
 
+/** Told the chains that were touched, and in which rules were, of tables such as iptables makes; undefined: nobody knows. */
+export type OnOtherChange = (chains: ReadonlySet<string> | undefined) => void;
+
 export interface Kernel {
   routes(filter: RouteFilter): Promise<readonly Route[]>;
   links(): Promise<readonly Link[]>;
@@ -144,10 +147,10 @@ export interface Kernel {
   /** `nft -j list …`; undefined if there is no such object. */
   nftList(what: string): Promise<unknown>;
   /**
-   * Tells when someone else (not a transaction of ours) changed the named inet table, or events were lost; and, to
+   * Tells when someone else (not a transaction nor a program of ours) changed the named inet table, or events were lost; and, to
    * `onOtherChange`, when they changed another table. At most one call of each a burst. Call the result to stop.
    */
-  watchNft(table: string, onForeignChange: OnForeignChange, onOtherChange?: () => void): () => void;
+  watchNft(table: string, onForeignChange: OnForeignChange, onOtherChange?: OnOtherChange): () => void;
   /** Writes under /proc/sys, e.g. ("net/ipv4/conf/eth0/proxy_arp", "1"). */
   sysctl(path: string, value: string): Promise<void>;
   close(): void;

@@ -8,6 +8,7 @@ import { openNft } from './nft.ts';
 import { runBatch } from './nft-batch.ts';
 import { readNftCounters, readNftElements, readNftHooks, readNftTable } from './nft-dump.ts';
 import { watchNft } from './nft-watch.ts';
+import { isOurProgram } from './program.ts';
 import { applyRoutes, dumpRoutes, matchRoute, routeTo } from './routes.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 import { shareWatch, watchKernel } from './watch.ts';
@@ -59,7 +60,7 @@ export function openKernel(netns?: string): NetnsKernel {
     nftList: nft.list,
     watchNft: (table, onForeignChange, onOtherChange) => {
       const ownPortId = portIdOf(tables().fd);
-      const watch = { netns, isOurs: nft.isOurs, ownPortId, table, onForeignChange, onOtherChange };
+      const watch = { netns, isOurs: isOurProgram, ownPortId, table, onForeignChange, onOtherChange };
       return closedWithUs(watchNft(watch));
     },
     sysctl: async (path, value) => writeSysctl(netns, path, value),

@@ -1,6 +1,5 @@
 /**
  * nftables through the `nft` command: one transaction is one `nft -f -`, all or nothing. One runs at a time, in order.
- * Owns its children, and remembers their pids so that a watcher can tell our changes from others'.
  */
 import { kernelError } from './kernel-error.ts';
 import { type ProgramOutput, runProgram } from './program.ts';
@@ -8,23 +7,14 @@ import { type ProgramOutput, runProgram } from './program.ts';
 export interface Nft {
   run(script: string): Promise<void>;
   list(what: string): Promise<unknown>;
-  /** True if the netlink port id, or process id, is that of an nft we started lately. */
-  isOurs(portId: number): boolean;
 }
 
-/** Events of a transaction are read within milliseconds of it; more than this are never in question. */
-const PIDS_KEPT = 32;
 const LINE_KEPT = 200;
 /** @param netns  path of the namespace nft runs in; undefined: ours */
 export function openNft(netns?: string): Nft {
-  const pids: number[] = [];
   let tail: Promise<unknown> = Promise.resolve();
-  const remember = (pid: number): void => {
-    pids.push(pid);
-    if (pids.length > PIDS_KEPT) pids.shift();
-  };
   const inTurn = (args: readonly string[], input: string): Promise<ProgramOutput> => {
-    const call = { program: 'nft', package: 'nftables', netns, args, input, onPid: remember };
+    const call = { program: 'nft', package: 'nftables', netns, args, input };
     const turn = tail.then(() => runProgram(call));
     tail = turn.catch(() => undefined);
     return turn;
@@ -40,7 +30,6 @@ export function openNft(netns?: string): Nft {
       if (words.includes('No such file or directory')) return undefined;
       throw kernelError(`list ${what} by nft`, 'EINVAL', explain(words, ''));
     },
-    isOurs: (portId) => pids.includes(portId),
   };
 }
 

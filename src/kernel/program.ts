@@ -18,13 +18,24 @@ export interface ProgramCall {
   readonly input: string;
   /** Debian's package that has it, for who lacks it. */
   readonly package: string;
-  readonly onPid?: (pid: number) => void;
 }
 
 /** Of stderr, in characters: a failed script can repeat itself for every line. */
 const WORDS_KEPT = 4_096;
 /** Of stdout, in octets; more would not fit the process. */
 const OUTPUT_KEPT = 256 << 20;
+
+/** Events of what a program did are read within milliseconds of it; more than this are never in question. */
+const PIDS_KEPT = 64;
+const pids: number[] = [];
+
+function remember(pid: number): void {
+  pids.push(pid);
+  if (pids.length > PIDS_KEPT) pids.shift();
+}
+
+/** True if this process started that one lately: what it did in the kernel is our own doing. */
+export const isOurProgram = (pid: number): boolean => pids.includes(pid);
 
 /** Fails only if the program cannot be run at all; what it thinks of its input is in the answer. */
 export function runProgram(call: ProgramCall): Promise<ProgramOutput> {
@@ -35,7 +46,7 @@ export function runProgram(call: ProgramCall): Promise<ProgramOutput> {
         stdio: ['pipe', 'pipe', 'pipe'],
       }),
     );
-    if (child.pid !== undefined) call.onPid?.(child.pid);
+    if (child.pid !== undefined) remember(child.pid);
     const out = gather(child.stdout, OUTPUT_KEPT);
     const words = gather(child.stderr, WORDS_KEPT);
     child.on('error', (error) => reject(notRunnable(call, error)));

@@ -4,7 +4,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { IpVersion } from '../lib/net.ts';
 import { kernelError } from './kernel-error.ts';
+import { inNamespace } from './netns.ts';
 import { runProgram } from './program.ts';
+import { tableShape, type XtShape } from './xtables-info.ts';
 
 /** Which of the two iptables there are: over nf_tables, or the one before. */
 export type XtBackend = 'nft' | 'legacy';
@@ -32,6 +34,8 @@ export interface XtPrograms {
    * gone already, and to be removed, is no failure.
    */
   restoreSets(script: string): Promise<void>;
+  /** How a table is now, in microseconds, by the kernel's word; undefined: it is not there. Absent: the kernel tells of changes. */
+  look?(version: IpVersion, table: string): XtShape | undefined;
 }
 
 /** Waits so many seconds for whoever else writes rules. */
@@ -66,6 +70,9 @@ export function openXtables(backend: XtBackend, netns?: string): XtPrograms {
     restoreSets: async (script) => {
       if (script !== '') await inTurn('ipset', 'ipset', ['-exist', 'restore'], script);
     },
+    ...(backend === 'legacy' && {
+      look: (version: IpVersion, table: string) => inNamespace(netns, () => shapeOf(version, table)),
+    }),
   };
 }
 
@@ -82,6 +89,13 @@ function lineIn(words: string): number | undefined {
   const text = found?.slice(1).find((group) => group !== undefined);
   return text === undefined ? undefined : Number(text);
 }
+
+/** Asking for a table that is not there would make it. */
+const shapeOf = (version: IpVersion, table: string): XtShape | undefined =>
+  tableNames(version).includes(table) ? tableShape(version, table) : undefined;
+
+const tableNames = (version: IpVersion): readonly string[] =>
+  namesIn(`/proc/thread-self/net/${version === 4 ? 'ip' : 'ip6'}_tables_names`).split('\n');
 
 /**
  * The iptables whose tables are in use: the kernel lists those of the older one, and nobody else's. Reading that makes none.

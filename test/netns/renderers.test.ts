@@ -102,10 +102,13 @@ test.each([
   async (backend, program, flush) => {
     await felix.end();
     felix = await node.start(
-      ['nftablesMode=Disabled', `iptablesBackend=${backend}`, 'iptablesRefreshInterval=2s'].flatMap(
-        (field) => ['--set', field],
-      ),
+      // No timer is to find it.
+      [
+        ...['nftablesMode=Disabled', `iptablesBackend=${backend}`],
+        ...['iptablesRefreshInterval=0s', 'ipsetsRefreshInterval=0s'],
+      ].flatMap((field) => ['--set', field]),
     );
+    await node.settled(({ dataplane }) => dataplane === 'in-sync');
     traffic.reset();
     await sh(`iptables-${program} ${flush}; ip6tables-${program} -t mangle -F`);
     await isPutBack(`iptables-${program}-save`);
@@ -113,6 +116,8 @@ test.each([
       async () => expect(await sh(`iptables-${program} -S FORWARD`)).toContain('tortie-to-pods'),
       soon,
     );
+    const said = 'somebody else changed our rules in the tables of iptables';
+    await eventually(async () => expect(felix.output()).toContain(said), soon);
   },
   120_000,
 );

@@ -8,8 +8,10 @@ import { emptyRuleset } from '../../felix/rules/ruleset.ts';
 import type { Xtables } from '../../felix/rules/xtables/render.ts';
 import { ruleScript, setScripts } from '../../felix/rules/xtables/script.ts';
 import { xtCounters, xtSeen, xtSetsSeen } from '../../felix/rules/xtables/seen.ts';
+import { openKernel } from '../../src/kernel/linux.ts';
 import { openXtables, type XtBackend, XtRefusal, xtBackendInUse } from '../../src/kernel/xtables.ts';
 import { anyPolicy, earlyPolicy, type World, world } from '../support/arbitrary-policy.ts';
+import { eventually } from '../support/eventually.ts';
 import { createPlayground } from '../support/namespaces.ts';
 import { shopGraph } from '../support/shop.ts';
 import { rulesetOf, xtablesOf, xtOptions } from '../support/world-ruleset.ts';
@@ -153,6 +155,29 @@ describe.each(backends)('iptables-%s', (backend) => {
     expect(await programs().save(4)).not.toContain('tortie-x');
   }, 60_000);
 });
+
+test('over nf_tables what our programs write is no change of somebody else; his is told with its chains', async () => {
+  const playground = createPlayground('xtw');
+  const netns = `/run/netns/${playground.netns('a')}`;
+  const kernel = openKernel(netns);
+  const told: (readonly string[] | undefined)[] = [];
+  const stop = kernel.watchNft(
+    'tortie',
+    () => undefined,
+    (chains) => void told.push(chains && [...chains]),
+  );
+  try {
+    await openXtables('nft', netns).restore(4, '*filter\n:tortie-x - [0:0]\n-A tortie-x -j DROP\nCOMMIT\n');
+    execFileSync('nsenter', [`--net=${netns}`, 'iptables-nft', '-A', 'FORWARD', '-j', 'tortie-x']);
+    await eventually(() => expect(told).toEqual([['FORWARD']]), { within: 30_000 });
+    execFileSync('nsenter', [`--net=${netns}`, 'iptables-nft', '-F', 'tortie-x']);
+    await eventually(() => expect(told).toEqual([['FORWARD'], ['tortie-x']]), { within: 30_000 });
+  } finally {
+    stop();
+    kernel.close();
+    await playground.close();
+  }
+}, 90_000);
 
 test('which iptables is in use is told without making tables of the older one', () => {
   expect(xtBackendInUse()).toMatch(/^(nft|legacy)$/);

@@ -102,6 +102,21 @@ export function fakeXtables(
   return fake;
 }
 
+/** The same of the older iptables: what the kernel says of a table without listing it. */
+export const looking = (fake: FakeXtables): FakeXtables => ({
+  ...fake,
+  look: (version, table) => {
+    const chains = [...(fake.tables[version].get(table) ?? [])];
+    const [ours, all] = [chains.filter(([name]) => !isBuiltin(table, name)), chains];
+    const rules = all.reduce((sum, [, own]) => sum + own.length, 0);
+    return {
+      entries: rules + 2 * ours.length + (all.length - ours.length) + 1,
+      octets: all.reduce((sum, [name, own]) => sum + name.length + own.join().length, 0),
+      builtins: all.flatMap(([name, own]) => (isBuiltin(table, name) ? own.join().length : [])).join(),
+    };
+  },
+});
+
 const isBuiltin = (table: string, chain: string): boolean => builtins[table]?.includes(chain) === true;
 
 /** @returns why not */

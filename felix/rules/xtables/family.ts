@@ -13,7 +13,7 @@ import { hex } from './match.ts';
 import { xtChainName, xtPrefix } from './name.ts';
 import { placeOf, type XtPlace, type XtTable, xtTables } from './place.ts';
 import { type XtRule, xtRule } from './rule.ts';
-import type { XtHook, XtOptions, XtTableRules } from './tables.ts';
+import { entriesOf, type XtHook, type XtOptions, type XtTableRules } from './tables.ts';
 import { rejectTarget } from './target.ts';
 
 /** What an update did to the chains of a table. */
@@ -21,6 +21,8 @@ export interface XtTableChange {
   /** New, or with other rules. */
   readonly changed: readonly string[];
   readonly gone: readonly string[];
+  /** So many more entries the table has, as the kernel counts them: see `entriesIn`. */
+  readonly entries: number;
   /** Before, if they are others now. */
   readonly hooksBefore?: readonly XtHook[];
 }
@@ -286,7 +288,11 @@ export class Family {
       );
       const isHooked = isHookedSame(before, table.hooks);
       if (changed.length + gone.length === 0 && isHooked) continue;
-      changes.set(name, { changed, gone, ...(isHooked ? {} : { hooksBefore: before }) });
+      const entries = touched.reduce(
+        (sum, [chain, rules]) => sum + entriesOf(table.chains.get(chain)?.length) - entriesOf(rules?.length),
+        table.hooks.length - before.length,
+      );
+      changes.set(name, { changed, gone, entries, ...(isHooked ? {} : { hooksBefore: before }) });
     }
     return changes;
   }

@@ -8,6 +8,14 @@ import { remembered } from './memo.ts';
 /** All that is ours begins so. */
 export const xtPrefix = 'tortie';
 
+const builtins: readonly string[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
+
+/** Rules of ours are in chains of such names. */
+export const isShared = (chain: string): boolean => isOurs(chain) || builtins.includes(chain);
+
+export const isOurs = (name: string): boolean =>
+  name.startsWith(`${xtPrefix}-`) || name.startsWith(`${xtPrefix}.`);
+
 const chainLength = 28;
 const setLength = 31;
 const hashLength = 13;

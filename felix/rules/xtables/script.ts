@@ -9,7 +9,7 @@ import { type XtTable, xtTables } from './place.ts';
 import type { XtChange } from './render.ts';
 import type { XtRule } from './rule.ts';
 import type { XtSet } from './set.ts';
-import type { Xtables, XtHook, XtTableRules } from './tables.ts';
+import { entriesOf, type Xtables, type XtHook, type XtTableRules } from './tables.ts';
 
 /** What of ours is in one table: hashes of the rules of each chain, and which rules of others' chains lead to ours. */
 export interface XtTableSeen {
@@ -96,6 +96,13 @@ function madeAnew({ name, type, members }: XtSet, typeSeen: string, seen: XtSets
     `${destroy}${aside}`,
   ];
 }
+
+/** Entries of all of ours, as the kernel counts them. */
+export const entriesSeen = ({ chains, builtins }: XtTableSeen): number =>
+  [...chains.values()].reduce(
+    (sum, rules) => sum + entriesOf(rules.length),
+    [...builtins.values()].flat().filter((rule) => rule !== undefined).length,
+  );
 
 /** The script of one family; empty: nothing differs. */
 export function ruleScript(wanted: Xtables['families'][IpVersion], seen: XtSeen): string {

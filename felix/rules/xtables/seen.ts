@@ -1,9 +1,7 @@
 /** What of ours iptables-save and ipset save print. */
-import { xtPrefix } from './name.ts';
+import { isOurs, xtPrefix } from './name.ts';
 import { xtHashIn } from './rule.ts';
 import type { XtHookSeen, XtSeen, XtSetsSeen, XtTableSeen } from './script.ts';
-
-const isOurs = (name: string): boolean => new RegExp(`^${xtPrefix}[-.]`).test(name);
 
 /** A rule of ours in a chain of ours that somebody changed has another hash than any rule should have. */
 const strange = 'strange';

@@ -33,3 +33,10 @@ export interface XtOptions {
   /** A bit of the packet mark that is ours alone; 0: none. */
   readonly rejectedMark: number;
 }
+
+/** Of a chain of ours in a table of the older iptables, as the kernel counts them. @param rules  undefined: it is not there */
+export const entriesOf = (rules: number | undefined): number => (rules === undefined ? 0 : rules + 2);
+
+/** Of all of ours. */
+export const entriesIn = ({ chains, hooks }: Pick<XtTableRules, 'chains' | 'hooks'>): number =>
+  [...chains.values()].reduce((sum, rules) => sum + entriesOf(rules.length), hooks.length);

@@ -1,5 +1,5 @@
 /** Rules by iptables and ipset when things go wrong: what is refused is closed and told, and nothing stays wrong. */
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { change, type Graph, putEndpoint, rulesetOf, tick } from '../../../felix/calc/graph.ts';
 import { Configured } from '../../../felix/configured.ts';
 import { Renderer } from '../../../felix/dataplane/renderer.ts';
@@ -8,8 +8,9 @@ import type { XtOptions } from '../../../felix/rules/xtables/render.ts';
 import { kernelError } from '../../../src/kernel/kernel-error.ts';
 import type { XtBackend } from '../../../src/kernel/xtables.ts';
 import type { FelixSettings } from '../../../src/model/felix-configuration.ts';
+import { virtualClock } from '../../support/clock.ts';
 import { createFakeKernel } from '../../support/fake-kernel.ts';
-import { type FakeXtables, fakeXtables } from '../../support/fake-xtables.ts';
+import { type FakeXtables, fakeXtables, looking } from '../../support/fake-xtables.ts';
 import { shopEndpoint, shopGraph, shopPod, shopPolicy } from '../../support/shop.ts';
 import { xtOptions } from '../../support/world-ruleset.ts';
 
@@ -266,6 +267,74 @@ describe('what is there already', () => {
     options = { ...usual, insert: 'last' };
     await writer.change(tick(graph));
     expect(rulesOf('FORWARD')[0]).toBe('-s 192.0.2.1 -j DROP');
+  });
+});
+
+describe('where the kernel tells of no change', () => {
+  const clock = virtualClock();
+  const told = { times: 0 };
+  let stop = (): void => undefined;
+  beforeEach(async () => {
+    writer = new XtWriter({ graph, programs: looking(fake), render: () => options });
+    await writer.settle();
+    told.times = 0;
+    stop = writer.watch(clock, () => {
+      told.times += 1;
+    });
+  });
+  afterEach(() => stop());
+  const oneMoment = (): number => {
+    clock.advance(200);
+    return told.times;
+  };
+
+  test('a flush of chains of all is seen at the next look, once, and put back by the next change even', async () => {
+    expect([oneMoment(), oneMoment()]).toEqual([0, 0]);
+    fake.run(4, 'filter', '-F FORWARD');
+    expect([oneMoment(), oneMoment(), oneMoment()]).toEqual([1, 1, 1]);
+    await writer.change(aPolicyMore());
+    expect(rulesOf('FORWARD').length).toBeGreaterThan(0);
+    expect(await missing()).toEqual([]);
+    expect(oneMoment()).toBe(1);
+  });
+
+  test('our own changes are not taken for somebody else’s', async () => {
+    await writer.change(aPolicyMore());
+    await writer.change(aFrontMore());
+    await writer.settle();
+    clock.advance(60_000);
+    expect(told.times).toBe(0);
+  });
+
+  test('so is one of our chains that somebody changes while we write, though after that all looks as we left it', async () => {
+    const chain = chainOf('allow-web ingress rule 1');
+    let isToCome = true;
+    fake.refuse = (line) => {
+      if (isToCome && line === '*filter') fake.run(4, 'filter', `-F ${chain}`);
+      if (line === '*filter') isToCome = false;
+      return undefined;
+    };
+    await writer.change(aPolicyMore());
+    expect(rulesOf(chain)).toEqual([]);
+    clock.advance(60_000);
+    expect(told.times).toBe(1);
+    await writer.settle();
+    expect(rulesOf(chain)).not.toEqual([]);
+  });
+
+  test('where nobody may look, nothing is told and all is written', async () => {
+    stop();
+    const look = () => {
+      throw kernelError('look', 'EPERM');
+    };
+    writer = new XtWriter({ graph, programs: { ...fake, look }, render: () => options });
+    stop = writer.watch(clock, () => {
+      told.times += 1;
+    });
+    await writer.settle();
+    await writer.change(aPolicyMore());
+    clock.advance(60_000);
+    expect([told.times, await missing()]).toEqual([0, []]);
   });
 });
 
