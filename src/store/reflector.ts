@@ -13,7 +13,7 @@
  */
 import type { Result } from '../lib/result.ts';
 import type { Problem } from '../model/problem.ts';
-import { keyOf, type Resource, type ResourceRef } from '../model/resource.ts';
+import { keyOf, type Resource, type ResourceRef, refOfKey } from '../model/resource.ts';
 import type { Change } from './store.ts';
 
 /** An object as the API gave it: readable or not. */
@@ -78,11 +78,13 @@ export interface Reflector {
   /** Of those: whose definition is not ours, so that it is nothing to mend if it is not there. */
   readonly foreign: boolean;
   phase: 'listing' | 'watching' | 'waiting to list' | 'waiting to watch';
-  /** Items of the pages so far, while listing. */
+  /** Items of the pages so far, while listing once more: what went is told before what came. The first list is told as it comes. */
   gathered: Item[];
   version: string;
-  /** Every object the API has, readable or not. */
-  readonly known: Map<string, ResourceRef>;
+  /** Key of every object the API has, readable or not → the list it was last in or came after. */
+  readonly known: Map<string, number>;
+  /** Lists so far. */
+  lists: number;
   /** What is wrong with those that are not. */
   readonly flawed: Map<string, readonly Problem[]>;
   /** Everything was told once. Never false again. */
@@ -103,6 +105,7 @@ export const openReflector = (custom: boolean, foreign = false): Reflector => ({
   gathered: [],
   version: '',
   known: new Map(),
+  lists: 0,
   flawed: new Map(),
   synced: false,
   failures: 0,
@@ -145,6 +148,7 @@ export function step(state: Reflector, event: ReflectorEvent): readonly Reflecto
 function list(state: Reflector): readonly ReflectorEffect[] {
   state.phase = 'listing';
   state.gathered = [];
+  state.lists += 1;
   return [{ kind: 'list' }];
 }
 
@@ -184,31 +188,34 @@ function takePage(
   state: Reflector,
   page: Extract<ReflectorEvent, { kind: 'page' }>,
 ): readonly ReflectorEffect[] {
-  state.gathered.push(...page.items);
-  if (page.next !== undefined) return [{ kind: 'list', next: page.next }];
-  const { gathered } = state;
+  if (page.next !== undefined) {
+    const next = { kind: 'list', next: page.next } as const;
+    if (!state.synced) return [{ kind: 'tell', changes: rememberAll(state, page.items) }, next];
+    state.gathered.push(...page.items);
+    return [next];
+  }
+  const items = [...state.gathered, ...page.items];
   state.gathered = [];
   state.version = page.version;
   state.synced = true;
   state.failure = undefined;
-  const changes = replaceAll(state, gathered);
-  return [{ kind: 'tell', changes }, ...watch(state)];
+  const puts = rememberAll(state, items);
+  return [{ kind: 'tell', changes: [...forgetOlder(state), ...puts] }, ...watch(state)];
 }
 
+const rememberAll = (state: Reflector, items: readonly Item[]): readonly Change[] =>
+  items.flatMap((item) => remember(state, item));
+
 /** A list is everything there is: what it lacks was deleted while nobody watched. */
-function replaceAll(state: Reflector, items: readonly Item[]): readonly Change[] {
-  const present = new Set(items.map(({ ref }) => keyOf(ref)));
-  const vanished = [...state.known.values()].filter((ref) => !present.has(keyOf(ref)));
-  return [
-    ...vanished.flatMap((ref) => forget(state, ref)),
-    ...items.flatMap((item) => remember(state, item)),
-  ];
+function forgetOlder(state: Reflector): readonly Change[] {
+  const older = [...state.known].filter(([, list]) => list < state.lists);
+  return older.flatMap(([key]) => forget(state, refOfKey(key)));
 }
 
 /** An unreadable object is there all the same: what was told of it stays. */
 function remember(state: Reflector, { ref, read }: Item): readonly Change[] {
   const key = keyOf(ref);
-  state.known.set(key, ref);
+  state.known.set(key, state.lists);
   if (read.ok) state.flawed.delete(key);
   else state.flawed.set(key, read.error);
   return read.ok ? [{ kind: 'put', resource: read.value }] : [];
@@ -224,8 +231,9 @@ function kindIsMissing(state: Reflector, failure: Failure): readonly ReflectorEf
   state.synced = true;
   state.failures = 0;
   state.failure = failure;
+  state.lists += 1;
   return [
-    { kind: 'tell', changes: replaceAll(state, []) },
+    { kind: 'tell', changes: forgetOlder(state) },
     { kind: 'start timer', name: 'retry', afterMs: missingKindMs, jitter: 0.5 },
   ];
 }

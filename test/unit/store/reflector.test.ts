@@ -51,21 +51,46 @@ describe('listing', () => {
     expect(state.synced).toBe(false);
   });
 
-  test('pages are gathered, and nothing is told or in sync before the last', () => {
+  test('the first list is told page by page, and it is in sync with the last', () => {
     const first = { ...page('5', 'a'), next: 'token' } as ReflectorEvent;
     const halfway = outcomeOf([start, first]);
-    expect(halfway.effects).toEqual([{ kind: 'list', next: 'token' }]);
+    expect(halfway.effects).toEqual([
+      { kind: 'tell', changes: [{ kind: 'put', resource: namespaceAt('a', '5') }] },
+      { kind: 'list', next: 'token' },
+    ]);
     expect(halfway.state.synced).toBe(false);
     const whole = outcomeOf([start, first, page('5', 'b')]);
     expect(whole.state.synced).toBe(true);
     expect(whole.effects).toContainEqual({
       kind: 'tell',
-      changes: [
-        { kind: 'put', resource: namespaceAt('a', '5') },
-        { kind: 'put', resource: namespaceAt('b', '5') },
-      ],
+      changes: [{ kind: 'put', resource: namespaceAt('b', '5') }],
     });
     expect(whole.effects).toContainEqual(watchFrom('5'));
+  });
+
+  test('of a later list nothing is told before the last page, and what went before what came', () => {
+    const again: readonly ReflectorEvent[] = [start, page('5', 'a', 'b'), ended(9000, 410)];
+    const first = { ...page('7', 'c'), next: 'token' } as ReflectorEvent;
+    expect(outcomeOf([...again, first]).effects).toEqual([{ kind: 'list', next: 'token' }]);
+    expect(outcomeOf([...again, first, page('7', 'b')]).effects).toContainEqual({
+      kind: 'tell',
+      changes: [
+        { kind: 'delete', ref: { kind: 'Namespace', name: 'a' } },
+        { kind: 'put', resource: namespaceAt('c', '7') },
+        { kind: 'put', resource: namespaceAt('b', '7') },
+      ],
+    });
+  });
+
+  test('what a list told that failed half-way is taken back by the next, if it is gone by then', () => {
+    const first = { ...page('5', 'a'), next: 'token' } as ReflectorEvent;
+    expect(outcomeOf([start, first, failed(410), retryTimer, page('7', 'b')]).effects).toContainEqual({
+      kind: 'tell',
+      changes: [
+        { kind: 'delete', ref: { kind: 'Namespace', name: 'a' } },
+        { kind: 'put', resource: namespaceAt('b', '7') },
+      ],
+    });
   });
 
   test('a list that fails half-way begins again with the first page', () => {
