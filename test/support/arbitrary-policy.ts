@@ -432,7 +432,7 @@ const profile: fc.Arbitrary<Profile> = fc
 
 /** The nodes there are: local pods are on the first. */
 const nodeNames = ['here', 'there'] as const;
-const nodeAddresses = {
+export const nodeAddresses = {
   here: ['172.16.0.1', 'fd01::1'].map(address),
   there: ['172.16.0.2', 'fd01::2'].map(address),
 } as const;
@@ -529,8 +529,8 @@ export interface WorldShape {
   readonly policies?: number;
   /** Which; default `anyPolicy`. */
   readonly policy?: fc.Arbitrary<Convertible>;
-  /** With a host endpoint half of the time; default false. */
-  readonly hosts?: boolean;
+  /** With a host endpoint: half of the time, or always; default false. */
+  readonly hosts?: boolean | 'always';
 }
 
 export const world = ({
@@ -556,7 +556,8 @@ export const world = ({
           slices: unique(slice(placed), 2),
           nodes: fc.tuple(node('here'), node('there')),
           policies: unique(policy, policies),
-          hostEndpoint: hosts ? maybe(50, hostEndpoint) : fc.constant(undefined),
+          hostEndpoint:
+            hosts === false ? fc.constant(undefined) : maybe(hosts === 'always' ? 100 : 50, hostEndpoint),
           strangers: fc.uniqueArray(outsider, { maxLength: 3 }),
         })
         .map(

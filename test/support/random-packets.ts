@@ -1,21 +1,25 @@
 /**
  * Arbitrary clusters in the kernel, and real packets through them: a node in a namespace, a namespace for each of its pods, a
- * stranger behind its uplink. Who gets through must be who the oracle says.
+ * stranger behind a router at its uplink. Who gets through must be who the oracle says, and the typed ruleset.
  */
 import { execFileSync } from 'node:child_process';
 import type { Socket as UdpSocket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { placeHosts } from '../../felix/calc/hosts.ts';
 import type { Ruleset } from '../../felix/rules/model.ts';
-import { defaultRulesSettings } from '../../felix/rules/settings.ts';
+import { defaultRulesSettings, type RulesSettings } from '../../felix/rules/settings.ts';
+import { trace } from '../../felix/rules/trace.ts';
 import { tcpConnect, tcpListen, udpSocket } from '../../src/kernel/sockets.ts';
 import { type Address, formatAddress, ipv4, ipv6, versionOf } from '../../src/lib/net.ts';
-import type { Pod } from '../../src/model/resource.ts';
+import type { FelixConfiguration } from '../../src/model/felix-configuration.ts';
+import type { HostEndpoint } from '../../src/model/policy.ts';
+import type { Pod, Resource } from '../../src/model/resource.ts';
 import { type Cluster, snapshotOf } from '../../src/policy/cluster.ts';
 import type { End } from '../../src/policy/connection.ts';
 import { verdict } from '../../src/policy/verdict.ts';
-import { anyPolicy, resourcesOf, type World, world } from './arbitrary-policy.ts';
+import { anyPolicy, earlyPolicy, nodeAddresses, resourcesOf, type World, world } from './arbitrary-policy.ts';
 import { address } from './clusters.ts';
 import { compileCluster } from './compiled-policy.ts';
 import { createPlayground } from './namespaces.ts';
@@ -36,8 +40,20 @@ const tcpPatienceMs = 120;
 interface Place {
   readonly netns: string;
   readonly addresses: readonly Address[];
+  /** Of the node: where its packets come from and go to; empty: the node itself. */
+  readonly interface: string;
   readonly spot?: End['spot'];
 }
+
+/** Of host endpoints: what no policy closes. */
+const failsafe = {
+  failsafeInboundHostPorts: [{ protocol: tcp, port: 443 }],
+  failsafeOutboundHostPorts: [
+    { protocol: udp, port: 443 },
+    { protocol: tcp, port: 81 },
+  ],
+};
+const uplink = 'eth0';
 
 interface Try {
   readonly from: Place;
@@ -52,6 +68,13 @@ interface Scene {
   readonly cluster: Cluster;
   readonly ruleset: Ruleset;
   readonly places: readonly Place[];
+  /** Of the uplink. */
+  readonly host?: HostEndpoint;
+}
+
+export interface ProveOptions {
+  /** Policies before connection tracking and translation too, a host endpoint in each cluster, and packets of and to the host. */
+  readonly hosts?: boolean;
 }
 
 const hostText = (one: Address): string => `${formatAddress(one)}/${versionOf(one) === 4 ? 32 : 128}`;
@@ -70,23 +93,41 @@ export class RandomPackets {
 
   async open(): Promise<void> {
     const ground = this.#ground;
+    const [own4, own6] = nodeAddresses.here.map(hostText);
+    const [far4, far6] = strangers.map(hostText);
     ground.link(
-      ['node', 'eth0', '192.0.2.1/24', '2001:db8:9::1/64'],
-      ['out', 'eth0', '192.0.2.9/24', '2001:db8:9::9/64'],
+      ['node', uplink, '192.0.2.1/30', '2001:db8:9::1/126', `${own4}`, `${own6}`],
+      ['router', 'eth0', '192.0.2.2/30', '2001:db8:9::2/126'],
     );
-    for (const [family, via] of [
-      ['-4', '192.0.2.1'],
-      ['-6', '2001:db8:9::1'],
-    ] as const)
-      await ground.exec('out', `ip ${family} route add default via ${via}`);
-    for (const path of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'])
-      await ground.exec('node', `sysctl -qw ${path}=1`);
+    ground.link(
+      ['router', 'eth1', '192.0.2.5/30', '2001:db8:9::5/126'],
+      ['out', 'eth0', `${far4}`, `${far6}`],
+    );
+    await this.#routes('out', [
+      '192.0.2.5 dev eth0',
+      '2001:db8:9::5 dev eth0',
+      'default via 192.0.2.5',
+      'default via 2001:db8:9::5',
+    ]);
+    await this.#routes('router', [
+      ...[far4, far6].map((far) => `${far} dev eth1`),
+      ...['default via 192.0.2.1', 'default via 2001:db8:9::1'],
+    ]);
+    await this.#routes('node', [`${far4} via 192.0.2.2`, `${far6} via 2001:db8:9::2`]);
+    for (const name of ['node', 'router'])
+      for (const path of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'])
+        await ground.exec(name, `sysctl -qw ${path}=1`);
     for (let index = 0; index < places; index++) {
       ground.link(['node', `cali${index}`], [`pod${index}`, 'eth0']);
       await ground.exec('node', `ip address add 169.254.1.1/32 dev cali${index}`);
     }
-    for (const name of ['out', ...Array.from({ length: places }, (_, index) => `pod${index}`)])
+    for (const name of ['node', 'out', ...Array.from({ length: places }, (_, index) => `pod${index}`)])
       await this.#listen(`/run/netns/${ground.netns(name)}`);
+  }
+
+  async #routes(name: string, routes: readonly string[]): Promise<void> {
+    for (const route of routes)
+      await this.#ground.exec(name, `ip ${route.includes(':') ? '-6' : '-4'} route add ${route}`);
   }
 
   async close(): Promise<void> {
@@ -95,15 +136,25 @@ export class RandomPackets {
   }
 
   /** @param worlds  how many clusters. @returns  how many packets were judged each way */
-  async prove(worlds: number, seed: number, write: WriteRuleset): Promise<{ accept: number; drop: number }> {
+  async prove(
+    worlds: number,
+    seed: number,
+    write: WriteRuleset,
+    { hosts = false }: ProveOptions = {},
+  ): Promise<{ accept: number; drop: number }> {
     const seen = { accept: 0, drop: 0 };
-    const samples = fc.sample(world({ policies: 5, policy: anyPolicy }), { numRuns: worlds, seed });
-    const netns = `/run/netns/${this.#ground.netns('node')}`;
+    const policy = hosts ? anyStage : anyPolicy;
+    const samples = fc.sample(world({ policies: hosts ? 7 : 5, policy, hosts: hosts ? 'always' : false }), {
+      ...{ numRuns: worlds, seed },
+    });
+    const netns = this.#path('node');
     for (const [index, all] of samples.entries()) {
-      const scene = await this.#settle(all);
+      const scene = await this.#settle(all, variants[index % variants.length] ?? {});
       await write(netns, scene.ruleset);
-      const tries = triesOf(scene.places);
-      const allowed = new Set(tries.filter((each) => isAllowed(scene.cluster, each)).map(nameOf));
+      const tries = triesOf(scene, hosts);
+      const allowed = new Set(tries.filter((each) => isAllowed(scene, each)).map(nameOf));
+      const traced = tries.filter((each) => isAccepted(scene, each)).map(nameOf);
+      expect(traced, `cluster ${index} of seed ${seed}, in the typed ruleset`).toEqual([...allowed]);
       const arrived = await this.#send(tries, allowed);
       seen.accept += allowed.size;
       seen.drop += tries.length - allowed.size;
@@ -114,8 +165,29 @@ export class RandomPackets {
   }
 
   /** Gives the pods of the world their places: addresses and routes. */
-  async #settle(all: World): Promise<Scene> {
-    const { cluster } = snapshotOf(resourcesOf(all));
+  async #settle(
+    all: World,
+    { isByAddress, deny = 'Drop', endpointToHost = 'Accept' }: Variant,
+  ): Promise<Scene> {
+    const given = { ...failsafe, defaultEndpointToHostAction: endpointToHost };
+    const configuration: FelixConfiguration = {
+      kind: 'FelixConfiguration',
+      meta: { name: 'default', labels: {}, annotations: {} },
+      given,
+    };
+    const settings: RulesSettings = {
+      ...defaultRulesSettings,
+      ...{ deny, endpointToHost },
+      failsafeInbound: failsafe.failsafeInboundHostPorts,
+      failsafeOutbound: failsafe.failsafeOutboundHostPorts,
+    };
+    const written = resourcesOf(all).map((each) => (isByAddress === true ? byAddress(each) : each));
+    const cluster: Cluster = { ...snapshotOf(written).cluster, configurations: [configuration] };
+    const placed = placeHosts(cluster.hostEndpoints, [
+      { name: uplink, addresses: nodeAddresses.here },
+    ]).owners;
+    const hosts = [...placed].map(([name, endpoint]) => ({ endpoint, interface: name }));
+    const host = placed.get(uplink) ?? placed.get('*');
     const local = all.placed.filter(({ endpoint }) => endpoint !== undefined).slice(0, places);
     const podOf = ({ meta: { name, namespace } }: Pod): Pod | undefined =>
       cluster.pods.find(({ meta }) => meta.name === name && meta.namespace === namespace);
@@ -125,7 +197,7 @@ export class RandomPackets {
         ? []
         : [{ pod: known, interface: `cali${index}`, addresses: endpoint.addresses }];
     });
-    const { ruleset } = compileCluster(cluster, { pods, hosts: [] }, defaultRulesSettings);
+    const { ruleset } = compileCluster(cluster, { pods, hosts }, settings);
     for (const name of this.#interfaces)
       this.#ip('node', [`route flush dev ${name}`, `-6 route flush dev ${name} proto static`]);
     this.#interfaces = pods.map((each) => each.interface);
@@ -162,13 +234,21 @@ export class RandomPackets {
     return {
       cluster,
       ruleset,
+      ...(host === undefined ? {} : { host }),
       places: [
-        ...pods.map(({ pod, addresses }, index) => ({
+        ...pods.map(({ pod, addresses, interface: name }, index) => ({
           netns: this.#path(`pod${index}`),
+          interface: name,
           addresses,
           spot: { kind: 'workload', pod, node: 'here' } as const,
         })),
-        { netns: this.#path('out'), addresses: strangers },
+        { netns: this.#path('out'), interface: uplink, addresses: strangers },
+        {
+          netns: this.#path('node'),
+          interface: '',
+          addresses: nodeAddresses.here,
+          spot: { kind: 'host', node: 'here', ...(host === undefined ? {} : { endpoint: host }) } as const,
+        },
       ],
     };
   }
@@ -235,23 +315,23 @@ export class RandomPackets {
   }
 }
 
-const senderKey = ({ from, source }: Try): string => `${from.netns} ${versionOf(source)}`;
+const senderKey = ({ from, source }: Try): string => `${from.netns} ${formatAddress(source)}`;
 
 /** With ports nobody had before: nothing is an established connection. */
 async function openSenders(tries: readonly Try[]): Promise<ReadonlyMap<string, UdpSocket>> {
   const senders = new Map<string, UdpSocket>();
   for (const each of tries) {
     if (senders.has(senderKey(each))) continue;
-    const socket = await udpSocket(each.from.netns, versionOf(each.source) === 4 ? ipv4(0) : ipv6(0n), 0);
+    const socket = await udpSocket(each.from.netns, each.source, 0);
     socket.on('error', () => undefined);
     senders.set(senderKey(each), socket);
   }
   return senders;
 }
 
-async function connect({ from, target, port }: Try): Promise<boolean> {
+async function connect({ from, source, target, port }: Try): Promise<boolean> {
   try {
-    const socket = await tcpConnect(from.netns, target, port, { timeoutMs: tcpPatienceMs });
+    const socket = await tcpConnect(from.netns, target, port, { timeoutMs: tcpPatienceMs, source });
     socket.destroy();
     return true;
   } catch {
@@ -259,21 +339,30 @@ async function connect({ from, target, port }: Try): Promise<boolean> {
   }
 }
 
-function triesOf(all: readonly Place[]): readonly Try[] {
+/**
+ * With hosts, those that a host endpoint may have to do with. Where something is untracked a reply is judged like any packet, so there
+ * only datagrams tell of one packet.
+ */
+function triesOf({ places: all, cluster }: Scene, hosts: boolean): readonly Try[] {
+  const isUntracked = cluster.policies.some(({ stage }) => stage === 'untracked');
+  const protocols = isUntracked ? ([udp] as const) : ([tcp, udp] as const);
+  const isPod = ({ spot }: Place): boolean => spot?.kind === 'workload';
+  const isAsked = (from: Place, to: Place): boolean =>
+    from !== to && (hosts ? !(isPod(from) && isPod(to)) : from.interface !== '' && to.interface !== '');
   return all.flatMap((from) =>
-    all.flatMap((to) =>
-      from === to
-        ? []
-        : from.addresses.flatMap((source) =>
-            to.addresses
-              .filter((target) => versionOf(target) === versionOf(source))
-              .flatMap((target) =>
-                ([tcp, udp] as const).flatMap((protocol) =>
-                  ports.map((port) => ({ from, to, source, target, protocol, port })),
-                ),
+    all
+      .filter((to) => isAsked(from, to))
+      .flatMap((to) =>
+        from.addresses.flatMap((source) =>
+          to.addresses
+            .filter((target) => versionOf(target) === versionOf(source))
+            .flatMap((target) =>
+              protocols.flatMap((protocol) =>
+                ports.map((port) => ({ from, to, source, target, protocol, port })),
               ),
-          ),
-    ),
+            ),
+        ),
+      ),
   );
 }
 
@@ -283,12 +372,40 @@ const nameOf = ({ source, target, protocol, port }: Try): string =>
 /** The source port is one that nobody has a name for. */
 const ephemeral = 40_000;
 
-function isAllowed(cluster: Cluster, { from, to, source, target, protocol, port }: Try): boolean {
-  const end = ({ spot }: Place, one: Address, own: number): End => ({
+function isAllowed({ cluster, host }: Scene, { from, to, source, target, protocol, port }: Try): boolean {
+  const end = ({ spot }: Place, other: Place, one: Address, own: number): End => ({
     address: one,
     port: own,
     ...(spot === undefined ? {} : { spot }),
+    ...(host !== undefined && spot?.kind === 'workload' && other.interface === uplink ? { via: host } : {}),
   });
-  return verdict(cluster, { from: end(from, source, ephemeral), to: end(to, target, port), protocol })
-    .allowed;
+  return verdict(cluster, {
+    from: end(from, to, source, ephemeral),
+    to: end(to, from, target, port),
+    protocol,
+  }).allowed;
+}
+
+const isAccepted = ({ ruleset }: Scene, { from, to, source, target, protocol, port }: Try): boolean =>
+  trace(ruleset, {
+    ...{ source, destination: target, protocol, sourcePort: ephemeral, destinationPort: port },
+    ...{ state: 'new', in: from.interface, out: to.interface, local: nodeAddresses.here },
+  }).verdict === 'accept';
+
+const anyStage = fc.oneof({ weight: 2, arbitrary: anyPolicy }, { weight: 1, arbitrary: earlyPolicy });
+
+/** Of the node, in turn. */
+interface Variant {
+  /** The host endpoint names no interface: it is found by its address. */
+  readonly isByAddress?: boolean;
+  readonly deny?: RulesSettings['deny'];
+  readonly endpointToHost?: RulesSettings['endpointToHost'];
+}
+
+const variants: readonly Variant[] = [{}, { isByAddress: true, endpointToHost: 'Drop' }, { deny: 'Reject' }];
+
+function byAddress(resource: Resource): Resource {
+  if (resource.kind !== 'HostEndpoint') return resource;
+  const { interfaceName: _, ...rest } = resource;
+  return rest;
 }
