@@ -10,8 +10,8 @@ export type Door = Omit<PortJump, 'chain'>;
 
 /** Of one policy; one with more is asked as if it had none. */
 const mostDoors = 16;
-/** A lookup costs as much as two or three rules that do not match. */
-const fewest = 4;
+/** A lookup costs as much as one or two policies that do not match. */
+const fewest = 3;
 
 /** Every packet that any of the rules matches goes to one of these. Undefined: to others too, or to too many. */
 export function doorsOf(rules: readonly Rule[]): readonly Door[] | undefined {

@@ -4,6 +4,7 @@ import { type HostUse, noHosts } from '../../../felix/rules/host.ts';
 import { defaultRulesSettings } from '../../../felix/rules/settings.ts';
 import { staticRuleset } from '../../../felix/rules/static.ts';
 import { renderChange, renderRuleset } from '../../../felix/rules/text.ts';
+import type { Resource } from '../../../src/model/resource.ts';
 import { expectGolden } from '../../support/golden.ts';
 import { calico, type PolicyScene, pod, policyScene } from '../../support/policy-scene.ts';
 import { shopGraph, shopPod, shopPolicy } from '../../support/shop.ts';
@@ -131,6 +132,37 @@ test('tiers in order: one that passes is copied into its tier, one that is stage
   expectGolden(
     'tiers.nft',
     'Look for: Pass is return, and its policy is in the chain of its tier; a tier that passes at its end has no drop there.',
+    written(scene),
+  );
+});
+
+test('neighbours among policies that are met by few ports each are found by the port', () => {
+  const open = (order: number, name: string, ...ports: readonly number[]): Resource =>
+    calico('NetworkPolicy', `shop/${name}`, {
+      ...{ order, selector: 'app == "web"', types: ['Ingress'] },
+      ingress: [
+        {
+          action: 'Allow',
+          protocol: 'TCP',
+          source: { selector: `app == "${name}"` },
+          destination: { ports },
+        },
+      ],
+    });
+  const scene = policyScene([
+    web,
+    open(1, 'front', 80, 443),
+    open(2, 'scraper', 9090),
+    open(3, 'admin', 80),
+    calico('NetworkPolicy', 'shop/neighbours', {
+      ...{ order: 4, selector: 'app == "web"', types: ['Ingress'] },
+      ingress: [{ action: 'Allow', source: { nets: ['10.244.0.0/16'] } }],
+    }),
+    open(5, 'backup', 22),
+  ]);
+  expectGolden(
+    'doors.nft',
+    'Look for: 443 and 9090 lead to the one policy that is met there, 80 to a chain of two; who has no port is asked always.',
     written(scene),
   );
 });
