@@ -7,7 +7,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import type { Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askFelixBy, socketsOf } from '../../src/ctl/cluster/felix.ts';
-import { tryIt } from '../../src/ctl/policy-live.ts';
+import { triesOf, tryIt } from '../../src/ctl/live/tries.ts';
 import { readWorld } from '../../src/ctl/policy-world.ts';
 import { askSocket } from '../../src/host/socket.ts';
 import { tcpListen } from '../../src/kernel/sockets.ts';
@@ -55,6 +55,24 @@ const policies: readonly object[] = [
   },
 ];
 
+/** Port 80 of 10.96.0.10, with these behind it at 5432. */
+const service = (backends: readonly (string | readonly never[])[]): readonly object[] => [
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'shop', name: 'sql' },
+    spec: { clusterIP: '10.96.0.10', clusterIPs: ['10.96.0.10'], ports: [{ port: 80, targetPort: 5432 }] },
+  },
+  {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { namespace: 'shop', name: 'sql', labels: { 'kubernetes.io/service-name': 'sql' } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 5432, protocol: 'TCP' }],
+    endpoints: backends.flat().map((each) => ({ addresses: [each], conditions: { ready: true } })),
+  },
+];
+
 const argument = (running: Running | undefined, name: string): string =>
   new RegExp(`--${name} (\\S+)`).exec(running?.process.spawnargs.join(' ') ?? '')?.[1] ?? '';
 
@@ -76,7 +94,10 @@ async function live(
   const [answer] = answers.ok ? answers.value : [];
   if (answer === undefined) throw new Error(JSON.stringify(answers));
   const ask = askFelixBy({ sockets: socketsOf(sockets) });
-  const tried = await tryIt(cluster, answer, { ask, random: Math.random, withinMs });
+  const [one = []] = triesOf([answer]);
+  const [came] = await tryIt(cluster, one, { ask, random: Math.random, withinMs });
+  if (came === undefined) throw new Error('nothing came of it');
+  const tried = came.live;
   const { allowed } = answer.verdict;
   return {
     allowed,
@@ -113,6 +134,7 @@ describe('rules written by nftables, on two nodes', () => {
         }),
       ),
       ...policies,
+      ...service(['shop/db', 'shop/far'].map((pod) => addresses.get(pod)?.[0] ?? [])),
     ];
     for (const node of [one, two]) node.store(objects);
   }
@@ -294,6 +316,29 @@ describe('rules written by nftables, on two nodes', () => {
     expect(await tryOut('host:node1', 'shop/far:5432', silent)).toMatchObject({
       fate: { kind: 'dropped', node: 'node2' },
       agreement: 'agrees',
+    });
+  }, 60_000);
+
+  test('the address of a Service is dialled, and the backend it led to is named', async () => {
+    await nft(
+      one,
+      'node1',
+      'table ip kube {\nchain services {\ntype nat hook prerouting priority -100;\nip daddr 10.96.0.10 tcp dport 80 dnat to 10.66.2.1:5432\n}\n}',
+    );
+    const { tried, agreement, lines } = await tryOut('shop/front', 'svc:shop/sql', answered);
+    expect(agreement).toBe('agrees');
+    expect(tried.outcome?.kind).toBe('connected');
+    expect(tried.halves).toMatchObject([
+      { node: 'node1', end: 'source' },
+      { node: 'node2', end: 'destination', report: { packets: { there: 3 } } },
+    ]);
+    expect(lines.join('\n')).toContain("the Service's address was dialled, and led to 10.66.2.1");
+    expect(lines.join('\n')).toContain(
+      'destination translated: 10.96.0.10 port 80 is now 10.66.2.1 port 5432',
+    );
+    expect(await tryOut('shop/other', 'svc:shop/sql', silent)).toMatchObject({
+      agreement: 'agrees',
+      fate: { kind: 'dropped', node: 'node2', step: { decision: { asked: [onlyFront] } } },
     });
   }, 60_000);
 

@@ -13,6 +13,10 @@ export interface Half {
 export interface Live {
   /** Why nothing was tried: a sentence. Then there is no outcome. */
   readonly untried?: string;
+  /** Only because the Service led to another backend this time. */
+  readonly isPassedOver?: true;
+  /** What a Service's address led to, in words. */
+  readonly service?: string;
   readonly outcome?: ProbeOutcome;
   /** "from port 61234", "with identifier 61234". */
   readonly mark?: string;

@@ -102,6 +102,7 @@ const fateWords = (fate: Fate, live: Live, answer: Answer): string => {
 export function liveVerdict(answer: Answer, live: Live): string {
   const { allowed } = answer.verdict;
   const said = allowed ? 'ALLOWED' : 'DENIED';
+  if (live.isPassedOver === true) return `${said}; live: another backend was tried`;
   if (live.untried !== undefined) return `${said}; live: nothing was tried`;
   const fate = fateOf(live);
   const words = fateWords(fate, live, answer);
@@ -121,7 +122,7 @@ export function liveLines(answer: Answer, live: Live, whole: boolean): readonly 
   const { outcome, mark, halves } = live;
   return [
     ...(outcome === undefined ? [] : [`  live: a probe ${mark ?? ''}: ${outcomeWords(outcome, answer)}`]),
-    ...(answer.service === undefined ? [] : ['  live: the backend was dialled itself, past the Service']),
+    ...(live.service === undefined ? [] : [`  live: ${live.service}`]),
     ...otherRule(answer, fateOf(live)),
     ...halves.flatMap((half) => halfLines(half, whole)),
   ];

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import type { Container, RunInContainer } from '../../../src/ctl/cluster/exec.ts';
 import { askFelixBy, type Question, socketsOf } from '../../../src/ctl/cluster/felix.ts';
 import type { Scope, Source } from '../../../src/ctl/cluster/source.ts';
-import { type LiveOptions, tryIt } from '../../../src/ctl/policy-live.ts';
+import type { LiveOptions } from '../../../src/ctl/live/attempt.ts';
+import { triesOf, tryIt } from '../../../src/ctl/live/tries.ts';
 import { err, ok } from '../../../src/lib/result.ts';
 import type { ProbeRequest, TraceRequest } from '../../../src/model/live.ts';
 import type { Resource } from '../../../src/model/resource.ts';
@@ -106,6 +107,27 @@ const resources = [
   namespaceObject('x'),
   podObject('x/a', 'node1', { ips: ['10.1.0.1'] }),
   podObject('x/b', 'node2', { ips: ['10.2.0.1'] }),
+  podObject('x/c', 'node1', { ips: ['10.1.0.2'], labels: { app: 'c' } }),
+  {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { namespace: 'x', name: 'closed' },
+    spec: { podSelector: { matchLabels: { app: 'c' } }, policyTypes: ['Ingress'] },
+  },
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'x', name: 'web' },
+    spec: { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'], ports: [{ port: 80 }] },
+  },
+  {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { namespace: 'x', name: 'web', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 80, protocol: 'TCP' }],
+    endpoints: ['10.1.0.2', '10.2.0.1'].map((each) => ({ addresses: [each], conditions: { ready: true } })),
+  },
 ].map((object): Resource => {
   const read = readManifest(object);
   if (!read.ok) throw new Error(JSON.stringify(read.error));
@@ -138,7 +160,9 @@ async function tryOut(
   };
   let next = 0;
   const random = (): number => (next++ % 10) / 10;
-  const live = await tryIt(world, answer, { ask, random, withinMs: 1000 });
+  const [tried] = await tryIt(world, [answer], { ask, random, withinMs: 1000 });
+  if (tried === undefined) throw new Error('nothing came of it');
+  const { live } = tried;
   const bodies = (path: string) => asked.filter(({ question }) => question.path === path);
   return { live, traces: bodies('/trace'), probes: bodies('/probe'), asked };
 }
@@ -209,4 +233,53 @@ test('what cannot be tried is a sentence, and nobody is asked', async () => {
     expect(live.untried).toContain(words);
     expect(asked).toEqual([]);
   }
+});
+
+test('of a Service one probe is for all that its address leads to, and who it did not lead to is passed over', async () => {
+  const answers = why(world, 'a', 'svc:x/web', 'x');
+  if (!answers.ok) throw new Error(answers.error);
+  expect(answers.value.length).toBe(2);
+  const [one = [], ...more] = triesOf(answers.value);
+  expect(more).toEqual([]);
+  const asked: { node: string; question: Question }[] = [];
+  const head = {
+    source: '10.1.0.1',
+    destination: '10.2.0.1',
+    protocol: 6,
+    sourcePort: 1,
+    destinationPort: 80,
+  };
+  const step = { way: 'there', verdict: 'accept', head };
+  const ask: LiveOptions['ask'] = (node, question) => {
+    asked.push({ node, question });
+    const steps = node === 'node2' ? [step] : [];
+    const body =
+      question.path === '/probe'
+        ? { kind: 'connected', afterMs: 1 }
+        : { id: '1', node, steps, packets: { there: steps.length, back: 0 }, cut: false };
+    return Promise.resolve(ok({ status: 200, body }));
+  };
+  const came = await tryIt(world, one, { ask, random: () => 0, withinMs: 1000 });
+  const traces = asked.filter(({ question }) => question.path === '/trace');
+  expect(traces.map(({ node, question }) => [node, question.body])).toMatchObject([
+    ['node1', { destination: '10.96.0.7', destinationPort: 80, source: '10.1.0.1' }],
+    ['node2', { sourcePort: 61_000 }],
+  ]);
+  // What it is translated to is not known before.
+  expect(traces[1]?.question.body).not.toHaveProperty('destination');
+  expect(asked.find(({ question }) => question.path === '/probe')?.question.body).toMatchObject({
+    to: '10.96.0.7',
+    port: 80,
+  });
+  expect(came.map(({ answer, live }) => [answer.to, live.isPassedOver === true])).toEqual([
+    ['pod x/c', true],
+    ['pod x/b', false],
+  ]);
+  expect(came[1]?.live).toMatchObject({
+    service: "the Service's address was dialled, and led to 10.2.0.1",
+    halves: [
+      { node: 'node1', end: 'source' },
+      { node: 'node2', end: 'destination' },
+    ],
+  });
 });
