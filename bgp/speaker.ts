@@ -139,7 +139,7 @@ function happen(turn: Turn, event: Exclude<SpeakerEvent, { readonly kind: 'stop'
     case 'writable': {
       const session = turn.speaker.neighbours.get(event.peer)?.session;
       // The answer may come after the session it was asked for has made room for another.
-      if (session?.side === event.side && session.isWriteWanted) drain(turn, session);
+      if (session?.side === event.side && session.adjRibOut.isAwaited) drain(turn, session);
       break;
     }
     default:
@@ -173,25 +173,32 @@ function settle(turn: Turn, isOver: boolean): void {
   if (!locRib.isSettled) return;
   // What a neighbour told may wait to be judged by its next hop, and until then has not come.
   if (reach?.isWaiting === true && !life.hasWaited) return;
-  const silent = silentOf(neighbours);
-  if (life.hasWaited || !silent.some(({ session }) => isAwaited(session))) release(turn);
-  if (silent.length > 0 && !life.hasWaited) return;
+  const silence = silenceOf(neighbours);
+  if (life.hasWaited || silence !== 'awaited') release(turn);
+  if (silence !== 'none' && !life.hasWaited) return;
   life.phase = 'settled';
   settleLocals(turn);
   turn.effects.push({ kind: 'stopTimer', timer: settleTimer }, { kind: 'settled' });
-  const missing = silent.map(({ config }) => config.name).join(', ');
+  const missing = [...neighbours.values()]
+    .filter(isSilent)
+    .map(({ config }) => config.name)
+    .join(', ');
   if (missing !== '') log(turn, 'warn', `no longer waiting for the routes of ${missing}`);
 }
 
-/** Those that have not said their End-of-RIB. Looked for in each turn until all have, so a list is made of those alone. */
-function silentOf(neighbours: Speaker['neighbours']): readonly Neighbour[] {
-  const silent: Neighbour[] = [];
+/** It has not said its End-of-RIB. */
+const isSilent = ({ session }: Neighbour): boolean =>
+  session === undefined || !session.adjRibIn.isComplete(session.negotiated.families);
+
+/** Of those that are silent, whether any is waited for. Asked in each turn until all have spoken, so no list is made. */
+function silenceOf(neighbours: Speaker['neighbours']): 'none' | 'unawaited' | 'awaited' {
+  let isAnySilent = false;
   for (const neighbour of neighbours.values()) {
-    const { session } = neighbour;
-    if (session === undefined || !session.adjRibIn.isComplete(session.negotiated.families))
-      silent.push(neighbour);
+    if (!isSilent(neighbour)) continue;
+    if (isAwaited(neighbour.session)) return 'awaited';
+    isAnySilent = true;
   }
-  return silent;
+  return isAnySilent ? 'unawaited' : 'none';
 }
 
 /**

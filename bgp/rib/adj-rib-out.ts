@@ -79,8 +79,10 @@ export class AdjRibOut {
   #isClosed = false;
   /** There was something to say at the last drain. */
   #isTelling = false;
+  /** `wantWrite` was asked for it and not yet answered: for who asks to keep. */
+  isAwaited = false;
   /** Of the drain under way. */
-  #batch = new Batch();
+  readonly #batch = new Batch();
   #says: Says[] = [];
   /** Prefixes named in all that was flushed. */
   #named = 0;
@@ -256,8 +258,8 @@ export class AdjRibOut {
   /** What was collected is said, then this. */
   #flush(...more: readonly Says[]): void {
     this.#named += this.#batch.size;
-    this.#says.push(...this.#batch.messages(), ...more);
-    this.#batch = new Batch();
+    this.#batch.take(this.#says);
+    for (const one of more) this.#says.push(one);
   }
 
   #dropLimits(): void {

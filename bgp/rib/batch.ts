@@ -1,11 +1,11 @@
 /** Collects what one drain says, as few UPDATEs: withdrawals by family, then one announcement for each attribute set. */
 import type { Prefix } from '../../src/lib/net.ts';
-import type { Family, PathAttributes, UpdateMessage } from '../wire/message.ts';
+import type { Announcement, Family, Flaw, PathAttributes, UpdateMessage } from '../wire/message.ts';
 
 interface Bucket {
   readonly prefixes: Prefix[];
-  /** RFC 7911; empty towards a neighbour that is told one path of a prefix. */
-  readonly ids: number[];
+  /** RFC 7911; absent towards a neighbour that is told one path of a prefix. */
+  ids: number[] | undefined;
 }
 
 interface Announced extends Bucket {
@@ -13,16 +13,40 @@ interface Announced extends Bucket {
 }
 
 const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast'];
-const bucket = (): Bucket => ({ prefixes: [], ids: [] });
-const empty = { kind: 'update', withdrawn: [], announced: [], flaws: [] } as const;
+const noPrefixes: readonly Prefix[] = [];
+const noAnnouncements: readonly Announcement[] = [];
+const noFlaws: readonly Flaw[] = [];
+
+/** What there is to say of one family. */
+class Part {
+  withdrawn: Bucket | undefined;
+  /** By number of the attribute set. */
+  readonly announced = new Map<number, Announced>();
+  /** Asked for last: many prefixes in a row are mostly told the same. */
+  #last: Announced | undefined;
+  #lastSet = 0;
+
+  bucketOf(set: number, attributes: PathAttributes): Announced {
+    if (this.#last !== undefined && this.#lastSet === set) return this.#last;
+    let known = this.announced.get(set);
+    if (known === undefined) {
+      known = { prefixes: [], ids: undefined, attributes };
+      this.announced.set(set, known);
+    }
+    this.#last = known;
+    this.#lastSet = set;
+    return known;
+  }
+
+  clear(): void {
+    this.withdrawn = undefined;
+    if (this.announced.size > 0) this.announced.clear();
+    this.#last = undefined;
+  }
+}
 
 export class Batch {
-  readonly #withdrawn: Record<Family, Bucket> = { 'ipv4-unicast': bucket(), 'ipv6-unicast': bucket() };
-  /** By number of the attribute set. */
-  readonly #announced: Record<Family, Map<number, Announced>> = {
-    'ipv4-unicast': new Map(),
-    'ipv6-unicast': new Map(),
-  };
+  readonly #parts: Record<Family, Part> = { 'ipv4-unicast': new Part(), 'ipv6-unicast': new Part() };
   #size = 0;
 
   /** Prefixes, each time they are named. */
@@ -32,41 +56,59 @@ export class Batch {
 
   /** @param id  RFC 7911; 0: this neighbour is told one path of a prefix */
   withdraw(family: Family, prefix: Prefix, id: number): void {
-    this.#add(this.#withdrawn[family], prefix, id);
+    const part = this.#parts[family];
+    part.withdrawn ??= { prefixes: [], ids: undefined };
+    this.#add(part.withdrawn, prefix, id);
   }
 
   /** @param set  number of the attributes; it stands for these as long as the batch */
   announce(family: Family, prefix: Prefix, id: number, set: number, attributes: PathAttributes): void {
-    const buckets = this.#announced[family];
-    let known = buckets.get(set);
-    if (known === undefined) {
-      known = { ...bucket(), attributes };
-      buckets.set(set, known);
-    }
-    this.#add(known, prefix, id);
+    this.#add(this.#parts[family].bucketOf(set, attributes), prefix, id);
   }
 
-  messages(): UpdateMessage[] {
-    const messages: UpdateMessage[] = [];
+  /** Puts what was collected behind what is said already, and begins anew. */
+  take(says: { push(message: UpdateMessage): void }): void {
+    if (this.#size === 0) return;
     for (const family of families) {
-      const { prefixes, ids } = this.#withdrawn[family];
-      if (prefixes.length > 0)
-        messages.push({ ...empty, withdrawn: prefixes, ...(ids.length > 0 ? { withdrawnIds: ids } : {}) });
+      const { withdrawn } = this.#parts[family];
+      if (withdrawn !== undefined) says.push(withdrawal(withdrawn));
     }
-    for (const family of families)
-      for (const { attributes, prefixes, ids } of this.#announced[family].values())
-        messages.push({
-          ...empty,
-          announced: [{ family, attributes, prefixes, ...(ids.length > 0 ? { pathIds: ids } : {}) }],
-        });
-    return messages;
+    for (const family of families) {
+      for (const announced of this.#parts[family].announced.values())
+        says.push(announcement(family, announced));
+      this.#parts[family].clear();
+    }
+    this.#size = 0;
   }
 
-  #add({ prefixes, ids }: Bucket, prefix: Prefix, id: number): void {
-    prefixes.push(prefix);
-    if (id > 0) ids.push(id);
+  #add(bucket: Bucket, prefix: Prefix, id: number): void {
+    bucket.prefixes.push(prefix);
+    if (id > 0) {
+      bucket.ids ??= [];
+      bucket.ids.push(id);
+    }
     this.#size += 1;
   }
 }
 
-export const endOfRib = (family: Family): UpdateMessage => ({ ...empty, endOfRib: family });
+const withdrawal = ({ prefixes: withdrawn, ids: withdrawnIds }: Bucket): UpdateMessage => {
+  const announced = noAnnouncements;
+  const flaws = noFlaws;
+  return withdrawnIds === undefined
+    ? { kind: 'update', withdrawn, announced, flaws }
+    : { kind: 'update', withdrawn, withdrawnIds, announced, flaws };
+};
+
+function announcement(family: Family, { attributes, prefixes, ids: pathIds }: Announced): UpdateMessage {
+  const one: Announcement =
+    pathIds === undefined ? { family, attributes, prefixes } : { family, attributes, prefixes, pathIds };
+  return { kind: 'update', withdrawn: noPrefixes, announced: [one], flaws: noFlaws };
+}
+
+export const endOfRib = (family: Family): UpdateMessage => ({
+  kind: 'update',
+  withdrawn: noPrefixes,
+  announced: noAnnouncements,
+  endOfRib: family,
+  flaws: noFlaws,
+});

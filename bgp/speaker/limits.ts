@@ -45,9 +45,10 @@ export function heed(turn: Turn, session: Session, config: PeerConfig): Stop | u
 /** Says once a session that we have more to tell than the neighbour is told. */
 export function noteWithheld(turn: Turn, session: Session): void {
   const config = turn.speaker.neighbours.get(session.source.key)?.config;
-  for (const [family, most] of config === undefined ? [] : limitsOf(config)) {
+  if (config?.prefixLimit === undefined) return;
+  for (const [family, most] of limitsOf(config)) {
     const excess = session.adjRibOut.withheldOf(family);
-    if (config === undefined || excess === 0) continue;
+    if (excess === 0) continue;
     const what = `it is told ${most} prefixes of ${family}, its prefixLimit, and not the ${excess} behind them`;
     warn(turn, session, config, `${family} withheld`, `${what}: raise the limit, or let filters choose`);
   }

@@ -50,8 +50,6 @@ export interface Session {
   readonly adjRibOut: AdjRibOut;
   readonly accept: ImportRule;
   readonly export: ExportRule;
-  /** `wantWrite` was asked and not yet answered. */
-  readonly isWriteWanted: boolean;
   /** Families the neighbour is telling again, from its BoRR to its EoRR (RFC 7313). */
   readonly refreshing: ReadonlySet<Family>;
   /** Of which limits it was said in this session that the neighbour is near or above them. */

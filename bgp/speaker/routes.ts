@@ -113,7 +113,7 @@ export function drain(turn: Turn, session: Session): void {
   const { key } = session.source;
   for (const message of session.adjRibOut.drain(batchPrefixes))
     turn.effects.push({ kind: 'send', peer: key, side: session.side, message });
-  amendSession(turn, key, { isWriteWanted: false });
+  session.adjRibOut.isAwaited = false;
   noteWithheld(turn, session);
   turn.due.add(key);
   turn.shown.add(key);
@@ -127,8 +127,8 @@ export function askToWrite(turn: Turn): void {
 }
 
 function ask(turn: Turn, key: string, session: Session | undefined): void {
-  if (session === undefined || session.isWriteWanted || !session.adjRibOut.isDue) return;
-  amendSession(turn, key, { isWriteWanted: true });
+  if (session === undefined || session.adjRibOut.isAwaited || !session.adjRibOut.isDue) return;
+  session.adjRibOut.isAwaited = true;
   turn.effects.push({ kind: 'wantWrite', peer: key, side: session.side });
 }
 

@@ -132,7 +132,6 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
     }),
     accept: compileImport(config, peer, guard),
     export: rule,
-    isWriteWanted: false,
     refreshing: new Set(),
     warned: new Set(),
     flawed: 0,

@@ -6,7 +6,7 @@
  */
 import { ok, type Result } from '../../src/lib/result.ts';
 import type { PeerEvent, Side } from '../session/event.ts';
-import { decodeMessage, encodeMessage, openingContext } from '../wire/codec.ts';
+import { decodeFrame, encodeMessage, openingContext } from '../wire/codec.ts';
 import { FrameReader } from '../wire/frame.ts';
 import { messageTypes } from '../wire/iana.ts';
 import type { CodecContext, Message, WireError } from '../wire/message.ts';
@@ -71,7 +71,7 @@ export function createConnection(side: Side): Connection {
     const frame = nextFrame();
     frameTold = frame?.ok ? frame.value : undefined;
     if (frame === undefined) return undefined;
-    const message = frame.ok ? decodeMessage(frame.value, codec ?? openingContext) : frame;
+    const message = frame.ok ? decodeFrame(frame.value, codec ?? openingContext) : frame;
     if (message.ok) {
       isConfirmed ||= message.value.kind === 'keepalive';
       return { kind: 'Message', side, message: message.value };

@@ -3,7 +3,7 @@
  * value is a copy, so the bytes may be reused.
  */
 import { assert, err, ok, type Result } from '../../src/lib/result.ts';
-import { checkHeader, frameMessage } from './frame.ts';
+import { checkHeader, frameMessage, kindAt } from './frame.ts';
 import { headerErrors } from './iana.ts';
 import type { CodecContext, Message, WireError } from './message.ts';
 import { decodeNotification, encodeNotification } from './notification.ts';
@@ -37,6 +37,10 @@ export function decodeMessage(frame: Uint8Array, ctx: CodecContext): Result<Mess
   if (header.value.length !== frame.byteLength) return tooShort(header.value.length);
   return decoders[header.value.kind](frame, ctx);
 }
+
+/** As `decodeMessage`, of what `FrameReader.next` gave: its header was checked there. */
+export const decodeFrame = (frame: Uint8Array, ctx: CodecContext): Result<Message, WireError> =>
+  decoders[kindAt(frame, 0)](frame, ctx);
 
 const tooShort = (length: number): Result<never, WireError> =>
   headerError(

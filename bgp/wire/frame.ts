@@ -39,9 +39,27 @@ function hasMarker(bytes: Uint8Array, offset: number): boolean {
  * 1/3 (data: the type) on a type we do not know.
  */
 export function checkHeader(bytes: Uint8Array, offset = 0, isExtended = false): Result<Header, WireError> {
+  return (
+    headerFlaw(bytes, offset, isExtended) ??
+    ok({ kind: kindAt(bytes, offset), length: lengthAt(bytes, offset) })
+  );
+}
+
+/** Of a header that was checked. */
+const lengthAt = (bytes: Uint8Array, offset: number): number =>
+  ((bytes[offset + LENGTH_AT] as number) << 8) | (bytes[offset + LENGTH_AT + 1] as number);
+export const kindAt = (bytes: Uint8Array, offset: number): Message['kind'] =>
+  kindOf[bytes[offset + LENGTH_AT + 2] as number] as Message['kind'];
+
+/** Undefined: there is nothing wrong with it. */
+function headerFlaw(
+  bytes: Uint8Array,
+  offset: number,
+  isExtended: boolean,
+): Result<never, WireError> | undefined {
   if (!hasMarker(bytes, offset))
     return headerError(headerErrors.notSynchronized, 'The marker is not all ones.');
-  const length = ((bytes[offset + LENGTH_AT] as number) << 8) | (bytes[offset + LENGTH_AT + 1] as number);
+  const length = lengthAt(bytes, offset);
   const type = bytes[offset + LENGTH_AT + 2] as number;
   const most = longestMessage(isExtended);
   if (length < HEADER_LENGTH || length > most)
@@ -64,7 +82,7 @@ export function checkHeader(bytes: Uint8Array, offset = 0, isExtended = false): 
       `A message of type ${kind} cannot be ${length} octets long.`,
       two(length),
     );
-  return ok({ kind, length });
+  return undefined;
 }
 
 /** Starts a message in `writer`, which forgets what it held; its length comes with `finishMessage`. */
@@ -94,7 +112,7 @@ export function cutMessage(writer: Writer): Uint8Array<ArrayBuffer> {
   }
   const start = sheetEnd;
   sheetEnd += length;
-  sheet.set(writer.peek(), start);
+  writer.copyTo(sheet, start);
   return sheet.subarray(start, sheetEnd);
 }
 
@@ -159,14 +177,15 @@ export class FrameReader {
   next(): Result<Uint8Array, WireError> | undefined {
     if (this.#broken !== undefined) return this.#broken;
     if (this.buffered < HEADER_LENGTH) return undefined;
-    const header = checkHeader(this.#buffer, this.#start, this.#isExtended);
-    if (!header.ok) {
-      this.#broken = header;
-      return header;
+    const flaw = headerFlaw(this.#buffer, this.#start, this.#isExtended);
+    if (flaw !== undefined) {
+      this.#broken = flaw;
+      return flaw;
     }
-    if (this.buffered < header.value.length) return undefined;
-    const frame = this.#buffer.subarray(this.#start, this.#start + header.value.length);
-    this.#start += header.value.length;
+    const length = lengthAt(this.#buffer, this.#start);
+    if (this.buffered < length) return undefined;
+    const frame = this.#buffer.subarray(this.#start, this.#start + length);
+    this.#start += length;
     return ok(frame);
   }
 

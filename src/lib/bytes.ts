@@ -200,10 +200,8 @@ export class Writer {
   /** All that another has written. */
   append(other: Writer): this {
     const { length } = other;
-    const at = this.#grow(length);
-    if (length > 256) this.#bytes.set(other.peek(), at);
-    else
-      for (let octet = 0; octet < length; octet += 1) this.#bytes[at + octet] = other.#bytes[octet] as number;
+    const at = this.#grow(length); // first: it may replace the bytes
+    other.copyTo(this.#bytes, at);
     return this;
   }
 
@@ -236,6 +234,13 @@ export class Writer {
   /** A view (not a copy) of what was written, until something else is. */
   peek(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Copies what was written to `target`, from `start` on, where there must be room. */
+  copyTo(target: Uint8Array, start: number): void {
+    const length = this.#length;
+    if (length > 256) target.set(this.peek(), start);
+    else for (let octet = 0; octet < length; octet += 1) target[start + octet] = this.#bytes[octet] as number;
   }
 
   /** A copy of what was written. */
