@@ -134,14 +134,29 @@ function unknownKind(apiVersion: string, kind: string): Flaw {
   };
 }
 
-/** A null field is an absent field, as for the API server; a null in a list is an element (IPAMBlock's allocations). */
-function withoutNulls(json: unknown): unknown {
-  if (Array.isArray(json)) return json.map(withoutNulls);
+/**
+ * A null field is an absent field, as for the API server; a null in a list is an element (IPAMBlock's allocations). Few objects have
+ * one, and the others are not copied.
+ */
+const withoutNulls = (json: unknown): unknown => (hasNulls(json) ? copied(json) : json);
+
+function hasNulls(json: unknown): boolean {
+  if (Array.isArray(json)) return json.some(hasNulls);
+  if (!isObject(json)) return false;
+  for (const key in json) {
+    const value = json[key];
+    if (value === null || hasNulls(value)) return true;
+  }
+  return false;
+}
+
+function copied(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(copied);
   if (!isObject(json)) return json;
   return Object.fromEntries(
     Object.entries(json)
       .filter(([, value]) => value !== null)
-      .map(([key, value]) => [key, withoutNulls(value)]),
+      .map(([key, value]) => [key, copied(value)]),
   );
 }
 
