@@ -21,8 +21,8 @@ import { eventually } from '../support/eventually.ts';
 import { createFelixNode, type FelixNode, namespaceObject, nodeObject, podObject } from '../support/felix.ts';
 import type { Running } from '../support/namespaces.ts';
 
-const nodeNamed = (name: string, cidr: string, address: string): object => ({
-  ...nodeObject(name, cidr),
+const nodeNamed = (name: string, address: string, ...cidrs: readonly string[]): object => ({
+  ...nodeObject(name, ...cidrs),
   status: { addresses: [{ type: 'InternalIP', address }] },
 });
 
@@ -86,12 +86,13 @@ async function live(
   sockets: readonly string[],
   [from, to]: readonly [string, string],
   withinMs: number,
+  version: 4 | 6 = 4,
 ) {
   const world = await readWorld({ datastore });
   if (!world.ok) throw new Error(world.error);
   const { cluster } = snapshotOf(world.value.resources);
   const answers = why(cluster, from, to, 'default');
-  const [answer] = answers.ok ? answers.value : [];
+  const answer = (answers.ok ? answers.value : []).find((each) => each.version === version);
   if (answer === undefined) throw new Error(JSON.stringify(answers));
   const ask = askFelixBy({ sockets: socketsOf(sockets) });
   const [one = []] = triesOf([answer]);
@@ -124,8 +125,8 @@ describe('rules written by nftables, on two nodes', () => {
 
   function store(): void {
     const objects = [
-      nodeNamed('node1', '10.66.1.0/24', '172.31.0.1'),
-      nodeNamed('node2', '10.66.2.0/24', '172.31.0.2'),
+      nodeNamed('node1', '172.31.0.1', '10.66.1.0/24', 'fd00:66:1::/64'),
+      nodeNamed('node2', '172.31.0.2', '10.66.2.0/24'),
       namespaceObject('shop'),
       ...pods.map((pod) =>
         podObject(pod, places[pod] === one ? 'node1' : 'node2', {
@@ -143,8 +144,8 @@ describe('rules written by nftables, on two nodes', () => {
     argument(felix[0], 'socket'),
     `node2=${argument(felix[1], 'socket')}`,
   ];
-  const tryOut = (from: string, to: string, withinMs: number) =>
-    live(argument(felix[0], 'datastore'), sockets(), [from, to], withinMs);
+  const tryOut = (from: string, to: string, withinMs: number, version?: 4 | 6) =>
+    live(argument(felix[0], 'datastore'), sockets(), [from, to], withinMs, version);
 
   async function ask<T>(method: 'GET' | 'POST', path: string, body?: object) {
     const asked = {
@@ -273,6 +274,21 @@ describe('rules written by nftables, on two nodes', () => {
     expect(agreement).toBe('agrees');
   }, 60_000);
 
+  test('so it is in IPv6, where a rule that denies is named too', async () => {
+    const echo = await tryOut('shop/db', 'shop/other/icmp', answered, 6);
+    expect(echo.tried.outcome?.kind).toBe('answered');
+    expect(echo.tried.halves[0]?.report?.packets).toEqual({ there: 1, back: 1 });
+    expect((await tryOut('shop/front', 'shop/other:7777/udp', answered, 6)).tried.outcome).toMatchObject({
+      kind: 'error',
+      icmp: { type: 1, code: 4 },
+    });
+    expect((await tryOut('shop/front', 'shop/db:5999', answered, 6)).tried.outcome?.kind).toBe('refused');
+    expect(await tryOut('shop/other', 'shop/db:5432', silent, 6)).toMatchObject({
+      agreement: 'agrees',
+      fate: { kind: 'dropped', step: { decision: { asked: [onlyFront] } } },
+    });
+  }, 60_000);
+
   test('a rule of somebody else that drops it is named first, with its table', async () => {
     const { agreement, verdict, lines } = await tryOut('shop/front', 'shop/db:5500', silent);
     expect(agreement).toBe('differs');
@@ -387,7 +403,8 @@ describe('rules written by nftables, on two nodes', () => {
           resolve({ code: typeof error?.code === 'number' ? error.code : 0, text: `${stdout}${stderr}` }),
       );
     });
-    const plain = told.text
+    // The first of both families.
+    const plain = `${told.text.split('\n\n')[0]}\n`
       .replace(/port 6\d{4}/, 'port PORT')
       .replace(/handle \d+/g, 'handle H')
       .replace(/packets (\d+) → (\d+)/g, (_, before, after) => `packets +${Number(after) - Number(before)}`)
@@ -461,7 +478,7 @@ describe.each(['NFT', 'Legacy'] as const)('rules written by iptables (%s)', (bac
 
   const store = (): void =>
     node.store([
-      nodeNamed('node1', '10.66.1.0/24', '172.31.0.1'),
+      nodeNamed('node1', '172.31.0.1', '10.66.1.0/24'),
       namespaceObject('shop'),
       ...['shop/db', 'shop/other'].map((pod) =>
         podObject(pod, 'node1', { labels: { app: pod.slice(5) }, ips: addresses.get(pod) ?? [] }),
