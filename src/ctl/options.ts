@@ -155,6 +155,7 @@ export interface PolicyPreviewOptions {
   readonly filename?: readonly string[];
   readonly recursive?: boolean;
   readonly delete?: boolean;
+  readonly staged?: boolean;
   readonly connections?: boolean;
   readonly socket: string;
   readonly output?: Form;

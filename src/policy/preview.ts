@@ -5,9 +5,10 @@
  * pair of pods.
  */
 
-import type { Address } from '../lib/net.ts';
+import type { Address, IpVersion } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { same } from '../lib/same.ts';
+import type { Direction } from '../model/policy.ts';
 import type { Resource } from '../model/resource.ts';
 import { matchesSelector } from '../model/selector.ts';
 import { type Cluster, snapshotOf } from './cluster.ts';
@@ -24,9 +25,11 @@ import {
   type TrafficClass,
   trafficOf,
 } from './preview/classes.ts';
+import { type Both, Ends, isOfFamily, standing, versionsOf } from './preview/ends.ts';
 import { trafficWords } from './preview/words.ts';
+import { enacted } from './staged.ts';
 import { type Verdict, verdictUnder } from './verdict.ts';
-import { hostEndpointAt, pairsOf, type Who, whoHas } from './who.ts';
+import { hostEndpointAt, type Who, whoHas } from './who.ts';
 import { reasonWords } from './why.ts';
 
 /** From any of these to any of those. */
@@ -52,11 +55,18 @@ export interface Preview {
 
 /** Selectors times pods that are looked at with every policy of the cluster. */
 const widest = 20_000_000;
-const mostQuestions = 400_000;
+/** Verdicts that are asked for; and pairs of kinds that are looked at: a second for a million, or so. */
+const mostQuestions = 1_000_000;
+const mostPairs = 2_000_000;
 
-/** Fails: a sentence. */
-export function preview(before: readonly Resource[], after: readonly Resource[]): Result<Preview> {
-  const [old, next] = [snapshotOf(before).cluster, snapshotOf(after).cluster];
+/** @param isEnacted  what is staged afterwards is done too. Fails: a sentence. */
+export function preview(
+  before: readonly Resource[],
+  after: readonly Resource[],
+  isEnacted = false,
+): Result<Preview> {
+  const [old, then] = [snapshotOf(before).cluster, snapshotOf(after).cluster];
+  const next = isEnacted ? enacted(then) : then;
   const enforced = (cluster: Cluster): readonly Policy[] =>
     cluster.policies.filter(({ staged }) => staged === undefined);
   const [oldPolicies, nextPolicies] = [enforced(old), enforced(next)];
@@ -74,28 +84,31 @@ export function preview(before: readonly Resource[], after: readonly Resource[])
     ({ members: [who] }) => who !== undefined && isSubject([old, next], who, isTouched),
   );
   const policies = new Set(changed.map(({ id }) => id));
-  const world: World = {
-    ...{ old, next, changed: policies, onlyPolicies, traffic: new Map() },
+  const book: Book = {
+    ...{ old, next },
     selecting: new Map(),
     policies: new Map([
       [old, oldPolicies.filter((policy) => relevant.has(policy))],
       [next, nextPolicies.filter((policy) => relevant.has(policy))],
     ]),
   };
+  const ends = new Ends({ clusters: [old, next], policiesOf: (who) => selectingOf(book, who) });
+  const world: World = {
+    ...{ ...book, ends, changed: policies, onlyPolicies, traffic: new Map() },
+    names: naming(),
+  };
+  if (subjects.length * peers.length > mostPairs) return err(tooMany(subjects.length, peers.length));
   const changes: Change[] = [];
-  let asked = 0;
   for (const pair of pairsAmong(subjects, peers)) {
     const question = questionOf(world, pair);
-    if (question === undefined) continue;
-    asked += question.pairs.length * question.traffic.length;
-    if (asked > mostQuestions) return err(tooMany(subjects.length, peers.length));
-    changes.push(...changesOf(world, question));
+    if (question !== undefined) changes.push(...changesOf(world, question));
+    if (ends.asked > mostQuestions) return err(tooMany(subjects.length, peers.length));
   }
-  return ok({ policies: [...policies].sort(), changes: merged(changes), bothEnds, asked });
+  return ok({ policies: [...policies].sort(), changes: merged(changes), bothEnds, asked: ends.asked });
 }
 
 const tooMany = (subjects: number, peers: number): string =>
-  `The change touches ${subjects} kinds of endpoints, and rules tell ${peers} kinds of peers apart: that is more than the ${mostQuestions} verdicts that are asked. Preview fewer policies at a time.`;
+  `The change touches ${subjects} kinds of endpoints, and rules tell ${peers} kinds of peers apart: that is more than is asked (${mostQuestions} verdicts, ${mostPairs} pairs). Preview fewer policies at a time.`;
 
 const withoutPolicies = ({ policies: _, ...rest }: Cluster): Omit<Cluster, 'policies'> => rest;
 
@@ -128,55 +141,68 @@ const isSubject = (
   return known.length > 0 && isTouched(known);
 };
 
+/** One list for each class, so that equal lists are one. */
+function naming(): World['names'] {
+  const known = new Map<Class, readonly string[]>();
+  return (one) => {
+    const names = known.get(one) ?? one.members.map(({ label }) => label);
+    known.set(one, names);
+    return names;
+  };
+}
+
 type Pair = readonly [from: Class, to: Class];
 
 /** Both ways, each once. */
-function pairsAmong(subjects: readonly Class[], peers: readonly Class[]): readonly Pair[] {
+function* pairsAmong(subjects: readonly Class[], peers: readonly Class[]): Generator<Pair> {
   const inner = new Set(subjects);
-  return subjects.flatMap((subject) => [
-    ...peers.map((peer): Pair => [subject, peer]),
-    ...peers.filter((peer) => !inner.has(peer)).map((peer): Pair => [peer, subject]),
-  ]);
+  for (const subject of subjects)
+    for (const peer of peers) {
+      yield [subject, peer];
+      if (!inner.has(peer)) yield [peer, subject];
+    }
 }
 
-interface World {
+interface Book {
   readonly old: Cluster;
   readonly next: Cluster;
+  /** Those that are enforced and matter here. */
+  readonly policies: ReadonlyMap<Cluster, readonly Policy[]>;
+  /** Answers that were found before. */
+  readonly selecting: Map<Who, Both<readonly Policy[]>>;
+}
+
+interface World extends Book {
+  readonly ends: Ends;
+  /** Of all members; one list for each class. */
+  readonly names: (one: Class) => readonly string[];
   /** Nothing else of the cluster changes. */
   readonly onlyPolicies: boolean;
   /** Ids of policies. */
   readonly changed: ReadonlySet<string>;
-  /** Those that are enforced and matter here. */
-  readonly policies: ReadonlyMap<Cluster, readonly Policy[]>;
-  /** Answers that were found before. */
-  readonly selecting: Map<Who, readonly [old: readonly Policy[], next: readonly Policy[]]>;
   readonly traffic: Map<string, readonly TrafficClass[]>;
 }
 
 /** Between one class and another: what there is to ask. */
 interface Question {
   readonly pair: Pair;
-  readonly source: Who;
-  readonly destination: Who;
-  readonly pairs: readonly (readonly [Address, Address])[];
-  readonly policies: readonly [old: readonly Policy[], next: readonly Policy[]];
-  /** What these policies can tell apart. */
+  readonly versions: readonly IpVersion[];
+  /** What the policies of both can tell apart. */
   readonly traffic: readonly TrafficClass[];
 }
 
-/** One of each class stands for all of it; two of one class where there are two, for a pod always reaches itself. */
+/** Undefined: neither end says anything else than before. */
 function questionOf(world: World, pair: Pair): Question | undefined {
   const [from, to] = pair;
-  const [source] = from.members;
-  const destination = from === to ? to.members[1] : to.members[0];
-  if (source === undefined || destination === undefined) return undefined;
+  const [source, destination] = standing(from, to);
+  const versions = versionsOf(from, to);
+  if (versions.length === 0) return undefined;
   const [here, there] = [selectingOf(world, source), selectingOf(world, destination)];
-  const join = (a: readonly Policy[], b: readonly Policy[]): readonly Policy[] => [...new Set([...a, ...b])];
-  const [old, next] = [join(here[0], there[0]), join(here[1], there[1])];
-  const all = [...old, ...next];
+  const all = [...here[0], ...there[0], ...here[1], ...there[1]];
   if (world.onlyPolicies && !all.some(({ id }) => world.changed.has(id))) return undefined;
-  const pairs = pairsOf(source, destination);
-  return { pair, source, destination, pairs, policies: [old, next], traffic: trafficFor(world, all) };
+  const { ends } = world;
+  if (!ends.changes('Egress', from, to) && !ends.changes('Ingress', to, from)) return undefined;
+  return { pair, versions, traffic: trafficFor(world, [...new Set(all)]) };
 }
 
 function trafficFor({ old, next, traffic }: World, policies: readonly Policy[]): readonly TrafficClass[] {
@@ -189,46 +215,53 @@ function trafficFor({ old, next, traffic }: World, policies: readonly Policy[]):
   return classes;
 }
 
-function changesOf(world: World, question: Question): readonly Change[] {
-  const { source, destination, pairs, policies, traffic: all } = question;
-  const [from, to] = question.pair;
-  const found = pairs.flatMap((pair) =>
-    all
-      .filter((traffic) => isOfFamily(traffic, pair[0]))
-      .flatMap((traffic) => {
-        const ask = (cluster: Cluster, own: readonly Policy[]): Verdict =>
-          verdictUnder(cluster, own, connectionOf(cluster, source, destination, pair, traffic));
-        const [before, after] = [ask(world.old, policies[0]), ask(world.next, policies[1])];
-        return before.allowed === after.allowed ? [] : [{ traffic, before, after }];
-      }),
+interface Found {
+  readonly traffic: TrafficClass;
+  readonly index: number;
+  readonly version: IpVersion;
+  readonly allowed: boolean;
+  /** The end that says something else than before, and so decides. */
+  readonly direction: Direction;
+}
+
+function changesOf({ ends, names }: World, { pair, versions, traffic: all }: Question): readonly Change[] {
+  const [from, to] = pair;
+  const found = versions.flatMap((version) =>
+    all.flatMap((traffic, index): readonly Found[] => {
+      if (!isOfFamily(traffic, version)) return [];
+      const egress = ends.says('Egress', from, to, version, all, index);
+      const ingress = ends.says('Ingress', to, from, version, all, index);
+      const allowed = egress[1] && ingress[1];
+      if ((egress[0] && ingress[0]) === allowed) return [];
+      const isEgress = egress[1] === allowed && egress[0] !== allowed;
+      return [{ traffic, index, version, allowed, direction: isEgress ? 'Egress' : 'Ingress' }];
+    }),
   );
   return [true, false].flatMap((allowed): readonly Change[] => {
-    const these = found.filter(({ after }) => after.allowed === allowed);
+    const these = found.filter((each) => each.allowed === allowed);
     const [first] = these;
     if (first === undefined) return [];
+    const { direction, version, index } = first;
+    const [own, peer] = direction === 'Egress' ? [from, to] : [to, from];
     return [
       {
-        from: from.members.map(({ label }) => label),
-        to: to.members.map(({ label }) => label),
+        from: names(from),
+        to: names(to),
         traffic: trafficWords(
           these.map(({ traffic }) => traffic),
           all,
         ),
         allowed,
-        because: becauseOf(first.before, first.after),
+        because: ends.because(direction, own, peer, version, all, index, ([before, after]) =>
+          becauseOf(direction, allowed, before, after),
+        ),
       },
     ];
   });
 }
 
-const isOfFamily = ({ protocol }: TrafficClass, address: Address): boolean =>
-  protocol === 1 ? typeof address === 'number' : protocol !== 58 || typeof address === 'bigint';
-
 /** The policies before and after that say something of it. */
-function selectingOf(
-  { old, next, policies, selecting }: World,
-  who: Who,
-): readonly [readonly Policy[], readonly Policy[]] {
+function selectingOf({ old, next, policies, selecting }: Book, who: Who): Both<readonly Policy[]> {
   const before = selecting.get(who);
   if (before !== undefined) return before;
   const of = (cluster: Cluster): readonly Policy[] => {
@@ -249,24 +282,31 @@ const knownWithHost = (cluster: Cluster, who: Who): readonly Known[] => {
   return [...knownWho(cluster, who), ...(endpoint === undefined ? [] : [knownHost(cluster, endpoint)])];
 };
 
-/** What decides where it was decided otherwise before. */
-function becauseOf(before: Verdict, after: Verdict): string {
+/** What decides at that end where it was decided otherwise before. */
+function becauseOf(direction: Direction, allowed: boolean, before: Verdict, after: Verdict): string {
   const of = ({ end, moment, who }: Judgement): string => `${end} ${moment} ${who}`;
   const old = new Map(before.judgements.map((judgement) => [of(judgement), judgement.allowed]));
+  const isOwn = ({ end }: Judgement): boolean => (end === 'source') === (direction === 'Egress');
   const deciding = after.judgements.find(
-    (judgement) => judgement.allowed === after.allowed && old.get(of(judgement)) !== after.allowed,
+    (judgement) => isOwn(judgement) && judgement.allowed === allowed && old.get(of(judgement)) !== allowed,
   );
   return deciding === undefined
     ? 'no policy judges it any more'
-    : `${deciding.direction.toLowerCase()}: ${reasonWords(deciding.because, deciding)}`;
+    : `${direction.toLowerCase()}: ${reasonWords(deciding.because, deciding)}`;
 }
 
 /** First those with the same peers on one line, then those with the same sources. */
 function merged(changes: readonly Change[]): readonly Change[] {
   const join = (all: readonly Change[], side: 'from' | 'to'): readonly Change[] => {
     const other = side === 'from' ? 'to' : 'from';
+    const texts = new Map<readonly string[], string>();
+    const textOf = (list: readonly string[]): string => {
+      const text = texts.get(list) ?? list.join();
+      texts.set(list, text);
+      return text;
+    };
     const groups = Map.groupBy(all, (change) =>
-      JSON.stringify([change[other], change.traffic, change.allowed, change.because]),
+      JSON.stringify([change.traffic, change.allowed, change.because, textOf(change[other])]),
     );
     return [...groups.values()].flatMap((group) => {
       const [first] = group;

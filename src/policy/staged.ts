@@ -1,4 +1,5 @@
 /** What the policies would be if what is staged were done. */
+import type { Cluster } from './cluster.ts';
 import type { Policy, PolicyKind } from './policy.ts';
 
 /** The kind that a staged kind would become. */
@@ -29,3 +30,9 @@ export function pendingPolicies(policies: readonly Policy[]): readonly Policy[] 
     ...doing.filter(({ staged }) => staged !== 'Delete'),
   ];
 }
+
+/** The cluster in which what is staged is done. */
+export const enacted = (cluster: Cluster): Cluster => ({
+  ...cluster,
+  policies: pendingPolicies(cluster.policies).map(({ staged: _, ...policy }) => policy),
+});

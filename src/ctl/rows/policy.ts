@@ -72,6 +72,10 @@ export const policyCommands: readonly Command[] = [
     options: [
       ...files,
       { flags: '--delete', what: 'if they were deleted instead' },
+      {
+        flags: '--staged',
+        what: 'as if what is staged then, in the cluster too, were done; needs no file',
+      },
       { flags: '--connections', what: 'and which connections of pods of this node, now, would be forbidden' },
       socket('felix'),
       { ...output('wide', 'json', 'yaml'), what: 'instead of a few names of each group; wide: all of them' },
@@ -80,6 +84,7 @@ export const policyCommands: readonly Command[] = [
       'tortiectl policy preview -f policy.yaml',
       'tortiectl policy preview -f policy.yaml --delete -o wide',
       'tortiectl policy preview -f policy.yaml --connections',
+      'tortiectl policy preview --staged',
       'kubectl kustomize overlay | tortiectl policy preview -f -',
     ],
     exits: [

@@ -48,7 +48,7 @@ export interface Class {
   readonly members: readonly Who[];
 }
 
-const rulesOf = ({ ingress, egress }: Policy): readonly Rule[] => [...ingress, ...egress];
+export const rulesOf = ({ ingress, egress }: Policy): readonly Rule[] => [...ingress, ...egress];
 const sidesOf = ({ source, destination }: Rule): readonly Entity[] => [source, destination];
 
 export function criteriaOf(policies: readonly Policy[], clusters: readonly Cluster[]): Criteria {
@@ -193,11 +193,26 @@ const keysOf = (selector: Selector): readonly string[] =>
 /** What an address is to rules, but for the labels of who has it. */
 const placeOf = (address: Address, clusters: readonly Cluster[], { nets }: Criteria): string =>
   `${versionOf(address)} ${nets.map((net) => (containsAddress(net, address) ? '1' : '0')).join('')} ${clusters
-    .flatMap(({ backends }) => backends)
-    .filter((backend) => backend.address === address)
-    .map(({ service, protocol, port }) => `${service.namespace}/${service.name}/${protocol}/${port}`)
+    .flatMap((cluster) => backendsAt(cluster).get(address) ?? [])
     .sort()
     .join(' ')}`;
+
+/** A cluster is a value and never changes, so its book is written once. */
+const books = new WeakMap<Cluster, ReadonlyMap<Address, readonly string[]>>();
+
+/** In words, what is answered at each address for Services. */
+export function backendsAt(cluster: Cluster): ReadonlyMap<Address, readonly string[]> {
+  const before = books.get(cluster);
+  if (before !== undefined) return before;
+  const book = new Map<Address, string[]>();
+  for (const { address, service, protocol, port } of cluster.backends) {
+    const words = book.get(address) ?? [];
+    words.push(`${service.namespace}/${service.name}/${protocol}/${port}`);
+    book.set(address, words);
+  }
+  books.set(cluster, book);
+  return book;
+}
 
 const elsewhere = ['192.0.2.1', '198.18.0.1', '2001:db8::1', '3fff::1'].flatMap(
   (text) => parseAddress(text) ?? [],

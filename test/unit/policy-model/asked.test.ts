@@ -306,6 +306,54 @@ describe('a preview', () => {
     expect(all.changes.flatMap(({ from }) => from).filter((name) => name === 'shop/p299')).toHaveLength(1);
   });
 
+  const staged = (action: string): string =>
+    calico(
+      'StagedNetworkPolicy',
+      'db',
+      `{ stagedAction: ${action}, selector: app == 'db', types: [Ingress], ingress: [{ action: Allow, protocol: TCP, destination: { ports: [5432] } }] }`,
+      'shop',
+    );
+
+  test('a staged policy changes nothing, and with what is staged done what it then does', () => {
+    const around = resources(shop, staged('Set'));
+    expect(of(staged('Set')).changes).toEqual([]);
+    const done = preview(around, around, true);
+    if (!done.ok) return expect.unreachable();
+    expect(done.value.policies).toEqual(['StagedNetworkPolicy shop/db']);
+    expect(done.value.changes).toContainEqual({
+      from: expect.arrayContaining(['ops/probe', 'shop/front']),
+      to: ['shop/db'],
+      traffic: 'everything but TCP 5432',
+      allowed: false,
+      because: 'ingress: no rule matched; isolated in tier default by StagedNetworkPolicy shop/db',
+    });
+  });
+
+  test('a staged deletion opens what its namesake closes', () => {
+    const around = resources(shop, np('db', "{ selector: app == 'db', types: [Ingress] }"), staged('Delete'));
+    const done = preview(around, around, true);
+    if (!done.ok) return expect.unreachable();
+    expect(done.value.changes.length).toBeGreaterThan(0);
+    expect(done.value.changes.every(({ allowed }) => allowed)).toBe(true);
+  });
+
+  test('a change of every kind of pod to every other is answered, for each end is asked for itself', () => {
+    const kinds = 150;
+    const many = Array.from(
+      { length: kinds },
+      (_, index) =>
+        `{ apiVersion: v1, kind: Pod, metadata: { name: p${index}, namespace: shop, labels: { n: n${index} } }, spec: { nodeName: node1, containers: [] }, status: { podIP: 10.66.${index >> 8}.${index & 255} } }\n---\n${knp(`n${index}`, `{ podSelector: { matchLabels: { n: n${index} } }, ingress: [{ from: [{ podSelector: { matchLabels: { n: n${(index + 1) % kinds} } } }], ports: [{ port: ${8000 + index} }] }] }`)}`,
+    ).join('');
+    const { asked, changes } = of(
+      gnp('deny', '{ order: 2000, namespaceSelector: all(), types: [Ingress, Egress] }'),
+      resources(shop, many),
+    );
+    expect(changes).toContainEqual(
+      expect.objectContaining({ from: ['shop/p1'], to: ['shop/p0'], traffic: 'TCP 8000', allowed: false }),
+    );
+    expect(asked).toBeLessThan(kinds * kinds);
+  });
+
   test('connections that go on are told if they could not begin again', () => {
     const seen = { source: address('10.65.2.9'), destination: address('10.65.2.2'), protocol: 6, port: 5432 };
     const kept = { ...seen, source: address('10.65.1.2') };
