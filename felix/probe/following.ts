@@ -9,6 +9,7 @@ import { FAMILY } from '../../src/kernel/netlink/nft/numbers.ts';
 import type { TraceMessage } from '../../src/kernel/netlink/nft/trace.ts';
 import type { NftTrace, OpenNftTrace, TraceMatch } from '../../src/kernel/nft-trace.ts';
 import { millis } from '../../src/lib/net.ts';
+import type { Random } from '../../src/lib/random.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import type { TraceReport } from '../../src/model/live.ts';
 import type { Graph } from '../calc/graph.ts';
@@ -22,6 +23,7 @@ export interface FollowingOptions {
   readonly graph: Graph;
   readonly kernel: Pick<Kernel, 'links'>;
   readonly clock: Clock;
+  readonly random: Random;
   /** Rules are written by iptables of the older kind, which the kernel does not tell of. */
   readonly isLegacy: () => boolean;
   readonly open: OpenNftTrace;
@@ -80,7 +82,10 @@ export class Followings {
       return ok(following.id);
     } catch (error) {
       if (isKernelError(error))
-        return refuse(501, `Packets cannot be followed on node ${node}: ${error.message}. It takes nftables of Linux 5.12 or newer.`);
+        return refuse(
+          501,
+          `Packets cannot be followed on node ${node}: ${error.message}. It takes nftables of Linux 5.12 or newer.`,
+        );
       throw error;
     } finally {
       this.#isOpening = false;
@@ -133,7 +138,8 @@ export class Followings {
         rules.flatMap(({ handle, packets }) => (packets === undefined ? [] : [[handle, packets] as const])),
       );
       this.#count += 1;
-      const id = `${this.#count}`;
+      // Not that of a trace of another life of this process.
+      const id = `${this.#count}-${Math.floor(this.#options.random() * 2 ** 32).toString(16)}`;
       const following = {
         id,
         asked,

@@ -4,6 +4,7 @@ import type { Answer, Endpoints } from '../../src/host/socket.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
 import type { OpenNftTrace } from '../../src/kernel/nft-trace.ts';
+import type { Random } from '../../src/lib/random.ts';
 import type { Result } from '../../src/lib/result.ts';
 import type { ProbeRequest } from '../../src/model/live.ts';
 import type { Attachments } from '../attachments.ts';
@@ -17,6 +18,7 @@ export interface ProbingOptions {
   readonly graph: Graph;
   readonly kernel: Pick<Kernel, 'links'>;
   readonly clock: Clock;
+  readonly random: Random;
   readonly attachments: Pick<Attachments, 'all'>;
   readonly isLegacy: () => boolean;
   /** Absent: packets cannot be followed here. */

@@ -31,7 +31,13 @@ function setUp(
     });
   };
   const followings = new Followings({
-    ...{ node: 'node1', graph: createGraph(), kernel: { links: () => Promise.resolve([]) }, clock },
+    ...{
+      node: 'node1',
+      graph: createGraph(),
+      kernel: { links: () => Promise.resolve([]) },
+      clock,
+      random: () => 0,
+    },
     isLegacy: () => more.isLegacy === true,
     open: openTrace,
   });
@@ -45,7 +51,7 @@ function setUp(
 
 test('the flow and its answers are marked', async () => {
   const { followings, open } = setUp();
-  expect(await followings.begin(asked)).toEqual({ ok: true, value: '1' });
+  expect(await followings.begin(asked)).toEqual({ ok: true, value: '1-0' });
   expect(open[0]?.matches).toEqual([
     { version: 4, protocol: 6, sourcePort: 61_000 },
     { version: 4, protocol: 6, destinationPort: 61_000 },
@@ -58,9 +64,9 @@ test('there is one at a time, also while the first is being opened', async () =>
   const both = await Promise.all([followings.begin(asked), followings.begin(asked)]);
   expect(both).toMatchObject([{ ok: true }, { ok: false, error: { status: 409 } }]);
   expect(await followings.begin(asked)).toMatchObject({ ok: false, error: { status: 409 } });
-  expect(await read('1')).toMatchObject({ ok: true, value: { node: 'node1', steps: [], cut: false } });
+  expect(await read('1-0')).toMatchObject({ ok: true, value: { node: 'node1', steps: [], cut: false } });
   expect(closed()).toBe(1);
-  expect(await followings.begin(asked)).toEqual({ ok: true, value: '2' });
+  expect(await followings.begin(asked)).toEqual({ ok: true, value: '2-0' });
 });
 
 test('it ends by itself when its time is over, and then nobody can read it', async () => {
@@ -70,7 +76,7 @@ test('it ends by itself when its time is over, and then nobody can read it', asy
   expect(closed()).toBe(0);
   clock.advance(1);
   expect(closed()).toBe(1);
-  expect(await read('1')).toMatchObject({ ok: false, error: { status: 404 } });
+  expect(await read('1-0')).toMatchObject({ ok: false, error: { status: 404 } });
 });
 
 test('what is more than is kept is said to be missing, and so is what the kernel lost', async () => {
@@ -81,7 +87,7 @@ test('what is more than is kept is said to be missing, and so is what the kernel
     for (let id = 0; id < (flood ? 2001 : 1); id++)
       listener?.step({ id, family: 1, table: 'fw', chain: 'guard', type: 'policy', verdict: 'accept' });
     if (!flood) listener?.lost();
-    const report = await read('1');
+    const report = await read('1-0');
     expect(report).toMatchObject({ ok: true, value: { cut: true } });
     expect(report.ok && report.value.steps.length).toBe(flood ? 2000 : 1);
   }
