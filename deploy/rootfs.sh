@@ -54,13 +54,16 @@ for room in bgp felix ctl; do
   env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin chroot "$new" /usr/local/bin/tortie "$room" --help >/dev/null
 done
 # And what a daemon loads only once it reads the datastore: else each would keep what strips types, 20 MB, for its whole life.
-# With the same flags as it, or V8 would not take it.
-sparing=$(sed -n "s/^sparing='\(.*\)'$/\1/p" src/tortie.sh)
-# shellcheck disable=SC2086 # several words
-env -i NODE_COMPILE_CACHE=/opt/tortie/node_modules/.cache/tortie chroot "$new" /opt/tortie/node_modules/.bin/node $sparing --input-type=module -e '
-  import { globSync } from "node:fs";
-  for (const file of globSync("/opt/tortie/src/store/**/*.ts")) await import(file);
-'
+# With the same flags as they have, or V8 would not take it.
+for daemon in speaker agent; do
+  flags=$(sed -n "s/^$daemon='\(.*\)'$/\1/p" src/tortie.sh)
+  # shellcheck disable=SC2086 # several words
+  env -i NODE_COMPILE_CACHE=/opt/tortie/node_modules/.cache/tortie chroot "$new" /opt/tortie/node_modules/.bin/node $flags \
+    --input-type=module -e '
+      import { globSync } from "node:fs";
+      for (const file of globSync("/opt/tortie/src/store/**/*.ts")) await import(file);
+    '
+done
 
 rm -rf "$target"
 mv "$new" "$target"

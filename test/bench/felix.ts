@@ -55,9 +55,9 @@ const root = new URL('../../', import.meta.url).pathname;
 
 /** What the launcher gives the daemon's node: one source of truth for both. */
 function flags(): readonly string[] {
-  const [, sparing] = /^sparing='(.*)'$/m.exec(readFileSync(`${root}src/tortie.sh`, 'utf8')) ?? [];
-  if (sparing === undefined) throw new Error('bench felix: src/tortie.sh does not say how node is started');
-  return sparing.split(' ');
+  const [, agent] = /^agent='(.*)'$/m.exec(readFileSync(`${root}src/tortie.sh`, 'utf8')) ?? [];
+  if (agent === undefined) throw new Error('bench felix: src/tortie.sh does not say how node is started');
+  return agent.split(' ');
 }
 
 /** And where what was compiled is kept: a daemon does not compile itself at each start. */
