@@ -83,6 +83,7 @@ export function prepend(asn: Asn, asPath: AsPath): AsPath {
   const fits = first?.kind === 'sequence' && first.asns.length < longestSegment;
   // As long as they are: what is spread into a list leaves room behind it, and there are a hundred thousand paths.
   const segment: AsPathSegment = { kind: 'sequence', asns: fits ? [asn].concat(first.asns) : [asn] };
+  if (asPath.length === (fits ? 1 : 0)) return [segment];
   return [segment].concat(fits ? asPath.slice(1) : asPath);
 }
 

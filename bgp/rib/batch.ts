@@ -17,6 +17,18 @@ const noPrefixes: readonly Prefix[] = [];
 const noAnnouncements: readonly Announcement[] = [];
 const noFlaws: readonly Flaw[] = [];
 
+const bucketOf = (prefix: Prefix, id: number): Bucket => ({
+  prefixes: [prefix],
+  ids: id > 0 ? [id] : undefined,
+});
+
+function add(bucket: Bucket, prefix: Prefix, id: number): void {
+  bucket.prefixes.push(prefix);
+  if (id === 0) return;
+  bucket.ids ??= [];
+  bucket.ids.push(id);
+}
+
 /** What there is to say of one family. */
 class Part {
   withdrawn: Bucket | undefined;
@@ -26,16 +38,15 @@ class Part {
   #last: Announced | undefined;
   #lastSet = 0;
 
-  bucketOf(set: number, attributes: PathAttributes): Announced {
-    if (this.#last !== undefined && this.#lastSet === set) return this.#last;
-    let known = this.announced.get(set);
-    if (known === undefined) {
-      known = { prefixes: [], ids: undefined, attributes };
+  announce(prefix: Prefix, id: number, set: number, attributes: PathAttributes): void {
+    let known = this.#last !== undefined && this.#lastSet === set ? this.#last : this.announced.get(set);
+    if (known !== undefined) add(known, prefix, id);
+    else {
+      known = { prefixes: [prefix], ids: id > 0 ? [id] : undefined, attributes };
       this.announced.set(set, known);
     }
     this.#last = known;
     this.#lastSet = set;
-    return known;
   }
 
   clear(): void {
@@ -57,13 +68,15 @@ export class Batch {
   /** @param id  RFC 7911; 0: this neighbour is told one path of a prefix */
   withdraw(family: Family, prefix: Prefix, id: number): void {
     const part = this.#parts[family];
-    part.withdrawn ??= { prefixes: [], ids: undefined };
-    this.#add(part.withdrawn, prefix, id);
+    this.#size += 1;
+    if (part.withdrawn === undefined) part.withdrawn = bucketOf(prefix, id);
+    else add(part.withdrawn, prefix, id);
   }
 
   /** @param set  number of the attributes; it stands for these as long as the batch */
   announce(family: Family, prefix: Prefix, id: number, set: number, attributes: PathAttributes): void {
-    this.#add(this.#parts[family].bucketOf(set, attributes), prefix, id);
+    this.#size += 1;
+    this.#parts[family].announce(prefix, id, set, attributes);
   }
 
   /** Puts what was collected behind what is said already, and begins anew. */
@@ -79,15 +92,6 @@ export class Batch {
       this.#parts[family].clear();
     }
     this.#size = 0;
-  }
-
-  #add(bucket: Bucket, prefix: Prefix, id: number): void {
-    bucket.prefixes.push(prefix);
-    if (id > 0) {
-      bucket.ids ??= [];
-      bucket.ids.push(id);
-    }
-    this.#size += 1;
   }
 }
 

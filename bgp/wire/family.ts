@@ -126,6 +126,11 @@ export const canCarry = (family: Family, nextHop: Address, ctx: CodecContext): b
  */
 export function decodeNlri(reader: Reader, family: Family, hasIds: boolean): Result<Nlri> {
   if (reader.left === 0) return nothing;
+  const alone = hasIds ? undefined : decodeAlone(reader, families[family]);
+  return alone === undefined ? decodeSeveral(reader, family, hasIds) : ok({ prefixes: [alone] });
+}
+
+function decodeSeveral(reader: Reader, family: Family, hasIds: boolean): Result<Nlri> {
   const row: FamilyRow = families[family];
   const prefixes: Prefix[] = [];
   const ids: number[] | undefined = hasIds ? [] : undefined;
@@ -144,6 +149,15 @@ export function decodeNlri(reader: Reader, family: Family, hasIds: boolean): Res
 }
 
 const nothing: Result<Nlri> = ok(noNlri);
+
+/** Of a field of one sound prefix, as a change mostly has: a list that grows has room for 17. Else nothing is read. */
+function decodeAlone(reader: Reader, row: FamilyRow): Prefix | undefined {
+  const length = reader.peek();
+  const octets = (length + 7) >> 3;
+  if (length > row.width || reader.left !== 1 + octets) return undefined;
+  reader.skip(1);
+  return row.decodePrefix(reader, length, octets);
+}
 
 export function encodePrefix(writer: Writer, prefix: Prefix): void {
   const length = lengthOf(prefix);

@@ -4,7 +4,7 @@
  * A Reader never throws on short input: it returns zeros and remembers that it ran out, so a decoder
  * reads its fields in a row and asks `failed` once. A Writer grows as needed.
  */
-import { type Ipv4, type Ipv6, ipv4, ipv6 } from './net.ts';
+import { type Ipv4, type Ipv6, ipv4, ipv6, ipv6OfWords } from './net.ts';
 
 export class Reader {
   readonly #bytes: Uint8Array;
@@ -34,6 +34,11 @@ export class Reader {
     return this.#failed;
   }
 
+  /** The next octet, which is not taken; 0 at the end. */
+  peek(): number {
+    return this.left > 0 ? (this.#bytes[this.#at] as number) : 0;
+  }
+
   u8(): number {
     const at = this.#take(1);
     return at < 0 ? 0 : (this.#bytes[at] as number);
@@ -60,7 +65,8 @@ export class Reader {
 
   ipv6(): Ipv6 {
     const at = this.#take(16);
-    return ipv6(at < 0 ? 0n : (this.#long(at) << 64n) | this.#long(at + 8));
+    if (at < 0) return ipv6(0n);
+    return ipv6OfWords(this.#word(at), this.#word(at + 4), this.#word(at + 8), this.#word(at + 12));
   }
 
   /** The next 0 to 4 octets as the first of a 32-bit word; the others are zero. */

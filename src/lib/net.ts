@@ -91,6 +91,10 @@ const factorA = 0x9e37_79b1;
 const factorB = 0x85eb_ca6b;
 const factorC = 0xc2b2_ae35;
 
+/** The address that begins with the word `first`. */
+export const ipv6OfWords = (first: number, second: number, third: number, fourth: number): Ipv6 =>
+  ipv6((longOf(first, second) << 64n) | longOf(third, fourth));
+
 function longOf(high: number, low: number): bigint {
   half32[upper] = high;
   half32[lower] = low;
@@ -167,7 +171,8 @@ export function compareAddresses(a: Address, b: Address): number {
   return isIpv4(a) ? -1 : 1;
 }
 
-const linkLocalTop = 0xfe80n << 112n;
+/** The first 32 bits of fe80::/64; a scope stands in the 32 behind them. */
+const linkLocalTop = 0xfe80_0000n;
 const scopeShift = 64n;
 const scopeMask = 0xffff_ffffn << scopeShift;
 
@@ -184,7 +189,7 @@ export const scoped = (address: Ipv6, ifindex: number): Ipv6 =>
 
 /** The interface index of a scoped link-local address; undefined for any other. */
 export function scopeOf(address: Address): number | undefined {
-  if (isIpv4(address) || (address & ~((1n << 96n) - 1n)) !== linkLocalTop) return undefined;
+  if (isIpv4(address) || address >> 96n !== linkLocalTop) return undefined;
   const ifindex = Number((address & scopeMask) >> scopeShift);
   return ifindex === 0 ? undefined : ifindex;
 }
