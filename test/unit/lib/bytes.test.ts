@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Writer } from '../../../src/lib/bytes.ts';
+import { Reader, Writer } from '../../../src/lib/bytes.ts';
 
 test('a Writer that has to grow in the middle of any kind of value loses nothing', () => {
   for (let capacity = 1; capacity < 9; capacity += 1) {
