@@ -46,6 +46,7 @@ describe.each([
       const seen = await packets.prove(count, Number(process.env['PACKET_SEED'] ?? 14), write, {
         hosts: true,
       });
+      expect([...seen.moments].sort()).toEqual(['forward', 'normal', 'preDnat', 'untracked']);
       expect(seen.accept).toBeGreaterThan(count);
       expect(seen.drop).toBeGreaterThan(count);
     },

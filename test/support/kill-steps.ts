@@ -113,7 +113,7 @@ const allowed: readonly Cell[] = [
   ...both('shop/web', 'shop/stranger', 'UDP', 81),
 ];
 
-export class KillSteps {
+class KillSteps {
   readonly #node: FelixNode;
   readonly #prober = new Prober([80, 81]);
   readonly #addresses = new Map<string, readonly string[]>();

@@ -10,16 +10,25 @@ import { expect } from 'vitest';
 import { placeHosts } from '../../felix/calc/hosts.ts';
 import type { Ruleset } from '../../felix/rules/model.ts';
 import { defaultRulesSettings, type RulesSettings } from '../../felix/rules/settings.ts';
-import { trace } from '../../felix/rules/trace.ts';
+import { type Packet, trace } from '../../felix/rules/trace.ts';
 import { tcpConnect, tcpListen, udpSocket } from '../../src/kernel/sockets.ts';
 import { type Address, formatAddress, ipv4, ipv6, versionOf } from '../../src/lib/net.ts';
 import type { FelixConfiguration } from '../../src/model/felix-configuration.ts';
-import type { HostEndpoint } from '../../src/model/policy.ts';
+import type { CalicoRule, HostEndpoint } from '../../src/model/policy.ts';
 import type { Pod, Resource } from '../../src/model/resource.ts';
 import { type Cluster, snapshotOf } from '../../src/policy/cluster.ts';
 import type { End } from '../../src/policy/connection.ts';
-import { verdict } from '../../src/policy/verdict.ts';
-import { anyPolicy, earlyPolicy, nodeAddresses, resourcesOf, type World, world } from './arbitrary-policy.ts';
+import type { Convertible } from '../../src/policy/convert.ts';
+import { type Verdict, verdict } from '../../src/policy/verdict.ts';
+import {
+  anyPolicy,
+  earlyPolicy,
+  globalPolicy,
+  nodeAddresses,
+  resourcesOf,
+  type World,
+  world,
+} from './arbitrary-policy.ts';
 import { address } from './clusters.ts';
 import { compileCluster } from './compiled-policy.ts';
 import { createPlayground } from './namespaces.ts';
@@ -62,14 +71,33 @@ interface Try {
   readonly target: Address;
   readonly protocol: typeof tcp | typeof udp;
   readonly port: number;
+  /** What the sender writes to; absent: the target itself. */
+  readonly dialled?: { readonly address: Address; readonly port: number };
 }
 
+/** What others' rules of the node translate, whatever of these ports is dialled, to port 80 of the target. */
+interface Service {
+  readonly address: Address;
+  readonly target: Address;
+}
+const dialledPorts = [80, 443, 9999] as const;
+const servicePort = 80;
+
 interface Scene {
+  readonly services: readonly Service[];
   readonly cluster: Cluster;
   readonly ruleset: Ruleset;
   readonly places: readonly Place[];
   /** Of the uplink. */
   readonly host?: HostEndpoint;
+}
+
+interface Proven {
+  /** How many packets were judged so. */
+  readonly accept: number;
+  readonly drop: number;
+  /** Those in which a rule decided at a host endpoint. */
+  readonly moments: ReadonlySet<string>;
 }
 
 export interface ProveOptions {
@@ -113,7 +141,10 @@ export class RandomPackets {
       ...[far4, far6].map((far) => `${far} dev eth1`),
       ...['default via 192.0.2.1', 'default via 2001:db8:9::1'],
     ]);
-    await this.#routes('node', [`${far4} via 192.0.2.2`, `${far6} via 2001:db8:9::2`]);
+    await this.#routes('node', [
+      ...[far4, '10.96.0.0/12'].map((to) => `${to} via 192.0.2.2`),
+      ...[far6, 'fd96::/64'].map((to) => `${to} via 2001:db8:9::2`),
+    ]);
     for (const name of ['node', 'router'])
       for (const path of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'])
         await ground.exec(name, `sysctl -qw ${path}=1`);
@@ -123,6 +154,22 @@ export class RandomPackets {
     }
     for (const name of ['node', 'out', ...Array.from({ length: places }, (_, index) => `pod${index}`)])
       await this.#listen(`/run/netns/${ground.netns(name)}`);
+  }
+
+  /** In place of those before, as kube-proxy would. */
+  #serve(services: readonly Service[]): void {
+    const rules = services.map(({ address: own, target }) => {
+      const family = versionOf(own) === 4 ? 'ip' : 'ip6';
+      const to = family === 'ip' ? formatAddress(target) : `[${formatAddress(target)}]`;
+      const ports = dialledPorts.join(', ');
+      return `${family} daddr ${formatAddress(own)} meta l4proto { tcp, udp } th dport { ${ports} } dnat ${family} to ${to}:${servicePort}`;
+    });
+    const chains = ['prerouting', 'output'].map(
+      (hook) =>
+        `chain ${hook} { type nat hook ${hook} priority -100; ${rules.join('; ')}${rules.length === 0 ? '' : ';'} }`,
+    );
+    const input = `table inet services\ndelete table inet services\ntable inet services {\n${chains.join('\n')}\n}\n`;
+    execFileSync('nsenter', [`--net=${this.#path('node')}`, 'nft', '-f', '-'], { input });
   }
 
   async #routes(name: string, routes: readonly string[]): Promise<void> {
@@ -135,24 +182,24 @@ export class RandomPackets {
     await this.#ground.close();
   }
 
-  /** @param worlds  how many clusters. @returns  how many packets were judged each way */
+  /** @param worlds  how many clusters. */
   async prove(
     worlds: number,
     seed: number,
     write: WriteRuleset,
     { hosts = false }: ProveOptions = {},
-  ): Promise<{ accept: number; drop: number }> {
-    const seen = { accept: 0, drop: 0 };
-    const policy = hosts ? anyStage : anyPolicy;
-    const samples = fc.sample(world({ policies: hosts ? 7 : 5, policy, hosts: hosts ? 'always' : false }), {
-      ...{ numRuns: worlds, seed },
-    });
+  ): Promise<Proven> {
+    const seen = { accept: 0, drop: 0, moments: new Set<string>() };
+    const samples = fc.sample(hosts ? withHosts : withPods, { numRuns: worlds, seed });
     const netns = this.#path('node');
     for (const [index, all] of samples.entries()) {
       const scene = await this.#settle(all, variants[index % variants.length] ?? {});
       await write(netns, scene.ruleset);
+      if (hosts) this.#serve(scene.services);
       const tries = triesOf(scene, hosts);
-      const allowed = new Set(tries.filter((each) => isAllowed(scene, each)).map(nameOf));
+      const verdicts = tries.map((each) => [nameOf(each), verdictOn(scene, each)] as const);
+      const allowed = new Set(verdicts.filter(([, said]) => said.allowed).map(([name]) => name));
+      for (const [, said] of verdicts) for (const moment of momentsOf(said)) seen.moments.add(moment);
       const traced = tries.filter((each) => isAccepted(scene, each)).map(nameOf);
       expect(traced, `cluster ${index} of seed ${seed}, in the typed ruleset`).toEqual([...allowed]);
       const arrived = await this.#send(tries, allowed);
@@ -231,9 +278,14 @@ export class RandomPackets {
         ),
       ]);
     }
+    const targets = [...pods.flatMap(({ addresses }) => addresses), ...strangers];
     return {
       cluster,
       ruleset,
+      services: targets.map((target, index) => ({
+        target,
+        address: address(`${versionOf(target) === 4 ? '10.96.0.' : 'fd96::'}${index + 1}`),
+      })),
       ...(host === undefined ? {} : { host }),
       places: [
         ...pods.map(({ pod, addresses, interface: name }, index) => ({
@@ -297,7 +349,10 @@ export class RandomPackets {
       for (const each of left) {
         const name = nameOf(each);
         if (each.protocol === tcp) connects.push(connect(each).then((is) => void (is && arrived.add(name))));
-        else senders.get(senderKey(each))?.send(`${round} ${name}`, each.port, formatAddress(each.target));
+        else {
+          const { address: to, port } = writtenTo(each);
+          senders.get(senderKey(each))?.send(`${round} ${name}`, port, formatAddress(to));
+        }
       }
       const isMissing = (each: Try): boolean => must.has(nameOf(each)) && !arrived.has(nameOf(each));
       const again = performance.now() + 200;
@@ -317,6 +372,9 @@ export class RandomPackets {
 
 const senderKey = ({ from, source }: Try): string => `${from.netns} ${formatAddress(source)}`;
 
+const writtenTo = ({ target, port, dialled }: Try): { readonly address: Address; readonly port: number } =>
+  dialled ?? { address: target, port };
+
 /** With ports nobody had before: nothing is an established connection. */
 async function openSenders(tries: readonly Try[]): Promise<ReadonlyMap<string, UdpSocket>> {
   const senders = new Map<string, UdpSocket>();
@@ -329,9 +387,11 @@ async function openSenders(tries: readonly Try[]): Promise<ReadonlyMap<string, U
   return senders;
 }
 
-async function connect({ from, source, target, port }: Try): Promise<boolean> {
+async function connect(each: Try): Promise<boolean> {
+  const { from, source } = each;
+  const to = writtenTo(each);
   try {
-    const socket = await tcpConnect(from.netns, target, port, { timeoutMs: tcpPatienceMs, source });
+    const socket = await tcpConnect(from.netns, to.address, to.port, { timeoutMs: tcpPatienceMs, source });
     socket.destroy();
     return true;
   } catch {
@@ -343,13 +403,14 @@ async function connect({ from, source, target, port }: Try): Promise<boolean> {
  * With hosts, those that a host endpoint may have to do with. Where something is untracked a reply is judged like any packet, so there
  * only datagrams tell of one packet.
  */
-function triesOf({ places: all, cluster }: Scene, hosts: boolean): readonly Try[] {
+function triesOf(scene: Scene, hosts: boolean): readonly Try[] {
+  const { places: all, cluster } = scene;
   const isUntracked = cluster.policies.some(({ stage }) => stage === 'untracked');
   const protocols = isUntracked ? ([udp] as const) : ([tcp, udp] as const);
   const isPod = ({ spot }: Place): boolean => spot?.kind === 'workload';
   const isAsked = (from: Place, to: Place): boolean =>
     from !== to && (hosts ? !(isPod(from) && isPod(to)) : from.interface !== '' && to.interface !== '');
-  return all.flatMap((from) =>
+  const direct = all.flatMap((from) =>
     all
       .filter((to) => isAsked(from, to))
       .flatMap((to) =>
@@ -358,21 +419,35 @@ function triesOf({ places: all, cluster }: Scene, hosts: boolean): readonly Try[
             .filter((target) => versionOf(target) === versionOf(source))
             .flatMap((target) =>
               protocols.flatMap((protocol) =>
-                ports.map((port) => ({ from, to, source, target, protocol, port })),
+                ports.map((port): Try => ({ from, to, source, target, protocol, port })),
               ),
             ),
         ),
       ),
   );
+  return hosts && !isUntracked ? [...direct, ...dialling(scene, direct)] : direct;
 }
 
-const nameOf = ({ source, target, protocol, port }: Try): string =>
-  `${formatAddress(source)}>${formatAddress(target)} ${protocol}/${port}`;
+/** The same by a Service's address, of those whose way is by the node's own rules. What is not tracked is not translated. */
+const dialling = ({ services }: Scene, direct: readonly Try[]): readonly Try[] =>
+  direct
+    .filter(({ from, port }) => (from.interface === uplink || from.interface === '') && port === servicePort)
+    .flatMap((each) =>
+      services
+        .filter(({ target }) => target === each.target)
+        .flatMap(({ address: own }) =>
+          dialledPorts.map((port): Try => ({ ...each, dialled: { address: own, port } })),
+        ),
+    );
+
+const nameOf = ({ source, target, protocol, port, dialled }: Try): string =>
+  `${formatAddress(source)}>${formatAddress(target)} ${protocol}/${port}${dialled === undefined ? '' : ` by ${dialled.port}`}`;
 
 /** The source port is one that nobody has a name for. */
 const ephemeral = 40_000;
 
-function isAllowed({ cluster, host }: Scene, { from, to, source, target, protocol, port }: Try): boolean {
+function verdictOn({ cluster, host }: Scene, each: Try): Verdict {
+  const { from, to, source, target, protocol, port, dialled } = each;
   const end = ({ spot }: Place, other: Place, one: Address, own: number): End => ({
     address: one,
     port: own,
@@ -383,16 +458,58 @@ function isAllowed({ cluster, host }: Scene, { from, to, source, target, protoco
     from: end(from, to, source, ephemeral),
     to: end(to, from, target, port),
     protocol,
-  }).allowed;
+    ...(dialled === undefined ? {} : { dialled }),
+  });
 }
 
-const isAccepted = ({ ruleset }: Scene, { from, to, source, target, protocol, port }: Try): boolean =>
-  trace(ruleset, {
-    ...{ source, destination: target, protocol, sourcePort: ephemeral, destinationPort: port },
-    ...{ state: 'new', in: from.interface, out: to.interface, local: nodeAddresses.here },
-  }).verdict === 'accept';
+/** Of rules of host endpoints. */
+const momentsOf = ({ judgements }: Verdict): readonly string[] =>
+  judgements
+    .filter(({ who, because }) => because.kind === 'rule' && !who.startsWith('pod '))
+    .map(({ moment }) => moment);
 
-const anyStage = fc.oneof({ weight: 2, arbitrary: anyPolicy }, { weight: 1, arbitrary: earlyPolicy });
+const isAccepted = ({ ruleset }: Scene, each: Try): boolean =>
+  trace(ruleset, packetOf(each)).verdict === 'accept';
+
+function packetOf(each: Try): Packet {
+  const { from, to, source, target, protocol, port, dialled } = each;
+  const { address: destination, port: destinationPort } = writtenTo(each);
+  return {
+    ...{ source, destination, protocol, sourcePort: ephemeral, destinationPort },
+    ...(dialled === undefined ? {} : { translated: { destination: target, destinationPort: port } }),
+    ...{ state: 'new', in: from.interface, out: to.interface, local: nodeAddresses.here },
+  };
+}
+
+/** One that packets meet, unlike most of arbitrary ones. */
+const plainRule: fc.Arbitrary<CalicoRule> = fc
+  .record({
+    action: fc.constantFrom('Allow' as const, 'Allow' as const, 'Deny' as const, 'Pass' as const),
+    protocol: fc.constantFrom(undefined, tcp, udp),
+    port: fc.constantFrom(undefined, 80, 81, 443, 9999),
+  })
+  .map(({ action, protocol, port }) => ({
+    ...{ action, annotations: {}, source: {} },
+    ...(protocol === undefined ? {} : { protocol }),
+    destination: protocol === undefined || port === undefined ? {} : { ports: [{ first: port, last: port }] },
+  }));
+const plainRules = fc.array(plainRule, { minLength: 1, maxLength: 2 });
+
+/** Of any stage, and of the host endpoint for certain. */
+const hostPolicy = fc.tuple(fc.oneof(globalPolicy, earlyPolicy, earlyPolicy), plainRules, plainRules).map(
+  ([{ namespaceSelector: _, serviceAccountSelector: __, ...one }, ingress, egress]): Convertible => ({
+    ...one,
+    ...{ selector: { kind: 'all' }, tier: 'default' },
+    ingress: one.types.includes('Ingress') ? ingress : [],
+    egress: one.types.includes('Egress') ? egress : [],
+  }),
+);
+const withHosts = world({
+  policies: 6,
+  policy: fc.oneof(anyPolicy, hostPolicy, hostPolicy),
+  hosts: 'always',
+}).filter(({ policies }) => policies.length > 2);
+const withPods = world({ policies: 5, policy: anyPolicy });
 
 /** Of the node, in turn. */
 interface Variant {
