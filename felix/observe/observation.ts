@@ -27,6 +27,7 @@ export interface ObservationOptions {
   readonly kernel: NetnsKernel;
   /** Of iptables, if that writes the rules. */
   readonly programs: () => XtPrograms | undefined;
+  readonly stateDir: string;
   readonly clock: Clock;
   /** Absent: packets that rules report are not read. */
   readonly openNflog?: OpenNflog | undefined;

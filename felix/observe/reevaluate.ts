@@ -21,11 +21,14 @@ import type { RulesetChange } from '../rules/model.ts';
 import { isEmptyChange } from '../rules/ruleset.ts';
 import { tracer } from '../rules/trace.ts';
 import { isForbidden, type Places } from './judged.ts';
+import { Loose, looseKey } from './loose.ts';
 
 export interface ReevaluationOptions {
   readonly graph: Graph;
   readonly kernel: Pick<NetnsKernel, 'addresses' | 'links' | 'routeTo' | 'sysctl' | 'readSysctl'>;
   readonly conntrack: Pick<Conntrack, 'dump' | 'deleteFlow'>;
+  /** Where what a later process needs is kept. */
+  readonly stateDir: string;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   /** What the configuration says. */
@@ -35,7 +38,6 @@ export interface ReevaluationOptions {
 
 const soonMs = 50;
 const restFactor = 10;
-const looseKey = 'net/netfilter/nf_conntrack_tcp_loose';
 /** Connections judged before others have their turn. */
 const atOnce = 200;
 /** An interface that is no workload's; which one matters only to host endpoints. */
@@ -46,8 +48,9 @@ const endsOf = ({ original, reply }: Flow): readonly Address[] => [original.sour
 export class Reevaluation {
   readonly #options: ReevaluationOptions;
   #isStarted = false;
-  #isOn = false;
-  #looseBefore: string | undefined;
+  /** Undefined: nothing was done about it yet. */
+  #isOn: boolean | undefined;
+  #setting: Promise<void> = Promise.resolve();
   #isDue = false;
   #running: Promise<void> | undefined;
   #notBefore = Number.NEGATIVE_INFINITY;
@@ -79,14 +82,14 @@ export class Reevaluation {
     const isOn = this.#options.isOn();
     if (!this.#isStarted || isOn === this.#isOn) return;
     this.#isOn = isOn;
-    void this.#setLoose();
+    this.#setting = this.#setting.then(() => this.#setLoose(isOn));
     if (isOn) this.#wake();
   }
 
   /** The kernel has it. @param change  undefined: whatever differed */
   after(change: RulesetChange | undefined, transactions: number): void {
     const isChange = change === undefined ? transactions > 0 : !isEmptyChange(change);
-    if (isChange && this.#isOn) this.#wake();
+    if (isChange && this.#isOn === true) this.#wake();
   }
 
   #wake(): void {
@@ -106,7 +109,7 @@ export class Reevaluation {
   async #run(): Promise<void> {
     const { clock, log } = this.#options;
     this.#isDue = false;
-    if (!this.#isOn) return;
+    if (this.#isOn !== true) return;
     const begun = clock.now();
     try {
       const count = await this.#end();
@@ -162,23 +165,18 @@ export class Reevaluation {
     };
   }
 
-  async #setLoose(): Promise<void> {
-    const { kernel, onProblems } = this.#options;
+  async #setLoose(isOn: boolean): Promise<void> {
+    const { kernel, stateDir, onProblems } = this.#options;
+    const loose = new Loose(kernel, stateDir);
     try {
-      if (this.#isOn) {
-        this.#looseBefore ??= await kernel.readSysctl(looseKey);
-        await kernel.sysctl(looseKey, '0');
-      } else if (this.#looseBefore !== undefined) {
-        await kernel.sysctl(looseKey, this.#looseBefore);
-        this.#looseBefore = undefined;
-      }
+      await (isOn ? loose.forbid() : loose.restore());
       onProblems([]);
     } catch (error) {
       onProblems([
         {
           where: 'FelixConfiguration spec.connectionPolicy',
-          what: `What the far end of an ended TCP connection still sends may begin it anew: ${error instanceof Error ? error.message : String(error)}.`,
-          fix: `Set the sysctl ${looseKey.replaceAll('/', '.')} to 0 on this node.`,
+          what: `${isOn ? 'What the far end of an ended TCP connection still sends may begin it anew' : 'What connection tracking makes of the middle of a TCP stream is not as it was before Reevaluate'}: ${error instanceof Error ? error.message : String(error)}.`,
+          fix: `Set the sysctl ${looseKey.replaceAll('/', '.')} ${isOn ? 'to 0' : 'as you want it'} on this node.`,
         },
       ]);
     }

@@ -102,9 +102,14 @@ describe.each([
       expect((await node.status()).pending).toBe(false);
     }, soon);
 
+  const start = (): Promise<Running> =>
+    node.start(['--set', `nftablesMode=${renderer === 'nftables' ? 'Enabled' : 'Disabled'}`]);
+  const loose = async (): Promise<string> =>
+    (await node.ground.exec('node1', 'sysctl -n net.netfilter.nf_conntrack_tcp_loose')).trim();
+
   beforeAll(async () => {
     store('Keep', false);
-    felix = await node.start(['--set', `nftablesMode=${renderer === 'nftables' ? 'Enabled' : 'Disabled'}`]);
+    felix = await start();
     for (const pod of pods) addresses.set(pod, await node.add({ container: `c-${pod.slice(5)}`, pod }));
     store('Keep', false);
     await node.settled(({ endpoints }) => endpoints.length === 3 && endpoints.every(({ ready }) => ready));
@@ -155,5 +160,13 @@ describe.each([
       expect(await line(name).carries('there')).toBe(true);
       expect(await line(name).carries('back')).toBe(true);
     }
+  });
+
+  test('Keep, first seen by a process after the one that set it, puts back what the middle of a stream may do', async () => {
+    expect(await loose()).toBe('0');
+    await felix.end('SIGKILL');
+    store('Keep', true);
+    felix = await start();
+    await eventually(async () => expect(await loose()).toBe('1'), { within: 20_000 });
   });
 });
