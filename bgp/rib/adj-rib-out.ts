@@ -299,10 +299,10 @@ export class AdjRibOut {
   }
 
   /** What the neighbour should have of this net, if it is told the best path only. */
-  #wanted(net: number): PathAttributes | undefined {
+  #wanted(net: number, prefix: Prefix): PathAttributes | undefined {
     const best = this.#rib.best(net);
     if (best === undefined) return undefined;
-    const exported = this.#rule(this.#rib.routes.nets.prefix(net), best);
+    const exported = this.#rule(prefix, best);
     return exported.ok ? exported.value : undefined;
   }
 
@@ -311,7 +311,7 @@ export class AdjRibOut {
     if (!nets.has(net)) return false;
     const family = this.#familyOf(net);
     if (this.#several.has(family) || this.#limits.has(family)) return true;
-    const wanted = this.#wanted(net);
+    const wanted = this.#wanted(net, nets.prefix(net));
     const before = this.#told.get(net);
     return wanted === undefined ? before !== 0 : before === 0 || this.#attributes.idOf(wanted) !== before;
   }
@@ -326,21 +326,21 @@ export class AdjRibOut {
   }
 
   #visitBest(net: number, family: Family, isAgain: boolean): void {
-    const wanted = this.#wanted(net);
-    const limit = this.#limits.get(family);
-    if (limit === undefined) {
-      this.#say(net, family, wanted, isAgain);
-      return;
-    }
     const { nets } = this.#rib.routes;
     const prefix = nets.prefix(net);
+    const wanted = this.#wanted(net, prefix);
+    const limit = this.#limits.get(family);
+    if (limit === undefined) {
+      this.#say(net, prefix, family, wanted, isAgain);
+      return;
+    }
     // What is counted keeps its net, or nobody would hear that it is gone.
     const wasCounted = limit.includes(prefix);
     if (!wasCounted && wanted !== undefined) this.#rib.tell(net);
     const other = wanted === undefined ? limit.remove(prefix) : limit.add(prefix);
     const say = (which: Prefix, again: boolean): void => {
       const at = nets.find(which);
-      if (at > 0) this.#say(at, family, limit.has(which) ? this.#wanted(at) : undefined, again);
+      if (at > 0) this.#say(at, which, family, limit.has(which) ? this.#wanted(at, which) : undefined, again);
     };
     if (other === undefined) say(prefix, isAgain);
     else {
@@ -354,9 +354,14 @@ export class AdjRibOut {
     if (wasCounted && wanted === undefined) this.#rib.untell(net);
   }
 
-  #say(net: number, family: Family, wanted: PathAttributes | undefined, isAgain: boolean): void {
+  #say(
+    net: number,
+    prefix: Prefix,
+    family: Family,
+    wanted: PathAttributes | undefined,
+    isAgain: boolean,
+  ): void {
     const before = this.#told.get(net);
-    const prefix = this.#rib.routes.nets.prefix(net);
     if (wanted === undefined) {
       if (before === 0) return;
       this.#batch.withdraw(family, prefix, 0);
