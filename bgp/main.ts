@@ -17,6 +17,7 @@ import { remembered } from '../src/store/remembered.ts';
 import type { Store } from '../src/store/store.ts';
 import { createDaemon, type DaemonOptions } from './daemon.ts';
 import { type BgpOptions, parseOptions } from './options.ts';
+import { prepareRehearsal } from './rehearsal.ts';
 import { exposeMetrics } from './status/metrics.ts';
 
 /** @returns the exit code: 0 after SIGTERM, SIGINT or SIGUSR2, 1 if it cannot go on, 2 for a wrong command line */
@@ -31,6 +32,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const { store, objects } = datastore.value;
+  const rehearsal = prepareRehearsal({ isWanted: options.rehearsal, withFib: options.fib, log });
   const kernel = openKernel();
   const daemon = createDaemon({
     node: options.node,
@@ -72,8 +74,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   let signal: EndSignal | undefined;
   if (isUp) {
     daemon.start();
+    rehearsal.start(daemon);
     signal = await signalled();
   }
+  rehearsal.stop();
   const isRestart = signal === 'SIGUSR2' || (signal === 'SIGTERM' && options.restarting === true);
   if (isRestart) log.info('neighbours are to keep the routes until the next start');
   await daemon.stop(isUp ? 'tortie bgp was asked to stop' : 'tortie bgp could not start', isRestart);

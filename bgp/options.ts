@@ -13,6 +13,8 @@ export interface BgpOptions {
   readonly listen?: Listen;
   /** False with --no-fib. */
   readonly fib: boolean;
+  /** False with --no-rehearsal. */
+  readonly rehearsal: boolean;
   /** Where pods get their addresses from, and so what this node originates. */
   readonly ipam: IpamMode;
   /** Where it is written down what the API server said last. */
@@ -97,6 +99,10 @@ export function parseOptions(argv: readonly string[]): BgpOptions | number {
         .default('pod-cidrs'),
     )
     .option('--no-fib', 'write nothing to the kernel: speak and listen only')
+    .option(
+      '--no-rehearsal',
+      'do not go through made-up tables after the start; the first full table is then read by code that is not compiled yet',
+    )
     .option(
       '--restarting',
       'on SIGTERM close without a word, so that neighbours keep the routes until the next start; SIGINT says goodbye',

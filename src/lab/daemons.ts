@@ -36,7 +36,9 @@ function nodeProcesses(state: Cluster, node: LabNode): readonly ProcessPlan[] {
     logFile: join(dir, `${role}.log`),
     ...(state.api === undefined ? {} : { env: { KUBECONFIG: daemonKubeconfigOf(topology.name, role) } }),
   });
-  return [plan('bgp', '--state-dir', join(dir, 'state')), plan('felix', '--state-dir', join(dir, 'state'))];
+  const stateDir = ['--state-dir', join(dir, 'state')] as const;
+  // Many nodes share this machine: it has better to do than to rehearse for each of them.
+  return [plan('bgp', ...stateDir, '--no-rehearsal'), plan('felix', ...stateDir)];
 }
 
 const kubeletProcess = (lab: string): ProcessPlan => ({

@@ -1,0 +1,127 @@
+/**
+ * What a speaker does most is done once before it counts: `tortie bgp` plays a few neighbours with made-up tables to a
+ * speaker of its own and throws it away. V8 compiles what runs often, and a full table that comes at once would be
+ * read by code that is not compiled yet, while compiler threads take the cores that the neighbours need too.
+ *
+ * It is a trial as well: what does not come out as it must is logged. Nothing of it is seen, sent or written anywhere.
+ */
+import { setFlagsFromString } from 'node:v8';
+import type { Logger } from '../src/host/log.ts';
+import { play } from './rehearsal/play.ts';
+import type { Speaker } from './speaker/turn.ts';
+
+export interface RehearsalOptions {
+  /** False with --no-rehearsal: nothing happens. */
+  readonly isWanted: boolean;
+  /** As the daemon: routes are written to the kernel, and next hops looked up there. */
+  readonly withFib: boolean;
+  readonly log: Pick<Logger, 'debug' | 'error'>;
+}
+
+/** The real speaker. */
+export interface Real {
+  /** Events that wait for it. */
+  readonly depth: () => number;
+  readonly speaker: Pick<Speaker, 'locRib' | 'neighbours' | 'life'>;
+}
+
+export interface Rehearsal {
+  /** From now on, between whatever else the loop has to do, and never while the real speaker has something to do. */
+  start(real: Real): void;
+  stop(): void;
+}
+
+type Course = ReturnType<typeof play>;
+
+/** Prefixes of each family, and how often. */
+const few = { count: 40, rounds: 1 } as const;
+const many = { count: 3000, rounds: 12 } as const;
+/** CPU time of the main thread that it may take in all. */
+const mostMs = 700;
+const sliceMs = 3;
+/** How soon it is looked again whether the real speaker is idle. */
+const waitMs = 20;
+/** So long sessions have the process to themselves once the configuration is known, if they do not come up before. */
+const comingUpMs = 1000;
+/** With so many routes of real neighbours the code has been compiled for them. */
+const enoughRoutes = 20_000;
+
+/**
+ * Call it before anything else of the speaker is made. It reads a few lines at once: an object that is made before a
+ * field of its kind has first held a large number or a bigint is of another form than those after it, and whatever is
+ * compiled for these has to be compiled again.
+ */
+export function prepareRehearsal({ isWanted, withFib, log }: RehearsalOptions): Rehearsal {
+  if (!isWanted) return { start: () => {}, stop: () => {} };
+  const options = { tracksNextHops: withFib, writesKernel: withFib };
+  const note = (flaw: string | undefined): void => {
+    if (flaw !== undefined) log.error(`the speaker does not compute what it must: ${flaw}`);
+  };
+  note(advance(play({ ...options, ...few }), Number.POSITIVE_INFINITY)?.flaw);
+  let isStopped = false;
+  return {
+    start: (real) => {
+      const isBusy = busynessOf(real);
+      const course = play({ ...options, ...many });
+      let spentMs = 0;
+      const slice = (): void => {
+        holdYoung(true);
+        const before = process.threadCpuUsage();
+        const ending = advance(course, sliceMs);
+        const { user, system } = process.threadCpuUsage(before);
+        spentMs += (user + system) / 1000;
+        note(ending?.flaw);
+        if (ending === undefined && spentMs < mostMs) next();
+        else {
+          holdYoung(false);
+          log.debug('rehearsed', { ms: Math.round(spentMs) });
+        }
+      };
+      const look = (): void => {
+        const isNeedless = isStopped || real.speaker.locRib.size > enoughRoutes;
+        if (!isNeedless && !isBusy()) {
+          slice();
+          return;
+        }
+        holdYoung(false);
+        if (!isNeedless) setTimeout(look, waitMs).unref();
+      };
+      const next = (): void => void setImmediate(look);
+      next();
+    },
+    stop: () => {
+      isStopped = true;
+    },
+  };
+}
+
+/** Whether the real speaker has something to do, or its sessions are about to come up. */
+function busynessOf({ depth, speaker: { life, neighbours } }: Real): () => boolean {
+  let configuredAt: number | undefined;
+  return () => {
+    if (life.config !== undefined) configuredAt ??= performance.now();
+    const isEarly = configuredAt !== undefined && performance.now() - configuredAt < comingUpMs;
+    return depth() > 0 || (isEarly && [...neighbours.values()].some(({ session }) => session === undefined));
+  };
+}
+
+let isYoungHeld = false;
+
+/**
+ * Held, the young generation keeps its size. A rehearsal would make it grow to its limit, and V8 does not give that back: an
+ * idle speaker would need 20 MB more. The flag is read whenever it might grow; 2 is its default.
+ */
+function holdYoung(isHeld: boolean): void {
+  if (isHeld === isYoungHeld) return;
+  isYoungHeld = isHeld;
+  setFlagsFromString(`--semi-space-growth-factor=${isHeld ? 1 : 2}`);
+}
+
+/** @returns  undefined: it goes on */
+function advance(course: Course, forMs: number): { readonly flaw: string | undefined } | undefined {
+  for (const began = performance.now(); performance.now() - began < forMs; ) {
+    const { done, value } = course.next();
+    if (done === true) return { flaw: value };
+  }
+  return undefined;
+}

@@ -1,0 +1,81 @@
+/**
+ * The course of a rehearsal: both tell all, which paths won is looked at, both take all back; again and again with other
+ * attributes. It stops between any two pieces, each of a few milliseconds.
+ */
+import type { Announcement, Family } from '../wire/message.ts';
+import { castConfig, tellers } from './cast.ts';
+import { Scene, type SceneOptions } from './scene.ts';
+import { announcements, families, prefixAt, prefixes } from './script.ts';
+
+export interface PlayOptions extends SceneOptions {
+  /** Prefixes of each family. */
+  readonly count: number;
+  readonly rounds: number;
+}
+
+/** Attribute sets of a piece. */
+const groupsAtOnce = 20;
+/** Prefixes of a piece that takes back. */
+const withdrawnAtOnce = 600;
+/** One in so many is looked at. */
+const sampled = 50;
+
+/** Returns what did not come out as it must, one sentence without a full stop; undefined: all did. */
+export function* play(options: PlayOptions): Generator<undefined, string | undefined, undefined> {
+  const config = castConfig();
+  if (config === undefined) return 'a rehearsal has no configuration';
+  const scene = new Scene(config, options);
+  yield;
+  if (scene.absent.length > 0) return `no session with ${scene.absent.join(', ')} came up`;
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const family of families) yield* tell(scene, family, options.count, round);
+    const missed = flawOf(scene, options.count);
+    if (missed !== undefined) return missed;
+    for (const family of families) yield* takeBack(scene, family, options.count);
+    const left = scene.speaker.locRib.size + scene.told('told');
+    if (left > 0) return `${left} routes are there that all had taken back`;
+  }
+  return undefined;
+}
+
+function* tell(
+  scene: Scene,
+  family: Family,
+  count: number,
+  round: number,
+): Generator<undefined, void, undefined> {
+  for (const part of tellers) {
+    let piece: { readonly withdrawn: readonly []; readonly announced: readonly Announcement[] }[] = [];
+    for (const announcement of announcements(part, family, count, round)) {
+      piece.push({ withdrawn: [], announced: [announcement] });
+      if (piece.length < groupsAtOnce) continue;
+      scene.say(part, piece);
+      piece = [];
+      yield;
+    }
+    scene.say(part, piece);
+    yield;
+  }
+}
+
+function* takeBack(scene: Scene, family: Family, count: number): Generator<undefined, void, undefined> {
+  for (const part of tellers)
+    for (let at = 0; at < count; at += withdrawnAtOnce) {
+      const withdrawn = prefixes(family, at, Math.min(count, at + withdrawnAtOnce));
+      scene.say(part, [{ withdrawn, announced: [] }]);
+      yield;
+    }
+}
+
+/** Once both have told all. */
+function flawOf(scene: Scene, count: number): string | undefined {
+  const all = families.length * count;
+  const { size } = scene.speaker.locRib;
+  if (size !== all) return `${size} of ${all} prefixes have a path`;
+  if (scene.told('told') !== all) return `${scene.told('told')} of ${all} prefixes were told on`;
+  for (const family of families)
+    for (let at = 0; at < count; at += sampled)
+      if (scene.bestOf(prefixAt(family, at)) !== 'better')
+        return `prefix ${at} of ${family} has the worse path`;
+  return undefined;
+}

@@ -1,0 +1,58 @@
+/** What the neighbours of a rehearsal say: groups of prefixes of one attribute set, as tables have them. The same each time. */
+import { type Asn, asn, ipv4, ipv6, type Prefix, prefix4, prefix6, versionOf } from '../../src/lib/net.ts';
+import { seededRandom } from '../../src/lib/random.ts';
+import type { Announcement, Family, PathAttributes } from '../wire/message.ts';
+import { addressOf, asnOf, type Part } from './cast.ts';
+
+export const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast'];
+
+export const prefixAt = (family: Family, index: number): Prefix =>
+  family === 'ipv4-unicast'
+    ? prefix4(ipv4(0x14_00_00_00 + index * 256), 24)
+    : prefix6(ipv6((0x2a00n << 112n) + (BigInt(index) << 80n)), 48);
+
+export const prefixes = (family: Family, from: number, to: number): readonly Prefix[] =>
+  Array.from({ length: to - from }, (_, index) => prefixAt(family, from + index));
+
+const mostOfGroup = 30;
+
+/**
+ * @param count  prefixes in all
+ * @param round  other attributes for the same prefixes in each
+ */
+export function* announcements(
+  part: Part,
+  family: Family,
+  count: number,
+  round: number,
+): Generator<Announcement> {
+  const random = seededRandom(asnOf(part) * 1000 + round);
+  const below = (most: number): number => Math.floor(random() * most);
+  for (let at = 0; at < count; ) {
+    const to = Math.min(count, at + 1 + below(mostOfGroup));
+    const told = prefixes(family, at, to);
+    yield { family, attributes: attributesOf(part, told, below), prefixes: told };
+    at = to;
+  }
+}
+
+function attributesOf(
+  part: Part,
+  [first]: readonly Prefix[],
+  below: (most: number) => number,
+): PathAttributes {
+  const isBetter = part === 'better';
+  const others = Array.from({ length: (isBetter ? 0 : 4) + below(3) }, (): Asn => asn(1000 + below(60_000)));
+  const communities = Array.from({ length: below(6) }, () => below(2 ** 32));
+  const own = addressOf(part, first === undefined ? 4 : versionOf(first));
+  // Now and then a number of more than 31 bits, which V8 keeps otherwise: whoever reads it must know both.
+  const isHigh = typeof own === 'number' && below(8) === 0;
+  return {
+    origin: below(5) === 0 ? 'incomplete' : 'igp',
+    asPath: [{ kind: 'sequence', asns: [...(isBetter ? [asnOf(part)] : []), ...others, asn(70_000)] }],
+    nextHop: isHigh ? ipv4(0xc0_00_02_01) : own,
+    ...(below(4) === 0 ? { med: below(8) === 0 ? 3_000_000_000 : below(1000) } : {}),
+    ...(isBetter ? {} : { localPref: 100 }),
+    ...(communities.length > 0 ? { communities } : {}),
+  };
+}

@@ -1,0 +1,93 @@
+/** What is gone through after the start: that it comes out as it must, keeps out of the way, and says what does not. */
+import { expect, test } from 'vitest';
+import { castConfig } from '../../../bgp/rehearsal/cast.ts';
+import { play } from '../../../bgp/rehearsal/play.ts';
+import { Scene } from '../../../bgp/rehearsal/scene.ts';
+import { announcements, prefixAt } from '../../../bgp/rehearsal/script.ts';
+import { prepareRehearsal, type Real } from '../../../bgp/rehearsal.ts';
+import { createSpeaker } from '../../../bgp/speaker.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const within = { within: 30_000, every: 5 };
+
+function logging() {
+  const said: string[] = [];
+  const note = (message: string): void => void said.push(message);
+  return { said, log: { debug: note, error: note } };
+}
+
+const realOf = (depth: () => number): Real => ({
+  depth,
+  speaker: createSpeaker({ random: () => 0.5 }),
+});
+
+const outcomeOf = (course: ReturnType<typeof play>): string | undefined => {
+  for (;;) {
+    const { done, value } = course.next();
+    if (done === true) return value;
+  }
+};
+
+test.each([
+  [true, 'with next hops looked up and routes for the kernel'],
+  [false, 'without'],
+])('a speaker computes what it must, %s', (withFib) => {
+  const course = play({ tracksNextHops: withFib, writesKernel: withFib, count: 120, rounds: 2 });
+  expect(outcomeOf(course)).toBeUndefined();
+});
+
+test('three sessions come up, the shorter path wins, and only the third neighbour is told', () => {
+  const config = castConfig();
+  if (config === undefined) throw new Error('there is no configuration');
+  const scene = new Scene(config, { tracksNextHops: false, writesKernel: true });
+  expect(scene.absent).toEqual([]);
+  const prefix = prefixAt('ipv4-unicast', 0);
+  for (const part of ['worse', 'better'] as const) {
+    const announced = [...announcements(part, 'ipv4-unicast', 50, 0)];
+    scene.say(part, [{ withdrawn: [], announced }]);
+    expect(scene.bestOf(prefix)).toBe(part);
+    expect(scene.told('told')).toBe(50);
+  }
+  scene.say('better', [{ withdrawn: [prefix], announced: [] }]);
+  expect(scene.bestOf(prefix)).toBe('worse');
+  expect([scene.told('better'), scene.told('worse')]).toEqual([0, 0]);
+});
+
+test('it ends by itself and finds nothing wrong; what it played is not in the real speaker', async () => {
+  const { said, log } = logging();
+  const real = realOf(() => 0);
+  prepareRehearsal({ isWanted: true, withFib: true, log }).start(real);
+  await eventually(() => expect(said).toEqual(['rehearsed']), within);
+  expect(real.speaker.locRib.size).toBe(0);
+  expect(real.speaker.neighbours.size).toBe(0);
+});
+
+test('it waits while the real speaker has something to do', async () => {
+  const { said, log } = logging();
+  let depth = 1;
+  let asked = 0;
+  const real = realOf(() => {
+    asked += 1;
+    return depth;
+  });
+  prepareRehearsal({ isWanted: true, withFib: false, log }).start(real);
+  await eventually(() => expect(asked).toBeGreaterThan(3), within);
+  expect(said).toEqual([]);
+  depth = 0;
+  await eventually(() => expect(said).toEqual(['rehearsed']), within);
+});
+
+test('stopped, and unwanted, it does nothing more', async () => {
+  const { said, log } = logging();
+  const stopped = prepareRehearsal({ isWanted: true, withFib: false, log });
+  stopped.stop();
+  let asked = 0;
+  const real = realOf(() => {
+    asked += 1;
+    return 0;
+  });
+  stopped.start(real);
+  prepareRehearsal({ isWanted: false, withFib: false, log }).start(real);
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect([asked, said]).toEqual([0, []]);
+});
