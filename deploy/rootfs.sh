@@ -58,8 +58,8 @@ done
 for daemon in speaker agent; do
   flags=$(sed -n "s/^$daemon='\(.*\)'$/\1/p" src/tortie.sh)
   # shellcheck disable=SC2086 # several words
-  env -i NODE_COMPILE_CACHE=/opt/tortie/node_modules/.cache/tortie chroot "$new" /opt/tortie/node_modules/.bin/node $flags \
-    --input-type=module -e '
+  env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin NODE_COMPILE_CACHE=/opt/tortie/node_modules/.cache/tortie \
+    chroot "$new" /opt/tortie/node_modules/.bin/node $flags --input-type=module -e '
       import { globSync } from "node:fs";
       for (const file of globSync("/opt/tortie/src/store/**/*.ts")) await import(file);
     '
