@@ -195,7 +195,7 @@ class KillSteps {
       await this.#look();
       this.#arm('', false);
       await this.#start();
-    }
+    } else this.#arm('');
     await this.#drive();
     await this.#look();
     expect(await this.#seen(), `what is there after it was killed before ${died}`).toBe(this.#whole);
