@@ -230,6 +230,13 @@ export class XtWriter implements RulesetWriter {
 
   async #apply(sets: SetScripts, rules: Readonly<Record<IpVersion, string>>): Promise<Applied> {
     const { programs } = this.#options;
+    const isOfMembers = programs.versions.every((version) => rules[version] === '');
+    const isDestroying = sets.after.split('\n').some((line) => destroyedIn(line) !== undefined);
+    if (isOfMembers && !isDestroying) {
+      const script = `${sets.before}${sets.after}`;
+      await inLines(script, (text) => programs.restoreSets(text));
+      return { count: script === '' ? 0 : 1, held: new Set() };
+    }
     await inLines(sets.before, (script) => programs.restoreSets(script));
     for (const version of programs.versions) {
       await inLines(rules[version], (script) => programs.restore(version, script), version);

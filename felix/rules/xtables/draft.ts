@@ -62,6 +62,24 @@ export function endOf(chain: Chain | undefined): string {
   return `${own}${returns(chain) ? ', returns' : ''}`;
 }
 
+/**
+ * Nobody comes back from the chain: whoever is left by RETURN can be left by going there.
+ * @param asked  gets the names of all chains whose ends that depends on
+ */
+export function isLast(name: string, { chains }: Ruleset, asked: Set<string>): boolean {
+  const chain = chains.get(name);
+  asked.add(name);
+  for (let at = chain; at !== undefined; ) {
+    const last = at.rules.at(-1);
+    if (last?.verdict === undefined || last.matches.length > 0) return false;
+    if (last.verdict.kind !== 'jump')
+      return ending.includes(last.verdict.kind) && chain !== undefined && !returns(chain);
+    asked.add(last.verdict.chain);
+    at = chains.get(last.verdict.chain);
+  }
+  return false;
+}
+
 const returns = ({ rules }: Chain): boolean => rules.some(({ verdict }) => verdict?.kind === 'return');
 
 export const interfacesOf = (set: NamedSet | undefined): readonly string[] =>
@@ -193,18 +211,10 @@ class Drafting {
 
   #jump(chainName: string): string {
     const { table, isOuter } = this.#instance;
-    const chain = this.#context.ruleset.chains.get(chainName) ?? { name: chainName, rules: [] };
-    const isGoto = isOuter && this.#alwaysEnds(chain) && !returns(chain);
+    const { ruleset } = this.#context;
+    const chain = ruleset.chains.get(chainName) ?? { name: chainName, rules: [] };
+    const isGoto = isOuter && isLast(chainName, ruleset, this.#ends);
     return `${isGoto ? '-g' : '-j'} ${this.#ask({ chain, table, isOuter: isGoto })}`;
-  }
-
-  #alwaysEnds({ name, rules }: Chain): boolean {
-    this.#ends.add(name);
-    const last = rules.at(-1);
-    if (last?.verdict === undefined || last.matches.length > 0) return false;
-    if (last.verdict.kind !== 'jump') return ending.includes(last.verdict.kind);
-    const { chain } = last.verdict;
-    return this.#alwaysEnds(this.#context.ruleset.chains.get(chain) ?? { name: chain, rules: [] });
   }
 
   #plain(rule: Rule): readonly XtRule[] {

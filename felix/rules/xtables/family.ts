@@ -8,7 +8,16 @@ import type { IpVersion } from '../../../src/lib/net.ts';
 import { err, ok, type Result } from '../../../src/lib/result.ts';
 import type { Chain, PortRange, Ruleset } from '../model.ts';
 import { foreignEndpoints } from '../traffic.ts';
-import { type Draft, draftOf, endOf, type Instance, interfacesOf, nameOf } from './draft.ts';
+import {
+  type Draft,
+  type DraftContext,
+  draftOf,
+  endOf,
+  type Instance,
+  interfacesOf,
+  isLast,
+  nameOf,
+} from './draft.ts';
 import { hex } from './match.ts';
 import { xtChainName, xtPrefix } from './name.ts';
 import { placeOf, type XtPlace, type XtTable, xtTables } from './place.ts';
@@ -100,6 +109,9 @@ export class Family {
   readonly #tables: ReadonlyMap<XtTable, Table> = new Map(
     xtTables.map((table) => [table, { chains: new Map(), trunk: new Set(), hooks: [], before: new Map() }]),
   );
+  #based: readonly Base[] = [];
+  /** Of a node: whether it accepts, and how many of those it leads to do, they or what they lead to. */
+  readonly #accepting = new Map<string, number>();
   #roots: ReadonlyMap<string, Instance> = new Map();
   /** Nodes nobody led to at some moment of this update. */
   readonly #loose = new Set<string>();
@@ -128,32 +140,63 @@ export class Family {
    * @param sets    those whose elements may be
    */
   update(chains?: Iterable<string>, sets?: Iterable<string>): Result<XtFamilyChange> {
-    const bases = this.#bases();
+    const bases = this.#bases(chains);
     if (!bases.ok) return bases;
-    const dirty = new Set<string>();
+    this.#based = bases.value;
+    const [dirty, heeding] = [new Set<string>(), new Set<string>()];
     this.#fresh = new Set();
-    for (const name of chains ?? [...this.#drafted.keys(), ...this.#heeding.keys()]) this.#mark(name, dirty);
+    for (const name of chains ?? [...this.#drafted.keys(), ...this.#heeding.keys()])
+      this.#mark(name, dirty, heeding);
     for (const name of sets ?? [...this.#reading.keys()])
       for (const key of this.#reading.of(name)) dirty.add(key);
     this.#takeRoots(bases.value);
-    for (const key of dirty) {
-      const node = this.#nodes.get(key);
-      if (node === undefined || this.#fresh.has(key) || !this.#askers.has(key)) continue;
-      this.#redraft(key, this.#current(node.instance));
-    }
+    for (const key of dirty) this.#redraftDue(key);
+    for (const key of heeding) this.#heed(key);
     this.#sweep();
     const hooks = this.#hooks(bases.value);
     return hooks.ok ? ok(this.#take(hooks.value)) : hooks;
   }
 
-  #mark(name: string, dirty: Set<string>): void {
+  #mark(name: string, dirty: Set<string>, heeding: Set<string>): void {
     const chain = this.#ruleset.chains.get(name);
     for (const key of this.#drafted.of(name))
       if (this.#nodes.get(key)?.instance.chain !== chain) dirty.add(key);
     const end = endOf(chain);
     if (!this.#ends.has(name) || this.#ends.get(name) === end) return;
     this.#ends.set(name, end);
-    for (const key of this.#heeding.of(name)) dirty.add(key);
+    for (const key of this.#heeding.of(name)) heeding.add(key);
+  }
+
+  /** Chains it leads to end in other ways: mostly it leads there as before. */
+  #heed(key: string): void {
+    const node = this.#nodes.get(key);
+    if (node === undefined || this.#fresh.has(key)) return;
+    const ends = new Set<string>();
+    const isAsBefore = [...node.draft.asks.values()].every(
+      ({ chain, isOuter, isRest }) => isRest === true || isOuter === isLast(chain.name, this.#ruleset, ends),
+    );
+    if (!isAsBefore) {
+      this.#redraftDue(key);
+      return;
+    }
+    const draft = { ...node.draft, ends };
+    this.#nodes.set(key, { ...node, draft });
+    this.#fileEnds(key, ends);
+    this.#unfile(key, node.draft, draft);
+  }
+
+  #fileEnds(key: string, ends: ReadonlySet<string>): void {
+    for (const each of ends) {
+      this.#heeding.add(each, key);
+      this.#ends.set(each, endOf(this.#ruleset.chains.get(each)));
+    }
+  }
+
+  /** Unless this update drafted it, or nobody leads to it any more. */
+  #redraftDue(key: string): void {
+    const node = this.#nodes.get(key);
+    if (node === undefined || this.#fresh.has(key) || !this.#askers.has(key)) return;
+    this.#redraft(key, this.#current(node.instance));
   }
 
   /** As the model has it now; the rest of a chain is drafted with the chain. */
@@ -163,7 +206,12 @@ export class Family {
     return { ...instance, chain: this.#ruleset.chains.get(name) ?? { name, rules: [] } };
   }
 
-  #bases(): Result<readonly Base[]> {
+  /** The same as the last time, if it is none of these chains that changed. */
+  #bases(changed: Iterable<string> | undefined): Result<readonly Base[]> {
+    const isBase = (name: string): boolean =>
+      this.#ruleset.chains.get(name)?.base !== undefined ||
+      this.#based.some(({ chain }) => chain.name === name);
+    if (changed !== undefined && ![...changed].some(isBase)) return ok(this.#based);
     const bases: Base[] = [];
     for (const chain of this.#ruleset.chains.values()) {
       if (chain.base === undefined) continue;
@@ -207,13 +255,15 @@ export class Family {
       version: this.#version,
       rejectedMark: this.#options.rejectedMark,
     };
-    const draft = draftOf(instance, context);
-    this.#nodes.set(key, { instance, draft, accepts: accepts(draft) });
+    const node: Node = { instance, ...drafted(instance, context) };
+    const { draft } = node;
+    this.#nodes.set(key, node);
     this.#file(key, instance, draft, before?.draft);
     const { table } = instance;
     for (const [name, asked] of draft.asks) this.#lead(key, keyOf(table, name), asked);
     for (const name of before?.draft.asks.keys() ?? [])
       if (!draft.asks.has(name)) this.#let(key, keyOf(table, name));
+    this.#weigh(key, node);
   }
 
   /** Puts the chains of a draft into its table, and what it depends on where that is looked up. */
@@ -225,10 +275,7 @@ export class Family {
     for (const [own, rules] of draft.own) this.#put(table, own, rules);
     for (const own of before?.own.keys() ?? []) if (!draft.own.has(own)) this.#put(table, own, undefined);
     if (instance.isRest !== true) this.#drafted.add(chain.name, key);
-    for (const each of draft.ends) {
-      this.#heeding.add(each, key);
-      this.#ends.set(each, endOf(this.#ruleset.chains.get(each)));
-    }
+    this.#fileEnds(key, draft.ends);
     for (const each of draft.sets) this.#reading.add(each, key);
     for (const [each, ranges] of draft.ports) {
       this.#askingPorts.add(each, key);
@@ -255,6 +302,7 @@ export class Family {
       const { instance, draft } = node;
       const { table, chain, isTrunk } = instance;
       this.#nodes.delete(key);
+      this.#accepting.delete(key);
       this.#put(table, nameOf(instance), undefined);
       if (isTrunk === true) this.#tables.get(table)?.trunk.delete(nameOf(instance));
       for (const own of draft.own.keys()) this.#put(table, own, undefined);
@@ -323,16 +371,30 @@ export class Family {
   }
 
   #acceptsDeep({ chain, place: { table } }: Base): boolean {
-    if (table === 'nat') return false;
-    const seen = new Set<string>();
-    const look = (key: string): boolean => {
-      if (seen.has(key)) return false;
-      seen.add(key);
-      const node = this.#nodes.get(key);
-      if (node === undefined) return false;
-      return node.accepts || [...node.draft.asks.keys()].some((name) => look(keyOf(table, name)));
-    };
-    return look(keyOf(table, xtChainName(chain.name, true)));
+    return table !== 'nat' && this.#isAccepting(keyOf(table, xtChainName(chain.name, true)));
+  }
+
+  #isAccepting(key: string): boolean {
+    return (this.#accepting.get(key) ?? 0) > 0;
+  }
+
+  /** Once what it leads to is weighed. */
+  #weigh(key: string, { accepts: isOne, draft, instance }: Node): void {
+    const was = this.#isAccepting(key);
+    let reasons = isOne ? 1 : 0;
+    for (const name of draft.asks.keys()) if (this.#isAccepting(keyOf(instance.table, name))) reasons += 1;
+    this.#accepting.set(key, reasons);
+    if (was !== reasons > 0) this.#tellAskers(key, was ? -1 : 1);
+  }
+
+  /** Those that are being drafted are weighed after that. */
+  #tellAskers(key: string, more: 1 | -1): void {
+    for (const asker of this.#askers.of(key)) {
+      const before = this.#accepting.get(asker);
+      if (before === undefined) continue;
+      this.#accepting.set(asker, before + more);
+      if (before > 0 !== before + more > 0) this.#tellAskers(asker, more);
+    }
   }
 
   /** Also while nothing is rejected: tables change one after the other, and what the first marks the last must know. */
@@ -372,6 +434,11 @@ export class Family {
 /** Also two of which the model has none yet. */
 const isSame = (a: Instance, b: Instance): boolean =>
   a.chain === b.chain || (a.chain.rules.length === 0 && b.chain.rules.length === 0);
+
+const drafted = (instance: Instance, context: DraftContext): Omit<Node, 'instance'> => {
+  const draft = draftOf(instance, context);
+  return { draft, accepts: accepts(draft) };
+};
 
 const accepts = ({ rules, own }: Draft): boolean =>
   [rules, ...own.values()].some((all) => all.some(({ text }) => text.endsWith('-j ACCEPT')));

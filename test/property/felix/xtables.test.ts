@@ -193,6 +193,24 @@ describe('a rule', () => {
   });
 });
 
+test('what a policy is called never decides: one whose name ends like an option accepts as any other', () => {
+  const base = { hook: 'forward', priority: 1 } as const;
+  const jump: Rule = { matches: [], verdict: { kind: 'jump', chain: 'policy' }, comment: 'odd-j DROP' };
+  const accepting: Rule = {
+    matches: [{ kind: 'protocol', protocol: 6 }],
+    verdict: { kind: 'accept' },
+    comment: 'GlobalNetworkPolicy some-j egress rule 1',
+  };
+  const chains: readonly Chain[] = [
+    { name: 'one', base, rules: [jump] },
+    { name: 'other', base, rules: [jump] },
+    { name: 'policy', rules: [accepting] },
+  ];
+  const ruleset = { chains: new Map(chains.map((chain) => [chain.name, chain])), sets: new Map() };
+  const error = 'the chains one and other both accept in filter FORWARD of iptables';
+  expect(renderXtables(ruleset, xtOptions)).toEqual({ ok: false, error });
+});
+
 test('a base chain where iptables has no place is refused by name', () => {
   const chain: Chain = { name: 'odd', base: { hook: 'forward', priority: 77 }, rules: [] };
   const answer = renderXtables({ chains: new Map([['odd', chain]]), sets: new Map() }, xtOptions);

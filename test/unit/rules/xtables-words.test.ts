@@ -1,5 +1,6 @@
 /** Words that iptables and ipset read back as they were written. */
 import { expect, test } from 'vitest';
+import { remembered } from '../../../felix/rules/xtables/memo.ts';
 import { xtChainName, xtSetName } from '../../../felix/rules/xtables/name.ts';
 import { xtRule } from '../../../felix/rules/xtables/rule.ts';
 import { xtMembers } from '../../../felix/rules/xtables/set.ts';
@@ -9,6 +10,23 @@ test('the comment stands before the target, also where an interface ends like on
   expect(xtRule('-i eth-g -j DROP').text).toMatch(
     /^-i eth-g -m comment --comment "tortie:[0-9a-f]+" -j DROP$/,
   );
+});
+
+test('a log prefix that looks like a comment is none', () => {
+  const { text } = xtRule('-j LOG --log-prefix "a # b"', 'c # d');
+  expect(text).toMatch(/^-m comment --comment "tortie:[0-9a-f]+ c # d" -j LOG --log-prefix "a # b"$/);
+});
+
+test('answers are kept while they are asked for, and no more than twice as many as are allowed', () => {
+  const made: string[] = [];
+  const ask = remembered((text: string) => {
+    made.push(text);
+    return text.toUpperCase();
+  }, 2);
+  expect(['a', 'b', 'a', 'c', 'a', 'd', 'a'].map(ask)).toEqual(['A', 'B', 'A', 'C', 'A', 'D', 'A']);
+  expect(made).toEqual(['a', 'b', 'c', 'd']);
+  expect(ask('b')).toBe('B');
+  expect(made).toEqual(['a', 'b', 'c', 'd', 'b']);
 });
 
 test('what would break a line of a script is not in one', () => {
