@@ -11,6 +11,7 @@ import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { ClusterShape } from '../support/big-cluster.ts';
 import { createPlayground } from '../support/namespaces.ts';
+import { trendOf } from './felix/churn.ts';
 import { packetLines, packets } from './felix/packets.ts';
 import type { Churned, LifeFigures, LifePlan } from './felix/plan.ts';
 import { percentile, type Row } from './table.ts';
@@ -27,6 +28,12 @@ const wide: ClusterShape = {
 const still: LifePlan = {
   ...{ shape: large, renderer: 'nftables', lazy: false },
   ...{ edits: 0, warm: 0, churnSeconds: 0, peer: false },
+};
+
+/** The first life after a change of the code compiles it, for which it needs 25 MB more. */
+const unmeasured: LifePlan = {
+  ...still,
+  shape: { nodes: 3, pods: 100, policies: 10, selectors: 5, localPods: 2 },
 };
 
 interface Scenario {
@@ -131,6 +138,23 @@ function churnRows(what: string, churned: readonly Churned[]): readonly Row[] {
   ];
 }
 
+function trendLine({ lags, rss }: Churned): string {
+  const { tau, chance } = trendOf(lags);
+  const word = tau > chance ? 'GROWS' : 'does not grow';
+  const half = rss.slice(Math.floor(rss.length / 2));
+  const perMinute = (((half.at(-1) ?? 0) - (half[0] ?? 0)) / half.length) * 60;
+  return (
+    `felix: the lag ${word}: tau ${tau.toFixed(2)} over ${rss.length} s, by chance up to ${chance.toFixed(2)}; ` +
+    `memory in the second half ${perMinute.toFixed(1)} MB a minute`
+  );
+}
+
+async function livesOf(plan: LifePlan, rounds: number): Promise<readonly LifeFigures[]> {
+  const lives: LifeFigures[] = [];
+  while (lives.length < rounds) lives.push(await live(plan));
+  return lives;
+}
+
 export async function run(argv: readonly string[]): Promise<readonly Row[]> {
   const { values } = parseArgs({
     args: [...argv],
@@ -150,11 +174,12 @@ export async function run(argv: readonly string[]): Promise<readonly Row[]> {
   const load = (): string => `load ${loadavg()[0]?.toFixed(1)} on ${availableParallelism()} cores`;
   console.log(`felix: begun with ${load()}`);
   const rows: Row[] = [];
+  await live(unmeasured);
   for (const [name, scenario] of Object.entries(all)) {
     if (!names.includes(name)) continue;
-    const lives: LifeFigures[] = [];
-    for (let round = 0; round < Number(values.rounds); round += 1) lives.push(await live(scenario.plan));
+    const lives = await livesOf(scenario.plan, Number(values.rounds));
     rows.push(...rowsOf(scenario, lives));
+    for (const line of lives.flatMap(({ churned }) => churned ?? []).map(trendLine)) console.log(line);
   }
   if (names.includes('packets')) {
     console.log('felix: packets; here more is better, and ratios are medians round by round');

@@ -3,6 +3,7 @@
  * is not forgiven for what it did not hear meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { percentile } from '../table.ts';
 import type { Churned } from './plan.ts';
 
 export interface ChurnOptions {
@@ -47,4 +48,30 @@ export async function churn({ seconds, tell, listeners }: ChurnOptions): Promise
     if (performance.now() > until) break;
   listeners.delete(onWritten);
   return { lags, rss, cpu: (user + system) / 1000 / wall };
+}
+
+/** Kendall's tau of the medians of each second against time, and how far from 0 it may be by chance (95 of 100). */
+export interface Trend {
+  readonly tau: number;
+  readonly chance: number;
+}
+
+/**
+ * Whether what varies grows: a machine with other work has seconds that are ten times others, and two quarters of a minute say
+ * little, but seconds that keep getting longer have a tau beyond chance.
+ * @param lags  a thousand for each second
+ */
+export function trendOf(lags: readonly number[]): Trend {
+  const count = Math.floor(lags.length / 1000);
+  const medians = Array.from({ length: count }, (_, second) =>
+    percentile(lags.slice(second * 1000, (second + 1) * 1000), 0.5),
+  );
+  const signs = medians.flatMap((one, index) =>
+    medians.slice(index + 1).map((later) => Math.sign(later - one)),
+  );
+  const sum = signs.reduce((all, sign) => all + sign, 0);
+  return {
+    tau: sum / signs.length,
+    chance: 1.96 * Math.sqrt((2 * (2 * count + 5)) / (9 * count * (count - 1))),
+  };
 }
