@@ -15,8 +15,10 @@ const chainNames = {
   untracked: { Ingress: 'failsafe-in-untracked', Egress: 'failsafe-out-untracked' },
 } as const;
 
-export const isFailsafe = (chain: string): boolean =>
-  Object.values(chainNames).some(({ Ingress, Egress }) => chain === Ingress || chain === Egress);
+export const failsafeNames: readonly string[] = Object.values(chainNames).flatMap((pair) =>
+  Object.values(pair),
+);
+export const isFailsafe = (chain: string): boolean => failsafeNames.includes(chain);
 
 /** Undefined: what is forwarded has none. */
 export function failsafeChainName({

@@ -1,5 +1,7 @@
 /** What stands in the place of what iptables or ipset refused: the rest goes on without it, closed rather than open. */
 import type { IpVersion } from '../../../src/lib/net.ts';
+import { failsafeNames } from '../failsafe.ts';
+import { xtChainName } from './name.ts';
 import type { XtTable } from './place.ts';
 import { type XtRule, xtRule } from './rule.ts';
 import type { Xtables, XtTableRules } from './tables.ts';
@@ -20,6 +22,15 @@ export const keptKey = (version: IpVersion, table: string, chain: string): strin
 
 const drop: readonly XtRule[] = [xtRule('-j DROP', 'iptables refused this chain: it is closed')];
 
+const failsafe: ReadonlySet<string> = new Set(
+  failsafeNames.flatMap((name) => [xtChainName(name, true), xtChainName(name, false)]),
+);
+const isToFailsafe = ({ text }: XtRule): boolean => failsafe.has(/-j (\S+)$/.exec(text)?.[1] ?? '');
+
+/** A host endpoint's lets failsafe ports through all the same; failsafe ports themselves are left to policy then. */
+const closedOf = (name: string, rules: readonly XtRule[]): readonly XtRule[] =>
+  failsafe.has(name) ? [] : [...rules.filter(isToFailsafe), ...drop];
+
 /**
  * Drops where it would judge; where it would translate, a drop would take the host's own connections.
  * @returns  undefined: a chain that everybody's packets go through would drop them all
@@ -33,7 +44,7 @@ export function withoutRefused(tables: Xtables, refused: XtRefused): Xtables | u
   }
   const rulesIn = (version: IpVersion, table: XtTable, rules: XtTableRules): XtTableRules => {
     const closed = [...rules.chains].map(
-      ([name, own]) => [name, isHit(name, own) ? (table === 'nat' ? [] : drop) : own] as const,
+      ([name, own]) => [name, isHit(name, own) ? (table === 'nat' ? [] : closedOf(name, own)) : own] as const,
     );
     return { ...rules, chains: new Map([...keptIn(version, table, refused.kept), ...closed]) };
   };
