@@ -30,9 +30,12 @@ export const chainKey = ({
   chain,
 }: Pick<TraceMessage, 'family' | 'table' | 'chain'>): string => `${family} ${table} ${chain}`;
 
+const isMarking = ({ family, table }: TraceMessage): boolean =>
+  family === FAMILY.inet && table === traceTable;
+
 /** What our own marking does, and the end of a chain that has no rule to tell of, are no steps of anybody's. */
-export const matters = ({ family, table, type, handle }: TraceMessage): boolean =>
-  !(family === FAMILY.inet && table === traceTable) && (type !== 'rule' || handle !== undefined);
+export const matters = (message: TraceMessage): boolean =>
+  !isMarking(message) && (message.type !== 'rule' || message.handle !== undefined);
 
 const familyNames: ReadonlyMap<number, string> = new Map(
   Object.entries(FAMILY).map(([name, number]) => [number, name]),
@@ -59,37 +62,62 @@ const echoReplies: ReadonlyMap<number, number> = new Map([
   [58, 129],
 ]);
 
+interface Packet {
+  readonly name: string;
+  readonly way: TraceStep['way'];
+}
+
+/**
+ * The kernel tells packets apart by where they lie in its memory, so one that comes after another has gone may have its number. Each
+ * meets our marking first, so there a new one begins.
+ */
+class Packets {
+  readonly #now = new Map<number, Packet>();
+  readonly #count = { there: 0, back: 0 };
+  #total = 0;
+
+  get count(): TraceReport['packets'] {
+    return this.#count;
+  }
+
+  /** Of one whose beginning was lost it is not known which way it goes: it counts as none. */
+  of(message: TraceMessage, head: TraceHead | undefined, asked: TraceRequest): Packet {
+    const { id } = message;
+    const known = this.#now.get(id);
+    if (known !== undefined && (head === undefined || !isMarking(message))) return known;
+    const way = head === undefined ? 'there' : wayOf(head, asked);
+    this.#total += 1;
+    if (head !== undefined) this.#count[way] += 1;
+    const packet = { name: `${this.#total}-${id.toString(16).padStart(8, '0')}`, way };
+    this.#now.set(id, packet);
+    return packet;
+  }
+}
+
 /** @param messages  in the order the kernel told them */
 export function stepsOf(
   messages: readonly TraceMessage[],
   asked: TraceRequest,
   known: Known,
 ): Pick<TraceReport, 'steps' | 'packets'> {
-  const ways = new Map<number, TraceStep['way']>();
+  const packets = new Packets();
   const steps = messages.flatMap((message) => {
     const head = headOf(message);
-    if (head !== undefined && !ways.has(message.id)) ways.set(message.id, wayOf(head, asked));
-    if (!matters(message)) return [];
-    return [stepOf(message, head, ways.get(message.id) ?? 'there', known)];
+    const packet = packets.of(message, head, asked);
+    return !matters(message) ? [] : [stepOf(message, head, packet, known)];
   });
-  const count = (way: TraceStep['way']): number => [...ways.values()].filter((each) => each === way).length;
-  return { packets: { there: count('there'), back: count('back') }, steps };
+  return { packets: packets.count, steps };
 }
 
-function stepOf(
-  message: TraceMessage,
-  head: TraceHead | undefined,
-  way: TraceStep['way'],
-  known: Known,
-): TraceStep {
-  const { id, family, table, chain, type, verdict = 'unknown', target } = message;
+function stepOf(message: TraceMessage, head: TraceHead | undefined, packet: Packet, known: Known): TraceStep {
+  const { family, table, chain, type, verdict = 'unknown', target } = message;
   const base = known.hooks.find(
     (each) => each.family === family && each.table === table && each.name === chain,
   )?.base;
   const names = { in: nameOf(known, message.in), out: nameOf(known, message.out) };
   return {
-    packet: id.toString(16).padStart(8, '0'),
-    way,
+    packet: packet.name,
+    way: packet.way,
     family: familyNames.get(family) ?? String(family),
     ...{ table, chain },
     ...(base === undefined ? {} : { hook: String(base.hook), priority: base.priority }),

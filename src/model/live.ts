@@ -47,7 +47,7 @@ export interface TraceHead {
 
 /** One step of a packet, as the kernel told it. */
 export interface TraceStep {
-  /** Which packet: the same for all its steps between two links. */
+  /** Which packet, in the order they came: the same for all its steps between two links. */
   readonly packet: string;
   /** there: of who was asked about; back: of the answer. */
   readonly way: 'there' | 'back';

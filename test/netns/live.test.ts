@@ -390,11 +390,11 @@ describe('rules written by nftables, on two nodes', () => {
     expect(agreement).toBe('unknown');
   }, 60_000);
 
-  test('the command says it in text, with an exit code of its own', async () => {
+  function tortiectl(from: string, to: string, ...more: readonly string[]) {
     const script = new URL('../../src/tortie.sh', import.meta.url).pathname;
-    const words = ['policy', 'why', 'shop/front', 'shop/db:5500', '--live', '--within', '0.5'];
+    const words = ['policy', 'why', from, to, '--live', ...more];
     const options = sockets().flatMap((socket) => ['--felix-socket', socket]);
-    const told = await new Promise<{ readonly code: number; readonly text: string }>((resolve) => {
+    return new Promise<{ readonly code: number; readonly text: string }>((resolve) => {
       execFile(
         script,
         ['ctl', '--datastore', argument(felix[0], 'datastore'), ...words, ...options],
@@ -403,11 +403,36 @@ describe('rules written by nftables, on two nodes', () => {
           resolve({ code: typeof error?.code === 'number' ? error.code : 0, text: `${stdout}${stderr}` }),
       );
     });
+  }
+
+  test('the command exits with 0 and 1 where the kernel does as policy says, and tells all of it as JSON', async () => {
+    const db = addresses.get('shop/db')?.[0];
+    const allowed = await tortiectl('shop/front', `${db}:5432`, '--within', '20', '-o', 'json');
+    expect(JSON.parse(allowed.text)).toMatchObject([
+      {
+        allowed: true,
+        live: {
+          ...{ kernel: { kind: 'passed' }, agreement: 'agrees', probe: { kind: 'connected' } },
+          traces: [{ node: 'node1', end: 'both', report: { node: 'node1', cut: false } }],
+        },
+      },
+    ]);
+    expect(allowed.code).toBe(0);
+    const denied = await tortiectl('shop/other', `${db}:5432`, '--within', '0.5', '-o', 'wide');
+    expect(denied.text).toMatch(
+      /table inet tortie chain \S+ rule handle \d+: drop \(no ingress rule matched/,
+    );
+    expect(denied.code).toBe(1);
+  }, 60_000);
+
+  test('the command says it in text, with an exit code of its own', async () => {
+    const told = await tortiectl('shop/front', 'shop/db:5500', '--within', '0.5');
     // The first of both families.
     const plain = `${told.text.split('\n\n')[0]}\n`
       .replace(/port 6\d{4}/, 'port PORT')
       .replace(/handle \d+/g, 'handle H')
-      .replace(/packets (\d+) → (\d+)/g, (_, before, after) => `packets +${Number(after) - Number(before)}`)
+      .replace(/packets \d+ → \d+/g, 'packets N → M')
+      .replace(/within [\d.]+ s/, 'within T s')
       .replace(/packets \d+ bytes \d+/g, 'packets N bytes N')
       .replace(/cali[0-9a-f]{11}/g, 'caliX')
       .replace(/\d+ packets?, 0 answers, \d+ steps/, 'PACKETS');
@@ -418,10 +443,10 @@ describe('rules written by nftables, on two nodes', () => {
     GlobalNetworkPolicy no-dns egress rule 2 in tier default: allow everything to anyone
   ingress of pod shop/db: allowed
     KubernetesNetworkPolicy shop/only-front ingress rule 1 in tier default: allow TCP 5000-5999 from pods in namespace shop with app == "front"
-  live: a probe from 10.66.1.1 port PORT to 10.66.1.2: no answer within 0.5 s
+  live: a probe from 10.66.1.1 port PORT to 10.66.1.2: no answer within T s
   trace on node1 (source and destination): PACKETS
-    allowed: GlobalNetworkPolicy no-dns egress rule 2 in tier default (packets +1)
-    allowed: KubernetesNetworkPolicy shop/only-front ingress rule 1 in tier default (packets +1)
+    allowed: GlobalNetworkPolicy no-dns egress rule 2 in tier default (packets N → M)
+    allowed: KubernetesNetworkPolicy shop/only-front ingress rule 1 in tier default (packets N → M)
     dropped: table inet firewall chain guard rule handle H, which is not Tortie's: tcp dport 5500 counter packets N bytes N drop comment "nobody needs 5500"
 `);
     expect(told.code).toBe(3);

@@ -66,7 +66,7 @@ test('a rule of ours has its decision and what it counted; one of others its tex
   expect(packets).toEqual({ there: 1, back: 0 });
   expect(steps).toEqual([
     {
-      ...{ packet: '00000abc', way: 'there', family: 'inet', table: 'tortie', chain: 'web', own: true },
+      ...{ packet: '1-00000abc', way: 'there', family: 'inet', table: 'tortie', chain: 'web', own: true },
       ...{ type: 'rule', verdict: 'accept', handle: 5, comment: 'shop/web ingress rule 1' },
       decision: { direction: 'Ingress', action: 'Allow', tier: 'default', policy: 'P', rule: 1 },
       ...{ packetsBefore: 7, packetsAfter: 8, in: 'eth0', out: 'interface 9' },
@@ -76,7 +76,7 @@ test('a rule of ours has its decision and what it counted; one of others its tex
       },
     },
     {
-      ...{ packet: '00000abc', way: 'there', family: 'inet', table: 'fw', chain: 'guard' },
+      ...{ packet: '1-00000abc', way: 'there', family: 'inet', table: 'fw', chain: 'guard' },
       ...{ hook: 'forward', priority: 10, own: false, type: 'rule', verdict: 'drop', handle: 5 },
       ...{ text: 'tcp dport 5432 counter drop', packetsAfter: 3 },
     },
@@ -119,7 +119,32 @@ test('the end of a chain that no rule decided is no step, nor is what marks the 
 });
 
 test('a rule that went away meanwhile has its handle, and no meaning', () => {
-  const { steps } = stepsOf([told({ handle: 99n, verdict: 'drop' })], asked, known);
+  const { steps } = stepsOf([told({ handle: 99n, verdict: 'drop', network, transport })], asked, known);
   expect(steps).toMatchObject([{ handle: 99, own: true, verdict: 'drop' }]);
   expect(steps[0]?.decision).toBeUndefined();
+});
+
+test('a packet that has the number of one before it is another, for it is marked anew', () => {
+  const mark = {
+    table: 'tortie-trace',
+    chain: 'prerouting',
+    handle: 2n,
+    verdict: 'continue',
+    network,
+  } as const;
+  const { steps, packets } = stepsOf(
+    [
+      told({ ...mark, transport }),
+      told({ type: 'policy', verdict: 'accept', network, transport }),
+      told({ ...mark, transport: back }),
+      told({ type: 'policy', verdict: 'accept', network, transport: back }),
+    ],
+    asked,
+    known,
+  );
+  expect(packets).toEqual({ there: 1, back: 1 });
+  expect(steps.map(({ packet, way }) => [packet, way])).toEqual([
+    ['1-00000abc', 'there'],
+    ['2-00000abc', 'back'],
+  ]);
 });
