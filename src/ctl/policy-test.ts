@@ -6,6 +6,7 @@ import { formatProblem } from '../model/problem.ts';
 import { type CaseResult, readCases, runCases } from '../policy/cases.ts';
 import { snapshotOf } from '../policy/cluster.ts';
 import { applied } from '../policy/preview/apply.ts';
+import { checkNesting, deepest } from '../store/dir/nesting.ts';
 import type { Global } from './command.ts';
 import type { PolicyTestOptions } from './options.ts';
 import { complain, print } from './output.ts';
@@ -17,7 +18,14 @@ export async function policyTest(options: PolicyTestOptions & Global): Promise<n
   if (filename === undefined) return complain({ code: 2, sentence: 'Name a file of cases, or -, with -f.' });
   let json: unknown;
   try {
-    json = parse(filename === '-' ? await textOf(process.stdin) : await readFile(filename, 'utf8'));
+    const text = filename === '-' ? await textOf(process.stdin) : await readFile(filename, 'utf8');
+    const nesting = checkNesting(text);
+    if (!nesting.ok)
+      return complain({
+        code: 2,
+        sentence: `${filename}:${nesting.error} has more than ${deepest} lists and objects in one another, and is not read. Close the brackets that are open there.`,
+      });
+    json = parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
     return complain({ code: 2, sentence: `${filename} cannot be read: ${why}.` });

@@ -7,6 +7,7 @@ import { kinds } from '../kinds.ts';
 import type { Flaw } from '../schema/flaw.ts';
 import { formatPath } from '../schema/flaw.ts';
 import { expandList, readKind, readManifest } from '../schema/manifest.ts';
+import { checkNesting, deepest } from './nesting.ts';
 import { isSecret } from './secrets.ts';
 
 export interface ManifestDocument {
@@ -32,6 +33,8 @@ export interface FileContent {
  * @param placesAll  sound documents tell the lines of their fields too, which costs memory
  */
 export function readDocuments(path: string, text: string, placesAll = false): FileContent {
+  const nesting = checkNesting(text);
+  if (!nesting.ok) return { path, documents: [], broken: [tooDeep(`${path}:${nesting.error}`)] };
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, merge: true });
   const all: readonly Document.Parsed[] = Array.isArray(parsed) ? parsed : [];
@@ -46,6 +49,12 @@ export function readDocuments(path: string, text: string, placesAll = false): Fi
   });
   return { path, documents, broken };
 }
+
+const tooDeep = (where: string): Problem => ({
+  where,
+  what: `has more than ${deepest} lists and objects in one another, and is not read. What this file held before stays.`,
+  fix: 'Close the brackets that are open there, or take out what is not a manifest.',
+});
 
 const notYaml = (where: string, why: string): Problem => ({
   where,

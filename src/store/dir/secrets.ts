@@ -5,6 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { err, ok, type Result } from '../../lib/result.ts';
 import { isObject } from '../json.ts';
 import { type SecretData, secretData } from '../secrets.ts';
+import { checkNesting, deepest } from './nesting.ts';
 import { isGone, scan } from './scan.ts';
 
 export const isSecret = (json: unknown): boolean =>
@@ -43,6 +44,8 @@ async function secretIn(
     throw error;
   });
   if (!text.includes('Secret')) return ok(undefined);
+  if (!checkNesting(text).ok)
+    return err(`${path} has more than ${deepest} lists and objects in one another.`);
   const parsed = parseAllDocuments(text, { merge: true });
   for (const document of Array.isArray(parsed) ? parsed : []) {
     if (document.errors.length > 0) return err(`${path} is not YAML.`);
