@@ -66,6 +66,19 @@ test('a local pod outside the own blocks has a route of its own for as long as t
   await until(() => expect(origins()).toEqual([block]));
 });
 
+test('a floating address goes with its pod, if it is of a pool: one that gives none out will do', async () => {
+  const { store, kernel, link, until, origins } = await world(blockAffinity('node1', block));
+  const floating = '203.0.113.10/32';
+  kernel.foreignSetRoute(podRoute('10.65.1.5/32', link.ifindex));
+  kernel.foreignSetRoute(podRoute(floating, link.ifindex));
+  await until(() => expect(origins()).toEqual([block]));
+  const { spec, ...rest } = ipPool('floating', '203.0.113.0/24');
+  store.apply({ ...rest, spec: { ...spec, disabled: true } });
+  await until(() => expect(origins()).toEqual([block, floating]));
+  kernel.foreignDeleteRoute(podRoute(floating, link.ifindex));
+  await until(() => expect(origins()).toEqual([block]));
+});
+
 test('IPv6 blocks and borrowed IPv6 addresses go the same way', async () => {
   const { store, kernel, link, until, origins } = await world(blockAffinity('node1', 'fd00:65::40/122'));
   store.apply(ipPool('pods6', 'fd00:65::/64'));
