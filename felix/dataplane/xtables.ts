@@ -209,10 +209,11 @@ export class XtWriter implements RulesetWriter {
     const begun = performance.now();
     this.#forget();
     const shapes = this.#shapes.of(wanted.families);
-    const sets = xtSetsSeen(withSets ? await programs.saveSets() : '');
     const read = async (version: IpVersion): Promise<XtSeen> =>
       programs.versions.includes(version) ? xtSeen(await programs.save(version)) : {};
-    const seen = { 4: await read(4), 6: await read(6) };
+    const readSets = async () => xtSetsSeen(withSets ? await programs.saveSets() : '');
+    const [sets, four, six] = await Promise.all([readSets(), read(4), read(6)]);
+    const seen = { 4: four, 6: six };
     this.#comparedMs = performance.now() - begun;
     const scripts = {
       4: ruleScript(wanted.families[4], seen[4]),

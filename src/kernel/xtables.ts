@@ -1,5 +1,6 @@
 /**
- * iptables and ipset by their programs: `iptables-restore` takes a table at a time, all or nothing. One runs at a time, in order.
+ * iptables and ipset by their programs: `iptables-restore` takes a table at a time, all or nothing. Those that write run one at a
+ * time, in order; those that read, once what was to be written before is, beside each other.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { IpVersion } from '../lib/net.ts';
@@ -44,14 +45,16 @@ const lockSeconds = '10';
 /** @param netns  path of the namespace the programs run in; undefined: ours */
 export function openXtables(backend: XtBackend, netns?: string): XtPrograms {
   let tail: Promise<unknown> = Promise.resolve();
-  const inTurn = async (
+  const run = async (
     name: string,
     where: string,
     args: readonly string[],
-    input: string,
+    input?: string,
   ): Promise<string> => {
-    const turn = tail.then(() => runProgram({ netns, program: name, package: where, args, input }));
-    tail = turn.catch(() => undefined);
+    const turn = tail.then(() =>
+      runProgram({ netns, program: name, package: where, args, input: input ?? '' }),
+    );
+    if (input !== undefined) tail = turn.catch(() => undefined);
     const { code, out, words } = await turn;
     if (code === 0) return out;
     throw new XtRefusal(`${name}: ${sentence(words)}`, lineIn(words));
@@ -60,15 +63,14 @@ export function openXtables(backend: XtBackend, netns?: string): XtPrograms {
     `${version === 4 ? 'iptables' : 'ip6tables'}-${backend}-${verb}`;
   return {
     versions: existsSync('/proc/sys/net/ipv6') ? [4, 6] : [4],
-    save: (version, counters = false) =>
-      inTurn(tables(version, 'save'), 'iptables', counters ? ['-c'] : [], ''),
+    save: (version, counters = false) => run(tables(version, 'save'), 'iptables', counters ? ['-c'] : []),
     restore: async (version, script) => {
       const args = ['--noflush', '-w', lockSeconds];
-      if (script !== '') await inTurn(tables(version, 'restore'), 'iptables', args, script);
+      if (script !== '') await run(tables(version, 'restore'), 'iptables', args, script);
     },
-    saveSets: () => inTurn('ipset', 'ipset', ['save'], ''),
+    saveSets: () => run('ipset', 'ipset', ['save']),
     restoreSets: async (script) => {
-      if (script !== '') await inTurn('ipset', 'ipset', ['-exist', 'restore'], script);
+      if (script !== '') await run('ipset', 'ipset', ['-exist', 'restore'], script);
     },
     ...(backend === 'legacy' && {
       look: (version: IpVersion, table: string) => inNamespace(netns, () => shapeOf(version, table)),
