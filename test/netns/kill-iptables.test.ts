@@ -1,6 +1,6 @@
 import { proveKilled } from '../support/kill-steps.ts';
 
 proveKilled('iptables', {
-  live: ['ipset create', 'ipset add', 'iptables mangle', 'iptables filter half-way', 'ip6tables filter'],
+  live: ['ipset add', 'iptables mangle', 'iptables filter half-way', 'ip6tables filter'],
   start: ['iptables mangle'],
 });

@@ -1,6 +1,6 @@
 import { proveKilled } from '../support/kill-steps.ts';
 
 proveKilled('nftables', {
-  live: ['nft batch', 'route delete', 'conntrack delete', 'qdisc new', 'link new', 'route new'],
+  live: ['nft batch', 'conntrack delete', 'qdisc new', 'link new'],
   start: ['nft batch'],
 });
