@@ -5,7 +5,6 @@
  *
  * It is a trial as well: what does not come out as it must is logged. Nothing of it is seen, sent or written anywhere.
  */
-import { setFlagsFromString } from 'node:v8';
 import type { Logger } from '../src/host/log.ts';
 import { play } from './rehearsal/play.ts';
 import type { Speaker } from './speaker/turn.ts';
@@ -65,26 +64,18 @@ export function prepareRehearsal({ isWanted, withFib, log }: RehearsalOptions): 
       const course = play({ ...options, ...many });
       let spentMs = 0;
       const slice = (): void => {
-        holdYoung(true);
         const before = process.threadCpuUsage();
         const ending = advance(course, sliceMs);
         const { user, system } = process.threadCpuUsage(before);
         spentMs += (user + system) / 1000;
         note(ending?.flaw);
         if (ending === undefined && spentMs < mostMs) next();
-        else {
-          holdYoung(false);
-          log.debug('rehearsed', { ms: Math.round(spentMs) });
-        }
+        else log.debug('rehearsed', { ms: Math.round(spentMs) });
       };
       const look = (): void => {
-        const isNeedless = isStopped || real.speaker.locRib.size > enoughRoutes;
-        if (!isNeedless && !isBusy()) {
-          slice();
-          return;
-        }
-        holdYoung(false);
-        if (!isNeedless) setTimeout(look, waitMs).unref();
+        if (isStopped || real.speaker.locRib.size > enoughRoutes) return;
+        if (isBusy()) setTimeout(look, waitMs).unref();
+        else slice();
       };
       const next = (): void => void setImmediate(look);
       next();
@@ -105,23 +96,15 @@ function busynessOf({ depth, speaker: { life, neighbours } }: Real): () => boole
   };
 }
 
-let isYoungHeld = false;
-
-/**
- * Held, the young generation keeps its size. A rehearsal would make it grow to its limit, and V8 does not give that back: an
- * idle speaker would need 20 MB more. The flag is read whenever it might grow; 2 is its default.
- */
-function holdYoung(isHeld: boolean): void {
-  if (isHeld === isYoungHeld) return;
-  isYoungHeld = isHeld;
-  setFlagsFromString(`--semi-space-growth-factor=${isHeld ? 1 : 2}`);
-}
-
-/** @returns  undefined: it goes on */
+/** @returns  undefined: it goes on. Whatever goes wrong is said, and takes no real speaker down. */
 function advance(course: Course, forMs: number): { readonly flaw: string | undefined } | undefined {
-  for (const began = performance.now(); performance.now() - began < forMs; ) {
-    const { done, value } = course.next();
-    if (done === true) return { flaw: value };
+  try {
+    for (const began = performance.now(); performance.now() - began < forMs; ) {
+      const { done, value } = course.next();
+      if (done === true) return { flaw: value };
+    }
+    return undefined;
+  } catch (error) {
+    return { flaw: `it ended with ${error}` };
   }
-  return undefined;
 }
