@@ -30,7 +30,7 @@ export class OneSpeaker {
   config: SpeakerConfig = configOf();
   now = 0;
 
-  constructor(more: { readonly tracksNextHops?: boolean } = {}) {
+  constructor(more: { readonly tracksNextHops?: boolean; readonly writesKernel?: boolean } = {}) {
     this.speaker = createSpeaker({ random: () => 0.5, ...more });
   }
 

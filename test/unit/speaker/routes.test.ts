@@ -364,3 +364,29 @@ test('work for one change costs in proportion to that change: one route among ma
   expect(fibOf(effects)).toEqual(['10.128.0.0/24 via 192.0.2.9']);
   expect(one.drain(node)).toEqual(['+10.128.0.0/24 via 192.0.2.9']);
 });
+
+describe('the kernel', () => {
+  test('is asked for routes in runs that lead to one place, in the order of the decisions', () => {
+    const one = running();
+    const [first, second] = [prefix('10.3.0.0/24'), prefix('10.4.0.0/24')];
+    expect(of(one.hear(tor1, announce(via1, at, first, second)), 'fib')).toMatchObject([
+      { prefixes: [at, first, second], nextHops: [via1.nextHop] },
+    ]);
+    one.hear(tor2, announce({ ...via2, asPath: sequence(64998, 64998) }, first));
+    expect(fibOf(one.lose(tor1))).toEqual([
+      '10.2.0.0/24 gone',
+      '10.3.0.0/24 via 192.0.2.2',
+      '10.4.0.0/24 gone',
+    ]);
+  });
+
+  test('is asked for nothing where nobody writes to it, and neighbours are told all the same', () => {
+    const one = new OneSpeaker({ writesKernel: false });
+    one.configure({ peers: [tor1, tor2] });
+    one.establish(tor1, ipv4(1));
+    one.establish(tor2, ipv4(2));
+    one.drain(tor2);
+    expect(of(one.hear(tor1, announce(via1, at)), 'fib')).toEqual([]);
+    expect(one.drain(tor2)).toEqual(['+10.2.0.0/24 via 192.0.2.100']);
+  });
+});
