@@ -181,7 +181,7 @@ function openFake(state: FakeState, find: FindNamespace): FakeKernel {
     foreignHooks: (chains) => {
       state.hooks = chains;
       queueMicrotask(() => {
-        for (const watcher of [...state.nftWatchers]) watcher.onOtherChange?.();
+        for (const watcher of [...state.nftWatchers]) watcher.onOtherChange?.(undefined);
       });
     },
   };
@@ -194,7 +194,7 @@ function tellTouched(
   touched: ReadonlySet<string>,
 ): void {
   if (touched.has(table)) onForeignChange(undefined);
-  if ([...touched].some((name) => name !== table)) onOtherChange?.();
+  if ([...touched].some((name) => name !== table)) onOtherChange?.(undefined);
 }
 
 /** Only "table inet NAME" has an answer of its own here. */

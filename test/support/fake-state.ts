@@ -5,6 +5,7 @@ import type {
   LinkAddress,
   Neighbour,
   OnForeignChange,
+  OnOtherChange,
   Route,
 } from '../../src/kernel/kernel.ts';
 import type { ChainSeen } from '../../src/kernel/netlink/nft/read.ts';
@@ -19,7 +20,7 @@ export interface FakeLink {
 export interface FakeNftWatcher {
   readonly table: string;
   readonly onForeignChange: OnForeignChange;
-  readonly onOtherChange: (() => void) | undefined;
+  readonly onOtherChange: OnOtherChange | undefined;
 }
 
 export interface FakeState {
