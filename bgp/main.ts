@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const { store, objects } = datastore.value;
-  const rehearsal = prepareRehearsal({ isWanted: options.rehearsal, withFib: options.fib, log });
+  const rehearsal = prepareRehearsal({ isWanted: options.rehearse, withFib: options.fib, log });
   const kernel = openKernel();
   const daemon = createDaemon({
     node: options.node,

@@ -10,7 +10,7 @@ import { play } from './rehearsal/play.ts';
 import type { Speaker } from './speaker/turn.ts';
 
 export interface RehearsalOptions {
-  /** False with --no-rehearsal: nothing happens. */
+  /** `--rehearse`; without it nothing happens. */
   readonly isWanted: boolean;
   /** As the daemon: routes are written to the kernel, and next hops looked up there. */
   readonly withFib: boolean;

@@ -36,9 +36,7 @@ function nodeProcesses(state: Cluster, node: LabNode): readonly ProcessPlan[] {
     logFile: join(dir, `${role}.log`),
     ...(state.api === undefined ? {} : { env: { KUBECONFIG: daemonKubeconfigOf(topology.name, role) } }),
   });
-  const stateDir = ['--state-dir', join(dir, 'state')] as const;
-  // Many nodes share this machine: it has better to do than to rehearse for each of them.
-  return [plan('bgp', ...stateDir, '--no-rehearsal'), plan('felix', ...stateDir)];
+  return [plan('bgp', '--state-dir', join(dir, 'state')), plan('felix', '--state-dir', join(dir, 'state'))];
 }
 
 const kubeletProcess = (lab: string): ProcessPlan => ({

@@ -179,7 +179,7 @@ export class Ground {
 
   /** `tortie bgp`; resolves when it answers. */
   async speaker(node: string): Promise<void> {
-    await this.start(node, 'bgp', [...this.#common(node, 'bgp'), '--no-rehearsal']);
+    await this.start(node, 'bgp', this.#common(node, 'bgp'));
     await this.until(`tortie bgp on ${node} to answer`, async () => (await this.status(node)) !== undefined);
   }
 

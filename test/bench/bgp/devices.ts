@@ -102,7 +102,17 @@ const startOurs: Start = async (ground, directory, spec) => {
   const running = ground.start(
     deviceHost,
     [
-      ...[launcher, 'bgp', '--datastore', `dir:${store}`, '--node', 'node1', '--socket', socket],
+      ...[
+        launcher,
+        'bgp',
+        '--datastore',
+        `dir:${store}`,
+        '--node',
+        'node1',
+        '--socket',
+        socket,
+        '--rehearse',
+      ],
       ...['--state-dir', join(directory, 'state'), '--log-level', 'warn'],
       ...(spec.withKernel ? [] : ['--no-fib']),
     ],

@@ -27,7 +27,7 @@ test('what is needed must be there, and what is not given has its default', () =
     datastore: 'dir:/x',
     node: 'n1',
     fib: true,
-    rehearsal: true,
+    rehearse: false,
     ipam: 'pod-cidrs',
     stateDir: '/var/lib/tortie',
     socket: '/run/tortie/bgp.sock',
