@@ -246,6 +246,7 @@ export class PolicySync {
       transactions = await this.#write(full);
     } catch (error) {
       this.#working = false;
+      if (!this.#started) return; // stopped meanwhile: nothing is tried again
       this.#wishedAt = wishedAt ?? this.#wishedAt;
       this.#onRefused(error);
       return;
@@ -262,6 +263,7 @@ export class PolicySync {
     const waited = wishedAt === undefined ? {} : { waitedMs: now - wishedAt };
     observe.written({ full, transactions, tookMs: now - begun, tickMs: this.#tickMs, ...waited });
     this.#tellWaiters();
+    if (!this.#started) return; // stopped meanwhile: nothing more is due
     this.#onSettled(full);
     this.#watch();
     if (this.#wished > generation || this.#mustCompare) this.#schedule(this.#due);

@@ -129,11 +129,12 @@ test.each([
       `iptablesBackend=${backend}`,
     ]);
     expect(await rules()).toContain('tortie-to-pods');
+    // Before that the agent would put its own house in order.
+    await written.end();
     await node.ground.exec(
       'node1',
       `iptables-${program} -A FORWARD -j tortie-to-pods; ipset create tortie-left hash:ip`,
     );
-    await written.end();
     const { code, said } = await clean('--pods', '--socket-dir', emptied);
     expect(said).toContain(`removed rules and chains of iptables (${program})`);
     expect(said).toContain(`removed rules and chains of ip6tables (${program})`);

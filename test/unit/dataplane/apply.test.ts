@@ -86,6 +86,21 @@ describe('the ruleset in the kernel', () => {
     expect(sync.status()).toEqual({ state: 'in-sync', transactions: 1, pending: false });
   });
 
+  test('keeps nobody waiting for a timer where the agent stops while it is written, or refused', async () => {
+    for (const isRefused of [false, true]) {
+      const { kernel, clock, sync, addPod, pass } = bench();
+      addPod('a');
+      sync.start();
+      if (isRefused) kernel.refuseNft('no');
+      clock.advance(0); // the write is on its way
+      sync.stop();
+      await pass(0);
+      expect(clock.pending).toBe(0);
+      await pass(600_000);
+      expect(kernel.transactions).toHaveLength(isRefused ? 0 : 1);
+    }
+  });
+
   test('is found as an earlier process left it, and only what differs is written', async () => {
     const first = bench();
     first.addPod('a');
