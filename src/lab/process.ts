@@ -92,12 +92,16 @@ export async function startDaemon(spec: DaemonSpec): Promise<Started | undefined
   return pid === undefined || startTicks === undefined ? undefined : { pid, startTicks };
 }
 
-/** Undefined if there is no such process, or only its zombie is left. */
+/**
+ * Undefined if there is no such process, or only its zombie is left. A first thread that is a zombie while others still end is not all:
+ * they may hold the port that the next life listens on.
+ */
 function startTicksOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : Number(fields[19]);
+    const [state, threads] = [fields[0], Number(fields[17])];
+    return state === 'Z' && threads <= 1 ? undefined : Number(fields[19]);
   } catch {
     return undefined;
   }
