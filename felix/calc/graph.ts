@@ -13,7 +13,7 @@
  * A gap never waits: an endpoint whose Pod is not known is closed, a Pod whose Namespace is not known is taken by no
  * namespace selector.
  */
-import { type Address, versionOf } from '../../src/lib/net.ts';
+import type { Address } from '../../src/lib/net.ts';
 import { same } from '../../src/lib/same.ts';
 import type { LocalEndpoint } from '../../src/model/endpoint.ts';
 import type { Addition } from '../rules/addition.ts';
@@ -22,9 +22,9 @@ import type { Ruleset, RulesetChange } from '../rules/model.ts';
 import { defaultRulesSettings, type RulesSettings } from '../rules/settings.ts';
 import type { StaticRuleset } from '../rules/static.ts';
 import type { TagMeaning } from '../rules/tag.ts';
-import { foreignEndpoints, podSources } from '../rules/traffic.ts';
+import { foreignEndpoints } from '../rules/traffic.ts';
 import { Additions } from './additions.ts';
-import { type Member, memberOf } from './endpoints.ts';
+import { memberOf } from './endpoints.ts';
 import { fitFrame, hostUseOf } from './frame.ts';
 import {
   type ClusterChange,
@@ -75,7 +75,6 @@ export function createGraph({
     additions: new Additions(),
     locals: new Map(),
     foreign: new Set(),
-    sourcesOf: new Map(),
     hosts: { own: new Map(), interfaces: [], places: { owners: new Map(), idle: new Map() } },
   };
 }
@@ -125,7 +124,6 @@ export function tick(graph: Graph): RulesetChange {
   for (const key of dirty) {
     plans.plan(key, locals.get(key), hosts.stages, settings);
     markForeign(graph, key, settings);
-    markSources(graph, key);
   }
   dirty.clear();
   takeDown?.();
@@ -149,22 +147,6 @@ function markForeign({ locals, foreign, output }: Graph, key: string, settings: 
   } else {
     foreign.delete(key);
     output.release(foreignEndpoints.name, members);
-  }
-}
-
-function markSources({ locals, sourcesOf, output }: Graph, key: string): void {
-  const local = locals.get(key);
-  const before = sourcesOf.get(key) ?? [];
-  const after = (local?.addresses ?? []).map((address) =>
-    memberOf({ kind: 'source', interface: local?.interface ?? '', address }),
-  );
-  if (after.length === 0) sourcesOf.delete(key);
-  else sourcesOf.set(key, after);
-  for (const version of [4, 6] as const) {
-    const isOf = ({ element }: Member): boolean =>
-      element.kind === 'source' && versionOf(element.address) === version;
-    output.hold(podSources[version].name, after.filter(isOf));
-    output.release(podSources[version].name, before.filter(isOf));
   }
 }
 

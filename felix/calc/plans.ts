@@ -4,7 +4,6 @@
  * A chain of a tier is shared by all endpoints that have the same policies there, and lives as long as one asks it.
  */
 
-import type { Address } from '../../src/lib/net.ts';
 import { assert } from '../../src/lib/result.ts';
 import type { Direction } from '../../src/model/policy.ts';
 import { builtInProfiles, type ProfileRules } from '../../src/policy/profiles.ts';
@@ -33,8 +32,6 @@ export interface Local {
   readonly key: string;
   readonly kind: EndpointPlace['kind'];
   readonly interface: string;
-  /** Of workloads: what it was given. */
-  readonly addresses: readonly Address[];
   /** For people. */
   readonly label: string;
   /** False: its Pod is not known. */

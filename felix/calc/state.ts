@@ -4,7 +4,6 @@ import type { HostUse } from '../rules/host.ts';
 import type { RulesSettings } from '../rules/settings.ts';
 import type { StaticRuleset } from '../rules/static.ts';
 import type { Additions } from './additions.ts';
-import type { Member } from './endpoints.ts';
 import type { HostPlaces } from './hosts.ts';
 import type { HostInterface, Inputs } from './inputs.ts';
 import type { Members } from './members.ts';
@@ -41,8 +40,6 @@ export interface Graph {
   readonly hosts: Hosts;
   /** Interfaces of workloads whose names do not say so. */
   readonly foreign: Set<string>;
-  /** What each has in the sets of pods' sources, by `Local.key`. */
-  readonly sourcesOf: Map<string, readonly Member[]>;
   /** Keys of local endpoints to be planned anew in this tick. */
   readonly dirty: Set<string>;
   readonly frame: Frame;

@@ -20,8 +20,6 @@ export type SetKind =
   | 'portRange'
   /** type ifname: interfaces by their whole name. */
   | 'interface'
-  /** type ifname . ipv4_addr (or ipv6_addr): an interface, and an address that is its pod's. */
-  | 'source'
   /** A map, type ifname : verdict: which chain judges an interface. */
   | 'dispatch'
   /** A map, ipv4_addr : ipv4_addr (or ipv6): one address for another, for floating IPs. */
@@ -45,7 +43,6 @@ export type Element =
   /** Both ends inclusive. */
   | { readonly kind: 'portRange'; readonly first: number; readonly last: number }
   | { readonly kind: 'interface'; readonly interface: string }
-  | { readonly kind: 'source'; readonly interface: string; readonly address: Address }
   | { readonly kind: 'dispatch'; readonly interface: string; readonly chain: string }
   | { readonly kind: 'translation'; readonly from: Address; readonly to: Address };
 
@@ -64,8 +61,6 @@ export function elementKey(element: Element): string {
       return element.first === element.last ? `${element.first}` : `${element.first}-${element.last}`;
     case 'interface':
       return `"${element.interface}"`;
-    case 'source':
-      return `"${element.interface}" . ${formatAddress(element.address)}`;
     case 'dispatch':
       return `"${element.interface}" : jump ${element.chain}`;
     case 'translation':
@@ -130,8 +125,6 @@ export type Match =
       readonly set: string;
       readonly not?: boolean;
     }
-  /** The interface it came in by and its source are in a set of kind 'source'. */
-  | { readonly kind: 'sourceSet'; readonly version: IpVersion; readonly set: string }
   /** IANA number. */
   | { readonly kind: 'protocol'; readonly protocol: number; readonly not?: boolean }
   /**

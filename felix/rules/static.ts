@@ -22,7 +22,7 @@
  *
  * The host may always reach its own pods (kubelet's probes).
  */
-import { type IpVersion, type Prefix, parsePrefix } from '../../src/lib/net.ts';
+import { type Prefix, parsePrefix } from '../../src/lib/net.ts';
 import { assert } from '../../src/lib/result.ts';
 import { dropped, droppedChains, invalid } from './dropped.ts';
 import { type HostUse, hostChains, hostMaps, hostStageChain, noHosts } from './host.ts';
@@ -30,7 +30,7 @@ import type { Chain, Rule, SetDecl, Verdict } from './model.ts';
 import { defaultRulesSettings, type RulesSettings } from './settings.ts';
 import { inPrefix } from './span.ts';
 import { endpointMap } from './stage.ts';
-import { established, foreignEndpoints, neighbourDiscovery, notWorkload, podSources } from './traffic.ts';
+import { established, foreignEndpoints, neighbourDiscovery, notWorkload } from './traffic.ts';
 
 const fromEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Egress', stage: 'normal' });
 const toEndpoint: SetDecl = endpointMap({ kind: 'workload', direction: 'Ingress', stage: 'normal' });
@@ -56,7 +56,7 @@ export function staticRuleset(
   ];
   return {
     chains: [...chains, ...droppedChains(chains, settings)],
-    sets: [fromEndpoint, toEndpoint, foreignEndpoints, podSources[4], podSources[6], ...hostMaps(hosts)],
+    sets: [fromEndpoint, toEndpoint, foreignEndpoints, ...hostMaps(hosts)],
   };
 }
 
@@ -64,7 +64,6 @@ const accept: Verdict = { kind: 'accept' };
 const linkLocal = parsePrefix('fe80::/10');
 const unspecified = parsePrefix('::/128');
 assert(linkLocal !== undefined && unspecified !== undefined, 'constant prefixes must parse');
-const versions: readonly IpVersion[] = [4, 6];
 const ipip = 4;
 const udp = 17;
 
@@ -105,7 +104,6 @@ const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
     notPods(settings, 'in', hostStageChain(hosts, 'untracked', 'Ingress')),
     ...(settings.reversePath
       ? [
-          ...ownSources(settings),
           {
             matches: [{ kind: 'noReturnPath' }],
             verdict: { kind: 'jump', chain: straySourceName },
@@ -114,14 +112,6 @@ const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
       : []),
   ],
 });
-
-/** Nearly all that a pod sends; what is found here is spared the lookup of a route, which takes twice as long. */
-const ownSources = ({ families = versions }: RulesSettings): readonly Rule[] =>
-  families.map((version) => ({
-    matches: [{ kind: 'sourceSet', version, set: podSources[version].name }],
-    verdict: accept,
-    comment: "the pod's own address",
-  }));
 
 const straySourceName = 'stray-source';
 

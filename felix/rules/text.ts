@@ -69,8 +69,6 @@ function renderMatch(match: Match): string {
       return `${ip(match.version)} ${sides[match.side]} ${is}@${match.set}`;
     case 'portSet':
       return `${ip(match.version)} ${sides[match.side]} . meta l4proto . th ${portWords[match.side]} ${is}@${match.set}`;
-    case 'sourceSet':
-      return `iifname . ${ip(match.version)} saddr @${match.set}`;
     case 'protocol':
       return `meta l4proto ${is}${protocolText(match.protocol)}`;
     case 'ports':
@@ -196,7 +194,6 @@ function setLines(decl: SetDecl): readonly string[] {
     port: [`type ${address} . inet_proto . inet_service`],
     portRange: ['type inet_service', 'flags interval'],
     interface: ['type ifname'],
-    source: [`type ifname . ${address}`],
     dispatch: ['type ifname : verdict'],
     translation: [`type ${address} : ${address}`],
   };

@@ -303,10 +303,6 @@ function holds(walk: Walk, match: Match): boolean {
       return hasAddress(setNamed(ruleset, match.set), packet[match.side]);
     case 'portSet':
       return hasPort(setNamed(ruleset, match.set), packet, match.side);
-    case 'sourceSet': {
-      const key = elementKey({ kind: 'source', interface: packet.in, address: packet.source });
-      return setNamed(ruleset, match.set).elements.has(key);
-    }
     case 'protocol':
       return packet.protocol === match.protocol;
     case 'ports':

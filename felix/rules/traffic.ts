@@ -1,5 +1,4 @@
 /** Kinds of traffic that every base chain tells apart. */
-import type { IpVersion } from '../../src/lib/net.ts';
 import type { Match, Rule, SetDecl } from './model.ts';
 import type { RulesSettings } from './settings.ts';
 
@@ -8,12 +7,6 @@ export const foreignEndpoints: SetDecl = {
   name: 'foreign-endpoints',
   kind: 'interface',
   comment: 'interfaces of local pods that another CNI plugin made',
-};
-
-/** Each interface of a local pod with each address that is the pod's. */
-export const podSources: Readonly<Record<IpVersion, SetDecl>> = {
-  4: { name: 'pod-sources-4', kind: 'source', version: 4, comment: 'addresses of local pods by interface' },
-  6: { name: 'pod-sources-6', kind: 'source', version: 6, comment: 'addresses of local pods by interface' },
 };
 
 export const notWorkload = ({ workloadPrefixes }: RulesSettings, way: 'in' | 'out'): readonly Match[] => [

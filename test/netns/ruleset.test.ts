@@ -63,11 +63,7 @@ function elementText(json: unknown): string {
   if (typeof json === 'string') return rangeText(json, json);
   if (Array.isArray(json)) return `"${json[0]}" : jump ${json[1].jump.target}`;
   if (typeof json !== 'object' || json === null) return `strange: ${json}`;
-  if ('concat' in json && Array.isArray(json.concat)) {
-    const [first, ...others] = json.concat;
-    // Of an address, or of an interface.
-    return [parseAddress(first) === undefined ? `"${first}"` : first, ...others].join(' . ');
-  }
+  if ('concat' in json && Array.isArray(json.concat)) return json.concat.join(' . ');
   if ('range' in json && Array.isArray(json.range)) return rangeText(json.range[0], json.range[1]);
   if (!('prefix' in json)) return `strange: ${JSON.stringify(json)}`;
   const { addr, len } = json.prefix as { readonly addr: string; readonly len: number };

@@ -54,13 +54,7 @@ const single = (ranges: readonly PortRange[]): readonly PortRange[] =>
 const ranges = fc.oneof(spans(65_535, 4), spans(65_535, 4).map(single));
 
 /** Sets there are, by what looks into them. */
-const names = {
-  address: 'addresses',
-  range: 'ranges',
-  port: 'ports',
-  translation: 'floating',
-  source: 'sources',
-} as const;
+const names = { address: 'addresses', range: 'ranges', port: 'ports', translation: 'floating' } as const;
 const nameOf = (kind: keyof typeof names, family: IpVersion): string => `${names[kind]}-${family}`;
 
 const anyMatch: fc.Arbitrary<Match> = fc.oneof(
@@ -93,11 +87,6 @@ const anyMatch: fc.Arbitrary<Match> = fc.oneof(
     version: family,
     set: nameOf('port', family),
     ...turned,
-  })),
-  version.map((family) => ({
-    kind: 'sourceSet' as const,
-    version: family,
-    set: nameOf('source', family),
   })),
   fc.tuple(protocol, not).map(([each, turned]) => ({ kind: 'protocol' as const, protocol: each, ...turned })),
   fc.tuple(side, withPorts, ranges, not).map(([each, of, some, turned]) => ({
@@ -355,11 +344,6 @@ const elementsOf = (kind: SetKind, family: IpVersion): fc.Arbitrary<readonly Ele
         .constantFrom('eth0', 'caliabcdef01234', 'x')
         .map((name): Element => ({ kind: 'interface', interface: name })),
     ),
-    source: some(
-      fc
-        .tuple(fc.constantFrom('eth0', 'caliabcdef01234', 'x'), address)
-        .map(([name, one]): Element => ({ kind: 'source', interface: name, address: one })),
-    ),
     dispatch: some(
       fc
         .tuple(fc.constantFrom('cali1', 'cali2', 'cali3'), fc.constantFrom('leaf', 'branch'))
@@ -379,7 +363,7 @@ function isSameKey(a: Element, b: Element): boolean {
 
 const declared: readonly SetDecl[] = [
   ...([4, 6] as const).flatMap((family) =>
-    (['address', 'range', 'port', 'translation', 'source'] as const).map((kind) => ({
+    (['address', 'range', 'port', 'translation'] as const).map((kind) => ({
       name: nameOf(kind, family),
       kind,
       version: family,

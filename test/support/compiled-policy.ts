@@ -19,7 +19,6 @@ import type { SetContent, SetSpec } from '../../felix/rules/spec.ts';
 import { type HostStage, takesPart } from '../../felix/rules/stage.ts';
 import { staticRuleset } from '../../felix/rules/static.ts';
 import type { TagMeaning } from '../../felix/rules/tag.ts';
-import { podSources } from '../../felix/rules/traffic.ts';
 import { type Address, type IpVersion, lengthOf, networkOf, versionOf, widthOf } from '../../src/lib/net.ts';
 import type { HostEndpoint } from '../../src/model/policy.ts';
 import type { Pod } from '../../src/model/resource.ts';
@@ -34,8 +33,6 @@ import { tierFacts, tierNamed } from '../../src/policy/tiers.ts';
 export interface LocalPod {
   readonly pod: Pod;
   readonly interface: string;
-  /** What its endpoint was given. Default: what its status says. */
-  readonly addresses?: readonly Address[];
 }
 
 /** What is on this node. */
@@ -266,15 +263,9 @@ export function compileCluster(cluster: Cluster, here: OnNode, given: RulesSetti
   const fixed = staticRuleset(settings, use);
   for (const chain of fixed.chains) builder.chains.set(chain.name, chain);
   for (const decl of fixed.sets) builder.add(decl);
-  for (const pod of here.pods) addSources(builder, pod);
   for (const pod of here.pods) for (const direction of directions) addPod(builder, cluster, pod, direction);
   for (const host of here.hosts) for (const stage of stages) addHost(builder, cluster, host, stage);
   return { ruleset: { chains: builder.chains, sets: builder.sets }, tags: builder.tags };
-}
-
-function addSources(builder: Builder, { pod, interface: name, addresses = pod.ips }: LocalPod): void {
-  for (const address of addresses)
-    builder.add(podSources[versionOf(address)], { kind: 'source', interface: name, address });
 }
 
 function addPod(

@@ -15,7 +15,6 @@ export function shapeOf({ kind, version, comment }: SetDecl): SetShape {
     port: { key: version === 6 ? KEY.port6 : KEY.port4 },
     portRange: { key: KEY.service, interval: true },
     interface: { key: KEY.ifname },
-    source: { key: version === 6 ? KEY.source6 : KEY.source4 },
     dispatch: { key: KEY.ifname, data: 'verdict' },
     translation: { key: address, data: address },
   };
@@ -38,8 +37,6 @@ export function nftElements(element: Element): readonly NftElement[] {
       return portInterval(element.first, element.last);
     case 'interface':
       return [{ key: ifnameOctets(element.interface) }];
-    case 'source':
-      return [{ key: Uint8Array.of(...ifnameOctets(element.interface), ...addressOctets(element.address)) }];
     case 'dispatch':
       return [{ key: ifnameOctets(element.interface), jump: element.chain }];
     case 'translation':

@@ -46,8 +46,6 @@ export const addressField = (version: IpVersion, side: Side) =>
 const ports = { source: transport(0, 2), destination: transport(2, 2) } as const;
 const op = (not: boolean | undefined): number => (not === true ? CMP.NEQ : CMP.EQ);
 const icmp = { 4: 1, 6: 58 } as const;
-/** The register after a name of sixteen octets in register 1. */
-const afterName = REG.REG32 + 4;
 /** The register after one of four octets in register 1. */
 const secondField = REG.REG32 + 1;
 
@@ -176,12 +174,6 @@ export function writeMatch(rule: RuleWriter, match: Match): void {
       return;
     case 'portSet':
       writePortSet(rule, match);
-      return;
-    case 'sourceSet':
-      requireVersion(rule, match.version);
-      metaLoad(writer, META.IIFNAME);
-      payloadLoad(writer, addressField(match.version, 'source'), afterName);
-      lookUp(writer, { set: match.set });
       return;
     case 'protocol':
       writeProtocol(rule, match.protocol, match.not);

@@ -106,8 +106,6 @@ function wayOf(match: Exclude<Match, { kind: 'prefix' }>, context: MatchContext)
       return [
         `-m set ${not(match)}--match-set ${xtSetName(match.set)} ${end(match.side)},${end(match.side)}`,
       ];
-    case 'sourceSet':
-      return []; // rpfilter, which is asked next, says the same
     case 'protocol':
       return [''];
     case 'ports':

@@ -156,7 +156,7 @@ test('what packets reach is what compiling everything for everybody gives', () =
         const told = cluster.pods.find(({ meta }) => keyOf({ kind: 'Pod', ...meta }) === keyOf(refOf(pod)));
         return endpoint === undefined || told === undefined
           ? []
-          : { pod: told, interface: endpoint.interface, addresses: endpoint.addresses };
+          : { pod: told, interface: endpoint.interface };
       });
       const hosts = cluster.hostEndpoints.map((endpoint) => ({
         endpoint,

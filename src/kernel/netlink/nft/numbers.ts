@@ -112,9 +112,6 @@ export const KEY = {
   /** address . inet_proto . inet_service, six bits each; every field takes a multiple of 4 octets. */
   port4: { type: (7 << 12) | (12 << 6) | 13, length: 12, order: 0 },
   port6: { type: (8 << 12) | (12 << 6) | 13, length: 24, order: 0 },
-  /** ifname . address */
-  source4: { type: (41 << 6) | 7, length: 20, order: 0 },
-  source6: { type: (41 << 6) | 8, length: 32, order: 0 },
   /** inet_proto . inet_service */
   transport: { type: (12 << 6) | 13, length: 8, order: 0 },
   /** icmp_type . icmp_code */
