@@ -18,7 +18,7 @@ export function encodeEcho(version: IpVersion, id: number): Uint8Array {
 }
 
 /** RFC 1071, of an even number of octets. */
-function checksum(bytes: Uint8Array): number {
+export function checksum(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let sum = 0;
   for (let at = 0; at < bytes.byteLength; at += 2) sum += view.getUint16(at);

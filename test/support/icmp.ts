@@ -1,4 +1,5 @@
 /** ICMP and ICMPv6 requests as bytes: what a policy does to them is seen by whether they arrive. RFC 792, RFC 4443, RFC 4620. */
+import { checksum } from '../../felix/probe/echo.ts';
 import { Reader, Writer } from '../../src/lib/bytes.ts';
 import type { IpVersion } from '../../src/lib/net.ts';
 
@@ -33,13 +34,4 @@ export function icmpSeen(
   const id = reader.u16();
   const [type] = [...icmpTypes].find(([, types]) => types[version] === own) ?? [];
   return reader.failed || type === undefined ? undefined : { type, id };
-}
-
-/** RFC 1071, of an even number of octets. */
-function checksum(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let sum = 0;
-  for (let at = 0; at < bytes.byteLength; at += 2) sum += view.getUint16(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }
