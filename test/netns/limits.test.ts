@@ -1,5 +1,5 @@
 /** What a real kernel does when it has no room or gives no right: events and answers lost, a transaction too large, no capability. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Graph, rulesetOf } from '../../felix/calc/graph.ts';
 import { PolicySync } from '../../felix/dataplane/apply.ts';
@@ -193,18 +193,26 @@ const writer = `
 const typed = ['--input-type=module-typescript', '-e'];
 const unshared = ['unshare', '--user', '--map-root-user', '--net'];
 
-test.each([
-  ['in one transaction where there is room for it', [], /^1 true$/],
-  [
-    'in parts where there is none, as in a user namespace',
-    ['env', 'STINGY=yes', ...unshared],
-    /^([2-9]|\d\d+) true$/,
-  ],
-])('a large ruleset is written %s', async (_, under, said) => {
+/** A kernel may give nobody one, and gives none to who is in a chroot. */
+const canUnshare = spawnSync('unshare', ['--user', 'true']).status === 0;
+if (!canUnshare) console.log('limits: skipped in a user namespace, as this kernel gives us none');
+
+const writes = async (under: readonly string[]): Promise<string> => {
   const run = ground.start('alone', [process.execPath, ...typed, writer], { under });
   await run.ended;
-  expect(run.output().trim()).toMatch(said);
+  return run.output().trim();
+};
+
+test('a large ruleset is written in one transaction where there is room for it', async () => {
+  expect(await writes([])).toBe('1 true');
 });
+
+test.skipIf(!canUnshare)(
+  'a large ruleset is written in parts in a user namespace, where there is none',
+  async () => {
+    expect(await writes(['env', 'STINGY=yes', ...unshared])).toMatch(/^([2-9]|\d\d+) true$/);
+  },
+);
 
 describe('without CAP_NET_ADMIN', () => {
   const node = createFelixNode('lima', 'node1');
