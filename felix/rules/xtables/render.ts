@@ -13,10 +13,11 @@
 import type { IpVersion } from '../../../src/lib/net.ts';
 import { ok, type Result } from '../../../src/lib/result.ts';
 import type { Element, PortRange, Ruleset, RulesetChange, SetDecl } from '../model.ts';
-import { Family, type XtFamilyChange } from './family.ts';
+import { Family } from './family.ts';
 import { xtSetName } from './name.ts';
 import { bitmapType, portMembers, type XtSet, xtMembers, xtSetType } from './set.ts';
 import type { Xtables, XtOptions } from './tables.ts';
+import type { XtFamilyChange } from './written.ts';
 
 export type { Xtables, XtOptions } from './tables.ts';
 
