@@ -9,7 +9,7 @@ import { execFileSync } from 'node:child_process';
 import { availableParallelism, release } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { watchedKinds } from '../../bgp/follow/cluster.ts';
-import { kindsOf } from '../../felix/agent.ts';
+import { kindsOf } from '../../felix/agent/follow.ts';
 import { realClock } from '../../src/host/clock.ts';
 import { openReporter } from '../../src/host/report.ts';
 import { openObjects, openStore } from '../../src/store/open.ts';

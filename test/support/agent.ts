@@ -1,5 +1,6 @@
 /** The whole agent on a kernel in memory: a harness that plays datastore, container runtime and clock. */
-import { type Agent, type AgentOptions, createAgent } from '../../felix/agent.ts';
+import type { AgentOptions } from '../../felix/agent/options.ts';
+import { type Agent, createAgent } from '../../felix/agent.ts';
 import type { Clock } from '../../src/host/clock.ts';
 import type { Logger } from '../../src/host/log.ts';
 import type { FelixReport } from '../../src/model/node-report.ts';
