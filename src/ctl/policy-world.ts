@@ -32,6 +32,7 @@ const useful = [
   'Profile',
   'EndpointSlice',
   'Service',
+  'IPPool',
   'FelixConfiguration',
   'StagedNetworkPolicy',
   'StagedGlobalNetworkPolicy',

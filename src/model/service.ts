@@ -29,6 +29,8 @@ export interface ServicePort {
   readonly name?: string;
   readonly protocol: 'TCP' | 'UDP' | 'SCTP';
   readonly port: number;
+  /** Where each node answers for it on its own addresses; absent: nowhere. */
+  readonly nodePort?: number;
 }
 
 export interface EndpointSlice {

@@ -2,7 +2,7 @@
 import type { Address } from '../lib/net.ts';
 import type { FelixConfiguration } from '../model/felix-configuration.ts';
 import type { HostEndpoint, NetworkSet, Profile, ServiceAccount, ServiceRef, Tier } from '../model/policy.ts';
-import type { Namespace, Node, Pod, Resource } from '../model/resource.ts';
+import type { IpPool, Namespace, Node, Pod, Resource } from '../model/resource.ts';
 import type { EndpointSlice, Service } from '../model/service.ts';
 import { protocolNumbers } from './convert/ports.ts';
 import { convert, isPolicy } from './convert.ts';
@@ -30,6 +30,7 @@ export interface Cluster {
   readonly services: readonly Service[];
   readonly slices: readonly EndpointSlice[];
   readonly nodes: readonly Node[];
+  readonly pools: readonly IpPool[];
   readonly configurations: readonly FelixConfiguration[];
 }
 
@@ -46,6 +47,7 @@ export const emptyCluster: Cluster = {
   services: [],
   slices: [],
   nodes: [],
+  pools: [],
   configurations: [],
 };
 
@@ -77,6 +79,7 @@ export function snapshotOf(resources: Iterable<Resource>): Snapshot {
     services: all.filter((each) => each.kind === 'Service'),
     slices: all.filter((each) => each.kind === 'EndpointSlice'),
     nodes: all.filter((each) => each.kind === 'Node'),
+    pools: all.filter((each) => each.kind === 'IPPool'),
     configurations: all.filter((each) => each.kind === 'FelixConfiguration'),
     policies,
   };

@@ -5,6 +5,7 @@
  */
 import { type Address, formatAddress, type IpVersion, parseAddress, versionOf } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
+import type { Node } from '../model/resource.ts';
 import type { EndpointSlice, Service, ServiceEndpoint } from '../model/service.ts';
 import type { Cluster } from './cluster.ts';
 import { protocolNumbers } from './convert/ports.ts';
@@ -17,8 +18,10 @@ export interface Dialled {
   /** Absent: it is headless, and its name is its backends' addresses. */
   readonly address?: Address;
   readonly version: IpVersion;
-  /** external: an external address or a load balancer's. */
-  readonly way: 'cluster' | 'external' | 'headless';
+  /** external: an external address or a load balancer's. nodePort: a node's own. */
+  readonly way: 'cluster' | 'external' | 'nodePort' | 'headless';
+  /** Of a NodePort: the node that has the address. */
+  readonly at?: string;
   /** IANA number. */
   readonly protocol: number;
   /** Of a headless one: what the backends have, where nobody said which. */
@@ -47,14 +50,58 @@ export function dialledBy(
   const name = /^svc:(.+)$/.exec(target.who)?.[1];
   if (name !== undefined)
     return dialledName(cluster, target, name.includes('/') ? name : `${namespace}/${name}`);
+  const host = /^host:(.+)$/.exec(target.who)?.[1];
+  const named = cluster.nodes.find(({ meta }) => meta.name === host);
+  if (named !== undefined) return ok(nodePorts(cluster, target, named, named.internalIps));
   const address = parseAddress(target.who);
-  const service = cluster.services.find(
-    ({ clusterIps, externalIps, ingressIps }) =>
-      address !== undefined && [...clusterIps, ...externalIps, ...ingressIps].includes(address),
+  return address === undefined ? ok(undefined) : dialledAddress(cluster, target, address);
+}
+
+/** Several Services may share an external address, and one may have that of a node. */
+function dialledAddress(
+  cluster: Cluster,
+  target: Target,
+  address: Address,
+): Result<readonly Dialled[] | undefined> {
+  const found = cluster.services
+    .filter(({ clusterIps, externalIps, ingressIps }) =>
+      [...clusterIps, ...externalIps, ...ingressIps].includes(address),
+    )
+    .map((service) => {
+      const way = service.clusterIps.includes(address) ? 'cluster' : 'external';
+      return portsOf(service, target, { service, address, version: versionOf(address), way });
+    });
+  const all = found.flatMap((one) => (one.ok ? one.value : []));
+  const node = cluster.nodes.find(({ internalIps }) => internalIps.includes(address));
+  if (all.length > 0) return ok(all);
+  return node === undefined ? (found[0] ?? ok(undefined)) : ok(nodePorts(cluster, target, node, [address]));
+}
+
+/** Undefined: that port of the node is nobody's but the node's. */
+function nodePorts(
+  { services }: Cluster,
+  { port, protocol }: Target,
+  { meta: { name: at } }: Node,
+  addresses: readonly Address[],
+): readonly Dialled[] | undefined {
+  if (typeof port !== 'number') return undefined;
+  const found = services.flatMap((service) =>
+    service.ports.flatMap((each): readonly Dialled[] => {
+      const number = protocolNumbers[each.protocol];
+      if (each.nodePort !== port || (protocol !== undefined && protocol !== number)) return [];
+      const { name } = each;
+      const own = addresses.filter((address) => service.ipFamilies.includes(versionOf(address)));
+      const firsts = own.filter(
+        (one, index) => own.findIndex((two) => versionOf(two) === versionOf(one)) === index,
+      );
+      return firsts.map((address) => ({
+        ...{ service, address, version: versionOf(address), way: 'nodePort' as const, at },
+        ...{ protocol: number, port },
+        ...(name === undefined ? {} : { portName: name }),
+      }));
+    }),
   );
-  if (address === undefined || service === undefined) return ok(undefined);
-  const way = service.clusterIps.includes(address) ? 'cluster' : 'external';
-  return portsOf(service, target, { service, address, version: versionOf(address), way });
+  return found.length === 0 ? undefined : found;
 }
 
 function dialledName(cluster: Cluster, target: Target, name: string): Result<readonly Dialled[]> {

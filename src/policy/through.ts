@@ -1,16 +1,18 @@
 /**
  * A connection to a Service: each backend it may come to, by each way it may take there, judged as policy sees it. A pod's egress
- * sees the backend; what host endpoints ask before translation (preDNAT, doNotTrack) sees the Service; the backend sees the
- * client, or the node that put its own address in the client's place.
+ * sees the backend, or another node's NodePort, which that node translates; what host endpoints ask before translation (preDNAT,
+ * doNotTrack) sees what was dialled; the backend sees the client, or the node that put its own address in the client's place.
  */
 import { type Address, formatAddress, versionOf } from '../lib/net.ts';
 import type { Cluster } from './cluster.ts';
+import type { Connection } from './connection.ts';
 import type { Judgement } from './judgement.ts';
 import { connectionOf, nodeOf } from './meet.ts';
 import type { Policy } from './policy.ts';
 import { type Behind, backendsBehind, type Dialled, nameOfService } from './service.ts';
 import { pendingPolicies } from './staged.ts';
 import { passing, type Verdict, verdictUnder } from './verdict.ts';
+import { type Way, waysOf } from './ways.ts';
 import { hostEndpointAt, type Who, whoHas } from './who.ts';
 
 /** One backend by one way. */
@@ -31,76 +33,47 @@ export interface Nobody {
   readonly nobody: string;
 }
 
-/** Of a client outside, more nodes than these are not looked at one by one. */
-const mostNodes = 32;
-
 /** Empty: the two have no family in common. */
 export function through(cluster: Cluster, from: Who, dialled: Dialled): readonly (Through | Nobody)[] {
   const source = from.addresses.find((each) => versionOf(each) === dialled.version);
   if (source === undefined) return [];
-  const at = nodeOf(from);
-  const { internalTrafficPolicy, externalTrafficPolicy } = dialled.service;
-  const isLocal = dialled.way === 'cluster' && internalTrafficPolicy === 'Local';
-  const behind = backendsBehind(cluster, dialled, isLocal ? at : undefined);
+  const only = onlyOf(from, dialled);
+  const behind = backendsBehind(cluster, dialled, only?.node);
   if (behind.length === 0) {
+    const { way, service } = dialled;
+    const isKept = way === 'external' && service.externalTrafficPolicy === 'Local';
     const where =
-      isLocal && at !== undefined
-        ? ` on node ${at}, and its internalTrafficPolicy is Local`
-        : dialled.way === 'external' && externalTrafficPolicy === 'Local'
+      only !== undefined
+        ? ` on node ${only.node}, and its ${only.policy} is Local`
+        : isKept
           ? ', so no node takes its external traffic'
           : '';
-    return [{ source, nobody: `Service ${nameOfService(dialled.service)} has no ready backend${where}` }];
+    return [{ source, nobody: `Service ${nameOfService(service)} has no ready backend${where}` }];
   }
   return behind.flatMap((one) => {
     const backend = whoHas(cluster, one.address);
     const node = nodeOf(backend) ?? one.node;
-    return waysOf(cluster, from, dialled, node).map((way) =>
+    return waysOf(cluster, from, source, dialled, node).map((way) =>
       judged(cluster, from, source, dialled, one, backend, way),
     );
   });
 }
 
-interface Way {
-  /** The node that translates. */
-  readonly by?: string;
-  /** The address that the backend sees. */
-  readonly seen?: Address;
-  readonly words?: string;
-}
-
 /**
- * Who is in the cluster is translated on its own node. A client outside comes by the backend's own node, or by any other, unless
- * the policy is Local. An external address of policy Cluster is masqueraded, and so is a cluster address that outside asks.
+ * The only node whose backends are there, by which policy. Whoever is on the node that translates is not held to
+ * externalTrafficPolicy: for kube-proxy that is as if it went to a load balancer and came back.
  */
-function waysOf(
-  cluster: Cluster,
+function onlyOf(
   from: Who,
-  { service, way, version }: Dialled,
-  node: string | undefined,
-): readonly Way[] {
-  const ownAddress = (name: string): Address | undefined =>
-    cluster.nodes
-      .find(({ meta }) => meta.name === name)
-      ?.internalIps.find((each) => versionOf(each) === version);
-  const isMasked = way === 'external' && service.externalTrafficPolicy === 'Cluster';
+  { way, at, service: { internalTrafficPolicy, externalTrafficPolicy } }: Dialled,
+): { readonly node: string; readonly policy: string } | undefined {
   const own = nodeOf(from);
-  if (own !== undefined) {
-    const seen = isMasked && from.spot?.kind === 'workload' && own !== node ? ownAddress(own) : undefined;
-    return [seen === undefined ? {} : { seen, words: masked(own, seen) }];
-  }
-  if (from.spot !== undefined || way === 'headless') return [{}];
-  const isKept =
-    (way === 'external' ? service.externalTrafficPolicy : service.internalTrafficPolicy) === 'Local';
-  const direct: Way = node === undefined ? {} : { by: node, words: `by node ${node}` };
-  const others = cluster.nodes.flatMap(({ meta: { name } }) => {
-    const seen = name === node ? undefined : ownAddress(name);
-    return seen === undefined || isKept ? [] : [{ by: name, seen, words: masked(name, seen) }];
-  });
-  return [direct, ...others.slice(0, mostNodes)];
+  if (way === 'cluster' && internalTrafficPolicy === 'Local' && own !== undefined)
+    return { node: own, policy: 'internalTrafficPolicy' };
+  if (at !== undefined && at !== own && externalTrafficPolicy === 'Local')
+    return { node: at, policy: 'externalTrafficPolicy' };
+  return undefined;
 }
-
-const masked = (node: string, seen: Address): string =>
-  `by node ${node}, which asks the backend with its own address ${formatAddress(seen)}`;
 
 function judged(
   cluster: Cluster,
@@ -109,34 +82,27 @@ function judged(
   dialled: Dialled,
   { address: destination, port = dialled.port }: Behind,
   backend: Who,
-  { by, seen, words }: Way,
+  { by, as, seen, words }: Way,
 ): Through {
   const traffic = { protocol: dialled.protocol, ...(port === undefined ? {} : { port }) };
-  const after = connectionOf(cluster, from, backend, [source, destination], traffic);
-  const before =
-    dialled.address === undefined
-      ? after
-      : {
-          ...after,
-          dialled: {
-            address: dialled.address,
-            ...(dialled.port === undefined ? {} : { port: dialled.port }),
-          },
-        };
-  const isInside = nodeOf(from) !== undefined;
+  // Who comes to the node that translates, with which address.
+  const client = as === undefined ? from : whoSeen(as);
+  const after = connectionOf(cluster, client, backend, [as ?? source, destination], traffic);
+  const before = { ...after, ...beforeOf(dialled) };
+  const first = by === undefined ? before : (untranslated(cluster, from, source, dialled) ?? before);
   // What comes to the backend's node is translated already, unless that node is the one that does so.
   const arriving =
     seen === undefined
-      ? isInside
+      ? by === undefined && nodeOf(from) !== undefined
         ? after
         : before
       : connectionOf(cluster, whoSeen(seen), backend, [seen, destination], traffic);
-  const crossed = seen === undefined || isInside ? undefined : hostEndpointAt(cluster, by);
+  const crossed = seen === undefined || by === undefined ? undefined : hostEndpointAt(cluster, by);
   const under = (policies: readonly Policy[]): Verdict => {
     const passed = crossed === undefined ? [] : passing(cluster, policies, before, crossed);
-    const leaving = verdictUnder(cluster, policies, before).judgements.filter(isOfSource);
+    const leaving = verdictUnder(cluster, policies, first).judgements.filter(isOfSource);
     const entering = verdictUnder(cluster, policies, arriving).judgements.filter((each) => !isOfSource(each));
-    return verdictOf([...passed, ...leaving], entering);
+    return verdictOf([...leaving, ...passed], entering);
   };
   return {
     source,
@@ -147,6 +113,22 @@ function judged(
     verdict: under(cluster.policies.filter(({ staged }) => staged === undefined)),
     pending: under(pendingPolicies(cluster.policies)),
   };
+}
+
+/** What a packet says before it is translated. */
+const beforeOf = ({ address, port }: Dialled): Pick<Connection, 'dialled'> =>
+  address === undefined ? {} : { dialled: { address, ...(port === undefined ? {} : { port }) } };
+
+/** As it leaves the client for the node that translates. */
+function untranslated(
+  cluster: Cluster,
+  from: Who,
+  source: Address,
+  { address, protocol, port }: Dialled,
+): Connection | undefined {
+  if (address === undefined) return undefined;
+  const traffic = { protocol, ...(port === undefined ? {} : { port }) };
+  return connectionOf(cluster, from, whoHas(cluster, address), [source, address], traffic);
 }
 
 /** Forwarded by that node and not sent by it: nobody's egress policy is asked. */

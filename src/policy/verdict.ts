@@ -6,7 +6,6 @@
  * Source: Calico's documentation of tiers, profiles and host endpoints; the API documentation of the Kubernetes kinds.
  */
 import { containsAddress } from '../lib/net.ts';
-import { type ResolvedFelix, resolveFelix } from '../model/felix-configuration.ts';
 import type { ProtoPort } from '../model/felix-fields.ts';
 import type { Direction, HostEndpoint } from '../model/policy.ts';
 import type { Cluster } from './cluster.ts';
@@ -16,6 +15,7 @@ import { knownHost, knownPod } from './known.ts';
 import { type Packet, ruleHolds } from './matches.ts';
 import type { Policy } from './policy.ts';
 import { builtInProfiles, convertProfile, type ProfileRules } from './profiles.ts';
+import { settingsAt } from './settings.ts';
 import { pendingPolicies } from './staged.ts';
 import { walk } from './walk.ts';
 
@@ -260,11 +260,6 @@ function failsafeFor(
     own.find((each) => passes(each, port)) ??
     (moment === 'untracked' ? replies.find((each) => passes(each, sourcePort)) : undefined)
   );
-}
-
-function settingsAt({ configurations, nodes }: Cluster, name: string): ResolvedFelix['settings'] {
-  const labels = nodes.find(({ meta }) => meta.name === name)?.meta.labels ?? {};
-  return resolveFelix(configurations, { name, labels }).settings;
 }
 
 /** In the order the endpoint lists them; the first rule that allows or denies decides. */

@@ -38,6 +38,8 @@ export interface ServiceAnswer {
   readonly address?: Address;
   readonly port?: number;
   readonly portName?: string;
+  /** What was dialled is a NodePort: the node whose. */
+  readonly nodePortOf?: string;
   /** Why no backend takes it: a sentence without its end. Then there is no destination, and nothing is judged. */
   readonly nobody?: string;
   /** This backend and those that the same is said of. */
@@ -104,12 +106,13 @@ function serviceAnswers(
 }
 
 function serviceAnswer(cluster: Cluster, from: Who, dialled: Dialled, one: Through | Nobody): Answer {
-  const { version, protocol, address, port, portName } = dialled;
+  const { version, protocol, address, port, portName, at: nodePortOf } = dialled;
   const asked = {
     name: nameOfService(dialled.service),
     ...(address === undefined ? {} : { address }),
     ...(port === undefined ? {} : { port }),
     ...(portName === undefined ? {} : { portName }),
+    ...(nodePortOf === undefined ? {} : { nodePortOf }),
   };
   const common = { from: from.label, version, source: one.source, protocol, anyPort: false };
   if ('nobody' in one)
@@ -324,9 +327,11 @@ export function answerLines(answer: Answer, whole: boolean): readonly string[] {
 const labelled = (label: string, address: Address): string =>
   label.includes(formatAddress(address)) ? label : `${label} (${formatAddress(address)})`;
 
-const serviceWords = ({ protocol }: Answer, { name, address, port }: ServiceAnswer): string =>
+const serviceWords = ({ protocol }: Answer, { name, address, port, nodePortOf }: ServiceAnswer): string =>
   [
-    address === undefined ? `headless Service ${name}` : `Service ${name} (${formatAddress(address)})`,
+    address === undefined
+      ? `headless Service ${name}`
+      : `${nodePortOf === undefined ? '' : `NodePort of node ${nodePortOf}: `}Service ${name} (${formatAddress(address)})`,
     ...(port === undefined ? [] : [`${protocolWord(protocol)} ${port}`]),
   ].join(' ');
 

@@ -20,13 +20,21 @@ const clusterIp = field(
 const policy = oneOf('Cluster', 'Local');
 const family = oneOf('IPv4', 'IPv6').transform((word): IpVersion => (word === 'IPv4' ? 4 : 6));
 
-const port = z.object({ name: maybe(textOrAbsent), protocol: maybe(protocol), port: portNumber }).transform(
-  ({ name, protocol = 'TCP', port }): ServicePort => ({
-    ...(name === undefined ? {} : { name }),
-    protocol,
-    port,
-  }),
-);
+const port = z
+  .object({
+    name: maybe(textOrAbsent),
+    protocol: maybe(protocol),
+    port: portNumber,
+    nodePort: maybe(portNumber),
+  })
+  .transform(
+    ({ name, protocol = 'TCP', port, nodePort }): ServicePort => ({
+      ...(name === undefined ? {} : { name }),
+      protocol,
+      port,
+      ...(nodePort === undefined ? {} : { nodePort }),
+    }),
+  );
 
 const schema = z.object({
   spec: maybe(

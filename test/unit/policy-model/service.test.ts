@@ -287,3 +287,166 @@ describe('from outside', () => {
     expect(heads([db(), host('node2'), preDnat], 'front', '203.0.113.7')[0]).toMatch(/ALLOWED$/);
   });
 });
+
+describe('a NodePort', () => {
+  const nodePort = (more = '', endpoints = `[${dbEndpoint}]`): string =>
+    service(
+      'np',
+      `{ type: NodePort, clusterIP: 10.96.0.20, ports: [{ name: sql, port: 15432, nodePort: 30080 }]${more} }`,
+    ) + slice('np', endpoints, sqlPorts);
+  const local = ', externalTrafficPolicy: Local';
+  const fromNet = (net: string): string =>
+    gnp(
+      'p',
+      `{ selector: app == 'db', types: [Ingress], ingress: [{ action: Allow, source: { nets: [${net}] } }] }`,
+    );
+  const pool = (more: string): string => calico('IPPool', 'pods', `{ cidr: 10.65.0.0/16${more} }`);
+  const said = (texts: readonly string[], from: string, to: string): readonly unknown[] =>
+    ask(texts, from, to).map(({ verdict, service: of }) => [
+      verdict.allowed,
+      of?.nobody ?? of?.backends[0]?.way,
+    ]);
+  const byNode1 = 'by node node1, which asks the backend with its own address 172.30.0.11';
+
+  test.each(['172.30.0.11:30080', '172.30.0.11:30080/tcp', 'host:node1:30080'])(
+    'as %s is its backend at the target port, and the answer says whose it is',
+    (to) => {
+      expect(heads([nodePort()], '192.0.2.9', to)).toEqual([
+        '192.0.2.9 → NodePort of node node1: Service shop/np (172.30.0.11) TCP 30080 → pod shop/db (10.65.2.2) TCP 5432: ALLOWED',
+      ]);
+    },
+  );
+
+  test.each(['172.30.0.11:30081', '172.30.0.11:30080/udp', 'host:node1:15432', '172.30.0.11'])(
+    '%s is the node itself',
+    (to) => {
+      expect(ask([nodePort()], 'front', to).map(({ to: at, service: of }) => [at, of])).toEqual([
+        [expect.stringContaining('host node1'), undefined],
+      ]);
+    },
+  );
+
+  test('is only of the families that the Service has', () => {
+    const six = `{ apiVersion: v1, kind: Node, metadata: { name: node3 }, status: { addresses: [{ type: InternalIP, address: "fd00:30::13" }] } }\n---\n`;
+    expect(ask([nodePort(), six], '2001:db8::9', 'host:node3:30080')[0]?.service).toBeUndefined();
+  });
+
+  test('of a node without the backend shows it that node as the client; of its own node, the client', () => {
+    expect(said([nodePort(), fromNet('192.0.2.0/24')], '192.0.2.9', '172.30.0.11:30080')).toEqual([
+      [false, byNode1],
+    ]);
+    expect(said([nodePort(), fromNet('172.30.0.11/32')], '192.0.2.9', '172.30.0.11:30080')).toEqual([
+      [true, byNode1],
+    ]);
+    expect(said([nodePort(), fromNet('192.0.2.0/24')], '192.0.2.9', '172.30.0.12:30080')).toEqual([
+      [true, 'by node node2'],
+    ]);
+  });
+
+  test('with externalTrafficPolicy Local has only the backends of that node, and they see the client', () => {
+    const texts = [nodePort(local), fromNet('192.0.2.0/24')];
+    expect(said(texts, '192.0.2.9', '172.30.0.12:30080')).toEqual([[true, 'by node node2']]);
+    expect(said(texts, '192.0.2.9', '172.30.0.11:30080')).toEqual([
+      [false, 'Service shop/np has no ready backend on node node1, and its externalTrafficPolicy is Local'],
+    ]);
+    const stopping = nodePort(
+      local,
+      `[${frontEndpoint}, { addresses: [10.65.2.2], nodeName: node2, conditions: { ready: false, serving: true, terminating: true } }]`,
+    );
+    expect(said([stopping, fromNet('192.0.2.0/24')], '192.0.2.9', '172.30.0.12:30080')).toEqual([
+      [true, 'by node node2'],
+    ]);
+  });
+
+  test.each(['', local])('of its own node a pod or host is translated there, to any backend%s', (more) => {
+    const seen = more === '' ? '172.30.0.11/32' : '10.65.1.2/32';
+    expect(said([nodePort(more), fromNet(seen)], 'front', '172.30.0.11:30080')[0]).toEqual([
+      true,
+      more === '' ? byNode1 : undefined,
+    ]);
+    expect(said([nodePort(more), fromNet('172.30.0.11/32')], 'host:node1', '172.30.0.11:30080')[0]).toEqual([
+      true,
+      undefined,
+    ]);
+  });
+
+  test('of another node is to the egress policy of a pod a port of that node, and never the backend', () => {
+    const only = (net: string, port: number): string =>
+      gnp(
+        'p',
+        `{ selector: app == 'front', types: [Egress], egress: [{ action: Allow, protocol: TCP, destination: { nets: [${net}], ports: [${port}] } }] }`,
+      );
+    const allowed = (texts: readonly string[], to: string): boolean | undefined =>
+      ask(texts, 'front', to)[0]?.verdict.allowed;
+    const toNode = only('172.30.0.0/24', 30080);
+    const toBackend = only('10.65.0.0/16', 5432);
+    expect(allowed([nodePort(), toNode], '172.30.0.12:30080')).toBe(true);
+    expect(allowed([nodePort(), toBackend], '172.30.0.12:30080')).toBe(false);
+    expect(allowed([nodePort(), toNode], '172.30.0.11:30080')).toBe(false);
+    expect(allowed([nodePort(), toBackend], '172.30.0.11:30080')).toBe(true);
+  });
+
+  test.each([
+    ['', '10.65.1.2/32', 'by node node2'],
+    [
+      ', natOutgoing: true',
+      '172.30.0.11/32',
+      "with node node1's address 172.30.0.11 in place of its own (natOutgoing), by node node2",
+    ],
+  ])('of another node is asked by a pod of a pool%s as %s', (more, seen, way) => {
+    expect(said([nodePort(), pool(more), fromNet(seen)], 'front', '172.30.0.12:30080')).toEqual([
+      [true, way],
+    ]);
+  });
+
+  test.each([
+    ['{ natOutgoingExclusions: IPPoolsAndHostIPs }', '10.65.1.2/32'],
+    ['{ natOutgoingAddress: 172.30.0.99 }', '172.30.0.99/32'],
+  ])('is asked with FelixConfiguration %s as %s', (spec, seen) => {
+    const texts = [nodePort(), pool(', natOutgoing: true'), calico('FelixConfiguration', 'default', spec)];
+    expect(said([...texts, fromNet(seen)], 'front', '172.30.0.12:30080')[0]).toContain(true);
+    expect(said([...texts, fromNet('10.0.0.0/32')], 'front', '172.30.0.12:30080')[0]).toContain(false);
+  });
+
+  const hostEndpoint = (node: string): string =>
+    calico(
+      'HostEndpoint',
+      node,
+      `{ node: ${node}, interfaceName: eth0, profiles: [projectcalico-default-allow] }`,
+    );
+  const closed = gnp(
+    'pre',
+    '{ selector: "!has(projectcalico.org/orchestrator)", preDNAT: true, applyOnForward: true, types: [Ingress], ingress: [{ action: Deny, protocol: TCP, destination: { ports: [30080] } }] }',
+  );
+
+  test.each(['192.0.2.9', 'ops/probe'])(
+    'is what preDNAT policy of the node that has it sees, and of no other: from %s',
+    (from) => {
+      const verdictAt = (node: string): boolean | undefined =>
+        ask([nodePort(), hostEndpoint(node), closed], from, '172.30.0.11:30080')[0]?.verdict.allowed;
+      expect([verdictAt('node1'), verdictAt('node2')]).toEqual([false, true]);
+    },
+  );
+});
+
+describe('an external address', () => {
+  const port = (name: string, number: number, node = ''): string =>
+    service(
+      name,
+      `{ clusterIP: 10.96.1.${number}, externalIPs: [198.51.100.9${node}], ports: [{ port: ${number} }] }`,
+    ) + slice(name, `[${dbEndpoint}]`, '[{ port: 5432, protocol: TCP }]');
+
+  test('that several Services share is the one that has the port', () => {
+    const texts = [port('a', 81), port('b', 82)];
+    expect(heads(texts, 'front', '198.51.100.9:82')[0]).toContain('Service shop/b (198.51.100.9) TCP 82');
+    expect(refusal(texts, 'front', '198.51.100.9:83')).toContain('has no port 83');
+  });
+
+  test("that is a node's own is the node at every other port", () => {
+    const texts = [port('a', 81, ', 172.30.0.11')];
+    expect(heads(texts, 'front', '172.30.0.11:81')[0]).toContain('Service shop/a (172.30.0.11) TCP 81');
+    expect(heads(texts, 'front', '172.30.0.11:22')[0]).toBe(
+      'pod shop/front (10.65.1.2) → host node1 (172.30.0.11) TCP 22: ALLOWED',
+    );
+  });
+});

@@ -134,7 +134,7 @@ describe('Service', () => {
     expect(
       resource(
         service(
-          'spec: {type: LoadBalancer, clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, "fd00::1"], externalIPs: [192.0.2.1], loadBalancerIP: 198.51.100.1, loadBalancerClass: tortie.io/bgp, externalTrafficPolicy: Local, ipFamilies: [IPv4, IPv6], allocateLoadBalancerNodePorts: false, ports: [{port: 80}, {name: dns, port: 53, protocol: UDP, targetPort: dns}]}, status: {loadBalancer: {ingress: [{ip: 198.51.100.1, ipMode: VIP}, {hostname: a.example}]}}',
+          'spec: {type: LoadBalancer, clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, "fd00::1"], externalIPs: [192.0.2.1], loadBalancerIP: 198.51.100.1, loadBalancerClass: tortie.io/bgp, externalTrafficPolicy: Local, ipFamilies: [IPv4, IPv6], allocateLoadBalancerNodePorts: false, ports: [{port: 80, nodePort: 30080}, {name: dns, port: 53, protocol: UDP, targetPort: dns}]}, status: {loadBalancer: {ingress: [{ip: 198.51.100.1, ipMode: VIP}, {hostname: a.example}]}}',
         ),
       ),
     ).toEqual({
@@ -149,7 +149,7 @@ describe('Service', () => {
       externalTrafficPolicy: 'Local',
       internalTrafficPolicy: 'Cluster',
       ports: [
-        { protocol: 'TCP', port: 80 },
+        { protocol: 'TCP', port: 80, nodePort: 30080 },
         { name: 'dns', protocol: 'UDP', port: 53 },
       ],
       ipFamilies: [4, 6],
