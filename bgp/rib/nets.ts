@@ -1,9 +1,9 @@
 /**
  * The prefixes that anything is known of, each with a small number that tables are indexed by.
  *
- * One open-addressing hash over typed arrays for both families: a net is found by a 32-bit word (the IPv4 address, or a
- * hash of the IPv6 prefix) and its kind (the length, shifted for IPv6). A million nets cost some 20 MB, and no object.
- * Numbers are given again once a net is removed; 0 is none.
+ * One hash over columns for both families: a net is found by a 32-bit word (the IPv4 address, or a hash of the IPv6 prefix)
+ * and its kind (the length, shifted for IPv6). A million nets cost some 20 MB, and no object. Numbers are given again once a
+ * net is removed; 0 is none.
  */
 import {
   digestOf,
@@ -14,36 +14,33 @@ import {
   type Prefix4,
   type Prefix6,
 } from '../../src/lib/net.ts';
-import { grown8, grownWords } from './columns.ts';
-import { doubled, removeFrom } from './slots.ts';
+import { grown8, grown32 } from './columns.ts';
+import { SlotTable } from './slots.ts';
 
-/** Kinds above are those of IPv6. */
+/** The kind of a prefix is its length and this, which tells the family. 0: of no prefix. */
+const shift4 = 1;
 const shift6 = 64;
-const unused = 255;
 /** 2^32 over the golden ratio: neighbouring words go far apart. */
 const factor = 0x9e37_79b1;
 
 export class Nets {
-  /** By net: the address, or the hash; of a removed net the next one that is free. */
-  #words = new Uint32Array(256);
-  #kinds = new Uint8Array(256).fill(unused);
+  /** By net: the address, or the hash, signed as V8 keeps 32 bits best; of a removed net the next one that is free. */
+  #words = new Int32Array(256);
+  #kinds = new Uint8Array(256);
   /** By net, of IPv6 only. */
   readonly #sixes: (Prefix6 | undefined)[] = [];
-  /** Nets by hash; at most half of it is taken. */
-  #slots = new Int32Array(512);
-  /** So many bits of the hash are not used. */
-  #shift = 23;
+  /** By hash. */
+  readonly #slots = new SlotTable((net) => hash(this.#words[net] as number, this.#kinds[net] as number));
   #free = 0;
   #limit = 1;
-  #size = 0;
-  /** Looked for last, while nothing has moved: where it is, or belongs. Who does not find a prefix mostly adds it then. */
+  /** Looked for last: who does not find a prefix mostly adds it then. */
   #sought: Prefix | undefined;
-  #slot = 0;
   #word = 0;
   #kind = 0;
+  #hash = 0;
 
   get size(): number {
-    return this.#size;
+    return this.#slots.size;
   }
 
   /** Greater than every number in use; tables by net are this long. */
@@ -52,7 +49,7 @@ export class Nets {
   }
 
   has(net: number): boolean {
-    return this.#kinds[net] !== unused;
+    return this.#kinds[net] !== 0;
   }
 
   isIpv6(net: number): boolean {
@@ -62,39 +59,53 @@ export class Nets {
   prefix(net: number): Prefix {
     const kind = this.#kinds[net] as number;
     return kind < shift6
-      ? (((this.#words[net] as number) * 64 + kind) as Prefix4)
+      ? ((((this.#words[net] as number) >>> 0) * 64 + kind - shift4) as Prefix4)
       : (this.#sixes[net] as Prefix6);
   }
 
   /** 0: there is none. */
   find(prefix: Prefix): number {
-    return this.#slots[this.#look(prefix)] as number;
+    const word = wordOf(prefix);
+    const kind = kindOf(prefix);
+    const at = hash(word, kind);
+    this.#sought = prefix;
+    this.#word = word;
+    this.#kind = kind;
+    this.#hash = at;
+    const slots = this.#slots.part(at);
+    const mask = slots.length - 1;
+    let slot = at & mask;
+    let net = slots[slot] as number;
+    while (net !== 0 && !this.#is(net, word, kind, prefix)) {
+      slot = (slot + 1) & mask;
+      net = slots[slot] as number;
+    }
+    return net;
   }
 
-  /** The net of this prefix, a new one if need be. */
+  /** A net for this prefix, which has none. */
   add(prefix: Prefix): number {
-    const slot = prefix === this.#sought ? this.#slot : this.#look(prefix);
-    const known = this.#slots[slot] as number;
-    if (known !== 0) return known;
+    if (prefix !== this.#sought) this.find(prefix);
     const net = this.#take();
     this.#words[net] = this.#word;
     this.#kinds[net] = this.#kind;
     if (!isPrefix4(prefix)) this.#note(net, prefix);
-    this.#slots[slot] = net;
-    this.#sought = undefined;
-    this.#size += 1;
-    if (this.#size * 2 > this.#slots.length) this.#rehash();
+    this.#slots.add(net, this.#hash);
     return net;
   }
 
   remove(net: number): void {
-    removeFrom(this.#slots, net, this.#home);
-    this.#sought = undefined;
-    this.#kinds[net] = unused;
+    this.#slots.remove(net);
+    this.#kinds[net] = 0;
     if (net < this.#sixes.length) this.#sixes[net] = undefined;
     this.#words[net] = this.#free;
     this.#free = net;
-    this.#size -= 1;
+  }
+
+  #is(net: number, word: number, kind: number, prefix: Prefix): boolean {
+    return (
+      this.#words[net] === word && this.#kinds[net] === kind && (kind < shift6 || this.#sixes[net] === prefix)
+    );
   }
 
   #take(): number {
@@ -105,10 +116,9 @@ export class Nets {
     }
     const fresh = this.#limit;
     this.#limit += 1;
-    if (fresh === this.#words.length) {
-      this.#words = grownWords(this.#words);
-      const before = this.#kinds.length;
-      this.#kinds = grown8(this.#kinds).fill(unused, before);
+    if (fresh >= this.#words.length) {
+      this.#words = grown32(this.#words);
+      this.#kinds = grown8(this.#kinds);
     }
     return fresh;
   }
@@ -118,53 +128,24 @@ export class Nets {
     while (this.#sixes.length < net) this.#sixes.push(undefined);
     this.#sixes[net] = prefix;
   }
-
-  readonly #home = (net: number): number =>
-    hash(this.#words[net] as number, this.#kinds[net] as number, this.#shift);
-
-  /** Where the prefix is, or belongs. */
-  #look(prefix: Prefix): number {
-    const word = wordOf(prefix);
-    const kind = kindOf(prefix);
-    this.#sought = prefix;
-    this.#word = word;
-    this.#kind = kind;
-    this.#slot = this.#slotOf(prefix, word, kind);
-    return this.#slot;
-  }
-
-  #slotOf(prefix: Prefix, word: number, kind: number): number {
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    let slot = hash(word, kind, this.#shift);
-    for (let net = slots[slot] as number; net !== 0; net = slots[slot] as number) {
-      if (
-        this.#words[net] === word &&
-        this.#kinds[net] === kind &&
-        (kind < shift6 || this.#sixes[net] === prefix)
-      )
-        return slot;
-      slot = (slot + 1) & mask;
-    }
-    return slot;
-  }
-
-  #rehash(): void {
-    this.#shift -= 1;
-    this.#slots = doubled(this.#slots, this.#home);
-  }
 }
 
-const wordOf = (prefix: Prefix): number => (isPrefix4(prefix) ? networkOf(prefix) : digestOf(prefix));
+const wordOf = (prefix: Prefix): number => (isPrefix4(prefix) ? networkOf(prefix) : digestOf(prefix)) | 0;
 
-const kindOf = (prefix: Prefix): number => (isPrefix4(prefix) ? lengthOf(prefix) : shift6 + lengthOf(prefix));
+const kindOf = (prefix: Prefix): number => lengthOf(prefix) + (isPrefix4(prefix) ? shift4 : shift6);
 
 /**
  * Sixteen IPv4 neighbours of one length share a line of the cache: tables come nearly in order, and the hash is the one
  * thing that is not read in order.
  */
-function hash(word: number, kind: number, shift: number): number {
-  if (kind > 32 || kind < 4) return Math.imul(word ^ kind, factor) >>> shift;
-  const line = Math.imul(((word >>> (32 - kind)) >>> 4) ^ (kind << 27), factor) >>> shift;
-  return (line & ~15) | ((word >>> (32 - kind)) & 15);
+function hash(word: number, kind: number): number {
+  const length = kind - shift4;
+  if (length > 32 || length < 4) return mixed(word ^ kind);
+  const place = word >>> (32 - length);
+  return (mixed((place >>> 4) ^ (kind << 27)) << 4) | (place & 15);
+}
+
+function mixed(word: number): number {
+  const product = Math.imul(word, factor);
+  return product ^ (product >>> 15);
 }

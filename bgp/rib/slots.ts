@@ -1,14 +1,67 @@
 /**
  * Open addressing with linear probing: the part of a hash table that does not ask what is looked for. A slot holds the number of
- * a row, 0 for none; `home` says where a row would stand if it were alone. The number of slots is a power of two.
+ * a row, 0 for none. The lowest bits of a hash say where a row stands if it is alone, the highest in which part of the table.
+ *
+ * Each part doubles by itself, and at a fullness of its own between 0.35 and 0.7: nothing waits for more than a small share
+ * of the rows to be put elsewhere, however many they are.
  */
-type Slots = Int32Array<ArrayBuffer>;
+export type Slots = Int32Array<ArrayBuffer>;
+/** Where a row would stand if it were alone, of whose bits the lowest count; or its hash. */
 type Home = (row: number) => number;
+
+const partBits = 5;
+const partShift = 32 - partBits;
+const parts = 1 << partBits;
+/** Of a new part, a power of two; a line of the cache. */
+const fewest = 16;
+
+export class SlotTable {
+  readonly #parts: Slots[] = Array.from({ length: parts }, () => new Int32Array(fewest));
+  readonly #counts = new Int32Array(parts);
+  readonly #hashOf: Home;
+  #size = 0;
+
+  /** @param hashOf  of a row that is in it */
+  constructor(hashOf: Home) {
+    this.#hashOf = hashOf;
+  }
+
+  /** Rows in it. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Where rows of this hash are: from `hash & (length - 1)` on, and on from 0 after the end, up to a slot with 0. */
+  part(hash: number): Slots {
+    return this.#parts[hash >>> partShift] as Slots;
+  }
+
+  /** A row that is not in it. */
+  add(row: number, hash: number): void {
+    const part = hash >>> partShift;
+    const slots = this.#parts[part] as Slots;
+    put(slots, row, hash);
+    const count = (this.#counts[part] as number) + 1;
+    this.#counts[part] = count;
+    this.#size += 1;
+    if (count > slots.length * fullness(part)) this.#parts[part] = doubled(slots, this.#hashOf);
+  }
+
+  /** A row that is in it. */
+  remove(row: number): void {
+    const part = this.#hashOf(row) >>> partShift;
+    removeFrom(this.#parts[part] as Slots, row, this.#hashOf);
+    this.#counts[part] = (this.#counts[part] as number) - 1;
+    this.#size -= 1;
+  }
+}
+
+const fullness = (part: number): number => 0.35 + (0.35 * part) / parts;
 
 /** Takes out a row that is there. No tombstones: whoever could not be found past the gap moves into it. */
 export function removeFrom(slots: Slots, row: number, home: Home): void {
   const mask = slots.length - 1;
-  let gap = home(row);
+  let gap = home(row) & mask;
   while (slots[gap] !== row) gap = (gap + 1) & mask;
   let slot = (gap + 1) & mask;
   for (let other = slots[slot] as number; other !== 0; other = slots[slot] as number) {
@@ -21,15 +74,16 @@ export function removeFrom(slots: Slots, row: number, home: Home): void {
   slots[gap] = 0;
 }
 
-/** Twice as many slots with the same rows. @param home  as it is among so many */
+/** Twice as many slots with the same rows. */
 export function doubled(slots: Slots, home: Home): Slots {
   const bigger = new Int32Array(slots.length * 2);
-  const mask = bigger.length - 1;
-  for (const row of slots) {
-    if (row === 0) continue;
-    let slot = home(row);
-    while (bigger[slot] !== 0) slot = (slot + 1) & mask;
-    bigger[slot] = row;
-  }
+  for (const row of slots) if (row !== 0) put(bigger, row, home(row));
   return bigger;
+}
+
+function put(slots: Slots, row: number, home: number): void {
+  const mask = slots.length - 1;
+  let slot = home & mask;
+  while (slots[slot] !== 0) slot = (slot + 1) & mask;
+  slots[slot] = row;
 }

@@ -123,14 +123,14 @@ export function networkOf(prefix: Prefix6): Ipv6;
 export function networkOf(prefix: Prefix): Address;
 /** The first address of the prefix. */
 export function networkOf(prefix: Prefix): Address {
-  return isPrefix4(prefix) ? (Math.floor(prefix / 64) as Ipv4) : ((prefix >> 64n) as Ipv6);
+  return isPrefix4(prefix) ? (((prefix / 64) >>> 0) as Ipv4) : ((prefix >> 64n) as Ipv6);
 }
 
 /** The first 64 bits of its network. */
 export const highOf = (prefix: Prefix6): bigint => prefix >> 128n;
 
 export function lengthOf(prefix: Prefix): number {
-  if (isPrefix4(prefix)) return prefix % 64;
+  if (isPrefix4(prefix)) return prefix & 63; // of so large a number only the lowest 32 bits are looked at
   half64[0] = prefix;
   return (half32[upper] as number) >>> 24;
 }
