@@ -50,6 +50,8 @@ export interface SpeakerConfig {
   readonly requirePolicy?: true;
   /** Node is being drained: what we originate carries GRACEFUL_SHUTDOWN (RFC 8326), then is withdrawn. */
   readonly drain?: 'shutdown' | 'withdrawn';
+  /** Addresses that this node answers for beside its own, to its pods alone (BGPConfiguration.localWorkloadPeeringIPV4); absent: none. */
+  readonly peeringAddresses?: readonly Address[];
   /** Neighbours that are not known by address but may dial us. */
   readonly dynamic?: readonly DynamicPeers[];
   /** Metric of the routes we write to the kernel, per family; absent: 1024. */
@@ -92,7 +94,7 @@ export interface DynamicPeers {
 export interface PeerConfig {
   /** Stable identity over configuration changes: "address port". */
   readonly key: string;
-  /** What people call it: "Mesh_172_30_0_12", "Global_172_30_0_1", "Node_172_30_0_1". */
+  /** What people call it: "Mesh_172_30_0_12", "Global_172_30_0_1", "Node_172_30_0_1", "Local_Workload_10_244_1_5". */
   readonly name: string;
   readonly origin: 'node-to-node mesh' | 'global' | 'node specific';
   /** metadata.name of the BGPPeer it comes from, or of the other Node. */
@@ -135,6 +137,11 @@ export interface PeerConfig {
    * has been seen there the neighbour is `blocked`, its address is ::, and its key has the link's name instead.
    */
   readonly interface?: string;
+  /**
+   * The pod of this node that it is, "namespace/name". Nobody but this node reaches it, so what it tells goes on with ourselves as
+   * next hop.
+   */
+  readonly workload?: string;
   /** Its AS is learned from its OPEN: one of these, or any but ours if empty; `peerAsn` is 0 until then. Absent: `peerAsn` it is. */
   readonly peerAsns?: readonly Asn[];
   /** It came from this range (DynamicPeers.key) and is forgotten when it goes. */

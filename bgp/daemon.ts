@@ -18,6 +18,7 @@ import type { Secrets } from '../src/store/secrets.ts';
 import type { Store } from '../src/store/store.ts';
 import { type Bfd, createBfd } from './bfd.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
+import { createExtraAddresses, type ExtraAddresses } from './fib/extra.ts';
 import { inheritedRoutes } from './fib/inherited.ts';
 import { createFib, type Fib } from './fib.ts';
 import { type Following, follow, type KeyOf } from './follow.ts';
@@ -99,6 +100,8 @@ interface Doers {
   readonly transport: Transport;
   readonly timers: Timers;
   readonly fib: Fib | undefined;
+  /** Addresses that this node answers for beside its own. */
+  readonly extra: ExtraAddresses | undefined;
   readonly bfd: Bfd;
   readonly log: Logger;
   readonly onContinue: () => void;
@@ -178,10 +181,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
     inherited: async () => (withFib ? inheritedRoutes(options.kernel, clock) : undefined),
     onConfig: (config, keyOf) => {
       doers.transport.configure(transportConfig(listen, config, keyOf));
-      doers.fib?.configure(config ?? {});
-      doers.fib?.origins(config?.held ?? config?.origins ?? []);
+      program(doers, config);
       loop.post({ kind: 'configure', config });
-      if (!isStarted) doers.fib?.start();
+      if (!isStarted) for (const one of [doers.fib, doers.extra]) one?.start();
       isStarted = true;
     },
   });
@@ -216,9 +218,17 @@ export function createDaemon(options: DaemonOptions): Daemon {
   };
 }
 
-async function end({ timers, fib, transport }: Doers): Promise<void> {
+/** What of the configuration the kernel has without anybody's having told it to us. */
+function program({ fib, extra }: Doers, config: SpeakerConfig | undefined): void {
+  fib?.configure(config ?? {});
+  fib?.origins(config?.held ?? config?.origins ?? []);
+  extra?.want(config?.peeringAddresses ?? []);
+}
+
+async function end({ timers, fib, extra, transport }: Doers): Promise<void> {
   timers.stopAll();
   fib?.stop();
+  extra?.stop();
   await transport.stop();
 }
 
@@ -246,6 +256,7 @@ function doersOf(options: DaemonOptions, { loop, keepFrames, onStranger, onStopp
     fib: options.withFib
       ? createFib({ ...options, onNextHops: (changes) => postUrgent({ kind: 'nextHops', changes }) })
       : undefined,
+    extra: options.withFib ? createExtraAddresses(options) : undefined,
     bfd: createBfd({ clock, random: options.random, log, onEvent: postUrgent }),
     log,
     onContinue: () => post({ kind: 'continue' }),
@@ -328,7 +339,7 @@ interface Parts {
 }
 
 function sourcesOf({ options, speaker, following, doers, drops, observers, post }: Parts): StatusSources {
-  const { transport, timers, fib, bfd } = doers;
+  const { transport, timers, fib, extra, bfd } = doers;
   const { journal } = observers;
   return {
     ...options,
@@ -339,7 +350,12 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
     note: (who, what, address) => journal.add(Date.now(), { kind: 'session', who, what, address }),
     inSync: following.inSync,
     fib: () => fib?.status(),
-    problems: () => [...following.problems(), ...transport.problems(), ...bfd.problems()],
+    problems: () => [
+      ...following.problems(),
+      ...transport.problems(),
+      ...bfd.problems(),
+      ...(extra?.problems() ?? []),
+    ],
     services: () => following.cluster.servicesStatus(),
     whyDown: (key) => {
       const neighbour = speaker.neighbours.get(key);
@@ -362,14 +378,17 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
   };
 }
 
-/** Sessions of the mesh, and of ranges, come and go with others; those somebody asked for by name should be up. */
+/** Sessions of the mesh, of ranges and of pods come and go with others; those somebody asked for by name should be up. */
 function notReady(following: Following, { life, neighbours }: Speaker): string | undefined {
   if (!following.inSync()) return 'the datastore has not been read yet';
   if (life.config === undefined) return 'this node cannot speak BGP: see the problems in its status';
   if (life.phase === 'waiting') return 'neighbours have not told all their routes yet';
   const down = [...neighbours.values()].find(
     ({ config, session }) =>
-      config.origin !== 'node-to-node mesh' && config.dynamic === undefined && session === undefined,
+      config.origin !== 'node-to-node mesh' &&
+      config.dynamic === undefined &&
+      config.workload === undefined &&
+      session === undefined,
   );
   return down && `the session with ${whereOf(down.config)} of BGPPeer/${down.config.resource} is not up`;
 }

@@ -11,13 +11,13 @@ import type { SecretKey } from '../src/model/resource.ts';
 import type { Secrets } from '../src/store/secrets.ts';
 import type { Batch, Store } from '../src/store/store.ts';
 import type { Intent, SpeakerConfig } from './config.ts';
-import { Cluster, watchedKinds } from './follow/cluster.ts';
+import { Cluster, serviceKinds, watchedKinds, workloadKinds } from './follow/cluster.ts';
 import { Drain } from './follow/drain.ts';
 import { watchHosts } from './follow/hosts.ts';
 import { Keyring } from './follow/keyring.ts';
 import { Pace } from './follow/pace.ts';
 import { followServer } from './follow/server.ts';
-import { createServiceFollower } from './follow/services.ts';
+import { followSometimes } from './follow/sometimes.ts';
 import { watchSubnets } from './follow/subnets.ts';
 import { secretKeysOf, withPasswords } from './intent/passwords.ts';
 import type { Subnet } from './intent/surroundings.ts';
@@ -63,14 +63,7 @@ export interface Following {
 export function follow(options: FollowOptions): Following {
   const { node, ipam, store, log, secrets, clock } = options;
   const cluster = new Cluster(node, ipam);
-  const services = createServiceFollower({
-    ...options,
-    onBatch: (batch) => {
-      cluster.take(batch);
-      settle();
-    },
-    onRead: settle,
-  });
+  const more = followMore(options, cluster, settle);
   const drain = new Drain(clock, settle);
   const discovery = createDiscovery({
     ...options,
@@ -84,7 +77,7 @@ export function follow(options: FollowOptions): Following {
   let isReady = false;
   let isStopped = false;
   let storeProblems: readonly Problem[] = [];
-  const others = (): readonly Problem[] => [...storeProblems, ...services.problems];
+  const others = (): readonly Problem[] => [...storeProblems, ...more.problems()];
   const teller = createTeller(options, { cluster, drain, keyring, discovery }, others);
   let unwatch: (() => void)[] = [];
 
@@ -92,7 +85,7 @@ export function follow(options: FollowOptions): Following {
   function settle(): void {
     if (isStopped) return;
     const wasReady = isReady;
-    isReady ||= read.store && read.kernel && read.hosts && services.isRead;
+    isReady ||= read.store && read.kernel && read.hosts && more.isRead();
     if (isReady && !wasReady) log.info('the datastore is in sync');
     if (isReady) teller.look();
   }
@@ -101,8 +94,7 @@ export function follow(options: FollowOptions): Following {
     if (!cluster.take(batch) && isReady && sameData(storeProblems, batch.problems)) return;
     storeProblems = batch.problems;
     read.store ||= batch.inSync;
-    if (!cluster.wantsServices) cluster.services.clear();
-    if (read.store) services.attend(cluster.wantsServices);
+    more.attend(read.store);
     settle();
   }
 
@@ -132,7 +124,51 @@ export function follow(options: FollowOptions): Following {
     stop: () => {
       isStopped = true;
       for (const one of unwatch) one();
-      services.attend(false);
+      more.stop();
+    },
+  };
+}
+
+/** What is followed only while the resources read so far ask for it. */
+interface More {
+  /** @param isRead  the resources are, so that what they ask for may be begun */
+  attend(isRead: boolean): void;
+  readonly isRead: () => boolean;
+  readonly problems: () => readonly Problem[];
+  stop(): void;
+}
+
+function followMore(options: FollowOptions, cluster: Cluster, settle: () => void): More {
+  const onBatch = (batch: Batch): void => {
+    cluster.take(batch);
+    settle();
+  };
+  const heard = { ...options, onBatch, onRead: settle };
+  const services = followSometimes(
+    { kinds: serviceKinds, without: 'Services have not been read yet; going on without their addresses' },
+    heard,
+  );
+  const workloads = followSometimes(
+    {
+      kinds: workloadKinds(options.node),
+      without: 'Pods of this node have not been read yet; going on without sessions with them',
+    },
+    heard,
+  );
+  const both = [services, workloads];
+  return {
+    attend: (isRead) => {
+      const { wantsServices, wantsWorkloads } = cluster;
+      if (!wantsServices) cluster.services.clear();
+      if (!wantsWorkloads) cluster.forgetWorkloads();
+      if (!isRead) return;
+      services.attend(wantsServices);
+      workloads.attend(wantsWorkloads);
+    },
+    isRead: () => both.every((one) => one.isRead),
+    problems: () => both.flatMap((one) => one.problems),
+    stop: () => {
+      for (const one of both) one.attend(false);
     },
   };
 }

@@ -16,7 +16,7 @@ import { type Settings, settingsByNode } from '../src/model/bgp-configuration.ts
 import type { BgpFilter } from '../src/model/bgp-filter.ts';
 import { endsOf } from '../src/model/ends.ts';
 import type { BlockAffinity } from '../src/model/ipam.ts';
-import { neighbourhoodOf } from '../src/model/peering.ts';
+import { neighbourhoodOf, type Workload } from '../src/model/peering.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { BgpConfiguration, BgpPeer, IpPool, Node, Resource } from '../src/model/resource.ts';
 import { addressesOf, type Router, routerOf } from '../src/model/router.ts';
@@ -28,6 +28,7 @@ import { annotationProblems } from './intent/router.ts';
 import { serviceRanges } from './intent/services.ts';
 import { unlikeSigned, unsignedInside } from './intent/signed.ts';
 import { connectedBut, nothingAround, type Surroundings } from './intent/surroundings.ts';
+import { peeringOf, Workloads } from './intent/workloads.ts';
 
 /** Where pods get their addresses from: Node.spec.podCIDRs, or the allocation blocks that the node holds. */
 export type IpamMode = 'pod-cidrs' | 'blocks';
@@ -41,6 +42,8 @@ interface Inputs {
   readonly filters: ReadonlyMap<string, BgpFilter>;
   readonly pools: readonly IpPool[];
   readonly affinities: readonly BlockAffinity[];
+  /** Those of the node, by name. */
+  readonly workloads: readonly Workload[];
 }
 
 /** What one node is worked out from. */
@@ -61,7 +64,7 @@ export function intentOf(
   ipam: IpamMode = 'pod-cidrs',
   surroundings: Surroundings = nothingAround,
 ): Intent {
-  const inputs = inputsOf(resources);
+  const inputs = inputsOf(node, resources);
   const ownNode = inputs.nodes.find(({ meta }) => meta.name === node);
   if (ownNode === undefined) return { config: undefined, problems: [noNode(node)] };
   const routers = inputs.nodes.map((one) => routerOf(one, inputs.settingsOf(one.meta.name)));
@@ -81,13 +84,22 @@ function configure(
 ): Intent {
   const { settings, peers, pools, filters, surroundings } = local;
   const others = routers.filter((router) => router.name !== own.name);
-  const around = neighbourhoodOf(routers);
+  const around = { ...neighbourhoodOf(routers), workloads: local.workloads };
   const connected = connectedBut(surroundings, settings.ignoredInterfaces ?? []);
   const mesh = settings.nodeToNodeMeshEnabled
     ? withSettings(meshSessions(own, others), settings)
     : { peers: [], problems: [] };
   const { linkNeighbours, subnets } = surroundings;
-  const explicit = explicitSessions(peers, { own, around, filters, connected, subnets, linkNeighbours });
+  const peering = peeringOf(own, peers, around, local);
+  const explicit = explicitSessions(peers, {
+    own,
+    around,
+    filters,
+    connected,
+    subnets,
+    linkNeighbours,
+    peering: peering.addresses,
+  });
   const ends = endsOf(own, explicit.claims, peers, around, settings.nodeToNodeMeshEnabled);
   const config: SpeakerConfig = {
     asn: own.asn,
@@ -105,7 +117,8 @@ function configure(
     ...(connected.length === 0 ? {} : { connected }),
     ...(own.clusterId === undefined ? {} : { clusterId: own.clusterId }),
     ...(explicit.dynamic.length === 0 ? {} : { dynamic: explicit.dynamic }),
-    ...choicesOf(own, settings),
+    ...choicesOf(own, settings, peering.ours),
+    ...(peering.ours.length === 0 ? {} : { peeringAddresses: peering.ours }),
   };
   const links = explicit.claims.flatMap(({ to }) => (to.kind === 'link' ? [to.interface] : []));
   return {
@@ -116,6 +129,7 @@ function configure(
       ...shared,
       ...mesh.problems,
       ...explicit.problems,
+      ...peering.problems,
       ...ends.problems,
       ...unsignedInside(config.peers, explicit.dynamic),
       ...unlikeSigned(config.peers),
@@ -124,7 +138,7 @@ function configure(
 }
 
 /** What BGPConfiguration says of the speaker as a whole. */
-function choicesOf(own: Router, settings: Settings): Partial<SpeakerConfig> {
+function choicesOf(own: Router, settings: Settings, peering: readonly Address[]): Partial<SpeakerConfig> {
   const { ipv4RoutePriority, ipv6RoutePriority, requireEbgpPolicy, bindMode } = settings;
   const decision = decisionOf(settings);
   const unprogrammed = unprogrammedOf(own, settings);
@@ -133,7 +147,7 @@ function choicesOf(own: Router, settings: Settings): Partial<SpeakerConfig> {
     ...(ipv6RoutePriority === undefined ? {} : { ipv6: ipv6RoutePriority }),
   };
   return {
-    ...(bindMode === 'NodeIP' ? { bind: addressesOf(own) } : {}),
+    ...(bindMode === 'NodeIP' ? { bind: [...addressesOf(own), ...peering] } : {}),
     ...(Object.keys(decision).length === 0 ? {} : { decision }),
     ...(requireEbgpPolicy === true ? { requirePolicy: true } : {}),
     ...(Object.keys(routePriority).length === 0 ? {} : { routePriority }),
@@ -222,7 +236,8 @@ function importPolicyOf(own: Router, others: readonly Router[], local: Local): I
 
 const sorted = (prefixes: readonly Prefix[]): Prefix[] => [...new Set(prefixes)].sort(comparePrefixes);
 
-function inputsOf(resources: Iterable<Resource>): Inputs {
+function inputsOf(node: string, resources: Iterable<Resource>): Inputs {
+  const gathered = new Workloads(node);
   const nodes: Node[] = [];
   const peers: BgpPeer[] = [];
   const pools: IpPool[] = [];
@@ -230,6 +245,7 @@ function inputsOf(resources: Iterable<Resource>): Inputs {
   const affinities: BlockAffinity[] = [];
   const configurations: BgpConfiguration[] = [];
   for (const resource of resources) {
+    if (gathered.take(resource)) continue;
     if (resource.kind === 'Node') nodes.push(resource);
     else if (resource.kind === 'BGPPeer') peers.push(resource);
     else if (resource.kind === 'BGPFilter') filters.set(resource.meta.name, resource);
@@ -239,7 +255,15 @@ function inputsOf(resources: Iterable<Resource>): Inputs {
   }
   nodes.sort((a, b) => (a.meta.name < b.meta.name ? -1 : 1));
   peers.sort((a, b) => (a.meta.name < b.meta.name ? -1 : 1));
-  return { nodes, settingsOf: settingsByNode(configurations), peers, filters, pools, affinities };
+  return {
+    nodes,
+    settingsOf: settingsByNode(configurations),
+    peers,
+    filters,
+    pools,
+    affinities,
+    workloads: gathered.all(),
+  };
 }
 
 const noNode = (node: string): Problem => ({

@@ -124,8 +124,8 @@ function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
   });
   const asked = query.get('name');
   if (asked === null) return { status: 200, body: details };
-  const named = details.filter(({ name, address, port }) =>
-    [name, address, `${address} ${port}`].includes(asked),
+  const named = details.filter(({ name, address, port, workload }) =>
+    [name, address, `${address} ${port}`, workload].includes(asked),
   );
   const found = named.length > 0 ? named : details.filter(({ resource }) => resource === asked);
   const [only, second] = found;

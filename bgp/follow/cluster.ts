@@ -6,7 +6,14 @@ import {
   formatPrefix,
   type Prefix,
 } from '../../src/lib/net.ts';
-import { type BgpConfiguration, keyOf, type Node, type Resource, refOf } from '../../src/model/resource.ts';
+import {
+  type BgpConfiguration,
+  type BgpPeer,
+  keyOf,
+  type Node,
+  type Resource,
+  refOf,
+} from '../../src/model/resource.ts';
 import { isDrained, routerOf } from '../../src/model/router.ts';
 import type { ServicesStatus } from '../../src/model/status.ts';
 import type { Batch, Watched } from '../../src/store/store.ts';
@@ -16,6 +23,7 @@ import { annotationProblems } from '../intent/router.ts';
 import { ServiceTable } from '../intent/service-table.ts';
 import { hostOf, wantsServices } from '../intent/services.ts';
 import { nothingAround, type Subnet, type Surroundings } from '../intent/surroundings.ts';
+import { asNeighbour, wantsWorkloads } from '../intent/workloads.ts';
 import { type IpamMode, intentOf } from '../intent.ts';
 import { trieOf } from '../policy/import.ts';
 import { sameData } from '../speaker/same.ts';
@@ -32,6 +40,13 @@ export const watchedKinds = (node: string, ipam: IpamMode): readonly Watched[] =
 
 /** Followed only while BGPConfiguration asks for addresses of Services to be announced. */
 export const serviceKinds = ['Service', 'EndpointSlice'] as const satisfies readonly Watched[];
+
+/** Followed only while a BGPPeer of this node is with its pods: these pods, and what else their labels come from. */
+export const workloadKinds = (node: string): readonly Watched[] => [
+  { kind: 'Pod', fields: { 'spec.nodeName': node } },
+  'Namespace',
+  'ServiceAccount',
+];
 
 /**
  * Of a Node what an intent is made of. The rest changes with each heartbeat of its kubelet, and working out the intent of a
@@ -73,7 +88,7 @@ export class Cluster {
     this.#intentOf = work;
   }
 
-  /** Of `watchedKinds` and `serviceKinds` alike. @returns  whether any of it concerns the speaker */
+  /** Of `watchedKinds`, `serviceKinds` and `workloadKinds` alike. @returns  whether any of it concerns the speaker */
   take(batch: Batch): boolean {
     let isNews = false;
     for (const change of batch.changes) {
@@ -91,7 +106,8 @@ export class Cluster {
     return isNews;
   }
 
-  #put(resource: Resource): boolean {
+  #put(told: Resource): boolean {
+    const resource = told.kind === 'Pod' ? asNeighbour(told) : told;
     if (resource.kind === 'Service' || resource.kind === 'EndpointSlice') {
       this.services.put(resource);
       return true;
@@ -178,6 +194,28 @@ export class Cluster {
   get wantsServices(): boolean {
     const settings = this.#settings;
     return settings !== undefined && wantsServices(settings);
+  }
+
+  /** A BGPPeer of this node is with its pods. */
+  get wantsWorkloads(): boolean {
+    const own = this.#own;
+    if (own === undefined) return false;
+    const { name, labels } = own.meta;
+    return wantsWorkloads({ name, labels }, this.#peers());
+  }
+
+  *#peers(): Generator<BgpPeer> {
+    for (const resource of this.#resources.values()) if (resource.kind === 'BGPPeer') yield resource;
+  }
+
+  /** They are no longer followed: what was told of them is not true any more. */
+  forgetWorkloads(): void {
+    const ofPods: readonly Resource['kind'][] = ['Pod', 'Namespace', 'ServiceAccount'];
+    for (const [key, { kind }] of this.#resources) {
+      if (!ofPods.includes(kind)) continue;
+      this.#resources.delete(key);
+      this.#base = undefined;
+    }
   }
 
   servicesStatus(): ServicesStatus {

@@ -4,6 +4,7 @@ import {
   asn,
   containsAddress,
   formatAddress,
+  type Ipv4,
   type Ipv6,
   ipv6,
   isIpv4,
@@ -48,6 +49,8 @@ export interface ExplicitRequest {
   /** The same with our addresses there, ignored ones included. */
   readonly subnets: readonly { readonly prefix: Prefix; readonly address: Address }[];
   readonly linkNeighbours: LinkNeighbours;
+  /** Where pods dial us; absent: at our own addresses. */
+  readonly peering: { readonly ipv4?: Ipv4; readonly ipv6?: Ipv6 };
 }
 
 export interface Explicit {
@@ -117,12 +120,15 @@ function configOf(
       localAsn,
       name: describeSession(claim, place),
       ...(to.kind === 'link' ? { interface: to.interface } : {}),
+      ...(to.kind === 'address' && to.workload !== undefined ? { workload: to.workload } : {}),
       ...(isClient(own, claim, to.kind === 'link' ? undefined : to.node) ? { isClient: true } : {}),
       options,
     }),
     ...(claim.peerAsn === undefined ? { peerAsns: [] } : {}),
     ...(localAddress === undefined ? {} : { localAddress }),
-    ...sharedWith(address, options, request),
+    ...(to.kind === 'address' && to.workload !== undefined
+      ? dialledAt(address, request)
+      : sharedWith(address, options, request)),
     ...(bfd === undefined ? {} : { bfd }),
     ...waiting,
   };
@@ -139,10 +145,20 @@ function sharedWith(
   return sharedAddress === undefined ? {} : { sharedAddress };
 }
 
+/** A pod knows us by the address it dials. */
+function dialledAt(
+  remote: Address,
+  { peering: { ipv4, ipv6 } }: ExplicitRequest,
+): Pick<PeerConfig, 'sharedAddress'> {
+  const sharedAddress = isIpv4(remote) ? ipv4 : ipv6;
+  return sharedAddress === undefined ? {} : { sharedAddress };
+}
+
 function describeSession(claim: Claim, { address, port, key }: Place): string {
   const { remote } = claim.peer;
   const kind = originOf(claim) === 'global' ? 'Global' : 'Node';
   if (remote.kind === 'link' && key !== undefined) return `${kind}_${remote.interface}`;
+  if (remote.kind === 'workloads') return nameOf('Local_Workload', address);
   const isWritten = remote.kind === 'address' && remote.port !== undefined && !claim.isReverse;
   return isWritten ? `${nameOf(kind, address)}_port_${port}` : nameOf(kind, address);
 }
@@ -227,7 +243,13 @@ function conflict({ winner, loser }: Contest): Problem {
   };
 }
 
-function unmetProblem({ peer, other }: Unmet, own: Router): Problem {
+function unmetProblem({ peer, other, workload }: Unmet, own: Router): Problem {
+  if (workload !== undefined)
+    return {
+      where: `BGPPeer/${peer.meta.name} spec.localWorkloadSelector`,
+      what: `It selects Pod/${workload}, which has no address that Node/${own.name} could peer with: none of an IP version the node has, or only a node's.`,
+      fix: 'Give the node an address of the IP version of the pod.',
+    };
   if (other !== undefined) {
     const { what, fix } = cannotMeet(own, other);
     return {

@@ -28,7 +28,7 @@ const CONNECT_RETRY_MS = 5_000;
 const RESTART_TIME_MS = 120_000;
 
 /** "10.0.0.1" as part of a name: "10_0_0_1". */
-export const nameOf = (kind: 'Mesh' | 'Global' | 'Node', address: Address): string =>
+export const nameOf = (kind: 'Mesh' | 'Global' | 'Node' | 'Local_Workload', address: Address): string =>
   `${kind}_${formatAddress(address).replace(/[.:%]/g, '_')}`;
 
 export interface SessionRequest {
@@ -41,6 +41,7 @@ export interface SessionRequest {
   readonly localAsn: Asn;
   readonly name: string;
   readonly interface?: string;
+  readonly workload?: string;
   readonly isClient?: true;
   readonly options?: SessionOptions;
 }

@@ -6,6 +6,7 @@
  *   iBGP                 no (reflector: no)            reflected             yes: a ToR may learn every node's blocks from
  *   iBGP client of ours  reflected                     reflected             any node, as with Calico
  *   eBGP                 yes, next hop kept            yes, next hop kept    yes, unless its path holds that AS already
+ *   eBGP, a local pod    yes, next hop is us           yes, next hop is us   yes, next hop is us
  *
  * Of what may go by that table: well-known communities (RFC 1997), roles (RFC 9234 §5), staleness (RFC 9494 §4.3); then the
  * neighbour's filters, or RFC 8212 where there are none; then the pools whose export is disabled.
@@ -64,7 +65,7 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
     'ipv4-unicast': new Memo(),
     'ipv6-unicast': new Memo(),
   };
-  const hopTold: Readonly<Record<Family, (nextHop: Address) => Told | undefined>> = {
+  const hopTold: Readonly<Record<Family, HopTold>> = {
     'ipv4-unicast': rememberLast((hop) =>
       nextHopTold(hop, 'ipv4-unicast', session, { config, peer, settled }),
     ),
@@ -149,21 +150,20 @@ function changed(attributes: PathAttributes, change: Change): PathAttributes {
     : change.reduce(addCommunity, attributes);
 }
 
+/** @param nextHop  undefined: it leads nowhere but from here */
+type HopTold = (nextHop: Address | undefined) => Told | undefined;
+
 interface Towards {
   readonly config: SpeakerConfig;
   readonly peer: PeerConfig;
   readonly settled: Settled;
 }
 
-function exported(
-  path: Path,
-  change: Change,
-  { config, peer }: Towards,
-  hopTold: (nextHop: Address) => Told | undefined,
-): Export {
+function exported(path: Path, change: Change, { config, peer }: Towards, hopTold: HopTold): Export {
   const attributes = changed(path.attributes, change);
   const type = sessionTypeOf(peer);
-  const told = hopTold(attributes.nextHop);
+  const isBehindUs = path.source.isWorkload === true && peer.nextHopMode !== 'keep';
+  const told = hopTold(isBehindUs ? undefined : attributes.nextHop);
   if (told === undefined) return err('we have no address of its family to name as next hop');
   return ok(
     type === 'ibgp'

@@ -17,15 +17,17 @@ export type Told = Pick<PathAttributes, 'nextHop' | 'linkLocal'>;
 /**
  * Kept inside the AS (§5.1.3 1), towards another as `isShared` says, unless the peer asks otherwise; else ourselves.
  * Undefined: it would have to be ourselves, and we have no address that this neighbour could use.
+ * @param nextHop  undefined: one that only we reach
  */
 export function nextHopTold(
-  nextHop: Address,
+  nextHop: Address | undefined,
   family: Family,
   type: 'ibgp' | 'ebgp',
   towards: Towards,
 ): Told | undefined {
   const { nextHopMode } = towards.peer;
   const own = ownTowards(family, towards);
+  if (nextHop === undefined) return own;
   const isKept =
     nextHopMode !== 'self' &&
     canTell(nextHop, family, towards) &&

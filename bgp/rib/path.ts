@@ -21,6 +21,8 @@ export interface Source {
   readonly port: number;
   /** It is a client of ours (RFC 4456): what it tells is reflected to everyone inside the AS. */
   readonly isClient?: true;
+  /** It is a pod of this node: nobody else reaches it, nor what it names as next hop. */
+  readonly isWorkload?: true;
 }
 
 /** What of a path's attributes is asked for so often that it stands beside them. */

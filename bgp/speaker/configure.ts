@@ -59,6 +59,7 @@ function endPeers(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerCo
  */
 const sessionParts: Readonly<Record<string, (peer: PeerConfig) => unknown>> = {
   peerIP: ({ address, port }) => [address, port],
+  'the pod': ({ workload }) => workload,
   asNumber: ({ peerAsn, peerAsns }) => [peerAsn, peerAsns],
   localASNumber: ({ localAsn }) => localAsn,
   'the source address': ({ localAddress }) => localAddress,

@@ -38,6 +38,7 @@ function peerReport(neighbour: Neighbour): PeerReport {
     port: config.port,
     type: config.origin,
     ...(config.resource === undefined ? {} : { resource: config.resource }),
+    ...(config.workload === undefined ? {} : { workload: config.workload }),
     ...(config.dynamic === undefined ? {} : { dynamic: config.dynamic }),
     state: bgpStateOf(peer),
     since,
@@ -65,10 +66,10 @@ export function whereOf({ address, interface: link }: PeerConfig): string {
   return text === '::' ? (link ?? text) : text;
 }
 
-/** The neighbour of this name, BGPPeer or Node, key ("address port") or address. */
+/** The neighbour of this name, pod, BGPPeer or Node, key ("address port") or address. */
 export const findNeighbour = (speaker: Speaker, text: string): Neighbour | undefined =>
   [...speaker.neighbours.values()].find(({ config }) =>
-    [config.name, config.resource, config.key, whereOf(config)].includes(text),
+    [config.name, config.workload, config.resource, config.key, whereOf(config)].includes(text),
   );
 
 /** The Loc-RIB: every acceptable path, by prefix, the best first. */

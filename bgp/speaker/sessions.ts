@@ -154,6 +154,7 @@ export const sourceOf = (peer: PeerConfig, { peerId }: Pick<Negotiated, 'peerId'
   address: peer.address,
   port: peer.port,
   ...(peer.isClient === true ? { isClient: true as const } : {}),
+  ...(peer.workload === undefined ? {} : { isWorkload: true as const }),
 });
 
 /** RFC 7313 §3: both sides said so. */

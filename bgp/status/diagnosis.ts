@@ -51,6 +51,10 @@ const hints: readonly Hint[] = [
       : undefined,
   ({ config: { connect }, deaf }) =>
     deaf !== undefined && connect !== 'active' ? `it cannot dial us: ${deaf.replace(/\.$/, '')}` : undefined,
+  ({ config: { workload }, lastError }) =>
+    workload !== undefined && lastError === undefined
+      ? `Pod/${workload} has not dialled us yet, and a pod is never dialled`
+      : undefined,
 ];
 
 /** One sentence without a full stop; undefined: nothing has gone wrong yet. Of a session that is not up. */

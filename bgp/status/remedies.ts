@@ -1,4 +1,5 @@
 /** What to do about a session that is down: a sentence for each reason. Pure. */
+import { formatAddress } from '../../src/lib/net.ts';
 import type { PeerConfig } from '../config.ts';
 import type { DownReason } from '../session/event.ts';
 import { whereOf as where } from '../speaker/report.ts';
@@ -23,6 +24,11 @@ const byWords: readonly (readonly [words: RegExp, Advice])[] = [
     /no router has been seen on/,
     () =>
       'See that the link is up at both ends and has IPv6, and that the router sends router advertisements there or dials us.',
+  ],
+  [
+    /has not dialled us yet/,
+    ({ sharedAddress, peerAsn, localAsn }) =>
+      `Let the BGP speaker in the pod, of AS ${peerAsn}, dial AS ${localAsn} at ${sharedAddress === undefined ? 'the address of this node' : formatAddress(sharedAddress)}; its egress policy and defaultEndpointToHostAction must let it.`,
   ],
   [
     /Secret/,

@@ -1,12 +1,12 @@
 /**
  * What of a node is Tortie's: a decision over what the kernel lists.
  *
- * Only what bears our mark is named: the table `inet tortie` (and of iptables what xtables.ts says), routes of protocol 80 and 81, and of the interfaces called as
+ * Only what bears our mark is named: the table `inet tortie` (and of iptables what xtables.ts says), routes of protocol 80, 81 and 82, and of the interfaces called as
  * Calico calls them those that a route of ours leads to or a record of ours names. A Calico beside us keeps its own.
  */
 import type { Link, Route } from '../kernel/kernel.ts';
 
-export const protocols = { bgp: 80, felix: 81 } as const;
+export const protocols = { bgp: 80, felix: 81, peering: 82 } as const;
 
 export interface Found {
   readonly hasTable: boolean;
@@ -36,9 +36,7 @@ export function planCleaning({ hasTable, routes, links, recorded }: Found, pods:
     isWorkload(link) && (reached.has(link.ifindex) || known.has(link.name));
   return {
     table: hasTable,
-    routes: routes.filter(
-      ({ protocol }) => protocol === protocols.bgp || (pods && protocol === protocols.felix),
-    ),
+    routes: routes.filter(({ protocol }) => protocol !== protocols.felix || pods),
     links: pods ? links.filter(isOurs).map(({ name }) => name) : [],
   };
 }

@@ -81,5 +81,10 @@ const widely = (peer: PeerDetail): readonly Cell[] => [
 const total = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0);
 
-export const addressOf = ({ address, port }: PeerDetail): string =>
-  port === 179 ? address : `${address} port ${port}`;
+/** Where it is, and of a pod who. */
+export const addressOf = ({ address, port, workload }: PeerDetail): string =>
+  [
+    address,
+    ...(port === 179 ? [] : [`port ${port}`]),
+    ...(workload === undefined ? [] : [`(Pod ${workload})`]),
+  ].join(' ');

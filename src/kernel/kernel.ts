@@ -32,7 +32,7 @@ export interface Route {
   /** RTA_PRIORITY; lower wins. IPv6 routes given 0 get 1024 from the kernel, and are reported so. */
   readonly metric: number;
   readonly type: RouteType;
-  /** One, or several for multipath; empty unless type is unicast. */
+  /** One, or several for multipath; empty unless type is unicast. A local one is of the loopback interface. */
   readonly nextHops: readonly NextHop[];
   /** Absent, and so reported: the usual one, for IPv4 link if on the link, host if local, else global; IPv6 has none. */
   readonly scope?: 'global' | 'link' | 'host';

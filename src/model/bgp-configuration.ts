@@ -1,5 +1,5 @@
 /** projectcalico.org/v3 BGPConfiguration: `default` for all nodes, `node.NAME` for what is different at one of them. */
-import { type Asn, asn, type Prefix } from '../lib/net.ts';
+import { type Asn, asn, type Ipv4, type Ipv6, type Prefix } from '../lib/net.ts';
 import type { Community } from './bgp-filter.ts';
 import type { Meta } from './meta.ts';
 
@@ -48,6 +48,8 @@ export interface NodeBgpSettings {
   readonly bestPath?: { readonly alwaysCompareMed?: true; readonly missingMedWorst?: true };
   /** RFC 8212. */
   readonly requireEbgpPolicy?: boolean;
+  /** Where the pods of a node reach its speaker; absent: at the node's own address. */
+  readonly workloadPeering?: { readonly ipv4?: Ipv4; readonly ipv6?: Ipv6 };
 }
 
 /** What holds at a node. */

@@ -28,7 +28,9 @@ export type Remote =
   /** peerRange: whoever dials from there, `limit` at most at one time. */
   | { readonly kind: 'range'; readonly range: Prefix; readonly limit: number }
   /** interface: the router found on that link. */
-  | { readonly kind: 'link'; readonly interface: string };
+  | { readonly kind: 'link'; readonly interface: string }
+  /** localWorkloadSelector: pods of the same node, by the labels that policies see; they dial. */
+  | { readonly kind: 'workloads'; readonly selector: Selector };
 
 /** All that two BGPPeers of one neighbour must agree in. Times are in ms, whole seconds but for BFD's. */
 export interface SessionOptions {

@@ -14,10 +14,12 @@ import {
   networkOf,
   overlaps,
   type Prefix,
+  versionOf,
 } from '../lib/net.ts';
 import { same } from '../lib/same.ts';
 import { BGP_PORT } from './bgp-configuration.ts';
 import type { BgpPeer, PeerRole, SessionOptions } from './bgp-peer.ts';
+import type { Labels } from './meta.ts';
 import { addressesOf, meetingAddress, type Router, sourceFor } from './router.ts';
 import { matchesSelector, type Selector } from './selector.ts';
 
@@ -37,8 +39,14 @@ export interface Claim {
 }
 
 export type Target =
-  /** `node`: that of this cluster which has the address. */
-  | { readonly kind: 'address'; readonly address: Address; readonly port: number; readonly node?: Router }
+  /** `node`: that of this cluster which has the address. `workload`: the pod of this node that has it, "namespace/name". */
+  | {
+      readonly kind: 'address';
+      readonly address: Address;
+      readonly port: number;
+      readonly node?: Router;
+      readonly workload?: string;
+    }
   | { readonly kind: 'range'; readonly range: Prefix; readonly limit: number }
   | { readonly kind: 'link'; readonly interface: string };
 
@@ -47,6 +55,17 @@ export interface Neighbourhood {
   /** By name. */
   readonly routers: readonly Router[];
   readonly byAddress: ReadonlyMap<Address, Router>;
+  /** The pods of the one node that is asked for, in order; absent where nobody looks at pods. */
+  readonly workloads?: readonly Workload[];
+}
+
+/** A pod of this node, as far as it can be a neighbour of its node. */
+export interface Workload {
+  /** "namespace/name". */
+  readonly name: string;
+  /** As selectors of policies see them. */
+  readonly labels: Labels;
+  readonly addresses: readonly Address[];
 }
 
 /** Of two nodes with one address the first by name counts. */
@@ -81,10 +100,11 @@ function pick(routers: readonly Router[], by: unknown, isIn: (router: Router) =>
   return found;
 }
 
-/** A claim that was not made, and the node it would have been with. */
+/** A claim that was not made, and the node or the pod it would have been with. */
 export interface Unmet {
   readonly peer: BgpPeer;
   readonly other?: Router;
+  readonly workload?: string;
 }
 
 export interface Claims {
@@ -147,6 +167,10 @@ function directClaims(peer: BgpPeer, own: Router, around: Neighbourhood, unmet: 
     unmet.push({ peer });
     return [];
   }
+  if (remote.kind === 'workloads')
+    return (around.workloads ?? [])
+      .filter(({ labels }) => matchesSelector(remote.selector, labels))
+      .flatMap((workload) => workloadClaims(peer, own, workload, around, unmet));
   if (remote.kind === 'nodes')
     return othersOf(own, around, remote.selector).flatMap((other): readonly Claim[] => {
       const address = meetingAddress(own, other);
@@ -165,11 +189,42 @@ function directClaims(peer: BgpPeer, own: Router, around: Neighbourhood, unmet: 
   return [{ ...common, ...asked, ...at(remote.ip, undefined, remote.port) }];
 }
 
+/** One session for each address of the pod. The pod dials, and at which address of ours it does is its own choice. */
+function workloadClaims(
+  peer: BgpPeer,
+  own: Router,
+  { name, addresses }: Workload,
+  { byAddress }: Neighbourhood,
+  unmet: Unmet[],
+): readonly Claim[] {
+  const usable = addresses.filter(
+    (address) => sourceFor(own, address) !== undefined && !byAddress.has(address),
+  );
+  if (usable.length === 0 && addresses.length > 0) unmet.push({ peer, workload: name });
+  return usable.map((address): Claim => {
+    const { key, to } = at(address, undefined);
+    return {
+      peer,
+      key,
+      to: { ...to, workload: name },
+      localAsn: peer.localAsNumber ?? own.asn,
+      ...(peer.asNumber === undefined ? {} : { peerAsn: peer.asNumber }),
+      isReverse: false,
+      options: {
+        families: [versionOf(address)],
+        ...optionsOf(peer),
+        connectMode: 'Passive',
+        sourceAddress: 'None',
+      },
+    };
+  });
+}
+
 const at = (
   address: Address,
   node: Router | undefined,
   port: number = node?.port ?? BGP_PORT,
-): Pick<Claim, 'key' | 'to'> => ({
+): Pick<Claim, 'key'> & { readonly to: Extract<Target, { readonly kind: 'address' }> } => ({
   key: `${formatAddress(address)} ${port}`,
   to: { kind: 'address', address, port, ...(node === undefined ? {} : { node }) },
 });
@@ -296,5 +351,7 @@ function overlapping({ to }: Claim, winners: ReadonlyMap<string, Claim>): Claim 
 /** "10.0.0.1 port 179", "eth1", "10.0.0.0/24": what a claim is with, for people. */
 export function describeTarget(to: Target): string {
   if (to.kind === 'link') return `the router on ${to.interface}`;
-  return to.kind === 'range' ? formatPrefix(to.range) : `${formatAddress(to.address)} port ${to.port}`;
+  if (to.kind === 'range') return formatPrefix(to.range);
+  if (to.workload !== undefined) return `Pod/${to.workload} at ${formatAddress(to.address)}`;
+  return `${formatAddress(to.address)} port ${to.port}`;
 }

@@ -28,6 +28,8 @@ export interface PeerStatus {
   readonly type: 'node-to-node mesh' | 'global' | 'node specific';
   /** metadata.name of the BGPPeer, or of the other Node. */
   readonly resource?: string;
+  /** The pod of this node that it is, "namespace/name". */
+  readonly workload?: string;
   /** The range it came from by itself, by its BGPPeer; absent: it is configured by address. */
   readonly dynamic?: string;
   readonly state: BgpState;

@@ -226,16 +226,16 @@ describe('definitions', () => {
   });
 
   test('a field that this version lacks is kept by the API server and refused by us, in words', async () => {
-    await objects.put(peer({ localWorkloadSelector: 'all()' }));
-    const seen = watch('admin', ['BGPPeer']);
+    await objects.put(calico('BGPFilter', { importV4: [{ action: 'Accept', interface: 'eth0' }] }));
+    const seen = watch('admin', ['BGPFilter']);
     await eventually(() => expect(seen.inSync).toBe(true), soon);
     expect(seen.keys()).toEqual([]);
     expect(seen.problems).toEqual([
       {
-        where: 'BGPPeer/default spec.localWorkloadSelector',
-        what: 'is not supported in this version: a pod reaches the speaker by the address of its node, so give that pod’s address as peerIP, or peerRange.',
+        where: 'BGPFilter/default spec.importV4[0].interface',
+        what: 'is not supported in this version: which link a route leaves by is the kernel’s to say, and may change after the route was judged.',
         fix: 'Remove the field.',
-        ref: { kind: 'BGPPeer', name: 'default' },
+        ref: { kind: 'BGPFilter', name: 'default' },
       },
     ]);
   });

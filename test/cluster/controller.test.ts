@@ -182,19 +182,17 @@ describe('objects', () => {
 
   test('that are wrong carry a condition and an Event which say what to do, until they are mended', async () => {
     await objects.put(
-      custom('BGPPeer', 'wrong', { peerIP: '10.0.0.2', asNumber: 64513, localWorkloadSelector: 'all()' }),
+      custom('BGPPeer', 'wrong', { peerIP: '10.0.0.2', asNumber: 64513, nodeSelector: 'all(' }),
     );
     await eventually(async () => {
       const accepted = await conditionOf('BGPPeer', 'wrong', 'Accepted');
       expect(accepted, said()).toMatchObject({ status: 'False', reason: 'Invalid' });
-      expect(accepted?.['message']).toMatch(
-        /^spec\.localWorkloadSelector: is not supported .* Remove the field\./,
-      );
+      expect(accepted?.['message']).toMatch(/^spec\.nodeSelector: /);
       expect(await eventsOf('wrong')).toMatchObject([
         { type: 'Warning', reason: 'InvalidBGPPeer', message: accepted?.['message'] },
       ]);
     }, soon);
-    await objects.patch({ kind: 'BGPPeer', name: 'wrong' }, { spec: { localWorkloadSelector: null } });
+    await objects.patch({ kind: 'BGPPeer', name: 'wrong' }, { spec: { nodeSelector: null } });
     await eventually(
       async () =>
         expect(await conditionOf('BGPPeer', 'wrong', 'Accepted')).toMatchObject({

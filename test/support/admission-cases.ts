@@ -37,6 +37,7 @@ const specs = (
 });
 
 const peer = { peerIP: '10.0.0.1', asNumber: 64513 };
+const workloads = { localWorkloadSelector: "app == 'router'", asNumber: 64600 };
 const pool = { cidr: '10.244.0.0/16' };
 const forServices = { ...pool, allowedUses: ['LoadBalancer'] };
 const block = {
@@ -250,6 +251,31 @@ export const admissionCases: readonly AdmissionCase[] = [
     { peerSelector: 'all()' },
   ),
   specs('BGPPeer', 'asNumber is missing', { peerIP: '10.0.0.1' }, { interface: 'eth1' }),
+  specs('BGPPeer', 'asNumber is missing', { localWorkloadSelector: 'all()' }, workloads),
+  specs(
+    'BGPPeer',
+    'exactly one of peerIP',
+    { ...peer, localWorkloadSelector: 'all()' },
+    { ...peer, localWorkloadSelector: '' },
+  ),
+  specs(
+    'BGPPeer',
+    'connectMode cannot be Active with localWorkloadSelector',
+    { ...workloads, connectMode: 'Active' },
+    { ...workloads, connectMode: 'Passive' },
+  ),
+  specs(
+    'BGPPeer',
+    'reversePeering goes with peers that are nodes',
+    { ...workloads, reversePeering: 'Manual' },
+    { ...workloads, reversePeering: 'Auto' },
+  ),
+  specs(
+    'BGPPeer',
+    'bfd cannot stand next to localWorkloadSelector',
+    { ...workloads, bfd: {} },
+    { ...workloads, failureDetectionMode: 'None' },
+  ),
   specs(
     'BGPPeer',
     'bfd.strict cannot stand next to peerRange',
@@ -339,6 +365,18 @@ export const admissionCases: readonly AdmissionCase[] = [
     refused: calico('BGPConfiguration', { asNumber: 64513 }, 'node.node1'),
     accepted: calico('BGPConfiguration', { asNumber: 64513 }),
   },
+  specs(
+    'BGPConfiguration',
+    'must be an IPv4 address',
+    { localWorkloadPeeringIPV4: 'fd00::1' },
+    { localWorkloadPeeringIPV4: '169.254.77.1' },
+  ),
+  specs(
+    'BGPConfiguration',
+    'must be an IPv6 address',
+    { localWorkloadPeeringIPV6: '169.254.77.1' },
+    { localWorkloadPeeringIPV6: 'fd00:77::1' },
+  ),
   ...(['serviceClusterIPs', 'serviceExternalIPs', 'serviceLoadBalancerIPs'] as const).map((field) =>
     specs(
       'BGPConfiguration',

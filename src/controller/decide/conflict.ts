@@ -77,6 +77,7 @@ function suspectsOf(peers: readonly BgpPeer[]): readonly BgpPeer[] {
   const isAmongNodes = peers.some(({ remote }) => remote.kind === 'nodes');
   for (const peer of peers) {
     const { remote } = peer;
+    if (remote.kind === 'workloads') continue; // which pods are where, the speakers say
     const key =
       remote.kind === 'link'
         ? `link ${remote.interface}`

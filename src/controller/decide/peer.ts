@@ -30,7 +30,7 @@ export function readyOf(
       : []),
     ...group(down, 'down on'),
     ...group(unknown, 'no report from'),
-    ...group(idle, 'nobody has dialled yet on'),
+    ...group(idle, peer.remote.kind === 'workloads' ? 'no such pod on' : 'nobody has dialled yet on'),
   ];
   const message = parts.join('; ');
   if (down.length > 0) return verdict('False', 'SessionsDown', message);
@@ -79,7 +79,7 @@ function noNodes({ node, nodeSelector, remote }: BgpPeer): string {
 
 interface State {
   readonly node: string;
-  /** idle: nobody of a range has dialled. */
+  /** idle: nobody of a range has dialled, or no pod that is selected is there. */
   readonly state: 'up' | 'down' | 'unknown' | 'idle';
   readonly why: string;
 }
@@ -91,7 +91,8 @@ function stateOn(peer: BgpPeer, node: string, status: CalicoNodeStatus | undefin
   const own = report.peers.filter(
     ({ name, type }) => name === peer.meta.name && type !== 'node-to-node mesh',
   );
-  if (own.length === 0 && peer.remote.kind === 'range') return { node, state: 'idle', why: '' };
+  const isOpen = peer.remote.kind === 'range' || peer.remote.kind === 'workloads';
+  if (own.length === 0 && isOpen) return { node, state: 'idle', why: '' };
   if (own.length === 0) {
     // The list is cut at its end, so only a whole one proves that there is no session.
     const isWhole = report.peers.length < 50;

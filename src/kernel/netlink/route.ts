@@ -32,6 +32,8 @@ const RTA = {
   TABLE: 15,
   VIA: 18,
 } as const;
+/** LOOPBACK_IFINDEX: the same in every namespace. */
+const LOOPBACK = 1;
 const RTNH_F_DEAD = 1;
 const RTNH_F_ONLINK = 4;
 const RTNH_F_LINKDOWN = 16;
@@ -81,6 +83,7 @@ export function encodeRoute(writer: MessageWriter, route: Route): void {
   if (route.prefSrc !== undefined) writer.addressAttribute(RTA.PREFSRC, route.prefSrc);
   if (single !== undefined) encodeNextHop(writer, route, single, true);
   else if (nextHops.length > 1) writer.nest(RTA.MULTIPATH, () => encodeNextHops(writer, route), 0);
+  else if (type === 'local') writer.u32Attribute(RTA.OIF, LOOPBACK);
 }
 
 /** Writes what names a route to delete: the key and its owner, of any type; not its next hops, so all of them go. */

@@ -1,18 +1,35 @@
 /** projectcalico.org/v3 BGPConfiguration. Strict; Calico's fields that this version lacks are refused by name. */
 import type { z } from 'zod';
-import { asn, type Prefix } from '../../lib/net.ts';
+import {
+  type Address,
+  asn,
+  containsAddress,
+  type Ipv4,
+  type Ipv6,
+  isIpv4,
+  type Prefix,
+  parsePrefix,
+} from '../../lib/net.ts';
 import { err, ok, type Result } from '../../lib/result.ts';
 import type { NodeBgpSettings } from '../../model/bgp-configuration.ts';
 import type { Community } from '../../model/bgp-filter.ts';
 import type { BgpConfiguration, Meta } from '../../model/resource.ts';
-import { asNumber, prefix } from './addresses.ts';
+import { asNumber, parseAddressField, prefix } from './addresses.ts';
 import { longestRestart } from './bgp-peer.ts';
-import { defaultOrNodeName, isPrefix, notOfOneNode, prefixLength, withDefault, withRules } from './cel.ts';
+import {
+  defaultOrNodeName,
+  isPrefix,
+  notOfOneNode,
+  prefixLength,
+  type Rule,
+  withDefault,
+  withRules,
+} from './cel.ts';
 import { community, parseCommunity } from './community.ts';
 import { flag, list, maybe, oneOf, parseText, portNumber, seconds, text, wholeNumber } from './fields.ts';
 import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
 import { defaultOrNode } from './meta.ts';
-import { check, field, manifest, read, strict, unsupported } from './read.ts';
+import { check, field, manifest, read, strict } from './read.ts';
 import { secretKey } from './secret-key.ts';
 
 /** Calico's form of a list of prefixes: one object around each. */
@@ -129,8 +146,60 @@ const bestPath = strict({
   missingMEDWorst: maybe(flag.describe('A route without MED counts as the worst, not as the best.')),
 });
 
-const workloads =
-  'a pod reaches the speaker by the address of its node, so give that pod’s address to a BGPPeer as peerIP, or its prefix as peerRange';
+const unusable: readonly (readonly [Prefix, string])[] = (
+  [
+    ['0.0.0.0/8', 'it is the address of no host'],
+    ['127.0.0.0/8', 'a loopback address is the pod’s own'],
+    ['224.0.0.0/3', 'it is the address of no host'],
+    ['::/127', 'it is the address of no host, or the pod’s own'],
+    ['::ffff:0.0.0.0/96', 'it is an IPv4 address in IPv6 form'],
+    ['fe80::/10', 'a pod dials a link-local address from one of its own, by which nobody knows it'],
+    ['ff00::/8', 'it is a multicast address'],
+  ] as const
+).flatMap(([written, why]) => {
+  const range = parsePrefix(written);
+  return range === undefined ? [] : [[range, why] as const];
+});
+
+/** Where workloads reach the speaker: an address that nobody else has, of the version asked for. */
+function parsePeering(json: unknown): Result<Address | undefined, Wrong> {
+  if (json === '') return ok(undefined);
+  const parsed = parseAddressField(json);
+  if (!parsed.ok) return parsed;
+  const why = unusable.find(([range]) => containsAddress(range, parsed.value))?.[1];
+  return why === undefined
+    ? parsed
+    : wrong(
+        `cannot be ${describe(json)}: ${why}.`,
+        'Give an address that nobody has, like 169.254.77.1 or fd00:77::1.',
+      );
+}
+
+const peering4 = field(
+  (json): Result<Ipv4 | undefined, Wrong> => {
+    const parsed = parsePeering(json);
+    if (!parsed.ok || parsed.value === undefined) return parsed.ok ? ok(undefined) : parsed;
+    return isIpv4(parsed.value)
+      ? ok(parsed.value)
+      : wrong(`must be an IPv4 address, but is ${describe(json)}.`, 'Write it like 169.254.77.1.');
+  },
+  { type: 'string' },
+);
+const peering6 = field(
+  (json): Result<Ipv6 | undefined, Wrong> => {
+    const parsed = parsePeering(json);
+    if (!parsed.ok || parsed.value === undefined) return parsed.ok ? ok(undefined) : parsed;
+    return isIpv4(parsed.value)
+      ? wrong(`must be an IPv6 address, but is ${describe(json)}.`, 'Write it like fd00:77::1.')
+      : ok(parsed.value);
+  },
+  { type: 'string' },
+);
+
+const isOfVersion = (version: 4 | 6): Rule => ({
+  rule: `self == '' || (isIP(self) && ip(self).family() == ${version})`,
+  message: `must be an IPv${version} address`,
+});
 
 /** What is the same at all nodes, or has an annotation of the Node: not in an object for one node. */
 const forAll = [
@@ -201,8 +270,20 @@ const spec = strict({
       .describe('Links, by name or with *, whose networks are not taken for the own networks of a node.')
       .meta({ maxItems: 100 }),
   ),
-  localWorkloadPeeringIPV4: unsupported(workloads, ''),
-  localWorkloadPeeringIPV6: unsupported(workloads, ''),
+  localWorkloadPeeringIPV4: maybe(
+    withRules(
+      peering4.describe(
+        'The address at which pods of a BGPPeer with localWorkloadSelector dial their node; its own if absent.',
+      ),
+      [isOfVersion(4)],
+      { maxLength: 64 },
+    ),
+  ),
+  localWorkloadPeeringIPV6: maybe(
+    withRules(peering6.describe('As localWorkloadPeeringIPV4, for sessions over IPv6.'), [isOfVersion(6)], {
+      maxLength: 64,
+    }),
+  ),
   programClusterRoutes: maybe(
     field(
       (json): Result<'Enabled' | 'EnabledNoEncapOnly' | 'Disabled', Wrong> => {
@@ -305,6 +386,17 @@ function nodeSettingsOf(given: Given): NodeBgpSettings {
     ...(ipv6NormalRoutePriority === undefined ? {} : { ipv6RoutePriority: ipv6NormalRoutePriority }),
     ...choicesOf(given),
     ...(requireEBGPPolicy === undefined ? {} : { requireEbgpPolicy: requireEBGPPolicy }),
+    ...peeringOf(given),
+  };
+}
+
+function peeringOf({
+  localWorkloadPeeringIPV4: v4,
+  localWorkloadPeeringIPV6: v6,
+}: Given): Pick<NodeBgpSettings, 'workloadPeering'> {
+  if (v4 === undefined && v6 === undefined) return {};
+  return {
+    workloadPeering: { ...(v4 === undefined ? {} : { ipv4: v4 }), ...(v6 === undefined ? {} : { ipv6: v6 }) },
   };
 }
 

@@ -19,7 +19,7 @@ import {
 } from './fields.ts';
 import { describe, type Flaw, mustBe, type Wrong, wrong } from './flaw.ts';
 import { createdAt } from './meta.ts';
-import { check, field, manifest, read, strict, unsupported } from './read.ts';
+import { check, field, manifest, read, strict } from './read.ts';
 import { secretKey } from './secret-key.ts';
 import { bfdOf, sessionFields, sessionFlaw, sessionRules } from './session-options.ts';
 
@@ -67,8 +67,8 @@ const longestKeepalive = 21845;
 export const longestRestart = 4095;
 
 /** Who a BGPPeer is with: exactly one of these. */
-const remotes = ['peerIP', 'peerSelector', 'peerRange', 'interface'] as const;
-const remotesText = 'peerIP, peerSelector, peerRange and interface';
+const remotes = ['peerIP', 'peerSelector', 'peerRange', 'interface', 'localWorkloadSelector'] as const;
+const remotesText = 'peerIP, peerSelector, peerRange, interface and localWorkloadSelector';
 
 /** Of a peer for whom no asNumber is told: the AS is that of the node, or anybody's. */
 const withoutAs: readonly string[] = ['peerSelector', 'peerRange', 'interface'];
@@ -126,9 +126,10 @@ const spec = strict({
     ),
   ),
   localASNumber: maybe(asNumber.describe('Our AS number towards this peer; that of the node if absent.')),
-  localWorkloadSelector: unsupported(
-    'a pod reaches the speaker by the address of its node, so give that pod’s address as peerIP, or peerRange',
-    '',
+  localWorkloadSelector: maybe(
+    selectorOrAbsent.describe(
+      'Instead of peerIP: the pods of the same node that are the peers, by their labels. They dial, by localWorkloadPeeringIPV4 and IPV6 of BGPConfiguration.',
+    ),
   ),
   keepOriginalNextHop: maybe(flag.describe('As nextHopMode Keep, towards another AS only.')),
   nextHopMode: maybe(
@@ -222,7 +223,7 @@ function fieldsFlaw(one: Spec): Misplaced | undefined {
     );
   if (reachableBy !== undefined && reachableBy === peerIP?.ip)
     return misplaced(['reachableBy'], 'is the peer itself.', 'Give the gateway, or remove it.');
-  return passiveFlaw(one) ?? sessionFlaw(one);
+  return passiveFlaw(one) ?? workloadFlaw(one) ?? sessionFlaw(one);
 }
 
 /** Whoever comes from a range is never dialled and known only once it has dialled, so neither we nor BFD can be first. */
@@ -237,6 +238,29 @@ function passiveFlaw({ peerRange, connectMode, bfd }: Spec): Misplaced | undefin
         'Remove it.',
       )
     : undefined;
+}
+
+/** A pod of the same node dials, from an address that is its own as long as its object is there. */
+function workloadFlaw(one: Spec): Misplaced | undefined {
+  if (one.localWorkloadSelector === undefined) return undefined;
+  if (one.connectMode === 'Active')
+    return misplaced(
+      ['connectMode'],
+      'cannot be Active with localWorkloadSelector.',
+      'Remove it: those pods dial us.',
+    );
+  if (one.reversePeering === 'Manual')
+    return misplaced(['reversePeering'], 'goes with peers that are nodes.', 'Remove it.');
+  const detection = (['bfd', 'failureDetectionMode'] as const).find((name) =>
+    name === 'bfd' ? one.bfd !== undefined : (one[name] ?? 'None') !== 'None',
+  );
+  return detection === undefined
+    ? undefined
+    : misplaced(
+        [detection],
+        'cannot stand next to localWorkloadSelector: of a pod on the same node we hear when it goes.',
+        'Remove it.',
+      );
 }
 
 const has = (name: string): string => `(has(self.${name}) && self.${name} != '' ? 1 : 0)`;
@@ -282,6 +306,18 @@ const rules: readonly Rule[] = [
     rule: "!has(self.keepOriginalNextHop) || !self.keepOriginalNextHop || !has(self.nextHopMode) || self.nextHopMode == 'Auto'",
     message: 'keepOriginalNextHop cannot stand next to nextHopMode: keep nextHopMode',
   },
+  {
+    rule: `!has(self.localWorkloadSelector) || self.localWorkloadSelector == '' || !has(self.connectMode) || self.connectMode != 'Active'`,
+    message: 'connectMode cannot be Active with localWorkloadSelector: those pods dial us',
+  },
+  {
+    rule: `!has(self.localWorkloadSelector) || self.localWorkloadSelector == '' || !has(self.reversePeering) || self.reversePeering != 'Manual'`,
+    message: 'reversePeering goes with peers that are nodes',
+  },
+  {
+    rule: `!has(self.localWorkloadSelector) || self.localWorkloadSelector == '' || (!has(self.bfd) && (!has(self.failureDetectionMode) || self.failureDetectionMode == 'None'))`,
+    message: 'bfd cannot stand next to localWorkloadSelector: of a pod on the same node we hear when it goes',
+  },
   ...sessionRules,
 ];
 
@@ -317,11 +353,13 @@ function remoteOf({
   peerRange,
   peerLimit = usualLimit,
   interface: link,
+  localWorkloadSelector,
 }: Spec): Remote {
+  if (localWorkloadSelector !== undefined) return { kind: 'workloads', selector: localWorkloadSelector };
   if (peerSelector !== undefined) return { kind: 'nodes', selector: peerSelector };
   if (peerRange !== undefined) return { kind: 'range', range: peerRange, limit: peerLimit };
   if (link !== undefined) return { kind: 'link', interface: link };
-  assert(peerIP !== undefined, 'one of the four is given: remoteFlaw');
+  assert(peerIP !== undefined, 'one of the five is given: remoteFlaw');
   return { kind: 'address', ...peerIP };
 }
 

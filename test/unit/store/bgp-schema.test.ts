@@ -106,7 +106,11 @@ describe('BGPConfiguration', () => {
     ['{programClusterRoutes: EnabledIPIPOnly}', 'there is no IPIP. Write Enabled, or Disabled.'],
     ['{programClusterRoutes: Yes}', 'must be Enabled, EnabledNoEncapOnly or Disabled'],
     ['{ipv4NormalRoutePriority: 0}', 'must be a metric from 1 to 2147483646, but is 0.'],
-    ['{localWorkloadPeeringIPV4: 10.0.0.1}', 'is not supported in this version: a pod reaches the speaker'],
+    ['{localWorkloadPeeringIPV4: "fd00::1"}', 'must be an IPv4 address, but is the text "fd00::1".'],
+    ['{localWorkloadPeeringIPV6: 10.0.0.1}', 'must be an IPv6 address, but is the text "10.0.0.1".'],
+    ['{localWorkloadPeeringIPV4: tor}', 'must be an IP address, but is the text "tor"'],
+    ['{localWorkloadPeeringIPV4: 127.0.0.1}', 'a loopback address is the pod’s own'],
+    ['{localWorkloadPeeringIPV6: "fe80::1"}', 'a pod dials a link-local address from one of its own'],
     ['{multipath: {ebgp: 65}}', 'spec.multipath.ebgp: must be a number of paths from 1 to 64, but is 65.'],
     ['{bestPath: {alwaysCompareMed: true}}', 'Did you mean alwaysCompareMED?'],
     ['{serviceClusterIPs: [10.96.0.0/12]}', 'spec.serviceClusterIPs[0]: must be an object with named fields'],
@@ -231,7 +235,10 @@ describe('BGPPeer', () => {
   });
 
   test.each([
-    ['{asNumber: 1}', 'spec.peerIP: is missing. Give one of peerIP, peerSelector, peerRange and interface.'],
+    [
+      '{asNumber: 1}',
+      'spec.peerIP: is missing. Give one of peerIP, peerSelector, peerRange, interface and localWorkloadSelector.',
+    ],
     ['{peerIP: 10.0.0.1}', 'spec.asNumber: is missing.'],
     ['{peerIP: 10.0.0.256, asNumber: 1}', 'spec.peerIP: must be an IP address, but is the text "10.0.0.256"'],
     ['{peerIP: 010.0.0.1, asNumber: 1}', "IPv4 addresses can't have leading zeroes"],
@@ -287,7 +294,10 @@ describe('BGPPeer', () => {
   });
 
   test.each([
-    ['{}', 'spec.peerIP: is missing. Give one of peerIP, peerSelector, peerRange and interface.'],
+    [
+      '{}',
+      'spec.peerIP: is missing. Give one of peerIP, peerSelector, peerRange, interface and localWorkloadSelector.',
+    ],
     [
       '{peerIP: 10.0.0.1, peerSelector: all(), asNumber: 1}',
       'spec.peerSelector: cannot stand next to peerIP. Keep one of peerIP, peerSelector',
@@ -336,10 +346,49 @@ describe('BGPPeer', () => {
     ['{peerIP: 10.0.0.1, asNumber: 1, bfd: {multiplier: 0}}', 'must be a number of packets from 1 to 255'],
     [
       '{peerIP: 10.0.0.1, asNumber: 1, localWorkloadSelector: all()}',
-      'is not supported in this version: a pod',
+      'spec.localWorkloadSelector: cannot stand next to peerIP.',
     ],
+    ['{localWorkloadSelector: all()}', 'spec.asNumber: is missing.'],
+    ['{localWorkloadSelector: "app ==", asNumber: 1}', 'spec.localWorkloadSelector: '],
+    [
+      '{localWorkloadSelector: all(), asNumber: 1, reachableBy: 10.0.0.9}',
+      'spec.reachableBy: goes with peerIP.',
+    ],
+    [
+      '{localWorkloadSelector: all(), asNumber: 1, reversePeering: Manual}',
+      'goes with peers that are nodes.',
+    ],
+    [
+      '{localWorkloadSelector: all(), asNumber: 1, connectMode: Active}',
+      'cannot be Active with localWorkload',
+    ],
+    ['{localWorkloadSelector: all(), asNumber: 1, bfd: {}}', 'spec.bfd: cannot stand next to localWorkload'],
+    ['{localWorkloadSelector: all(), asNumber: 1, peerLimit: 3}', 'spec.peerLimit: goes with peerRange.'],
   ])('of what Calico lacks or we did, %s is refused', (spec, expected) => {
     expect(flaws(peer(spec))).toEqual([expect.stringContaining(expected)]);
+  });
+
+  test('who the peer is: pods of the same node, with all that any peer may have', () => {
+    expect(
+      resource(
+        peer(
+          '{localWorkloadSelector: "app == \'router\'", asNumber: 64600, nodeSelector: has(rack), filters: [f], reversePeering: Auto}',
+        ),
+      ),
+    ).toMatchObject({ remote: { kind: 'workloads' }, asNumber: 64600, filters: ['f'] });
+  });
+
+  test('where pods dial: an address of each version, or none', () => {
+    expect(
+      resource(
+        configuration('{localWorkloadPeeringIPV4: 169.254.77.1, localWorkloadPeeringIPV6: "fd00:77::1"}'),
+      ),
+    ).toMatchObject({ workloadPeering: { ipv4: 0xa9fe4d01 } });
+    expect(resource(configuration('{localWorkloadPeeringIPV4: ""}'))).not.toHaveProperty('workloadPeering');
+    const name = 'node.node1';
+    expect(
+      resource(configuration('{localWorkloadPeeringIPV4: 169.254.77.1}').replace('default', name)),
+    ).toMatchObject({ override: { workloadPeering: { ipv4: 0xa9fe4d01 } } });
   });
 
   test('who the peer is: nodes by a selector, a range, a link', () => {

@@ -1,12 +1,20 @@
-/** Services and EndpointSlices, followed only while their addresses are announced: they are many and change all the time. */
+/**
+ * Kinds that are followed only while somebody needs them: Services and their endpoints, the pods of this node. They are many and
+ * change all the time.
+ */
 import type { Clock } from '../../src/host/clock.ts';
 import type { Logger } from '../../src/host/log.ts';
 import { millis } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import type { Batch, Store } from '../../src/store/store.ts';
-import { serviceKinds } from './cluster.ts';
+import type { Batch, Store, Watched } from '../../src/store/store.ts';
 
-export interface ServiceFollowerOptions {
+export interface Sometimes {
+  readonly kinds: readonly Watched[];
+  /** What is logged once they have been waited for long enough. */
+  readonly without: string;
+}
+
+export interface SometimesOptions {
   readonly store: Pick<Store, 'watch'>;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'warn'>;
@@ -15,7 +23,7 @@ export interface ServiceFollowerOptions {
   readonly onRead: () => void;
 }
 
-export interface ServiceFollower {
+export interface SometimesFollower {
   /** Begins or ends to follow them. */
   attend(isWanted: boolean): void;
   /** False only while they are wanted, not yet read, and not yet waited for long enough. */
@@ -26,8 +34,10 @@ export interface ServiceFollower {
 /** A speaker without these routes is better than none: so long it waits for them to be read, e.g. if a right is missing. */
 const waitMs = 20_000;
 
-export function createServiceFollower(options: ServiceFollowerOptions): ServiceFollower {
-  const { store, clock, log, onBatch, onRead } = options;
+export function followSometimes(
+  { kinds, without }: Sometimes,
+  { store, clock, log, onBatch, onRead }: SometimesOptions,
+): SometimesFollower {
   let problems: readonly Problem[] = [];
   let isRead = true;
   let stop: (() => void) | undefined;
@@ -36,11 +46,11 @@ export function createServiceFollower(options: ServiceFollowerOptions): ServiceF
     isRead = false;
     const cancelWait = clock.after(millis(waitMs), () => {
       if (isRead) return;
-      log.warn('Services have not been read yet; going on without their addresses');
+      log.warn(without);
       isRead = true;
       onRead();
     });
-    const unwatch = store.watch(serviceKinds, (batch) => {
+    const unwatch = store.watch(kinds, (batch) => {
       problems = batch.problems;
       if (batch.inSync) cancelWait();
       isRead ||= batch.inSync;
