@@ -8,7 +8,7 @@
 import type { Address, IpVersion } from '../lib/net.ts';
 import { err, ok, type Result } from '../lib/result.ts';
 import { same } from '../lib/same.ts';
-import type { Direction } from '../model/policy.ts';
+import type { Direction, HostEndpoint } from '../model/policy.ts';
 import type { Resource } from '../model/resource.ts';
 import { matchesSelector } from '../model/selector.ts';
 import { type Cluster, snapshotOf } from './cluster.ts';
@@ -17,19 +17,16 @@ import { type Known, knownHost, knownPod } from './known.ts';
 import { connectionOf } from './meet.ts';
 import type { Policy } from './policy.ts';
 import { changedBetween } from './preview/apply.ts';
-import {
-  type Class,
-  criteriaOf,
-  outsideClasses,
-  podClasses,
-  type TrafficClass,
-  trafficOf,
-} from './preview/classes.ts';
-import { type Both, Ends, isOfFamily, standing, versionsOf } from './preview/ends.ts';
+import { type Class, hostClasses, outsideClasses, podClasses } from './preview/classes.ts';
+import { criteriaOf } from './preview/criteria.ts';
+import { type Both, Ends, isOfFamily, versionsOf } from './preview/ends.ts';
+import { type Meeting, meetingsOf } from './preview/meetings.ts';
+import { NodeWords } from './preview/nodes.ts';
+import { type TrafficClass, trafficOf } from './preview/traffic.ts';
 import { trafficWords } from './preview/words.ts';
 import { enacted } from './staged.ts';
 import { type Verdict, verdictUnder } from './verdict.ts';
-import { hostEndpointAt, type Who, whoHas } from './who.ts';
+import { type Who, whoHas } from './who.ts';
 import { reasonWords } from './why.ts';
 
 /** From any of these to any of those. */
@@ -39,6 +36,8 @@ export interface Change {
   /** "TCP 80", "everything but TCP 443". */
   readonly traffic: string;
   readonly allowed: boolean;
+  /** Only between those on one node, or on different ones; absent: wherever they are. */
+  readonly nodes?: 'same' | 'different';
   /** What decides afterwards, for one of them. */
   readonly because: string;
 }
@@ -79,7 +78,12 @@ export function preview(
   const bothEnds = all.length * next.pods.length <= widest;
   const relevant = new Set(bothEnds ? all : relevantPolicies([old, next], all, isTouched));
   const criteria = criteriaOf([...relevant], [old, next]);
-  const peers = [...podClasses([old, next], criteria, () => true), ...outsideClasses([old, next], criteria)];
+  const nodes = new NodeWords([old, next], criteria);
+  const peers = [
+    ...podClasses([old, next], criteria, nodes),
+    ...outsideClasses([old, next], criteria),
+    ...hostClasses([old, next], criteria, nodes),
+  ];
   const subjects = peers.filter(
     ({ members: [who] }) => who !== undefined && isSubject([old, next], who, isTouched),
   );
@@ -92,16 +96,18 @@ export function preview(
       [next, nextPolicies.filter((policy) => relevant.has(policy))],
     ]),
   };
-  const ends = new Ends({ clusters: [old, next], policiesOf: (who) => selectingOf(book, who) });
-  const world: World = {
-    ...{ ...book, ends, changed: policies, onlyPolicies, traffic: new Map() },
-    names: naming(),
-  };
+  const ends = new Ends({
+    clusters: [old, next],
+    policiesOf: (who) => selectingOf(book, who),
+    isTouched: (both) => !onlyPolicies || both.flat().some(({ id }) => policies.has(id)),
+  });
+  const isPlain = [old, next].every(({ hostEndpoints }) => hostEndpoints.length === 0);
+  const world: World = { ...book, ends, traffic: new Map(), names: naming() };
   if (subjects.length * peers.length > mostPairs) return err(tooMany(subjects.length, peers.length));
   const changes: Change[] = [];
-  for (const pair of pairsAmong(subjects, peers)) {
-    const question = questionOf(world, pair);
-    if (question !== undefined) changes.push(...changesOf(world, question));
+  for (const [from, to] of pairsAmong(subjects, peers)) {
+    const found = meetingsOf(from, to, isPlain).map((meeting) => changesOf(world, meeting));
+    changes.push(...wherever(found));
     if (ends.asked > mostQuestions) return err(tooMany(subjects.length, peers.length));
   }
   return ok({ policies: [...policies].sort(), changes: merged(changes), bothEnds, asked: ends.asked });
@@ -118,19 +124,39 @@ function relevantPolicies(
   policies: readonly Policy[],
   isTouched: (known: readonly Known[]) => boolean,
 ): readonly Policy[] {
-  const touched = (clusters.at(-1)?.pods ?? [])
-    .map((pod) => clusters.map((cluster) => knownPod(cluster, pod)))
+  const [last] = clusters.slice(-1);
+  const all: readonly Who[] = [
+    ...(last?.pods ?? []).map((pod): Who => ({ label: '', addresses: [], spot: { kind: 'workload', pod } })),
+    ...(last?.nodes ?? []).map(
+      ({ meta }): Who => ({ label: '', addresses: [], spot: { kind: 'host', node: meta.name } }),
+    ),
+  ];
+  const touched = all
+    .map((who) => clusters.flatMap((cluster) => knownWho(cluster, who)))
     .filter(isTouched)
     .flat();
   return policies.filter(({ selector }) => touched.some(({ labels }) => matchesSelector(selector, labels)));
 }
 
-/** Of hosts, what their host endpoint is. */
+/** Who is asked where it sends or gets a packet: a pod, and the host endpoints of its node; of a host, those alone. */
 const knownWho = (cluster: Cluster, { spot }: Who): readonly Known[] => {
-  if (spot?.kind === 'workload') return spot.pod === undefined ? [] : [knownPod(cluster, spot.pod)];
-  const endpoint = spot === undefined ? undefined : hostEndpointAt(cluster, spot.node);
-  return endpoint === undefined ? [] : [knownHost(cluster, endpoint)];
+  if (spot === undefined) return [];
+  const node = spot.kind === 'workload' ? (spot.node ?? spot.pod?.nodeName) : spot.node;
+  const hosts = hostEndpointsOf(cluster).get(node ?? '') ?? [];
+  const own = spot.kind === 'workload' && spot.pod !== undefined ? [knownPod(cluster, spot.pod)] : [];
+  return [...own, ...hosts.map((endpoint) => knownHost(cluster, endpoint))];
 };
+
+/** A cluster never changes: those of each node are looked up once. */
+const books = new WeakMap<Cluster, ReadonlyMap<string, readonly HostEndpoint[]>>();
+
+function hostEndpointsOf(cluster: Cluster): ReadonlyMap<string, readonly HostEndpoint[]> {
+  const before = books.get(cluster);
+  if (before !== undefined) return before;
+  const book = Map.groupBy(cluster.hostEndpoints, ({ node }) => node);
+  books.set(cluster, book);
+  return book;
+}
 
 const isSubject = (
   clusters: readonly Cluster[],
@@ -176,33 +202,7 @@ interface World extends Book {
   readonly ends: Ends;
   /** Of all members; one list for each class. */
   readonly names: (one: Class) => readonly string[];
-  /** Nothing else of the cluster changes. */
-  readonly onlyPolicies: boolean;
-  /** Ids of policies. */
-  readonly changed: ReadonlySet<string>;
   readonly traffic: Map<string, readonly TrafficClass[]>;
-}
-
-/** Between one class and another: what there is to ask. */
-interface Question {
-  readonly pair: Pair;
-  readonly versions: readonly IpVersion[];
-  /** What the policies of both can tell apart. */
-  readonly traffic: readonly TrafficClass[];
-}
-
-/** Undefined: neither end says anything else than before. */
-function questionOf(world: World, pair: Pair): Question | undefined {
-  const [from, to] = pair;
-  const [source, destination] = standing(from, to);
-  const versions = versionsOf(from, to);
-  if (versions.length === 0) return undefined;
-  const [here, there] = [selectingOf(world, source), selectingOf(world, destination)];
-  const all = [...here[0], ...there[0], ...here[1], ...there[1]];
-  if (world.onlyPolicies && !all.some(({ id }) => world.changed.has(id))) return undefined;
-  const { ends } = world;
-  if (!ends.changes('Egress', from, to) && !ends.changes('Ingress', to, from)) return undefined;
-  return { pair, versions, traffic: trafficFor(world, [...new Set(all)]) };
 }
 
 function trafficFor({ old, next, traffic }: World, policies: readonly Policy[]): readonly TrafficClass[] {
@@ -224,13 +224,18 @@ interface Found {
   readonly direction: Direction;
 }
 
-function changesOf({ ends, names }: World, { pair, versions, traffic: all }: Question): readonly Change[] {
-  const [from, to] = pair;
-  const found = versions.flatMap((version) =>
+/** None if neither end says anything else than before. */
+function changesOf(world: World, meeting: Meeting): readonly Change[] {
+  const { ends, names } = world;
+  const { from, to, source, destination, nodes } = meeting;
+  if (!ends.changes('Egress', meeting) && !ends.changes('Ingress', meeting)) return [];
+  const policies = [source, destination].flatMap((who) => selectingOf(world, who).flat());
+  const all = trafficFor(world, [...new Set(policies)]);
+  const found = versionsOf(meeting).flatMap((version) =>
     all.flatMap((traffic, index): readonly Found[] => {
       if (!isOfFamily(traffic, version)) return [];
-      const egress = ends.says('Egress', from, to, version, all, index);
-      const ingress = ends.says('Ingress', to, from, version, all, index);
+      const egress = ends.says('Egress', meeting, version, all, index);
+      const ingress = ends.says('Ingress', meeting, version, all, index);
       const allowed = egress[1] && ingress[1];
       if ((egress[0] && ingress[0]) === allowed) return [];
       const isEgress = egress[1] === allowed && egress[0] !== allowed;
@@ -242,7 +247,6 @@ function changesOf({ ends, names }: World, { pair, versions, traffic: all }: Que
     const [first] = these;
     if (first === undefined) return [];
     const { direction, version, index } = first;
-    const [own, peer] = direction === 'Egress' ? [from, to] : [to, from];
     return [
       {
         from: names(from),
@@ -252,7 +256,8 @@ function changesOf({ ends, names }: World, { pair, versions, traffic: all }: Que
           all,
         ),
         allowed,
-        because: ends.because(direction, own, peer, version, all, index, ([before, after]) =>
+        ...(nodes === undefined ? {} : { nodes }),
+        because: ends.because(direction, meeting, version, all, index, ([before, after]) =>
           becauseOf(direction, allowed, before, after),
         ),
       },
@@ -260,12 +265,22 @@ function changesOf({ ends, names }: World, { pair, versions, traffic: all }: Que
   });
 }
 
+/** What is the same wherever the two classes meet is said once. */
+function wherever([first, second, ...none]: readonly (readonly Change[])[]): readonly Change[] {
+  if (none.length > 0 || first === undefined) return [];
+  const anywhere = first.map(({ nodes: _, ...change }) => change);
+  if (second === undefined) return anywhere;
+  const said = (all: readonly Change[]): string =>
+    JSON.stringify(all.map(({ traffic, allowed, because }) => [traffic, allowed, because]));
+  return said(first) === said(second) ? anywhere : [...first, ...second];
+}
+
 /** The policies before and after that say something of it. */
 function selectingOf({ old, next, policies, selecting }: Book, who: Who): Both<readonly Policy[]> {
   const before = selecting.get(who);
   if (before !== undefined) return before;
   const of = (cluster: Cluster): readonly Policy[] => {
-    const known = knownWithHost(cluster, who);
+    const known = knownWho(cluster, who);
     return (policies.get(cluster) ?? []).filter(({ selector }) =>
       known.some(({ labels }) => matchesSelector(selector, labels)),
     );
@@ -274,13 +289,6 @@ function selectingOf({ old, next, policies, selecting }: Book, who: Who): Both<r
   selecting.set(who, found);
   return found;
 }
-
-/** A pod's packets cross its node's host endpoint too. */
-const knownWithHost = (cluster: Cluster, who: Who): readonly Known[] => {
-  const { spot } = who;
-  const endpoint = spot?.kind === 'workload' ? hostEndpointAt(cluster, spot.pod?.nodeName) : undefined;
-  return [...knownWho(cluster, who), ...(endpoint === undefined ? [] : [knownHost(cluster, endpoint)])];
-};
 
 /** What decides at that end where it was decided otherwise before. */
 function becauseOf(direction: Direction, allowed: boolean, before: Verdict, after: Verdict): string {
@@ -306,7 +314,7 @@ function merged(changes: readonly Change[]): readonly Change[] {
       return text;
     };
     const groups = Map.groupBy(all, (change) =>
-      JSON.stringify([change.traffic, change.allowed, change.because, textOf(change[other])]),
+      JSON.stringify([change.traffic, change.allowed, change.nodes, change.because, textOf(change[other])]),
     );
     return [...groups.values()].flatMap((group) => {
       const [first] = group;
@@ -354,14 +362,17 @@ const namesWords = (names: readonly string[]): string =>
     ? names.join(', ')
     : `${names.slice(0, fewest).join(', ')} and ${names.length - fewest} more`;
 
+const whereWords = (nodes: Change['nodes']): string =>
+  nodes === undefined ? '' : nodes === 'same' ? ' on one node' : ' on different nodes';
+
 /** Lines for a person. @param whole  with every name */
 export function previewLines({ policies, changes, bothEnds }: Preview, whole: boolean): readonly string[] {
   const names = (all: readonly string[]): string => (whole ? all.join(', ') : namesWords(all));
   return [
     policies.length === 0 ? 'No enforced policy changes.' : `Changed: ${policies.join(', ')}`,
     ...(changes.length === 0 ? ['No verdict changes.'] : []),
-    ...changes.flatMap(({ from, to, traffic, allowed, because }) => [
-      `${allowed ? '+ will be ALLOWED' : '- will be DENIED'}  ${names(from)} → ${names(to)}: ${traffic}`,
+    ...changes.flatMap(({ from, to, traffic, allowed, nodes, because }) => [
+      `${allowed ? '+ will be ALLOWED' : '- will be DENIED'}  ${names(from)} → ${names(to)}${whereWords(nodes)}: ${traffic}`,
       `    ${because}`,
     ]),
     ...(bothEnds

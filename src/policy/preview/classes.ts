@@ -1,6 +1,7 @@
 /**
- * Endpoints, addresses and ports in classes: what no selector, network, service or port of the rules can tell apart is one class,
- * so a preview asks once for all of them.
+ * Pods, hosts and addresses outside in classes: what no selector, network, service or port of the rules can tell apart is one class,
+ * so a preview asks once for all of them. Where they are counts by what their nodes are to the rules; whether two are on one node is
+ * a matter of their meeting.
  */
 import {
   type Address,
@@ -16,136 +17,28 @@ import {
   versionOf,
   widthOf,
 } from '../../lib/net.ts';
-import type { Labels } from '../../model/meta.ts';
-import type { PortMatch, PortRange } from '../../model/policy.ts';
-import { formatSelector, matchesSelector, type Selector } from '../../model/selector.ts';
 import type { Cluster } from '../cluster.ts';
-import { type Known, knownPod, whoIsAt } from '../known.ts';
-import type { Traffic } from '../meet.ts';
-import type { Entity, Policy, Rule } from '../policy.ts';
-import { convertProfile } from '../profiles.ts';
+import { knownPod, whoIsAt } from '../known.ts';
 import { type Who, whoHas } from '../who.ts';
-
-/** What rules can tell things apart by. */
-export interface Criteria {
-  readonly selectors: readonly Selector[];
-  readonly nets: readonly Prefix[];
-  /** Names of ports. */
-  readonly names: ReadonlySet<string>;
-  /** Labels that the selectors name. */
-  readonly keys: readonly string[];
-  /** Which selectors the values of these labels satisfy, as found before. */
-  readonly seen: Map<string, string>;
-}
-
-export interface TrafficClass extends Traffic {
-  /** The ports that are as this one. */
-  readonly ports?: PortRange;
-}
+import { type Criteria, signatureOf } from './criteria.ts';
+import { firstsOf, type NodeWords } from './nodes.ts';
 
 export interface Class {
   /** Those that are one to every rule. */
   readonly members: readonly Who[];
 }
 
-export const rulesOf = ({ ingress, egress }: Policy): readonly Rule[] => [...ingress, ...egress];
-const sidesOf = ({ source, destination }: Rule): readonly Entity[] => [source, destination];
-
-export function criteriaOf(policies: readonly Policy[], clusters: readonly Cluster[]): Criteria {
-  const rules = [...policies.flatMap(rulesOf), ...profileRules(clusters)];
-  const sides = rules.flatMap(sidesOf);
-  const selectors = new Map(
-    [
-      ...policies.map(({ selector }) => selector),
-      ...sides.flatMap(({ selector, notSelector }) => [selector, notSelector]),
-    ].flatMap((selector) => (selector === undefined ? [] : [[formatSelector(selector), selector] as const])),
-  );
-  const nets = [
-    ...sides.flatMap(({ nets: own = [], notNets = [] }) => [...own, ...notNets]),
-    ...clusters.flatMap(({ networkSets }) => networkSets.flatMap((set) => set.nets)),
-  ];
-  return {
-    selectors: [...selectors.values()],
-    nets: [...new Set(nets)],
-    names: namesIn(rules),
-    keys: [...new Set([...selectors.values()].flatMap(keysOf))],
-    seen: new Map(),
-  };
-}
-
-/** What host endpoints fall back to. */
-const profileRules = (clusters: readonly Cluster[]): readonly Rule[] =>
-  clusters
-    .filter(({ hostEndpoints }) => hostEndpoints.length > 0)
-    .flatMap(({ profiles }) => profiles)
-    .map(convertProfile)
-    .flatMap(({ ingress, egress }) => [...ingress, ...egress]);
-
-const portsIn = (rules: readonly Rule[]): readonly PortMatch[] =>
-  rules.flatMap(({ destination }) => [...(destination.ports ?? []), ...(destination.notPorts ?? [])]);
-
-const namesIn = (rules: readonly Rule[]): ReadonlySet<string> =>
-  new Set(portsIn(rules).flatMap((port) => ('name' in port ? [port.name] : [])));
-
-/** Ports between two neighbouring bounds are one class; so is every protocol that no rule names. */
-export function trafficOf(
-  policies: readonly Policy[],
-  clusters: readonly Cluster[],
-): readonly TrafficClass[] {
-  const rules = [...policies.flatMap(rulesOf), ...profileRules(clusters)];
-  const [ports, names] = [portsIn(rules), namesIn(rules)];
-  const declared = (names.size === 0 ? [] : clusters)
-    .flatMap(({ pods }) => pods)
-    .flatMap((pod) => pod.ports)
-    .flatMap(({ name, port }) =>
-      name !== undefined && names.has(name) ? [{ first: port, last: port }] : [],
-    );
-  const served = clusters
-    .flatMap(({ backends }) => backends)
-    .flatMap(({ port }) => (port === undefined ? [] : [{ first: port, last: port }]));
-  const usesServices = rules.some(({ destination }) => destination.service !== undefined);
-  const ranges = [
-    ...ports.flatMap((port) => ('first' in port ? [port] : [])),
-    ...declared,
-    ...(usesServices ? served : []),
-  ];
-  const bounds = [...new Set([1, ...ranges.flatMap(({ first, last }) => [first, last + 1])])]
-    .filter((bound) => bound >= 1 && bound <= 65535)
-    .sort((a, b) => a - b);
-  const classes = bounds.map((first, index) => ({ first, last: (bounds[index + 1] ?? 65536) - 1 }));
-  const protocols = new Set(
-    rules.flatMap(({ protocol, notProtocol }) =>
-      [protocol, notProtocol].filter((each) => each !== undefined),
-    ),
-  );
-  const plain = [...protocols].filter((protocol) => ![6, 17, 132, 1, 58].includes(protocol));
-  const icmp = rules.flatMap((rule) => [rule.icmp, rule.notIcmp].flatMap((each) => each ?? []));
-  return [
-    ...[6, 17, ...(protocols.has(132) ? [132] : [])].flatMap((protocol) =>
-      classes.map((range) => ({ protocol, port: range.first, ports: range })),
-    ),
-    ...[{ type: 8, code: 0 }, { type: 128, code: 0 }, ...icmp].flatMap(({ type, code = 0 }) =>
-      [1, 58].map((protocol) => ({ protocol, icmp: { type, code } })),
-    ),
-    ...plain.map((protocol) => ({ protocol })),
-  ];
-}
-
-/**
- * Pods and hosts of these clusters in classes.
- * @param isWanted  which pods
- */
+/** Pods of the newest of these clusters. */
 export function podClasses(
   clusters: readonly Cluster[],
   criteria: Criteria,
-  isWanted: (known: readonly Known[]) => boolean,
+  nodes: NodeWords,
 ): readonly Class[] {
   const classes = new Map<string, Who[]>();
   const [last] = clusters.slice(-1);
   for (const pod of last?.pods ?? []) {
     if (pod.hostNetwork || pod.finished || pod.ips.length === 0) continue;
     const known = clusters.map((cluster) => knownPod(cluster, pod));
-    if (!isWanted(known)) continue;
     const who: Who = {
       label: `${pod.meta.namespace}/${pod.meta.name}`,
       addresses: pod.ips,
@@ -154,41 +47,53 @@ export function podClasses(
     const key = JSON.stringify([
       known.map((each) => signatureOf(each, criteria)),
       pod.ips.map((address) => placeOf(address, clusters, criteria)),
-      clusters.some(({ hostEndpoints }) => hostEndpoints.length > 0) ? (pod.nodeName ?? '') : '',
+      nodes.ofPod(pod.nodeName),
     ]);
-    const before = classes.get(key);
-    if (before === undefined) classes.set(key, [who]);
-    else before.push(who);
+    enter(classes, key, who);
   }
   return [...classes.values()].map((members) => ({ members }));
 }
 
-/** Which selectors it satisfies, and its ports that rules name. */
-const signatureOf = (known: Known, criteria: Criteria): string =>
-  `${satisfiedBy(known.labels, criteria)} ${known.ports
-    .filter(({ name }) => criteria.names.has(name))
-    .map(({ name, protocol, port }) => `${name}/${protocol}/${port}`)
-    .sort()
-    .join(' ')}`;
-
-/** Looked up by the labels that selectors name at all: most pods share those. */
-function satisfiedBy(labels: Labels, { selectors, keys, seen }: Criteria): string {
-  const bag = JSON.stringify(keys.map((key) => (Object.hasOwn(labels, key) ? labels[key] : null)));
-  const before = seen.get(bag);
-  if (before !== undefined) return before;
-  const bits = selectors.map((selector) => (matchesSelector(selector, labels) ? '1' : '0')).join('');
-  seen.set(bag, bits);
-  return bits;
+function enter(classes: Map<string, Who[]>, key: string, who: Who): void {
+  const before = classes.get(key);
+  if (before === undefined) classes.set(key, [who]);
+  else before.push(who);
 }
 
-const keysOf = (selector: Selector): readonly string[] =>
-  'key' in selector
-    ? [selector.key]
-    : selector.kind === 'not'
-      ? keysOf(selector.of)
-      : selector.kind === 'and' || selector.kind === 'or'
-        ? selector.of.flatMap(keysOf)
-        : [];
+/** Nodes of the newest of these clusters, as the hosts they are. */
+export function hostClasses(
+  clusters: readonly Cluster[],
+  criteria: Criteria,
+  nodes: NodeWords,
+): readonly Class[] {
+  const classes = new Map<string, Who[]>();
+  const [last] = clusters.slice(-1);
+  for (const { meta, internalIps } of last?.nodes ?? []) {
+    if (internalIps.length === 0) continue;
+    const { name: node } = meta;
+    const key = JSON.stringify([
+      nodes.ofHost(node, internalIps),
+      firstsOf(internalIps).map((address) => [
+        placeOf(address, clusters, criteria),
+        knownAt(address, clusters, criteria),
+      ]),
+    ]);
+    enter(classes, key, { label: `host ${node}`, addresses: internalIps, spot: { kind: 'host', node } });
+  }
+  return [...classes.values()].map((members) => ({ members }));
+}
+
+/** What selectors say of who is at an address. */
+const knownAt = (
+  address: Address,
+  clusters: readonly Cluster[],
+  criteria: Criteria,
+): readonly (readonly string[])[] =>
+  clusters.map((each) =>
+    whoIsAt(each, address)
+      .map((one) => signatureOf(one, criteria))
+      .sort(),
+  );
 
 /** What an address is to rules, but for the labels of who has it. */
 const placeOf = (address: Address, clusters: readonly Cluster[], { nets }: Criteria): string =>
@@ -218,7 +123,7 @@ const elsewhere = ['192.0.2.1', '198.18.0.1', '2001:db8::1', '3fff::1'].flatMap(
   (text) => parseAddress(text) ?? [],
 );
 
-/** Outside the cluster: an address for each part of the world that the networks of rules and sets cut it into; and the nodes. */
+/** Outside the cluster: an address for each part of the world that the networks of rules and sets cut it into. */
 export function outsideClasses(clusters: readonly Cluster[], criteria: Criteria): readonly Class[] {
   const [cluster] = clusters.slice(-1);
   if (cluster === undefined) return [];
@@ -227,26 +132,10 @@ export function outsideClasses(clusters: readonly Cluster[], criteria: Criteria)
   for (const address of candidates) {
     const who = whoHas(cluster, address);
     if (who.spot !== undefined) continue;
-    const known = clusters.map((each) =>
-      whoIsAt(each, address)
-        .map((one) => signatureOf(one, criteria))
-        .sort(),
-    );
-    const key = JSON.stringify([known, placeOf(address, clusters, criteria)]);
+    const key = JSON.stringify([knownAt(address, clusters, criteria), placeOf(address, clusters, criteria)]);
     if (!classes.has(key)) classes.set(key, { ...who, label: outsideLabel(address, criteria) });
   }
-  const nodes: readonly Who[] = cluster.nodes.flatMap(({ meta, internalIps }) =>
-    internalIps.length === 0
-      ? []
-      : [
-          {
-            label: `host ${meta.name}`,
-            addresses: internalIps,
-            spot: { kind: 'host' as const, node: meta.name },
-          },
-        ],
-  );
-  return [...classes.values(), ...nodes].map((who) => ({ members: [who] }));
+  return [...classes.values()].map((who) => ({ members: [who] }));
 }
 
 /** Inside at both ends, and right behind it. */

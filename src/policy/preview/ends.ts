@@ -22,7 +22,11 @@ import { connectionOf } from '../meet.ts';
 import type { Entity, Policy } from '../policy.ts';
 import { type Verdict, verdictUnder } from '../verdict.ts';
 import type { Who } from '../who.ts';
-import { backendsAt, type Class, rulesOf, type TrafficClass, trafficOf } from './classes.ts';
+import { backendsAt, type Class } from './classes.ts';
+import { profileRules, rulesOf } from './criteria.ts';
+import { failsafesOf } from './failsafes.ts';
+import type { Meeting } from './meetings.ts';
+import { type TrafficClass, trafficOf } from './traffic.ts';
 
 export type Both<T> = readonly [old: T, next: T];
 
@@ -30,6 +34,8 @@ export interface EndsOptions {
   readonly clusters: Both<Cluster>;
   /** The policies that say something of it. */
   readonly policiesOf: (who: Who) => Both<readonly Policy[]>;
+  /** Whether one who is asked for by these policies may say something else afterwards. */
+  readonly isTouched: (policies: Both<readonly Policy[]>) => boolean;
 }
 
 /** What an end says of each kind of traffic that its policies tell apart. */
@@ -40,7 +46,6 @@ interface Said {
 }
 
 interface End {
-  readonly own: Class;
   readonly policies: Both<readonly Policy[]>;
   /** What its policies tell apart. */
   readonly traffic: readonly TrafficClass[];
@@ -62,13 +67,12 @@ export class Ends {
   readonly #ends = new Map<Class, End>();
   /** Words of looks by what is looked at: many ends look for the same. */
   readonly #words = new Map<string, Map<Address, string>>();
-  readonly #numbers = new Map<Class, number>();
+  /** Without host endpoints nobody but a pod has policies. */
   readonly #isPlain: boolean;
   #asked = 0;
 
   constructor(options: EndsOptions) {
     this.#options = options;
-    // With host endpoints a packet's way, and so who is asked, depends on nodes.
     this.#isPlain = options.clusters.every(({ hostEndpoints }) => hostEndpoints.length === 0);
   }
 
@@ -77,14 +81,15 @@ export class Ends {
     return this.#asked;
   }
 
-  /** Whether that end says something else afterwards of any traffic with the peer, in any family that both have. */
-  changes(direction: Direction, own: Class, peer: Class): boolean {
-    const end = this.#endOf(own);
-    const { traffic } = end;
-    return versionsOf(own, peer).some((version) =>
+  /** Whether that end says something else afterwards of any traffic, in any family that both have. */
+  changes(direction: Direction, meeting: Meeting): boolean {
+    const { own } = sidesOf(direction, meeting);
+    const { traffic, policies } = this.#endOf(own);
+    if (!this.#options.isTouched(policies)) return false;
+    return versionsOf(meeting).some((version) =>
       traffic.some((each, index) => {
         if (!isOfFamily(each, version)) return false;
-        const [old, next] = this.says(direction, own, peer, version, traffic, index);
+        const [old, next] = this.says(direction, meeting, version, traffic, index);
         return old !== next;
       }),
     );
@@ -93,20 +98,19 @@ export class Ends {
   /** @param traffic  a list that is used again: what is found of it is kept by the list itself */
   says(
     direction: Direction,
-    own: Class,
-    peer: Class,
+    meeting: Meeting,
     version: IpVersion,
     traffic: readonly TrafficClass[],
     index: number,
   ): Both<boolean> {
-    // Without host endpoints nobody but a pod has policies.
-    if (this.#isPlain && own.members[0]?.spot?.kind !== 'workload') return open;
+    const { own, who } = sidesOf(direction, meeting);
+    if (who.spot === undefined || (this.#isPlain && who.spot.kind !== 'workload')) return open;
     const end = this.#endOf(own);
-    const said = this.#saidOf(end, direction, peer, version);
+    const said = this.#saidOf(end, direction, meeting, version);
     const kind = kindsIn(end, traffic)[index] ?? 0;
     const before = said.allowed[kind];
     if (before !== undefined) return before;
-    const [old, next] = this.verdicts(direction, own, peer, version, traffic[index]);
+    const [old, next] = this.verdicts(direction, meeting, version, traffic[index]);
     const allowed: Both<boolean> =
       direction === 'Egress' ? [old.egress, next.egress] : [old.ingress, next.ingress];
     said.allowed[kind] = allowed;
@@ -116,14 +120,12 @@ export class Ends {
   /** Of that end alone. */
   verdicts(
     direction: Direction,
-    own: Class,
-    peer: Class,
+    meeting: Meeting,
     version: IpVersion,
     traffic: TrafficClass | undefined,
   ): Both<Verdict> {
-    const { policies } = this.#endOf(own);
-    const [from, to] = direction === 'Egress' ? ([own, peer] as const) : ([peer, own] as const);
-    const [source, destination] = standing(from, to);
+    const { policies } = this.#endOf(sidesOf(direction, meeting).own);
+    const { source, destination } = meeting;
     this.#asked += 1;
     const ask = (cluster: Cluster, all: readonly Policy[]): Verdict =>
       verdictUnder(
@@ -144,25 +146,30 @@ export class Ends {
   /** Found once for all that this end cannot tell apart. @param find  makes it */
   because(
     direction: Direction,
-    own: Class,
-    peer: Class,
+    meeting: Meeting,
     version: IpVersion,
     traffic: readonly TrafficClass[],
     index: number,
     find: (verdicts: Both<Verdict>) => string,
   ): string {
-    const end = this.#endOf(own);
-    const { because } = this.#saidOf(end, direction, peer, version);
+    const end = this.#endOf(sidesOf(direction, meeting).own);
+    const { because } = this.#saidOf(end, direction, meeting, version);
     const key = String(kindsIn(end, traffic)[index]);
     const before = because.get(key);
     if (before !== undefined) return before;
-    const found = find(this.verdicts(direction, own, peer, version, traffic[index]));
+    const found = find(this.verdicts(direction, meeting, version, traffic[index]));
     because.set(key, found);
     return found;
   }
 
-  #saidOf(end: End, direction: Direction, peer: Class, version: IpVersion): Said {
-    const key = `${direction.charAt(0)}${version} ${this.#seenBy(end, peer, version)}`;
+  /** One for all meetings with peers that are one to this end. */
+  #saidOf(end: End, direction: Direction, meeting: Meeting, version: IpVersion): Said {
+    const { peer } = sidesOf(direction, meeting);
+    const address = addressOf(peer, version);
+    const key = [
+      `${direction.charAt(0)}${version} ${meeting.nodes ?? ''} ${peer.spot?.kind ?? ''}`,
+      ...end.looks.map((look) => look(address)),
+    ].join(' ');
     const before = end.said.get(key);
     if (before !== undefined) return before;
     const said: Said = { allowed: [], because: new Map() };
@@ -170,32 +177,15 @@ export class Ends {
     return said;
   }
 
-  /** Equal for peers that are one to this end. */
-  #seenBy({ own, looks }: End, peer: Class, version: IpVersion): string {
-    const [, who] = standing(own, peer);
-    const ownSpot = own.members[0]?.spot;
-    if (own === peer || !this.#isPlain || ownSpot?.kind !== 'workload') return `#${this.#numberOf(peer)}`;
-    const { spot } = who;
-    // A host and its own pods are judged otherwise than others.
-    const place = spot?.kind === 'host' ? `host ${spot.node === ownSpot.pod?.nodeName}` : (spot?.kind ?? '');
-    const address = addressOf(who, version);
-    return `${place} ${looks.map((look) => look(address)).join(' ')}`;
-  }
-
-  #numberOf(one: Class): number {
-    const number = this.#numbers.get(one) ?? this.#numbers.size;
-    this.#numbers.set(one, number);
-    return number;
-  }
-
   #endOf(own: Class): End {
     const before = this.#ends.get(own);
     if (before !== undefined) return before;
-    const policies = this.#options.policiesOf(own.members[0] ?? nobody);
+    const [first] = own.members;
+    const policies: Both<readonly Policy[]> =
+      first === undefined ? [[], []] : this.#options.policiesOf(first);
     const all = [...new Set(policies.flat())];
     const traffic = trafficOf(all, this.#options.clusters);
     const end: End = {
-      own,
       policies,
       traffic,
       bounds: traffic.flatMap(({ protocol, ports }) =>
@@ -211,8 +201,11 @@ export class Ends {
   }
 
   #looksOf(policies: readonly Policy[]): readonly Look[] {
-    const sides = policies.flatMap(rulesOf).flatMap(({ source, destination }) => [source, destination]);
-    const looks = new Map(sides.flatMap(sightsOf).map((sight) => [sight.key, sight]));
+    const { clusters } = this.#options;
+    const rules = [...policies.flatMap(rulesOf), ...profileRules(clusters)];
+    const sides = rules.flatMap(({ source, destination }) => [source, destination]);
+    const failsafes = failsafesOf(clusters).flatMap(({ net }) => (net === undefined ? [] : [ofNet(net)]));
+    const looks = new Map([...sides.flatMap(sightsOf), ...failsafes].map((sight) => [sight.key, sight]));
     return [...looks.values()].map((sight) => this.#remembered(sight));
   }
 
@@ -286,13 +279,18 @@ const ofNodes = (selector: Selector): Sight => ({
 });
 
 const open: Both<boolean> = [true, true];
-const nobody: Who = { label: '', addresses: [] };
 
-/** One of each class stands for all of it; two of one class where there are two, for a pod always reaches itself. */
-export function standing(from: Class, to: Class): readonly [Who, Who] {
-  const [source = nobody] = from.members;
-  return [source, (from === to ? to.members[1] : to.members[0]) ?? nobody];
+interface Sides {
+  readonly own: Class;
+  readonly who: Who;
+  readonly peer: Who;
 }
+
+/** Who is asked, and about whom. */
+const sidesOf = (direction: Direction, { from, to, source, destination }: Meeting): Sides =>
+  direction === 'Egress'
+    ? { own: from, who: source, peer: destination }
+    : { own: to, who: destination, peer: source };
 
 function addressOf({ addresses, label }: Who, version: IpVersion): Address {
   const found = addresses.find((each) => versionOf(each) === version);
@@ -301,8 +299,7 @@ function addressOf({ addresses, label }: Who, version: IpVersion): Address {
 }
 
 /** Families that both have. */
-export function versionsOf(from: Class, to: Class): readonly IpVersion[] {
-  const [source, destination] = standing(from, to);
+export function versionsOf({ source, destination }: Meeting): readonly IpVersion[] {
   const has = (who: Who, version: IpVersion): boolean =>
     who.addresses.some((each) => versionOf(each) === version);
   return ([4, 6] as const).filter((version) => has(source, version) && has(destination, version));

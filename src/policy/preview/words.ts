@@ -2,7 +2,7 @@
 import type { PortRange } from '../../model/policy.ts';
 import { merged } from '../convert/ports.ts';
 import { protocolWord } from '../words.ts';
-import type { TrafficClass } from './classes.ts';
+import type { TrafficClass } from './traffic.ts';
 
 /** @param all  every class there is: what is most of them is told by what it is not */
 export function trafficWords(these: readonly TrafficClass[], all: readonly TrafficClass[]): string {

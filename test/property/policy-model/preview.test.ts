@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { felixFields } from '../../../src/model/felix-fields.ts';
+import type { Resource } from '../../../src/model/resource.ts';
 import { type Cluster, snapshotOf } from '../../../src/policy/cluster.ts';
 import type { Connection } from '../../../src/policy/connection.ts';
-import { connectionOf } from '../../../src/policy/meet.ts';
+import { connectionOf, nodeOf } from '../../../src/policy/meet.ts';
 import { applied } from '../../../src/policy/preview/apply.ts';
 import { type Change, preview } from '../../../src/policy/preview.ts';
 import { verdict } from '../../../src/policy/verdict.ts';
@@ -11,6 +13,7 @@ import {
   clusterPolicy,
   globalPolicy,
   namespacedPolicy,
+  nodeAddresses,
   resourcesOf,
   world,
 } from '../../support/arbitrary-policy.ts';
@@ -18,25 +21,40 @@ import { policy as kubernetesPolicy } from '../../support/clusters.ts';
 
 const policies = fc.oneof(kubernetesPolicy, namespacedPolicy, globalPolicy, clusterPolicy);
 
-const podsOf = ({ pods }: Cluster): readonly Who[] =>
-  pods
+/** Pods and hosts. */
+const endsOf = ({ pods, nodes }: Cluster): readonly Who[] => [
+  ...pods
     .filter(({ hostNetwork, finished, ips }) => !hostNetwork && !finished && ips.length > 0)
-    .map((pod) => ({
-      label: `${pod.meta.namespace}/${pod.meta.name}`,
-      addresses: pod.ips,
-      spot: { kind: 'workload', pod },
-    }));
+    .map(
+      (pod): Who => ({
+        label: `${pod.meta.namespace}/${pod.meta.name}`,
+        addresses: pod.ips,
+        spot: { kind: 'workload', pod },
+      }),
+    ),
+  ...nodes.map(
+    ({ meta: { name }, internalIps }): Who => ({
+      label: `host ${name}`,
+      addresses: internalIps,
+      spot: { kind: 'host', node: name },
+    }),
+  ),
+];
 
-const ports = [1, 79, 80, 81, 82, 443, 444, 445, 65535];
+const { failsafeInboundHostPorts: inbound, failsafeOutboundHostPorts: outbound } = felixFields;
+const ports = [
+  ...new Set([...inbound.usual, ...outbound.usual].map(({ port }) => port)),
+  ...[1, 79, 80, 81, 82, 443, 444, 445, 65535],
+];
 
 interface Asked {
   readonly name: string;
   readonly connection: Connection;
 }
 
-/** Every pod to every other, by TCP and UDP. */
+/** Every pod and host to every other, by TCP and UDP. */
 const everyPair = (cluster: Cluster): readonly Asked[] => {
-  const all = podsOf(cluster);
+  const all = endsOf(cluster);
   const pairs = all.flatMap((from) => all.filter((to) => to !== from).map((to) => [from, to] as const));
   return pairs.flatMap(([from, to]) =>
     pairsOf(from, to).flatMap((addresses) =>
@@ -51,16 +69,46 @@ const everyPair = (cluster: Cluster): readonly Asked[] => {
 };
 
 /** "shop/a > shop/b true": it is allowed afterwards and was not before, or the other way round. */
-const namesIn = ({ from, to, allowed }: Change): readonly string[] =>
-  from.flatMap((source) =>
-    to.filter((name) => name !== source).map((destination) => `${source} > ${destination} ${allowed}`),
-  );
+const namesIn =
+  (cluster: Cluster) =>
+  ({ from, to, allowed, nodes }: Change): readonly string[] => {
+    const places = new Map(endsOf(cluster).map((who) => [who.label, nodeOf(who)]));
+    const isMeant = (source: string, destination: string): boolean => {
+      const [here, there] = [places.get(source), places.get(destination)];
+      const isSame = here !== undefined && here === there;
+      return source !== destination && (nodes === undefined || (nodes === 'same') === isSame);
+    };
+    return from.flatMap((source) =>
+      to
+        .filter((destination) => isMeant(source, destination))
+        .map((destination) => `${source} > ${destination} ${allowed}`),
+    );
+  };
 
-test('a preview names every pair of pods whose verdict changes, and no other', () => {
+/** A world, and its like where the other node has a host endpoint of the same kind too. */
+const grouped = fc
+  .tuple(world({ policies: 2, policy: policies, hosts: true }), fc.boolean())
+  .map(([all, isBoth]): readonly Resource[] => {
+    const before = resourcesOf(all);
+    const twins = before.flatMap((each): readonly Resource[] =>
+      each.kind === 'HostEndpoint'
+        ? [
+            {
+              ...each,
+              meta: { ...each.meta, name: 'there-host' },
+              node: 'there',
+              expectedIps: nodeAddresses.there,
+            },
+          ]
+        : [],
+    );
+    return isBoth ? [...before, ...twins] : before;
+  });
+
+test('a preview names every pair of pods and hosts whose verdict changes, and no other', () => {
   let changed = 0;
   fc.assert(
-    fc.property(world({ policies: 2, policy: policies }), policies, (all, next) => {
-      const before = resourcesOf(all);
+    fc.property(grouped, policies, (before, next) => {
       const after = applied(before, [next], false);
       const [old, now] = [snapshotOf(before).cluster, snapshotOf(after).cluster];
       const result = preview(before, after);
@@ -73,14 +121,16 @@ test('a preview names every pair of pods whose verdict changes, and no other', (
       );
       changed += found.size;
       const { changes } = result.value;
-      const said = new Set(changes.flatMap(namesIn));
+      const said = new Set(changes.flatMap(namesIn(now)));
       for (const one of found) expect(said).toContain(one);
       // A change of other protocols only was not asked for here, nor what is outside.
       const asked = new Set(everyPair(now).map(({ name }) => name));
-      const sure = changes.filter(({ traffic }) => /^(TCP|UDP)|^everything/.test(traffic)).flatMap(namesIn);
+      const sure = changes
+        .filter(({ traffic }) => /^(TCP|UDP)|^everything/.test(traffic))
+        .flatMap(namesIn(now));
       for (const one of sure) if (asked.has(one.replace(/ (true|false)$/, ''))) expect(found).toContain(one);
     }),
-    { numRuns: 60 },
+    { numRuns: 80 },
   );
   expect(changed).toBeGreaterThan(5);
 });

@@ -354,6 +354,62 @@ describe('a preview', () => {
     expect(asked).toBeLessThan(kinds * kinds);
   });
 
+  const hostEndpoints = (count: number): string =>
+    Array.from({ length: count }, (_, index) => {
+      const address = `172.31.${index >> 8}.${index & 255}`;
+      return `{ apiVersion: v1, kind: Node, metadata: { name: n${index}, labels: { rack: r${index} } }, status: { addresses: [{ type: InternalIP, address: ${address} }] } }
+---
+${calico('HostEndpoint', `n${index}`, `{ node: n${index}, interfaceName: "*", expectedIPs: [${address}], profiles: [projectcalico-default-allow] }`)}
+{ apiVersion: v1, kind: Pod, metadata: { name: p${index}, namespace: shop, labels: { app: front } }, spec: { nodeName: n${index}, containers: [] }, status: { podIP: 10.66.${index >> 8}.${index & 255} } }
+---
+`;
+    }).join('');
+  const noSsh = gnp(
+    'hosts',
+    '{ selector: "!has(projectcalico.org/orchestrator)", order: 1, types: [Ingress], ingress: [{ action: Deny, protocol: TCP, destination: { ports: [22, 9100] } }, { action: Allow }] }',
+  );
+
+  test('host endpoints that no rule tells apart are one question, however many there are', () => {
+    const few = of(noSsh, resources(shop, hostEndpoints(3)));
+    const many = of(noSsh, resources(shop, hostEndpoints(400)));
+    expect(many.asked).toBe(few.asked);
+    expect(many.changes.map(({ from, to }) => [from.length > 400, to.length])).toContainEqual([true, 400]);
+    expect(new Set(many.changes.map(({ traffic }) => traffic))).toEqual(new Set(['TCP 9100']));
+  });
+
+  test('a failsafe port is traffic of its own, and stays as it is', () => {
+    const { changes } = of(noSsh, resources(shop, hostEndpoints(2)));
+    expect(changes.length).toBeGreaterThan(0);
+    for (const { traffic, allowed } of changes) expect([traffic, allowed]).toEqual(['TCP 9100', false]);
+  });
+
+  test('what is true of two on one node only, or on different nodes only, is said so', () => {
+    const closed = knp('web', '{ podSelector: { matchLabels: { app: front } }, ingress: [] }');
+    const { changes } = of(closed, resources(shop, hostEndpoints(3)));
+    const fromHosts = changes.filter(({ from, to }) => from.includes('host n0') && to.includes('shop/p1'));
+    expect(fromHosts).toMatchObject([{ nodes: 'different', allowed: false }]);
+    const lines = previewLines({ policies: [], changes: fromHosts, bothEnds: true, asked: 0 }, true);
+    expect(lines[1]).toMatch(/ on different nodes: everything$/);
+  });
+
+  test('policy of hosts that applies on forward is previewed for the pods behind them', () => {
+    const { changes } = of(
+      gnp(
+        'forward',
+        '{ selector: "!has(projectcalico.org/orchestrator)", applyOnForward: true, types: [Ingress], ingress: [{ action: Deny, protocol: UDP }, { action: Allow }] }',
+      ),
+      resources(shop, hostEndpoints(2)),
+    );
+    expect(changes).toContainEqual(
+      expect.objectContaining({
+        to: expect.arrayContaining(['shop/p0', 'shop/p1']),
+        traffic: 'UDP on any port',
+        nodes: 'different',
+        allowed: false,
+      }),
+    );
+  });
+
   test('connections that go on are told if they could not begin again', () => {
     const seen = { source: address('10.65.2.9'), destination: address('10.65.2.2'), protocol: 6, port: 5432 };
     const kept = { ...seen, source: address('10.65.1.2') };
