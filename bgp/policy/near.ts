@@ -2,7 +2,7 @@
  * Whether a prefix may lie in any of some spaces, told by its first 16 bits: of a table of the internet nearly nothing
  * does, and for that one look into a map of 64 KB is enough.
  */
-import { isPrefix4, lengthOf, networkOf, type Prefix } from '../../src/lib/net.ts';
+import { firstWordOf, isPrefix4, lengthOf, networkOf, type Prefix } from '../../src/lib/net.ts';
 
 const bits = 16;
 
@@ -17,7 +17,5 @@ export function nearby(spaces: readonly Prefix[]): (prefix: Prefix) => boolean {
   return (prefix) => lengthOf(prefix) < bits || (isPrefix4(prefix) ? marks4 : marks6)[placeOf(prefix)] === 1;
 }
 
-/** A packed IPv6 prefix has 64 bits behind its network. */
 const placeOf = (prefix: Prefix): number =>
-  isPrefix4(prefix) ? networkOf(prefix) >>> 16 : Number(prefix >> firstBits6);
-const firstBits6 = BigInt(128 - bits + 64);
+  (isPrefix4(prefix) ? networkOf(prefix) : firstWordOf(prefix)) >>> (32 - bits);

@@ -5,7 +5,7 @@
 import type { Reader, Writer } from '../../src/lib/bytes.ts';
 import {
   type Address,
-  highOf,
+  firstWordOf,
   type Ipv6,
   ipv4,
   isIpv4,
@@ -16,6 +16,7 @@ import {
   type Prefix,
   prefix4,
   prefix6OfWords,
+  secondWordOf,
   unscoped,
 } from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
@@ -163,10 +164,8 @@ export function encodePrefix(writer: Writer, prefix: Prefix): void {
   const length = lengthOf(prefix);
   const end = writer.u8(length).length + ((length + 7) >> 3);
   if (isPrefix4(prefix)) writer.u32(networkOf(prefix));
-  else {
-    writer.u64(highOf(prefix));
-    if (length > 64) writer.u64(networkOf(prefix));
-  }
+  else if (length > 64) writer.ipv6(networkOf(prefix));
+  else writer.u32(firstWordOf(prefix)).u32(secondWordOf(prefix));
   writer.rewind(end); // more was written than the length asks for
 }
 

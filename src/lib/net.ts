@@ -17,9 +17,9 @@ export type Address = Ipv4 | Ipv6;
 /** IPv4 prefix packed as address*64+length: an exact integer below 2^38. Host bits are zero. */
 export type Prefix4 = Brand<number, 'Prefix4'>;
 /**
- * IPv6 prefix packed as address, length, and 56 bits that tell nothing more: a Map hashes no other bits of a bigint than
- * the lowest 64, which are zero in the address of every /64. The length stands among these, as they are read without
- * making another bigint. Host bits are zero.
+ * IPv6 prefix, whose length stands in bits 56 to 63. Of up to 56 bits, as the routes between networks are, these stand below it:
+ * 64 bits in all, which V8 makes in one piece. A longer one has its address above, and below 56 bits that tell nothing more: a
+ * Map hashes no other bits of a bigint than the lowest 64, which are zero in the address of every /64. Host bits are zero.
  */
 export type Prefix6 = Brand<bigint, 'Prefix6'>;
 export type Prefix = Prefix4 | Prefix6;
@@ -39,14 +39,8 @@ export const versionOf = (value: Address | Prefix): IpVersion => (typeof value =
 /** Bits of a full-length prefix: 32 or 128. */
 export const widthOf = (value: Address | Prefix): 32 | 128 => (typeof value === 'number' ? 32 : 128);
 
-const ones128 = (1n << 128n) - 1n;
-
 function mask4(address: number, length: number): number {
   return length === 0 ? 0 : (address & (0xffffffff << (32 - length))) >>> 0;
-}
-
-function mask6(address: bigint, length: number): bigint {
-  return address & (ones128 ^ ((1n << BigInt(128 - length)) - 1n));
 }
 
 /** Host bits are cleared. `length` must be 0..32. */
@@ -54,14 +48,13 @@ export const prefix4 = (address: Ipv4, length: number): Prefix4 =>
   (mask4(address, length) * 64 + length) as Prefix4;
 /** Host bits are cleared. `length` must be 0..128. */
 export function prefix6(address: Ipv6, length: number): Prefix6 {
-  const network = mask6(address, length);
-  half64[0] = network;
+  half64[0] = address;
   const third = half32[upper] as number;
   const fourth = half32[lower] as number;
-  half64[0] = network >> 64n;
-  const tail = tailOf(half32[upper] as number, half32[lower] as number, third, fourth, length);
-  return ((network << 64n) | tail) as Prefix6;
+  half64[0] = address >> 64n;
+  return prefix6OfWords(half32[upper] as number, half32[lower] as number, third, fourth, length);
 }
+
 /** As `prefix6`, of the four 32-bit words of an address: it makes as few bigints as it can, for they are slow. */
 export function prefix6OfWords(
   first: number,
@@ -72,6 +65,7 @@ export function prefix6OfWords(
 ): Prefix6 {
   const one = maskWord(first, length);
   const two = maskWord(second, length - 32);
+  if (length <= mostShort) return longOf((length << 24) | (one >>> 8), (one << 24) | (two >>> 8)) as Prefix6;
   const high = longOf(one, two);
   if (length <= 64) return ((high << 128n) | tailOf(one, two, 0, 0, length)) as Prefix6;
   const three = maskWord(third, length - 64);
@@ -80,7 +74,10 @@ export function prefix6OfWords(
   return ((network << 64n) | tailOf(one, two, three, four, length)) as Prefix6;
 }
 
-/** The lowest 64 bits of a packed prefix: its length above 56 bits in which networks differ. */
+/** The longest that is packed into 64 bits. */
+const mostShort = 56;
+
+/** The lowest 64 bits of a long packed prefix: its length above 56 bits in which networks differ. */
 function tailOf(first: number, second: number, third: number, fourth: number, length: number): bigint {
   const mixed = Math.imul(first ^ Math.imul(fourth, factorB), factorA) ^ Math.imul(third, factorC);
   const low = second ^ Math.imul(third, factorA) ^ Math.imul(fourth, factorC);
@@ -123,11 +120,24 @@ export function networkOf(prefix: Prefix6): Ipv6;
 export function networkOf(prefix: Prefix): Address;
 /** The first address of the prefix. */
 export function networkOf(prefix: Prefix): Address {
-  return isPrefix4(prefix) ? (((prefix / 64) >>> 0) as Ipv4) : ((prefix >> 64n) as Ipv6);
+  if (isPrefix4(prefix)) return ((prefix / 64) >>> 0) as Ipv4;
+  if (lengthOf(prefix) > mostShort) return (prefix >> 64n) as Ipv6;
+  return ipv6(longOf(firstWordOf(prefix), secondWordOf(prefix)) << 64n);
 }
 
-/** The first 64 bits of its network. */
-export const highOf = (prefix: Prefix6): bigint => prefix >> 128n;
+/** The first 32 bits of its network. */
+export function firstWordOf(prefix: Prefix6): number {
+  if (lengthOf(prefix) > mostShort) return Number(prefix >> 160n);
+  half64[0] = prefix;
+  return (((half32[upper] as number) << 8) | ((half32[lower] as number) >>> 24)) >>> 0;
+}
+
+/** The next 32. */
+export function secondWordOf(prefix: Prefix6): number {
+  if (lengthOf(prefix) > mostShort) return Number(BigInt.asUintN(32, prefix >> 128n));
+  half64[0] = prefix;
+  return ((half32[lower] as number) << 8) >>> 0;
+}
 
 export function lengthOf(prefix: Prefix): number {
   if (isPrefix4(prefix)) return prefix & 63; // of so large a number only the lowest 32 bits are looked at
@@ -160,7 +170,8 @@ export const addressAt = (address: Address, offset: number): Address =>
 /** IPv4 before IPv6, then numerically by network, then shorter first. */
 export function comparePrefixes(a: Prefix, b: Prefix): number {
   if (isPrefix4(a) && isPrefix4(b)) return a - b;
-  if (!isPrefix4(a) && !isPrefix4(b)) return a < b ? -1 : a > b ? 1 : 0;
+  if (!isPrefix4(a) && !isPrefix4(b))
+    return compareAddresses(networkOf(a), networkOf(b)) || lengthOf(a) - lengthOf(b);
   return isPrefix4(a) ? -1 : 1;
 }
 
