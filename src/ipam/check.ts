@@ -4,6 +4,7 @@
  */
 import {
   type Address,
+  comparePrefixes,
   containsAddress,
   formatAddress,
   formatPrefix,
@@ -126,7 +127,7 @@ function usedAddresses(
 
 function blockFlaws({ blocks, pools, affinities }: CheckView): readonly string[] {
   const flaws: string[] = [];
-  const sorted = blocks.toSorted((a, b) => (a.cidr < b.cidr ? -1 : 1));
+  const sorted = blocks.toSorted((a, b) => comparePrefixes(a.cidr, b.cidr));
   for (const [at, block] of sorted.entries()) {
     const name = formatPrefix(block.cidr);
     const clash = sorted.slice(at + 1).find((other) => overlaps(block.cidr, other.cidr));

@@ -9,6 +9,7 @@ import {
   comparePrefixes,
   contains,
   containsAddress,
+  firstWordOf,
   formatAddress,
   formatIpv6,
   formatPrefix,
@@ -18,6 +19,7 @@ import {
   lengthOf,
   networkOf,
   overlaps,
+  type Prefix,
   parseAddress,
   parseIpv4,
   parseIpv6,
@@ -25,6 +27,7 @@ import {
   prefix6,
   prefix6OfWords,
   prefixOf,
+  secondWordOf,
   versionOf,
   widthOf,
 } from '../../../src/lib/net.ts';
@@ -228,6 +231,22 @@ describe('order', () => {
     expect(sorted.map(formatAddress)).toEqual(['9.0.0.1', '10.0.0.2', '10.0.0.10', '::', '::1', 'fe80::']);
   });
 
+  test('prefixes sort by network, then shorter first, however long they are', () => {
+    const sorted = [
+      '::/0',
+      '2000::/16',
+      '2001:db8::/32',
+      '2001:db8::/56',
+      '2001:db8::/57',
+      '2001:db8::/128',
+      '2001:db8:0:100::/56',
+      '2001:db8:0:100::/64',
+      'fe80::/10',
+    ];
+    const prefixes = sorted.toReversed().map((text) => parsePrefix(text) as Prefix);
+    expect(prefixes.sort(comparePrefixes).map(formatPrefix)).toEqual(sorted);
+  });
+
   test('an address some places on is that much greater', () => {
     fc.assert(
       fc.property(fc.oneof(anyIpv4, anyIpv6), fc.nat(1000), (address, offset) => {
@@ -244,7 +263,13 @@ test('a prefix of four words is the prefix of the address they make, host bits o
   fc.assert(
     fc.property(word, word, word, word, fc.nat(128), (first, second, third, fourth, length) => {
       const address = [first, second, third, fourth].reduce((sum, part) => (sum << 32n) | BigInt(part), 0n);
-      expect(prefix6OfWords(first, second, third, fourth, length)).toBe(prefix6(ipv6(address), length));
+      const prefix = prefix6OfWords(first, second, third, fourth, length);
+      expect(prefix).toBe(prefix6(ipv6(address), length));
+      const hostBits = BigInt(128 - length);
+      const network = (address >> hostBits) << hostBits;
+      expect([networkOf(prefix), lengthOf(prefix)]).toEqual([network, length]);
+      expect(firstWordOf(prefix)).toBe(Number(network >> 96n));
+      expect(secondWordOf(prefix)).toBe(Number((network >> 64n) & 0xffff_ffffn));
     }),
     { numRuns: 2000 },
   );
