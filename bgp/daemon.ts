@@ -27,7 +27,7 @@ import type { BmpTarget, Listen } from './options.ts';
 import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
 import { whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
-import { createSpeaker, step } from './speaker.ts';
+import { createSpeaker, isSilent, step } from './speaker.ts';
 import { whyDown } from './status/diagnosis.ts';
 import { type Drops, watchDrops } from './status/drops.ts';
 import { bgpReport } from './status/report.ts';
@@ -378,11 +378,18 @@ function sourcesOf({ options, speaker, following, doers, drops, observers, post 
   };
 }
 
+/** Who is waited for are pods of this node: the node works without them. */
+function isForPodsAlone(neighbours: Speaker['neighbours']): boolean {
+  const silent = [...neighbours.values()].filter(isSilent);
+  return silent.length > 0 && silent.every(({ config }) => config.workload !== undefined);
+}
+
 /** Sessions of the mesh, of ranges and of pods come and go with others; those somebody asked for by name should be up. */
 function notReady(following: Following, { life, neighbours }: Speaker): string | undefined {
   if (!following.inSync()) return 'the datastore has not been read yet';
   if (life.config === undefined) return 'this node cannot speak BGP: see the problems in its status';
-  if (life.phase === 'waiting') return 'neighbours have not told all their routes yet';
+  if (life.phase === 'waiting' && !isForPodsAlone(neighbours))
+    return 'neighbours have not told all their routes yet';
   const down = [...neighbours.values()].find(
     ({ config, session }) =>
       config.origin !== 'node-to-node mesh' &&

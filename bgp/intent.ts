@@ -20,15 +20,16 @@ import { neighbourhoodOf, type Workload } from '../src/model/peering.ts';
 import type { Problem } from '../src/model/problem.ts';
 import type { BgpConfiguration, BgpPeer, IpPool, Node, Resource } from '../src/model/resource.ts';
 import { addressesOf, type Router, routerOf } from '../src/model/router.ts';
+import { isOfNeighbour, type NeighbourResource, workloadsOf } from '../src/policy/neighbours.ts';
 import type { DecisionOptions, ImportPolicy, Intent, PeerConfig, SpeakerConfig } from './config.ts';
 import { clashes } from './intent/clashes.ts';
 import { explicitSessions } from './intent/explicit.ts';
 import { meshSessions, type Sessions } from './intent/mesh.ts';
+import { peeringOf } from './intent/peering.ts';
 import { annotationProblems } from './intent/router.ts';
 import { serviceRanges } from './intent/services.ts';
 import { unlikeSigned, unsignedInside } from './intent/signed.ts';
 import { connectedBut, nothingAround, type Surroundings } from './intent/surroundings.ts';
-import { peeringOf, Workloads } from './intent/workloads.ts';
 
 /** Where pods get their addresses from: Node.spec.podCIDRs, or the allocation blocks that the node holds. */
 export type IpamMode = 'pod-cidrs' | 'blocks';
@@ -237,7 +238,7 @@ function importPolicyOf(own: Router, others: readonly Router[], local: Local): I
 const sorted = (prefixes: readonly Prefix[]): Prefix[] => [...new Set(prefixes)].sort(comparePrefixes);
 
 function inputsOf(node: string, resources: Iterable<Resource>): Inputs {
-  const gathered = new Workloads(node);
+  const ofPods: NeighbourResource[] = [];
   const nodes: Node[] = [];
   const peers: BgpPeer[] = [];
   const pools: IpPool[] = [];
@@ -245,8 +246,8 @@ function inputsOf(node: string, resources: Iterable<Resource>): Inputs {
   const affinities: BlockAffinity[] = [];
   const configurations: BgpConfiguration[] = [];
   for (const resource of resources) {
-    if (gathered.take(resource)) continue;
-    if (resource.kind === 'Node') nodes.push(resource);
+    if (isOfNeighbour(resource)) ofPods.push(resource);
+    else if (resource.kind === 'Node') nodes.push(resource);
     else if (resource.kind === 'BGPPeer') peers.push(resource);
     else if (resource.kind === 'BGPFilter') filters.set(resource.meta.name, resource);
     else if (resource.kind === 'IPPool') pools.push(resource);
@@ -262,7 +263,7 @@ function inputsOf(node: string, resources: Iterable<Resource>): Inputs {
     filters,
     pools,
     affinities,
-    workloads: gathered.all(),
+    workloads: workloadsOf(node, ofPods),
   };
 }
 

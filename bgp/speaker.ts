@@ -187,7 +187,7 @@ function settle(turn: Turn, isOver: boolean): void {
 }
 
 /** It has not said its End-of-RIB. */
-const isSilent = ({ session }: Neighbour): boolean =>
+export const isSilent = ({ session }: Neighbour): boolean =>
   session === undefined || !session.adjRibIn.isComplete(session.negotiated.families);
 
 /** Of those that are silent, whether any is waited for. Asked in each turn until all have spoken, so no list is made. */

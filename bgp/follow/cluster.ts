@@ -16,6 +16,7 @@ import {
 } from '../../src/model/resource.ts';
 import { isDrained, routerOf } from '../../src/model/router.ts';
 import type { ServicesStatus } from '../../src/model/status.ts';
+import { asNeighbour, isOfNeighbour, wantsWorkloads } from '../../src/policy/neighbours.ts';
 import type { Batch, Watched } from '../../src/store/store.ts';
 import type { Intent, SpeakerConfig } from '../config.ts';
 import type { LinkNeighbours } from '../intent/explicit.ts';
@@ -23,7 +24,6 @@ import { annotationProblems } from '../intent/router.ts';
 import { ServiceTable } from '../intent/service-table.ts';
 import { hostOf, wantsServices } from '../intent/services.ts';
 import { nothingAround, type Subnet, type Surroundings } from '../intent/surroundings.ts';
-import { asNeighbour, wantsWorkloads } from '../intent/workloads.ts';
 import { type IpamMode, intentOf } from '../intent.ts';
 import { trieOf } from '../policy/import.ts';
 import { sameData } from '../speaker/same.ts';
@@ -107,7 +107,7 @@ export class Cluster {
   }
 
   #put(told: Resource): boolean {
-    const resource = told.kind === 'Pod' ? asNeighbour(told) : told;
+    const resource = isOfNeighbour(told) ? asNeighbour(told) : told;
     if (resource.kind === 'Service' || resource.kind === 'EndpointSlice') {
       this.services.put(resource);
       return true;
@@ -210,9 +210,8 @@ export class Cluster {
 
   /** They are no longer followed: what was told of them is not true any more. */
   forgetWorkloads(): void {
-    const ofPods: readonly Resource['kind'][] = ['Pod', 'Namespace', 'ServiceAccount'];
-    for (const [key, { kind }] of this.#resources) {
-      if (!ofPods.includes(kind)) continue;
+    for (const [key, resource] of this.#resources) {
+      if (!isOfNeighbour(resource)) continue;
       this.#resources.delete(key);
       this.#base = undefined;
     }

@@ -1,66 +1,12 @@
-/** Pods as neighbours of their node (BGPPeer.localWorkloadSelector): which there are, and the address at which they dial. */
+/** The address at which pods dial the speaker of their node (BGPConfiguration.localWorkloadPeeringIPV4 and IPV6). */
 import { type Address, formatAddress, type Ipv4, type Ipv6 } from '../../src/lib/net.ts';
 import type { Settings } from '../../src/model/bgp-configuration.ts';
-import { appliesTo, type Neighbourhood, type Workload } from '../../src/model/peering.ts';
-import type { ServiceAccount } from '../../src/model/policy.ts';
+import type { Neighbourhood } from '../../src/model/peering.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import type { BgpPeer, Namespace, Pod, Resource } from '../../src/model/resource.ts';
+import type { BgpPeer } from '../../src/model/resource.ts';
 import { addressesOf, type Router } from '../../src/model/router.ts';
-import { podLabels } from '../../src/policy/labels.ts';
+import { wantsWorkloads } from '../../src/policy/neighbours.ts';
 import type { Surroundings } from './surroundings.ts';
-
-/** Some pod of this node may be a neighbour. */
-export const wantsWorkloads = (own: Pick<Router, 'name' | 'labels'>, peers: Iterable<BgpPeer>): boolean =>
-  [...peers].some((peer) => peer.remote.kind === 'workloads' && appliesTo(peer, own));
-
-/** Of a Pod what makes it a neighbour or not; the rest of it changes all the time. */
-export const asNeighbour = (pod: Pod): Pod => {
-  const { name, namespace, labels } = pod.meta;
-  return {
-    ...pod,
-    meta: { name, labels, annotations: {}, ...(namespace === undefined ? {} : { namespace }) },
-    ports: [],
-    deleting: false,
-  };
-};
-
-/** Gathers the pods of one node, with the labels that policies see. */
-export class Workloads {
-  readonly #node: string;
-  readonly #pods: Pod[] = [];
-  readonly #namespaces = new Map<string, Namespace>();
-  readonly #accounts = new Map<string, ServiceAccount>();
-
-  constructor(node: string) {
-    this.#node = node;
-  }
-
-  /** @returns whether it is of a kind that is gathered here */
-  take(resource: Resource): boolean {
-    if (resource.kind === 'Namespace') this.#namespaces.set(resource.meta.name, resource);
-    else if (resource.kind === 'ServiceAccount')
-      this.#accounts.set(`${resource.meta.namespace}/${resource.meta.name}`, resource);
-    else if (resource.kind === 'Pod') this.#pods.push(resource);
-    else return false;
-    return true;
-  }
-
-  /** By name. One on the host's network is the node itself, and one that has finished has given its addresses back. */
-  all(): readonly Workload[] {
-    return this.#pods
-      .filter(({ nodeName, hostNetwork, finished }) => nodeName === this.#node && !hostNetwork && !finished)
-      .map((pod): Workload => {
-        const { namespace = 'default', name } = pod.meta;
-        const account = this.#accounts.get(`${namespace}/${pod.serviceAccount ?? ''}`);
-        return {
-          name: `${namespace}/${name}`,
-          labels: podLabels(pod, this.#namespaces.get(namespace), account),
-          addresses: pod.ips,
-        };
-      })
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-  }
-}
 
 interface Peering {
   /** Where pods dial, per family; absent: at the node's own. */
