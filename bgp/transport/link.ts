@@ -9,6 +9,7 @@ import type { Clock } from '../../src/host/clock.ts';
 import { fdOf, sendProgress } from '../../src/kernel/tcp.ts';
 import { type Millis, millis } from '../../src/lib/net.ts';
 import { describeErrno, errnoOf } from './errno.ts';
+import { Outbox } from './outbox.ts';
 import { type SendState, watchStall } from './stall.ts';
 
 /** What a closed connection may still take to send its last bytes (a NOTIFICATION, say). */
@@ -68,7 +69,7 @@ export function createLink(
   let told: LinkEvents | undefined = events;
   let cancelTimer = (): void => {};
   let unwatch = (): void => {};
-  const gather = gathering(socket);
+  const outbox = new Outbox(socket);
   const fail = (why: string, errno?: string): void => {
     const { onFailed } = told ?? {};
     told = undefined;
@@ -101,15 +102,12 @@ export function createLink(
   return {
     send(bytes) {
       if (told === undefined) return true;
-      if (socket.writableLength + bytes.byteLength > mostQueued) {
-        fail(`${where} takes nothing: ${mostQueued >> 20} MiB wait unsent`);
-        return true;
-      }
-      gather();
-      return socket.write(bytes);
+      if (outbox.queued + bytes.byteLength <= mostQueued) return outbox.add(bytes);
+      fail(`${where} takes nothing: ${mostQueued >> 20} MiB wait unsent`);
+      return true;
     },
     get queued() {
-      return socket.writableLength;
+      return outbox.queued;
     },
     get ends() {
       const { localAddress, localPort, remotePort } = socket;
@@ -137,26 +135,13 @@ export function createLink(
         socket.destroy();
         return;
       }
+      outbox.flush();
       // What still comes in is read and dropped: unread bytes would turn our FIN into a reset that overtakes our words.
       socket.resume();
       socket.end();
       cancelTimer = clock.after(millis(lingerMs), () => socket.destroy());
     },
     gone,
-  };
-}
-
-/** What is written in one go of the loop leaves as one system call, however many messages it was. */
-function gathering(socket: Socket): () => void {
-  let isGathering = false;
-  return () => {
-    if (isGathering) return;
-    isGathering = true;
-    socket.cork();
-    process.nextTick(() => {
-      isGathering = false;
-      socket.uncork();
-    });
   };
 }
 
