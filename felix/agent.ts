@@ -53,7 +53,7 @@ export function createAgent(options: AgentOptions): Agent {
   const facts = new PoolFacts(node);
   const readiness = new Readiness();
   const configured = new Configured(node, options.overrides);
-  const surroundings = new Surroundings();
+  const surroundings = new Surroundings(node);
   const routes = new PodRoutes(kernel, clock, random, () => configured.settings);
   const progress = { inSync: false };
   const metrics = options.registerMetrics({

@@ -106,7 +106,7 @@ export class Fitting {
     const pods = this.#options.pods();
     const of = (pod: Attached): PodTraffic => this.#trafficOf(pod);
     setLogLevel(settings.logSeverityScreen === undefined ? undefined : levels[settings.logSeverityScreen]);
-    noteSettings(graph, rulesSettingsOf(settings, backend()));
+    noteSettings(graph, { ...rulesSettingsOf(settings, backend()), ...speakerPortOf(surroundings) });
     noteAddition(graph, surroundings.addition(settings, pods, of));
     surroundings.keep(pods);
     const isFloating = settings.floatingIPs === 'Enabled';
@@ -179,6 +179,10 @@ export class Fitting {
     for (const name of [...this.#spoofing]) if (!there.has(name)) this.#spoofing.delete(name);
   }
 }
+
+/** Absent where no pod is a neighbour of the speaker: then the rules know nothing of it. */
+const speakerPortOf = ({ speakerPort }: Surroundings): { readonly speakerPort?: number } =>
+  speakerPort === undefined ? {} : { speakerPort };
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 

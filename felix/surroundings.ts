@@ -6,7 +6,7 @@ import type { Address, Prefix } from '../src/lib/net.ts';
 import { same } from '../src/lib/same.ts';
 import type { FelixSettings } from '../src/model/felix-configuration.ts';
 import type { Problem } from '../src/model/problem.ts';
-import type { BgpConfiguration, Kind, Labels } from '../src/model/resource.ts';
+import type { BgpConfiguration, Kind, Labels, Resource } from '../src/model/resource.ts';
 import type { Change } from '../src/store/store.ts';
 import { floatingOf, type PodTraffic, readTraffic } from './config/pod.ts';
 import type { PodBandwidth } from './dataplane/bandwidth.ts';
@@ -16,10 +16,12 @@ import { serviceLoop } from './rules/loop.ts';
 import { clampMss } from './rules/mss.ts';
 import { type NatPlan, natOutgoing, poolSets } from './rules/nat.ts';
 import { type PodLimits, podLimits } from './rules/qos.ts';
+import { speakerAddition } from './rules/speaker.ts';
 import { allowedSources } from './rules/static.ts';
+import { SpeakerNeighbours, speakerKinds } from './speaker.ts';
 
 /** The kinds it hears of, beside Node. */
-export const surroundingKinds: readonly Kind[] = ['IPPool', 'BGPConfiguration'];
+export const surroundingKinds: readonly Kind[] = ['IPPool', ...speakerKinds];
 
 /** A pod's interface at this node. */
 export interface Attached {
@@ -39,12 +41,20 @@ export class Surroundings {
   readonly #pools = new Map<string, NatPlan['pools'][number]>();
   readonly #nodes = new Map<string, readonly Address[]>();
   readonly #read = new Map<string, Read>();
+  readonly #speaker: SpeakerNeighbours;
   #services: readonly Prefix[] = [];
+
+  constructor(node = '') {
+    this.#speaker = new SpeakerNeighbours(node);
+  }
 
   /** @returns whether it is of any consequence here: thousands of Nodes are put again and again, and say what they said */
   change(one: Change): boolean {
-    if (one.kind === 'delete') return this.#delete(one.ref);
-    const { resource } = one;
+    const isOfSpeaker = this.#speaker.change(one);
+    return (one.kind === 'delete' ? this.#delete(one.ref) : this.#put(one.resource)) || isOfSpeaker;
+  }
+
+  #put(resource: Resource): boolean {
     const { name } = resource.meta;
     if (resource.kind === 'IPPool') {
       const { cidr, natOutgoing = false } = resource;
@@ -86,6 +96,11 @@ export class Surroundings {
     return [...this.#read.values()].flatMap(({ problems }) => problems);
   }
 
+  /** TCP port of the BGP speaker, where pods of this node are its neighbours. */
+  get speakerPort(): number | undefined {
+    return this.#speaker.port;
+  }
+
   addition(settings: FelixSettings, pods: readonly Attached[], of: (pod: Attached) => PodTraffic): Addition {
     const plan = this.#natPlan(settings);
     const nat = natOutgoing(plan);
@@ -104,6 +119,9 @@ export class Surroundings {
         : []),
       ...(settings.mssClamping === 'Enabled' ? [clampMss] : []),
       ...(settings.workloadSourceSpoofing === 'Any' ? [sourcesOf(pods, of)] : []),
+      ...(settings.defaultEndpointToHostAction === 'Drop' && this.#speaker.port !== undefined
+        ? [speakerAddition(this.#speaker.doors(pods))]
+        : []),
     ]);
   }
 

@@ -26,6 +26,8 @@ export interface RulesSettings {
   readonly deny: 'Drop' | 'Reject';
   /** From a workload to its own host, once its egress policy allows it. Return is Accept: tables of others are asked in any case. */
   readonly endpointToHost: 'Accept' | 'Drop' | 'Return';
+  /** Not of FelixConfiguration: TCP port of the BGP speaker, where pods are its neighbours; see `speaker.ts`. Absent: none is. */
+  readonly speakerPort?: number;
   /** disableConntrackInvalidCheck, turned around. */
   readonly dropInvalid: boolean;
   /** Workloads send only from addresses that are routed back to them. */

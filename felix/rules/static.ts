@@ -29,6 +29,7 @@ import { type HostUse, hostChains, hostMaps, hostStageChain, noHosts } from './h
 import type { Chain, Rule, SetDecl, Verdict } from './model.ts';
 import { defaultRulesSettings, type RulesSettings } from './settings.ts';
 import { inPrefix } from './span.ts';
+import { opensSpeaker, speakerDoors, speakerPolicyName, toSpeaker } from './speaker.ts';
 import { endpointMap } from './stage.ts';
 import { established, foreignEndpoints, neighbourDiscovery, notWorkload } from './traffic.ts';
 
@@ -52,6 +53,9 @@ export function staticRuleset(
     fromPods(settings, hosts),
     toPods(settings, hosts),
     podsToHost(settings, hosts),
+    ...(opensSpeaker(settings)
+      ? [speakerDoors([]), { name: speakerPolicyName, rules: dispatch(settings, 'in', fromEndpoint) }]
+      : []),
     ...hostChains(settings, hosts),
   ];
   return {
@@ -185,6 +189,7 @@ const podsToHost = (settings: RulesSettings, hosts: HostUse): Chain => ({
     { matches: [neighbourDiscovery], verdict: accept, comment: 'IPv6 neighbour discovery' },
     established,
     ...invalid(settings, 'Egress'),
+    ...(opensSpeaker(settings) ? [toSpeaker(settings.speakerPort)] : []),
     ...(settings.endpointToHost === 'Drop'
       ? dropped('hostClosed', settings)
       : [...noTunnels(settings), ...dispatch(settings, 'in', fromEndpoint)]),
