@@ -144,18 +144,18 @@ export class Routes {
     return route;
   }
 
-  /** A row for what the source has not told yet, without paths. It comes last. */
+  /**
+   * A row for what the source has not told yet, without paths. It comes last. What is 0 in it already is not written: of a column
+   * that is 0 throughout, as that of the next route is in a table of one neighbour, there is no page.
+   */
   add(net: number, source: number, pathId: number): number {
     const route = this.#take();
     this.#net[route] = net;
-    this.#next[route] = 0;
+    if (this.#next[route] !== 0) this.#next[route] = 0;
     this.#source[route] = source;
     if (pathId !== 0 && route >= this.#pathId.length)
       this.#pathId = grownWords(this.#pathId, this.#net.length);
     if (route < this.#pathId.length) this.#pathId[route] = pathId;
-    this.#received[route] = 0;
-    this.#accepted[route] = 0;
-    this.#told[route] = 0;
     this.renew(route);
     if (net >= this.#heads.length) this.#heads = grown32(this.#heads, net + 1);
     let last = this.#heads[net] as number;
@@ -170,7 +170,8 @@ export class Routes {
 
   /** It was told now. */
   renew(route: number): void {
-    this.#age[route] = this.#now[this.#ageRow(route)] as number;
+    const now = this.#now[this.#ageRow(route)] as number;
+    if (this.#age[route] !== now) this.#age[route] = now;
   }
 
   /** @param path  its number, or 0; the row holds a reference of its own */
