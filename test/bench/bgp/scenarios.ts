@@ -200,7 +200,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   v6: { title: '200k IPv6 prefixes, 1 injector', spec: loaded({ family: 6, count: 200_000 }), run: load },
   churn: {
     title: '10,000 changes a second in a table of 100k',
-    spec: loaded({}),
+    spec: loaded({}, { isUnwatched: true }),
     run: churning(10_000, 5),
   },
   reflect: {
@@ -210,19 +210,19 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   kernel: {
     title: '100k prefixes into the kernel',
-    spec: loaded({}, { withKernel: true }),
+    spec: loaded({}, { withKernel: true, isUnwatched: true }),
     devices: ['ours', 'bird', 'frr'],
     run: intoKernel,
   },
   change10k: {
     title: '1,000 changes a second in a table of 10k',
-    spec: loaded({ count: 10_000 }),
+    spec: loaded({ count: 10_000 }, { isUnwatched: true }),
     isLong: true,
     run: churning(1000, 10),
   },
   change1m: {
     title: '1,000 changes a second in a table of 1M',
-    spec: loaded({ count: 1_000_000 }),
+    spec: loaded({ count: 1_000_000 }, { isUnwatched: true }),
     isLong: true,
     run: churning(1000, 10),
   },

@@ -15,6 +15,8 @@ export interface StageSpec {
   readonly plan: Plan;
   readonly monitors: number;
   readonly withKernel?: true;
+  /** What is measured is not how late our event loop is. */
+  readonly isUnwatched?: true;
   /** Hold time 0: after a burst not a byte follows. */
   readonly isSilent?: true;
   /** One more session with a keepalive of 1 s and a hold time of 3 s. */
@@ -109,6 +111,7 @@ export async function openStage(
       ],
       withKernel: spec.withKernel === true,
       isReflector: isInternal,
+      isWatched: spec.isUnwatched !== true,
     });
     await Promise.all([
       injector.ask('open', injectors),
