@@ -105,8 +105,12 @@ function always(plan: EndpointPlan, comment: (tail: string) => string): readonly
   if (plan.tiers.length === 0) return [];
   return [
     {
-      // What comes back by a Service's address, in and out of one interface.
-      matches: [{ kind: 'interface', way: plan.direction === 'Egress' ? 'out' : 'in', name: plan.interface }],
+      // What comes back by a Service's address, in and out of one interface: only what was translated can. That is asked first,
+      // for it costs next to nothing, and the name of an interface does not.
+      matches: [
+        { kind: 'ctDnat' },
+        { kind: 'interface', way: plan.direction === 'Egress' ? 'out' : 'in', name: plan.interface },
+      ],
       verdict: { kind: 'accept' },
       comment: comment('to itself'),
     },

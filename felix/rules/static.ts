@@ -100,12 +100,17 @@ const noTunnels = (settings: RulesSettings): readonly Rule[] => [
   ...(settings.denyIpip ? dropped('ipip', settings, [{ kind: 'protocol', protocol: ipip }]) : []),
 ];
 
-/** -300, "raw": before connection tracking, so what is dropped costs it nothing. */
+/**
+ * -300, "raw": before connection tracking, so what is dropped costs it nothing, and no pod's packet touches another's connection.
+ *
+ * Whether a packet is a pod's is asked of strays alone: the name of an interface costs a third of what its route does, and almost
+ * every packet has one.
+ */
 const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'check-source',
   base: { hook: 'prerouting', priority: -300 },
   rules: [
-    notPods(settings, 'in', hostStageChain(hosts, 'untracked', 'Ingress')),
+    ...untracked(settings, hosts),
     ...(settings.reversePath
       ? [
           {
@@ -117,12 +122,19 @@ const checkSource = (settings: RulesSettings, hosts: HostUse): Chain => ({
   ],
 });
 
+/** Where host endpoints have untracked policy it is asked of all that is no pod's, and no source is: they leave here. */
+const untracked = (settings: RulesSettings, hosts: HostUse): readonly Rule[] => {
+  const chain = hostStageChain(hosts, 'untracked', 'Ingress');
+  return chain === undefined ? [] : [notPods(settings, 'in', chain)];
+};
+
 const straySourceName = 'stray-source';
 
-/** What is not routed back. Every packet of a pod asks whether it is, so what excuses it is asked of these alone. */
+/** What is not routed back. Every packet asks whether it is, so what excuses it is asked of these alone. */
 const straySource = (settings: RulesSettings): Chain => ({
   name: straySourceName,
   rules: [
+    notPods(settings, 'in', undefined),
     // Link-local sources are never forwarded (RFC 4291 §2.5.6), and what they send to the host meets policy there.
     {
       matches: [{ kind: 'prefix', side: 'source', prefix: linkLocal }],
@@ -185,9 +197,9 @@ const podsToHost = (settings: RulesSettings, hosts: HostUse): Chain => ({
   name: 'pods-to-host',
   base: { hook: 'input', priority: 0 },
   rules: [
+    established, // as a host endpoint's chain begins
     notPods(settings, 'in', hostStageChain(hosts, 'normal', 'Ingress')),
     { matches: [neighbourDiscovery], verdict: accept, comment: 'IPv6 neighbour discovery' },
-    established,
     ...invalid(settings, 'Egress'),
     ...(opensSpeaker(settings) ? [toSpeaker(settings.speakerPort)] : []),
     ...(settings.endpointToHost === 'Drop'

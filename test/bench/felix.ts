@@ -184,7 +184,7 @@ export async function run(argv: readonly string[]): Promise<readonly Row[]> {
   }
   if (names.includes('packets')) {
     console.log('felix: packets; here more is better, and ratios are medians round by round');
-    for (const line of packetLines(await packets(values.full ? 60 : 30))) console.log(line);
+    for (const line of packetLines(await packets(values.full ? 240 : 120))) console.log(line);
   }
   console.log(`felix: ended with ${load()}`);
   return rows;

@@ -12,7 +12,7 @@ import { createPlayground } from '../../support/namespaces.ts';
 import { percentile } from '../table.ts';
 import { kinds, openWorld, port, type RuleKind, serverAddress, type World } from './worlds.ts';
 
-const roundMs = 100;
+const roundMs = 25;
 const modes = { stream: 'Gbit/s', connect: 'connections/s' } as const;
 type Mode = keyof typeof modes;
 

@@ -137,9 +137,12 @@ function connectionOf(scene: Scene, { from, to, what, dialled, established }: Qu
 function packetOf({ from, to, what, dialled, established }: Question): Packet {
   const { protocol, sourcePort, port, icmp } = what;
   const target = { destination: to.address, ...(port === undefined ? {} : { destinationPort: port }) };
+  // What a workload sends to itself comes to the node only if somebody translates it.
+  const isToItself =
+    from.spot?.kind === 'workload' && from.interface === to.interface && from.interface !== uplink;
   const written =
     dialled === undefined
-      ? target
+      ? { ...target, ...(isToItself ? { translated: target } : {}) }
       : {
           destination: dialled.address,
           ...(dialled.port === undefined ? {} : { destinationPort: dialled.port }),

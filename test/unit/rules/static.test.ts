@@ -106,7 +106,28 @@ describe('from a pod to its host', () => {
 });
 
 test('a pod reaches itself through a Service although its policies allow nothing of the kind', () => {
-  expect(pass({ in: web, out: web, destination: address('10.244.1.2'), destinationPort: 9 })).toBe('accept');
+  const translated = { destination: address('10.244.1.2'), destinationPort: 9 };
+  expect(
+    pass({ in: web, out: web, destination: address('10.96.0.9'), destinationPort: 80, translated }),
+  ).toBe('accept');
+});
+
+test('what another pod sends by the same Service is judged, and so is what comes back in by an interface and nobody translated', () => {
+  const translated = { destination: address('10.244.1.2'), destinationPort: 9 };
+  expect(pass({ out: web, destination: address('10.96.0.9'), destinationPort: 80, translated })).toBe('drop');
+  expect(pass({ in: web, out: web, ...translated })).toBe('drop');
+});
+
+test('what comes in by an interface of the host has no return path to show, and passes', () => {
+  expect(pass({ hasReturnPath: false })).toBe('accept');
+  expect(lastWord({ in: web, hasReturnPath: false })).toContain('reverse path');
+});
+
+test('of a packet with a return path before routing nothing else is asked, and of an established one nothing but that at the host', () => {
+  const before = rulesetOf(graph).chains.get('check-source') ?? expect.unreachable();
+  expect(before.rules.map(({ matches }) => matches.map(({ kind }) => kind))).toEqual([['noReturnPath']]);
+  const steps = trace(rulesetOf(graph), { ...base, out: '', state: 'established' }).path;
+  expect(steps.map(({ chain, rule }) => `${chain} ${rule}`)).toEqual(['pods-to-host 0']);
 });
 
 test('a pod that may send from prefixes of its own may, by its own interface and no other', () => {
