@@ -9,6 +9,7 @@ import type { Problem } from '../src/model/problem.ts';
 import type { BgpConfiguration, Kind, Labels, Resource } from '../src/model/resource.ts';
 import type { Change } from '../src/store/store.ts';
 import { floatingOf, type PodTraffic, readTraffic } from './config/pod.ts';
+import { deniedOf } from './config/rules.ts';
 import type { PodBandwidth } from './dataplane/bandwidth.ts';
 import { type Addition, together } from './rules/addition.ts';
 import { floatingAddresses } from './rules/floating.ts';
@@ -103,6 +104,7 @@ export class Surroundings {
 
   addition(settings: FelixSettings, pods: readonly Attached[], of: (pod: Attached) => PodTraffic): Addition {
     const plan = this.#natPlan(settings);
+    const denied = deniedOf(settings);
     const nat = natOutgoing(plan);
     const limits = podLimits(
       pods.map((pod) => limitsOf(pod, of(pod))),
@@ -113,7 +115,10 @@ export class Surroundings {
       ...(needsPools ? [poolSets(plan)] : []),
       nat,
       limits,
-      serviceLoop({ action: settings.serviceLoopPrevention, ranges: this.#services }),
+      serviceLoop(
+        { action: settings.serviceLoopPrevention, ranges: this.#services },
+        denied === undefined ? {} : { denied },
+      ),
       ...(settings.floatingIPs === 'Enabled'
         ? [floatingAddresses(pods.flatMap((pod) => floatingOf(of(pod).floating, pod.addresses)))]
         : []),

@@ -153,6 +153,9 @@ function markForeign({ locals, foreign, output }: Graph, key: string, settings: 
 /** The whole desired ruleset as of the last tick, for the first write and for a resync. A view: render it at once. */
 export const rulesetOf = (graph: Graph): Ruleset => graph.output.ruleset;
 
+/** Where what is denied is reported. */
+export const deniedIn = ({ frame }: Graph): RulesSettings['denied'] => (frame.settings ?? frame.next).denied;
+
 /** As of the last tick: the Pod object of the endpoint is known, so its chains are its policy and not "drop all". */
 export function isKnown(graph: Graph, endpointId: string): boolean {
   const endpoint = graph.inputs.endpoints.get(endpointId);

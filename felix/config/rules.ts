@@ -29,8 +29,16 @@ const lowestBit = (mask: number): number => (mask & -mask) >>> 0;
 /** The lowest but one; 0: there is none. */
 export const secondBit = (mask: number): number => lowestBit((mask & (mask - 1)) >>> 0);
 
+/** Undefined: what is denied is not reported. */
+export const deniedOf = ({
+  denyLogGroup: group,
+  denyLogRateLimit: perSecond,
+}: FelixSettings): RulesSettings['denied'] =>
+  perSecond === 0 ? undefined : { group, rate: { perSecond, burst: denyBurst } };
+
 export function rulesSettingsOf(settings: FelixSettings, backend: Backend): RulesSettings {
-  const { logActionRateLimit: limit, denyLogRateLimit } = settings;
+  const { logActionRateLimit: limit } = settings;
+  const denied = deniedOf(settings);
   const isNft = backend === 'nftables';
   return {
     workloadPrefixes: [workloadPrefix],
@@ -43,11 +51,7 @@ export function rulesSettingsOf(settings: FelixSettings, backend: Backend): Rule
     denyIpip: !settings.allowIPIPPacketsFromWorkloads,
     failsafeInbound: settings.failsafeInboundHostPorts,
     failsafeOutbound: settings.failsafeOutboundHostPorts,
-    ...(denyLogRateLimit === 0
-      ? {}
-      : {
-          denied: { group: settings.denyLogGroup, rate: { perSecond: denyLogRateLimit, burst: denyBurst } },
-        }),
+    ...(denied === undefined ? {} : { denied }),
     log: {
       prefix: settings.logPrefix,
       ...(limit === undefined ? {} : { rate: rateOf(limit, settings.logActionRateLimitBurst) }),

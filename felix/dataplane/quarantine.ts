@@ -15,6 +15,8 @@ import type { Refused } from '../../src/kernel/nft-batch.ts';
 import type { Problem } from '../../src/model/problem.ts';
 import { isFailsafe } from '../rules/failsafe.ts';
 import type { Chain, Element, NamedSet, Rule, Ruleset } from '../rules/model.ts';
+import { refusedEnd } from '../rules/refused.ts';
+import type { RulesSettings } from '../rules/settings.ts';
 import { isHostChain } from '../rules/stage.ts';
 
 interface Case {
@@ -74,8 +76,11 @@ export class Quarantine {
   /** Of what is not there by the ruleset and was refused to go. */
   readonly isKept = (name: string): boolean => this.#kept.has(name) || this.#absent.has(name);
 
-  /** The ruleset with what stands in the place of what was refused, and of `more` chains. */
-  substitute(ruleset: Ruleset, more: readonly string[] = []): Ruleset {
+  /**
+   * The ruleset with what stands in the place of what was refused, and of `more` chains.
+   * @param denied  where what is dropped there is reported
+   */
+  substitute(ruleset: Ruleset, more: readonly string[] = [], denied?: RulesSettings['denied']): Ruleset {
     if (this.isEmpty && more.length === 0) return ruleset;
     const closed = new Set([...this.#closed, ...more]);
     const translating = chainsUnder(ruleset, 'nat');
@@ -85,7 +90,7 @@ export class Quarantine {
       if (this.#absent.has(original.name)) continue;
       const chain = redirected(original, instead);
       const isHit = chain.base === undefined && (closed.has(chain.name) || this.#lacks(chain));
-      chains.set(chain.name, isHit ? this.#closedOf(chain, translating) : chain);
+      chains.set(chain.name, isHit ? this.#closedOf(chain, translating, denied) : chain);
     }
     const sets = new Map<string, NamedSet>();
     for (const [name, set] of ruleset.sets)
@@ -93,9 +98,10 @@ export class Quarantine {
     return { chains, sets };
   }
 
-  #closedOf(chain: Chain, translating: ReadonlySet<string>): Chain {
-    const goesOn = translating.has(chain.name) || isFailsafe(chain.name);
-    return standIn(chain.name, goesOn ? undefined : this.#failsafeOf(chain));
+  #closedOf(chain: Chain, translating: ReadonlySet<string>, denied: RulesSettings['denied']): Chain {
+    const { name } = chain;
+    const goesOn = translating.has(name) || isFailsafe(name);
+    return { name, rules: goesOn ? [] : [...this.#failsafeOf(chain), ...refusedEnd(name, denied)] };
   }
 
   /** What stands in the place of host endpoints' chains that cannot be there at all, by their names. */
@@ -105,7 +111,7 @@ export class Quarantine {
       gone.map((chain) => {
         const kept = this.#failsafeOf(chain);
         const name = ['closed', ...kept.map(({ verdict }) => chainOf(verdict))].join('-');
-        return [chain.name, standIn(name, kept)];
+        return [chain.name, { name, rules: [...kept, ...refusedEnd(name, undefined)] }];
       }),
     );
   }
@@ -168,17 +174,6 @@ function redirected(chain: Chain, instead: ReadonlyMap<string, Chain>): Chain {
     return other === undefined ? rule : { ...rule, verdict: { kind: 'jump', chain: other } };
   });
   return { ...chain, rules };
-}
-
-/** @param kept  what passes all the same; undefined: everything goes on */
-function standIn(name: string, kept: readonly Rule[] | undefined): Chain {
-  const rule: Rule = {
-    matches: [],
-    verdict: { kind: 'drop' },
-    counted: true,
-    comment: 'the kernel refused this chain: it is closed',
-  };
-  return { name, rules: kept === undefined ? [] : [...kept, rule] };
 }
 
 /** Names of chains and sets a rule refers to. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/host/clock.ts';
 import type { Kernel } from '../../src/kernel/kernel.ts';
 import { isNftRefusal, type NftRefusal } from '../../src/kernel/nft-batch.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import { type Graph, rulesetOf } from '../calc/graph.ts';
+import { deniedIn, type Graph, rulesetOf } from '../calc/graph.ts';
 import { type RulesetChange, tableName } from '../rules/model.ts';
 import { renderChange, renderRuleset } from '../rules/text.ts';
 import { culprits } from './bisect.ts';
@@ -136,7 +136,7 @@ export class Writer implements RulesetWriter {
 
   #difference(closed: readonly string[], isTrusted: IsTrusted): Promise<Batches> {
     const { graph, kernel, chainsFreedLate } = this.#options;
-    const ruleset = this.#quarantine.substitute(rulesetOf(graph), closed);
+    const ruleset = this.#quarantine.substitute(rulesetOf(graph), closed, deniedIn(graph));
     const { isKept } = this.#quarantine;
     return difference(kernel, { ruleset, chainsFreedLate, isKept, isTrusted, turn: slices() });
   }

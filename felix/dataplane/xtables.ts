@@ -12,7 +12,7 @@ import { kernelError } from '../../src/kernel/kernel-error.ts';
 import { type XtPrograms, XtRefusal } from '../../src/kernel/xtables.ts';
 import { type IpVersion, millis } from '../../src/lib/net.ts';
 import type { Problem } from '../../src/model/problem.ts';
-import { type Graph, rulesetOf } from '../calc/graph.ts';
+import { deniedIn, type Graph, rulesetOf } from '../calc/graph.ts';
 import type { RulesetChange } from '../rules/model.ts';
 import { emptyRuleset } from '../rules/ruleset.ts';
 import { keptKey, withoutRefused } from '../rules/xtables/closed.ts';
@@ -285,11 +285,11 @@ export class XtWriter implements RulesetWriter {
     if (!updated.ok) throw kernelError(doing, 'EINVAL', updated.error);
     if (this.isWhole) return rendering.tables;
     const { chain, set, removal } = this.#refused;
-    const tables = withoutRefused(rendering.tables, {
-      chains: new Set(chain.keys()),
-      sets: new Set(set.keys()),
-      kept: new Set(removal.keys()),
-    });
+    const tables = withoutRefused(
+      rendering.tables,
+      { chains: new Set(chain.keys()), sets: new Set(set.keys()), kept: new Set(removal.keys()) },
+      deniedIn(this.#options.graph),
+    );
     if (tables !== undefined) return tables;
     const why = [...chain.values(), ...set.values()].join('; ');
     this.forgive(); // the next time it may do

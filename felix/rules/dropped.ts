@@ -18,6 +18,9 @@ const comments: Readonly<Record<DropReason, string>> = {
   vxlan: "VXLAN from a pod could pass for a node's",
   ipip: "IP in IP from a pod could pass for a node's",
   hostClosed: 'defaultEndpointToHostAction: Drop',
+  serviceLoop: 'no Service has this address: it would run in circles',
+  unknownPod: 'is not known yet',
+  refused: 'refused',
 };
 
 /** `chain`: has what is dropped once a match has found it; absent: no match has to. */
@@ -36,6 +39,11 @@ const droppings = {
   vxlan: { reason: 'vxlan', direction: 'Egress', chain: 'dropped-vxlan' },
   ipip: { reason: 'ipip', direction: 'Egress', chain: 'dropped-ipip' },
   hostClosed: { reason: 'hostClosed', direction: 'Egress' },
+  serviceLoop: { reason: 'serviceLoop', direction: 'Ingress' },
+  unknownPodFrom: { reason: 'unknownPod', direction: 'Egress' },
+  unknownPodTo: { reason: 'unknownPod', direction: 'Ingress' },
+  refusedFrom: { reason: 'refused', direction: 'Egress' },
+  refusedTo: { reason: 'refused', direction: 'Ingress' },
 } as const satisfies Readonly<Record<string, Dropping>>;
 
 const all: readonly Dropping[] = Object.values(droppings);
@@ -56,7 +64,7 @@ export function dropped(
 ): readonly Rule[] {
   const dropping: Dropping = droppings[which];
   return settings.denied === undefined || dropping.chain === undefined
-    ? rulesOf(dropping, settings, matches)
+    ? rulesOf(dropping, settings.denied, matches)
     : [{ matches, verdict: { kind: 'jump', chain: dropping.chain } }];
 }
 
@@ -70,22 +78,33 @@ export function droppedChains(chains: readonly Chain[], settings: RulesSettings)
   return all.flatMap((dropping) =>
     dropping.chain === undefined || !asked.has(dropping.chain)
       ? []
-      : [{ name: dropping.chain, rules: rulesOf(dropping, settings, []) }],
+      : [{ name: dropping.chain, rules: rulesOf(dropping, settings.denied, []) }],
   );
 }
 
-function rulesOf(dropping: Dropping, { denied }: RulesSettings, matches: readonly Match[]): readonly Rule[] {
+/** The end of a chain: whatever comes there. @param how  where it is not dropped, or another comment says more */
+export const ended = (
+  which: keyof typeof droppings,
+  denied: RulesSettings['denied'],
+  how: Pick<Rule, 'verdict' | 'comment'> = {},
+): readonly Rule[] => rulesOf(droppings[which], denied, [], how);
+
+function rulesOf(
+  dropping: Dropping,
+  denied: RulesSettings['denied'],
+  matches: readonly Match[],
+  how: Pick<Rule, 'verdict' | 'comment'> = {},
+): readonly Rule[] {
   const drop: Rule = {
-    matches,
-    verdict: { kind: 'drop' },
-    counted: true,
-    comment: comments[dropping.reason],
+    ...{ matches, verdict: { kind: 'drop' }, counted: true, comment: comments[dropping.reason] },
+    ...how,
   };
   if (denied === undefined) return [drop];
   const { tag } = meaningOf(dropping);
   const report: Rule = {
     matches: [...matches, limited(denied.rate)],
     statements: [{ kind: 'nflog', group: denied.group, prefix: tag }],
+    ...(how.comment === undefined ? {} : { comment: how.comment }),
   };
   return [report, drop];
 }

@@ -9,6 +9,7 @@
 import type { Policy } from '../../src/policy/policy.ts';
 import { denial } from './action.ts';
 import { type Door, type Stretch, stretchesOf } from './doors.ts';
+import { ended } from './dropped.ts';
 import { failsafeChainName } from './failsafe.ts';
 import type { Chain, Element, PortJump, Rule, SetDecl } from './model.ts';
 import { commentOf, objectName } from './name.ts';
@@ -69,9 +70,8 @@ export function compileEndpoint(
   const name = endpointChainName(plan);
   const comment = (tail: string): string => commentOf(plan.label, ` ${tail}`);
   if (!plan.known) {
-    const rules: readonly Rule[] = [
-      { matches: [], verdict: { kind: 'drop' }, counted: true, comment: comment('is not known yet') },
-    ];
+    const which = plan.direction === 'Egress' ? 'unknownPodFrom' : 'unknownPodTo';
+    const rules = ended(which, settings.denied, { comment: comment('is not known yet') });
     return { chain: { name, rules }, tierChains: [], tags: [], origins: new Map() };
   }
   const last = plan.tiers.findIndex((tier) => isClosed(tier, plan));

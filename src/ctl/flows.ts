@@ -82,6 +82,11 @@ const dropWords: Readonly<Record<DropReason, (judge: FlowEnd) => string>> = {
   invalid: () => 'it is part of no connection that is known (conntrack: invalid)',
   vxlan: () => 'VXLAN of a pod could pass for a tunnel of the nodes (allowVXLANPacketsFromWorkloads)',
   ipip: () => 'IP in IP of a pod could pass for a tunnel of the nodes (allowIPIPPacketsFromWorkloads)',
+  serviceLoop: ({ address }) =>
+    `no Service has the address ${address} of a range of Services, and it would run in circles (serviceLoopPrevention)`,
+  unknownPod: (judge) => `the pod of ${judgeOf(judge)} is not known here yet`,
+  refused: (judge) =>
+    `the kernel refused rules that judge ${judgeOf(judge)}, which is closed there (tortiectl status says which)`,
   hostClosed: () => 'the host is closed to its pods (defaultEndpointToHostAction: Drop)',
 };
 

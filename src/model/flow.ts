@@ -13,7 +13,13 @@ export type DropReason =
   | 'vxlan'
   | 'ipip'
   /** From a pod to its host: defaultEndpointToHostAction. */
-  | 'hostClosed';
+  | 'hostClosed'
+  /** To an address of the ranges of Services that no Service has: serviceLoopPrevention. */
+  | 'serviceLoop'
+  /** Of an endpoint whose pod is not known yet. */
+  | 'unknownPod'
+  /** The kernel refused the rules that would have judged it. */
+  | 'refused';
 
 /** One end of a packet or of a connection, as the node knows it. */
 export interface FlowEnd {

@@ -28,7 +28,7 @@ export interface Way {
 const mostNodes = 32;
 
 /** An external address and a NodePort of policy Cluster are masqueraded, and so is a cluster address that outside asks. */
-export const isMasked = ({ way, service }: Dialled): boolean =>
+const isMasked = ({ way, service }: Dialled): boolean =>
   way !== 'cluster' && way !== 'headless' && service.externalTrafficPolicy === 'Cluster';
 
 /** @param node  the backend's; undefined: it is on none that is known */

@@ -1,10 +1,14 @@
 /** What stands in the place of what iptables or ipset refused: the rest goes on without it, closed rather than open. */
 import type { IpVersion } from '../../../src/lib/net.ts';
 import { failsafeNames } from '../failsafe.ts';
-import { xtChainName } from './name.ts';
+import { refusedEnd } from '../refused.ts';
+import type { RulesSettings } from '../settings.ts';
+import { type MatchContext, waysOf } from './match.ts';
+import { modelName, xtChainName } from './name.ts';
 import type { XtTable } from './place.ts';
 import { type XtRule, xtRule } from './rule.ts';
 import type { Xtables, XtTableRules } from './tables.ts';
+import { statementTarget } from './target.ts';
 
 export interface XtRefused {
   /** Names of chains; closed in each table they are in. */
@@ -20,7 +24,16 @@ const programOf = (version: IpVersion): string => (version === 4 ? 'iptables' : 
 export const keptKey = (version: IpVersion, table: string, chain: string): string =>
   `${programOf(version)} ${table} ${chain}`;
 
-const drop: readonly XtRule[] = [xtRule('-j DROP', 'iptables refused this chain: it is closed')];
+const comment = 'iptables refused this chain: it is closed';
+
+/** What reports has no verdict, and what drops matches nothing. */
+const endOf = (name: string, denied: RulesSettings['denied']): readonly XtRule[] =>
+  refusedEnd(modelName(name), denied, comment).map(({ matches, statements: [said] = [] }) =>
+    said === undefined
+      ? xtRule('-j DROP', comment)
+      : xtRule(`${waysOf(matches, nothing).join('')} ${statementTarget(said)}`, comment),
+  );
+const nothing: MatchContext = { version: 4, interfacesOf: () => [], portSet: () => '' };
 
 const failsafe: ReadonlySet<string> = new Set(
   failsafeNames.flatMap((name) => [xtChainName(name, true), xtChainName(name, false)]),
@@ -28,14 +41,22 @@ const failsafe: ReadonlySet<string> = new Set(
 const isToFailsafe = ({ text }: XtRule): boolean => failsafe.has(/-j (\S+)$/.exec(text)?.[1] ?? '');
 
 /** A host endpoint's lets failsafe ports through all the same; failsafe ports themselves are left to policy then. */
-const closedOf = (name: string, rules: readonly XtRule[]): readonly XtRule[] =>
-  failsafe.has(name) ? [] : [...rules.filter(isToFailsafe), ...drop];
+const closedOf = (
+  name: string,
+  rules: readonly XtRule[],
+  denied: RulesSettings['denied'],
+): readonly XtRule[] => (failsafe.has(name) ? [] : [...rules.filter(isToFailsafe), ...endOf(name, denied)]);
 
 /**
  * Drops where it would judge; where it would translate, a drop would take the host's own connections.
+ * @param denied  where what is dropped is reported
  * @returns  undefined: a chain that everybody's packets go through would drop them all
  */
-export function withoutRefused(tables: Xtables, refused: XtRefused): Xtables | undefined {
+export function withoutRefused(
+  tables: Xtables,
+  refused: XtRefused,
+  denied?: RulesSettings['denied'],
+): Xtables | undefined {
   const isHit = (name: string, rules: readonly XtRule[]): boolean =>
     refused.chains.has(name) || rules.some(({ text }) => asks(text, refused.sets));
   const all = ([4, 6] as const).flatMap((version) => [...tables.families[version].values()]);
@@ -44,7 +65,8 @@ export function withoutRefused(tables: Xtables, refused: XtRefused): Xtables | u
   }
   const rulesIn = (version: IpVersion, table: XtTable, rules: XtTableRules): XtTableRules => {
     const closed = [...rules.chains].map(
-      ([name, own]) => [name, isHit(name, own) ? (table === 'nat' ? [] : closedOf(name, own)) : own] as const,
+      ([name, own]) =>
+        [name, isHit(name, own) ? (table === 'nat' ? [] : closedOf(name, own, denied)) : own] as const,
     );
     return { ...rules, chains: new Map([...keptIn(version, table, refused.kept), ...closed]) };
   };

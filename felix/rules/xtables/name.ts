@@ -43,4 +43,7 @@ const inner = fitting(`${xtPrefix}.`, chainLength);
  */
 export const xtChainName = (name: string, isOuter: boolean): string => (isOuter ? outer : inner)(name);
 
+/** As far as it was kept: a name that was too long is cut. */
+export const modelName = (chain: string): string => chain.slice(xtPrefix.length + 1);
+
 export const xtSetName: (name: string) => string = fitting(`${xtPrefix}-`, setLength);

@@ -1,18 +1,22 @@
 /** What stands in iptables for a chain that it refused. */
 import { expect, test } from 'vitest';
+import { droppedByTag } from '../../../felix/rules/dropped.ts';
+import type { RulesSettings } from '../../../felix/rules/settings.ts';
 import { withoutRefused, type XtRefused } from '../../../felix/rules/xtables/closed.ts';
 import { xtChainName } from '../../../felix/rules/xtables/name.ts';
-import { renderXtables } from '../../../felix/rules/xtables/render.ts';
-import { calico, policyScene } from '../../support/policy-scene.ts';
+import { renderXtables, type XtOptions } from '../../../felix/rules/xtables/render.ts';
+import { calico, pod, podInterface, policyScene } from '../../support/policy-scene.ts';
 
 const endpoint = calico('HostEndpoint', 'here', { node: 'here', interfaceName: 'eth0' });
 const early = calico('GlobalNetworkPolicy', 'u', {
   ...{ selector: 'all()', doNotTrack: true, applyOnForward: true, types: ['Ingress', 'Egress'] },
   ingress: [{ action: 'Allow', protocol: 'TCP', destination: { ports: [80] } }],
 });
-const rendered = renderXtables(policyScene([endpoint, early]).ruleset, {
+const options: XtOptions = {
   ...{ maxSetSize: 65_536, insert: 'first', workloadPrefixes: ['cali'], rejectedMark: 0x2_0000 },
-});
+};
+const rendered = renderXtables(policyScene([endpoint, early]).ruleset, options);
+const web = pod('web', {}, ['10.244.1.2']);
 /** Table, then what stands there, of a chain that was refused. */
 function standIns(chain: string): readonly string[] {
   if (!rendered.ok) throw new Error(rendered.error);
@@ -31,6 +35,27 @@ function standIns(chain: string): readonly string[] {
     }),
   );
 }
+
+test('what is dropped there is reported where denied packets are, by the direction that the chain judges', () => {
+  const closing = calico('GlobalNetworkPolicy', 'g', { selector: 'all()', types: ['Egress'] });
+  const { ruleset } = policyScene([closing, web]);
+  const tables = renderXtables(ruleset, options);
+  if (!tables.ok) throw new Error(tables.error);
+  const name = xtChainName(`from-${podInterface('web')}`, true);
+  const refused: XtRefused = { chains: new Set([name]), sets: new Set(), kept: new Set() };
+  const of = (denied?: RulesSettings['denied']): readonly string[] => {
+    const closed = [...(withoutRefused(tables.value, refused, denied)?.families[4].values() ?? [])];
+    return [...new Set(closed.flatMap(({ chains }) => (chains.get(name) ?? []).map(({ text }) => text)))];
+  };
+  const [report, drop, ...none] = of({ group: 81, rate: { perSecond: 10, burst: 5 } });
+  expect(none).toEqual([]);
+  expect(drop).toMatch(/ -j DROP$/);
+  const tag = /-m limit --limit 10\/sec.* -j NFLOG --nflog-group 81 --nflog-prefix "(\S+)"$/.exec(
+    report ?? '',
+  )?.[1];
+  expect(droppedByTag(tag ?? '')).toMatchObject({ dropped: 'refused', direction: 'Egress' });
+  expect(of()).toEqual([expect.stringMatching(/ -j DROP$/)]);
+});
 
 test.each([
   ['from-host-eth0', ['filter tortie.failsafe-in,DROP']],

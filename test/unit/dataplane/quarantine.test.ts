@@ -1,6 +1,7 @@
 /** What is refused has a place, and what was only refused to go is welcome when it is wanted again. */
 import { describe, expect, test } from 'vitest';
 import { Quarantine } from '../../../felix/dataplane/quarantine.ts';
+import { droppedByTag } from '../../../felix/rules/dropped.ts';
 import type { Ruleset } from '../../../felix/rules/model.ts';
 import { isHostChain } from '../../../felix/rules/stage.ts';
 import { type Packet, trace } from '../../../felix/rules/trace.ts';
@@ -41,6 +42,36 @@ test('a chain that was refused to go twice is no news, and one that is refused t
   quarantine.clear();
   expect(quarantine.isEmpty).toBe(true);
   expect(quarantine.isKept(chain)).toBe(false);
+});
+
+test('what is dropped in a closed chain is reported, by the direction that the chain judges', () => {
+  const web = pod('web', { app: 'web' }, ['10.244.1.2']);
+  const policy = calico('GlobalNetworkPolicy', 'g', {
+    ...{ selector: 'all()', types: ['Ingress', 'Egress'] },
+    ...{ ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] },
+  });
+  const full = policyScene([web, policy, endpoint]).ruleset;
+  const denied = { group: 7, rate: { perSecond: 3, burst: 4 } };
+  const directions = [...full.chains.values()].flatMap(({ name, base }) => {
+    if (base !== undefined || !/^(tier-|ingress-|egress-|from-|to-)/.test(name)) return [];
+    const closed = new Quarantine().substitute(full, [name], denied).chains.get(name);
+    const [report, drop] = closed?.rules.slice(-2) ?? [];
+    expect(drop?.verdict).toEqual({ kind: 'drop' });
+    const [said] = report?.statements ?? [];
+    const meaning = droppedByTag(said?.kind === 'nflog' ? said.prefix : '');
+    expect(meaning?.dropped).toBe('refused');
+    return [`${/^(tier-)?[a-z]+/.exec(name)?.[0]}${isHostChain(name) ? '-host' : ''} ${meaning?.direction}`];
+  });
+  expect([...new Set(directions)].sort()).toEqual([
+    'egress Egress',
+    'from Egress',
+    'from-host Ingress',
+    'ingress Ingress',
+    'tier-egress Egress',
+    'tier-ingress Ingress',
+    'to Ingress',
+    'to-host Egress',
+  ]);
 });
 
 describe('of a host endpoint', () => {

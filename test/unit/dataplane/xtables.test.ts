@@ -63,7 +63,7 @@ describe('what is refused', () => {
     expect(problem?.what).toContain('no such match');
     expect(writer.isWhole).toBe(false);
     const closed = problem?.where.split(' ')[2] ?? '';
-    expect(rulesOf(closed)).toEqual([expect.stringMatching(/-j DROP$/)]);
+    expect(rulesOf(closed)).toEqual([expect.stringMatching(/-j NFLOG/), expect.stringMatching(/-j DROP$/)]);
     expect(rulesOf('tortie-to-pods').length).toBeGreaterThan(2);
     fake.refuse = () => undefined;
     writer.forgive();
@@ -82,7 +82,10 @@ describe('what is refused', () => {
       /^iptables chain tortie\S+ \(KubernetesNetworkPolicy shop\/allow-web ingress rule 1\)$/,
     );
     expect(problem?.what).toContain('Invalid argument');
-    expect(rulesOf(problem?.where.split(' ')[2] ?? '')).toEqual([expect.stringMatching(/-j DROP$/)]);
+    expect(rulesOf(problem?.where.split(' ')[2] ?? '')).toEqual([
+      expect.stringMatching(/-j NFLOG/),
+      expect.stringMatching(/-j DROP$/),
+    ]);
     expect(fake.ours().join('\n')).not.toContain('trial');
     await writer.change(aPolicyMore());
     expect(writer.problems()).toHaveLength(1);

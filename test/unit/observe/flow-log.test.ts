@@ -77,15 +77,23 @@ describe('records of reported packets', () => {
     log.take(packet(tag('reversePath', 'Egress'), { source: stranger }));
     log.take(packet(tag('unknownInterface', 'Egress'), { source: stranger, in: 5 }));
     log.take(packet(tag('invalid', 'Ingress'), { tcpFlags: 16 }));
+    log.take(packet(tag('serviceLoop', 'Ingress'), { destination: stranger }));
+    log.take(packet(tag('unknownPod', 'Egress'), { source: stranger, in: 5 }));
+    log.take(packet(tag('refused', 'Ingress')));
     settle();
     expect(log.read({ denied: true }).flows.map((record) => flowLine(record).slice(24))).toEqual([
       '10.0.0.9 → shop/db (10.65.1.3):5432/TCP denied at shop/front (egress) because shop/front sent from 10.0.0.9, which is not its address',
       '10.0.0.9 → shop/db (10.65.1.3):5432/TCP denied at cali9 (egress) because the interface cali9 is of no pod that this node knows',
       'shop/front (10.65.1.2) → shop/db (10.65.1.3):5432/TCP [ACK] denied at shop/db (ingress) because it is part of no connection that is known (conntrack: invalid)',
+      'shop/front (10.65.1.2) → 10.0.0.9:5432/TCP denied at 10.0.0.9 (ingress) because no Service has the address 10.0.0.9 of a range of Services, and it would run in circles (serviceLoopPrevention)',
+      '10.0.0.9 → shop/db (10.65.1.3):5432/TCP denied at cali9 (egress) because the pod of cali9 is not known here yet',
+      'shop/front (10.65.1.2) → shop/db (10.65.1.3):5432/TCP denied at shop/db (ingress) because the kernel refused rules that judge shop/db, which is closed there (tortiectl status says which)',
     ]);
     expect(log.read({ pod: 'shop/front' }).flows.map(({ dropped }) => dropped)).toEqual([
       'reversePath',
       'invalid',
+      'serviceLoop',
+      'refused',
     ]);
     expect(log.read({ pod: 'shop/front' }).flows[0]?.source).toEqual({
       ...{ address: '10.0.0.9', port: 40_000, interface: 'cali0', owner: 'pod shop/front' },

@@ -178,7 +178,10 @@ describe('tiers and policies (a pod that gets a packet)', () => {
       tiers: [],
       profiles: [],
     });
-    expect(chain.rules.map(renderRule)).toEqual(['counter drop comment "shop/new is not known yet"']);
+    expect(chain.rules.map(renderRule)).toEqual([
+      expect.stringMatching(/^limit rate 10\/second burst 5 packets log prefix "tortie-ED-\w+" group 81/),
+      'counter drop comment "shop/new is not known yet"',
+    ]);
     expect(tierChains).toEqual([]);
   });
 

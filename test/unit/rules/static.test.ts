@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { createGraph, rulesetOf, tick } from '../../../felix/calc/graph.ts';
+import { createGraph, noteAddition, putEndpoint, rulesetOf, tick } from '../../../felix/calc/graph.ts';
 import { droppedByTag } from '../../../felix/rules/dropped.ts';
-import { defaultRulesSettings } from '../../../felix/rules/settings.ts';
+import { serviceLoop } from '../../../felix/rules/loop.ts';
+import type { Ruleset } from '../../../felix/rules/model.ts';
+import { defaultRulesSettings, type RulesSettings } from '../../../felix/rules/settings.ts';
 import { allowedSources, staticRuleset } from '../../../felix/rules/static.ts';
 import { type Packet, trace } from '../../../felix/rules/trace.ts';
 import { parsePrefix } from '../../../src/lib/net.ts';
@@ -192,6 +194,37 @@ describe('what is dropped whatever policies say is reported', () => {
     ],
   ])('%j as %j', (packet, meaning) => {
     expect(said(packet)).toMatchObject({ action: 'Deny', ...meaning });
+  });
+
+  test.each(['Drop', 'Reject'] as const)(
+    'a packet that would run in circles says so where the loop ends with %s, and one that a Service translated goes on',
+    (action) => {
+      const range = parsePrefix('10.96.0.0/16') ?? expect.unreachable();
+      const having = (settings: Pick<RulesSettings, 'denied'>): Ruleset => {
+        const some = createGraph({ node: 'node1' });
+        noteAddition(some, serviceLoop({ action, ranges: [range] }, settings));
+        tick(some);
+        return rulesetOf(some);
+      };
+      const looped = having(defaultRulesSettings);
+      const packet = { ...base, destination: address('10.96.0.9') };
+      const end = trace(looped, packet);
+      expect(end.verdict).toBe(action.toLowerCase());
+      expect(droppedByTag(end.decided?.tag ?? '')).toMatchObject({
+        ...{ action: 'Deny', dropped: 'serviceLoop', direction: 'Ingress' },
+      });
+      const translated = { destination: address('10.244.2.7') };
+      expect(trace(looped, { ...packet, translated }).verdict).toBe('accept');
+      expect(trace(having({}), packet).decided?.tag).toBeUndefined();
+    },
+  );
+
+  test('a pod that is not known yet says so, each way', () => {
+    const some = createGraph({ node: 'node1' });
+    putEndpoint(some, shopEndpoint('web', webAddresses));
+    tick(some);
+    expect(said({ in: web }, some)).toMatchObject({ dropped: 'unknownPod', direction: 'Egress' });
+    expect(said({ out: web }, some)).toMatchObject({ dropped: 'unknownPod', direction: 'Ingress' });
   });
 
   test('a host that is closed to its pods says so', () => {
