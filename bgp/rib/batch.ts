@@ -32,8 +32,11 @@ function add(bucket: Bucket, prefix: Prefix, id: number): void {
 /** What there is to say of one family. */
 class Part {
   withdrawn: Bucket | undefined;
-  /** By number of the attribute set. */
-  readonly announced = new Map<number, Announced>();
+  /**
+   * By number of the attribute set. A new one for each batch: what a Map is cleared of stays beside it in V8, and what it held
+   * lives on until the old generation is looked through.
+   */
+  announced = new Map<number, Announced>();
   /** Asked for last: many prefixes in a row are mostly told the same. */
   #last: Announced | undefined;
   #lastSet = 0;
@@ -51,7 +54,7 @@ class Part {
 
   clear(): void {
     this.withdrawn = undefined;
-    if (this.announced.size > 0) this.announced.clear();
+    if (this.announced.size > 0) this.announced = new Map();
     this.#last = undefined;
   }
 }
