@@ -369,7 +369,7 @@ export class AdjRibOut {
       return;
     }
     const id = this.#attributes.hold(wanted);
-    if (id !== before || isAgain) this.#batch.announce(family, prefix, 0, id, this.#attributes.get(id));
+    if (id !== before || isAgain) this.#batch.announce(family, prefix, 0, id, wanted);
     if (id !== before) this.#told.set(net, id);
     if (before > 0) this.#attributes.drop(before);
     else {
@@ -400,7 +400,7 @@ export class AdjRibOut {
         continue;
       }
       const id = this.#attributes.hold(attributes);
-      if (id !== before || isAgain) this.#batch.announce(family, prefix, route, id, this.#attributes.get(id));
+      if (id !== before || isAgain) this.#batch.announce(family, prefix, route, id, attributes);
       if (id !== before) this.#toldPaths.set(route, id);
       if (before > 0) this.#attributes.drop(before);
       else {

@@ -13,7 +13,7 @@ const origins: readonly Origin[] = ['igp', 'egp', 'incomplete'];
 const kinds: readonly AsPathSegment['kind'][] = ['set', 'sequence', 'confedSequence', 'confedSet'];
 
 /** Bits of the first word; the lowest two are the origin. */
-const bit = {
+export const bit = {
   nextHop6: 1 << 2,
   linkLocal: 1 << 3,
   med: 1 << 4,
@@ -30,15 +30,25 @@ const bit = {
 } as const;
 /** Above them: how many words. */
 const lengthShift = 15;
-/** Of an AS_PATH segment: its kind above its length. */
-const kindShift = 30;
-const countMask = (1 << kindShift) - 1;
+/** Of an AS_PATH segment: its kind, a set being 0 and a sequence 1, above its length. */
+export const kindShift = 30;
+export const countMask = (1 << kindShift) - 1;
 
 /** Of a record that begins with this word. */
 export const lengthOf = (first: number): number => first >>> lengthShift;
 
+/** The first word of a record of so many. */
+export const firstOf = (bits: number, length: number): number => bits | (length << lengthShift);
+
 /** Octets of bigints on their way to words, most significant first. */
 const wide = new DataView(new ArrayBuffer(16));
+
+/** Its four words. */
+export function writeIpv6(words: Words, at: number, address: Ipv6): void {
+  wide.setBigUint64(0, address >> 64n);
+  wide.setBigUint64(8, address);
+  for (let word = 0; word < 4; word += 1) words[at + word] = wide.getUint32(word * 4);
+}
 
 /** What is being written; it grows, and is used again and again. */
 class Packer {
@@ -52,7 +62,7 @@ class Packer {
 
   /** @param bits  of the first word */
   finish(bits: number): Words {
-    this.words[0] = bits | (this.#end << lengthShift);
+    this.words[0] = firstOf(bits, this.#end);
     return this.words;
   }
 

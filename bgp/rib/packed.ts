@@ -11,6 +11,7 @@ import { grown32, grownWords } from './columns.ts';
 import { lengthOf, pack, unpack } from './pack.ts';
 import { offsetOf, Slab, type Words } from './slab.ts';
 import { doubled, removeFrom } from './slots.ts';
+import { AttributeView } from './view.ts';
 
 /** 2^32 over the golden ratio. */
 const factor = 0x9e37_79b1;
@@ -61,19 +62,18 @@ export class Packed {
 
   /** Its number; 0: nothing refers to one like it. @param owner  sets of two are never alike */
   protected seek(attributes: PathAttributes, owner: object | undefined): number {
-    const words = pack(attributes);
-    return this.#slots[this.#slotOf(words, hashOf(words), owner)] as number;
+    const { words, at } = wordsOf(attributes);
+    return this.#slots[this.#slotOf(words, at, hashOf(words, at), owner)] as number;
   }
 
   /** Its number; one reference more. It must not be changed after. */
   protected obtain(attributes: PathAttributes, owner: object | undefined): number {
-    const words = pack(attributes);
-    const hash = hashOf(words);
-    const slot = this.#slotOf(words, hash, owner);
+    const { words, at } = wordsOf(attributes);
+    const hash = hashOf(words, at);
+    const slot = this.#slotOf(words, at, hash, owner);
     const known = this.#slots[slot] as number;
-    if (known === 0) return this.#add(words, hash, slot, attributes);
+    if (known === 0) return this.#add(words, at, hash, slot);
     this.keep(known);
-    if (this.#recent[known % remembered] !== known) this.#remember(known, attributes);
     return known;
   }
 
@@ -85,11 +85,19 @@ export class Packed {
   /** Nothing refers to it any more, and its number is about to be free. */
   protected removed(_id: number): void {}
 
+  /** Of a number that is in use: what its words are in, from `placeOf` on, until anything changes here. */
+  chunkOf(id: number): Words {
+    return this.#slab.chunk(this.#places[id] as number);
+  }
+
+  placeOf(id: number): number {
+    return offsetOf(this.#places[id] as number);
+  }
+
   /** A copy of the words of a set. */
   protected wordsOf(id: number): Words {
-    const place = this.#places[id] as number;
-    const chunk = this.#slab.chunk(place);
-    const at = offsetOf(place);
+    const chunk = this.chunkOf(id);
+    const at = this.placeOf(id);
     return chunk.slice(at, at + lengthOf(chunk[at] as number));
   }
 
@@ -99,7 +107,7 @@ export class Packed {
     return attributes;
   }
 
-  #add(words: Words, hash: number, slot: number, attributes: PathAttributes): number {
+  #add(words: Words, at: number, hash: number, slot: number): number {
     const id = this.#free.pop() ?? this.#limit;
     if (id === this.#limit) this.#limit += 1;
     if (id >= this.#counts.length) {
@@ -107,12 +115,11 @@ export class Packed {
       this.#hashes = grown32(this.#hashes);
       this.#places = grownWords(this.#places);
     }
-    this.#places[id] = this.#slab.take(words, lengthOf(words[0] as number));
+    this.#places[id] = this.#slab.take(words, lengthOf(words[at] as number), at);
     this.#counts[id] = 1;
     this.#hashes[id] = hash;
     this.#slots[slot] = id;
     this.#size += 1;
-    this.#remember(id, attributes);
     if (this.#size * 2 > this.#slots.length) this.#rehash();
     return id;
   }
@@ -132,13 +139,13 @@ export class Packed {
   readonly #home = (id: number): number => Math.imul(this.#hashes[id] as number, factor) >>> this.#shift;
 
   /** Where one like it is, or belongs. */
-  #slotOf(words: Words, hash: number, owner: object | undefined): number {
+  #slotOf(words: Words, at: number, hash: number, owner: object | undefined): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    const length = lengthOf(words[0] as number);
+    const length = lengthOf(words[at] as number);
     let slot = Math.imul(hash, factor) >>> this.#shift;
     for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
-      if (this.#hashes[id] === hash && this.#slab.same(this.#places[id] as number, words, length))
+      if (this.#hashes[id] === hash && this.#slab.same(this.#places[id] as number, words, length, at))
         if (this.isOf(id, owner)) return slot;
       slot = (slot + 1) & mask;
     }
@@ -151,10 +158,15 @@ export class Packed {
   }
 }
 
-function hashOf(words: Words): number {
-  const length = lengthOf(words[0] as number);
+/** Of what is no view they hold until the next call. */
+function wordsOf(attributes: PathAttributes): { readonly words: Words; readonly at: number } {
+  return attributes instanceof AttributeView ? attributes : { words: pack(attributes), at: 0 };
+}
+
+function hashOf(words: Words, at: number): number {
+  const end = at + lengthOf(words[at] as number);
   let hash = 0;
-  for (let index = 0; index < length; index += 1)
+  for (let index = at; index < end; index += 1)
     hash = Math.imul(hash ^ (words[index] as number), factor) ^ (hash >>> 15);
   return hash | 0;
 }

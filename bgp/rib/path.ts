@@ -4,10 +4,13 @@
  * Thousands of prefixes share one Path: in the tables there is one for each source and content (`Paths`), be it as
  * received or as a policy leaves it, so that paths compare with `===` there. Were there two, they would be two choices.
  */
-import type { Address, Asn, Ipv4, Prefix } from '../../src/lib/net.ts';
-import { isPrefix4 } from '../../src/lib/net.ts';
+import { type Address, type Asn, asn, type Ipv4, ipv4, isPrefix4, type Prefix } from '../../src/lib/net.ts';
 import type { AsPath, Family, Origin, PathAttributes } from '../wire/message.ts';
 import { blackhole, llgrStale } from './communities.ts';
+import { Layout } from './layout.ts';
+import { bit, countMask, kindShift } from './pack.ts';
+import type { Words } from './slab.ts';
+import { AttributeView } from './view.ts';
 
 /** Who a path came from: one Established session, or this node itself. */
 export interface Source {
@@ -42,15 +45,32 @@ export interface Marks {
   readonly isStale: boolean;
   /** Carries BLACKHOLE (RFC 7999). */
   readonly isBlackhole: boolean;
+  /** Bits of `trait`. */
+  readonly traits: number;
 }
+
+/** What few paths have, and policy has something to say about. */
+export const trait = {
+  /** A segment of its AS_PATH is no sequence. */
+  set: 1,
+  linkLocal: 2,
+  otc: 4,
+  /** A community of the range that BGP itself gives a meaning (RFC 1997). */
+  wellKnown: 8,
+} as const;
+const firstWellKnown = 0xffff_0000;
 
 export interface Path extends Marks {
   readonly source: Source;
   /** Of a path in the tables the object may be another each time: compare paths, not these. */
   readonly attributes: PathAttributes;
+  /** The same as words (pack.ts) that begin at `at`, until anything changes in the tables; undefined: there are none. */
+  readonly words: Words | undefined;
+  readonly at: number;
 }
 
 export function pathOf(source: Source, attributes: PathAttributes): Path {
+  if (attributes instanceof AttributeView) return pathOfView(source, attributes);
   const { asPath, nextHop, med, communities, originatorId, clusterList } = attributes;
   const length = asPathLength(asPath);
   const isStale = communities?.includes(llgrStale) === true;
@@ -63,10 +83,103 @@ export function pathOf(source: Source, attributes: PathAttributes): Path {
     med,
     originatorId,
     clusters: clusterList?.length ?? 0,
-    rank: rankOf(source, attributes, length, isStale),
+    rank: rankOf(source, attributes.localPref, originRanks[attributes.origin], length, isStale),
     isStale,
     isBlackhole: communities?.includes(blackhole) === true,
+    traits: traitsOf(attributes),
+    words: undefined,
+    at: 0,
   };
+}
+
+const traitsOf = ({ asPath, linkLocal, otc, communities }: PathAttributes): number =>
+  (asPath.some(({ kind }) => kind !== 'sequence') ? trait.set : 0) |
+  (linkLocal === undefined ? 0 : trait.linkLocal) |
+  (otc === undefined ? 0 : trait.otc) |
+  (communities?.some((one) => one >= firstWellKnown) === true ? trait.wellKnown : 0);
+
+const layout = new Layout();
+
+/** As `pathOf`, from words. */
+function pathOfView(source: Source, attributes: AttributeView): Path {
+  const { words, at } = attributes;
+  layout.read(words, at);
+  const { bits, path, med, localPref, originatorId, clusterList } = layout;
+  const length = lengthInWords(words, path);
+  const isWellKnown = (bits & bit.communities) !== 0 && hasWellKnown(words, layout.communities);
+  const isStale = isWellKnown && includes(words, layout.communities, llgrStale);
+  const preference = (bits & bit.localPref) === 0 ? undefined : (words[localPref] as number);
+  return {
+    source,
+    attributes,
+    asPathLength: length,
+    neighbourAs: neighbourInWords(words, path),
+    nextHop: attributes.nextHop,
+    med: (bits & bit.med) === 0 ? undefined : (words[med] as number),
+    originatorId: (bits & bit.originatorId) === 0 ? undefined : ipv4(words[originatorId] as number),
+    clusters: (bits & bit.clusterList) === 0 ? 0 : (words[clusterList] as number),
+    rank: rankOf(source, preference, bits & 3, length, isStale),
+    isStale,
+    isBlackhole: isWellKnown && includes(words, layout.communities, blackhole),
+    traits:
+      (hasOther(words, path) ? trait.set : 0) |
+      ((bits & bit.linkLocal) === 0 ? 0 : trait.linkLocal) |
+      ((bits & bit.otc) === 0 ? 0 : trait.otc) |
+      (isWellKnown ? trait.wellKnown : 0),
+    words,
+    at,
+  };
+}
+
+function hasWellKnown(words: Words, list: number): boolean {
+  const end = list + (words[list] as number);
+  for (let place = list + 1; place <= end; place += 1)
+    if ((words[place] as number) >= firstWellKnown) return true;
+  return false;
+}
+
+function includes(words: Words, list: number, member: number): boolean {
+  const end = list + (words[list] as number);
+  for (let place = list + 1; place <= end; place += 1) if (words[place] === member) return true;
+  return false;
+}
+
+/** Kinds of segments as pack.ts numbers them. */
+const [set, sequence] = [0, 1];
+
+function lengthInWords(words: Words, path: number): number {
+  let length = 0;
+  let place = path + 1;
+  for (let left = words[path] as number; left > 0; left -= 1) {
+    const head = words[place] as number;
+    const kind = head >>> kindShift;
+    if (kind === sequence) length += head & countMask;
+    else if (kind === set) length += 1;
+    place += 1 + (head & countMask);
+  }
+  return length;
+}
+
+function hasOther(words: Words, path: number): boolean {
+  let place = path + 1;
+  for (let left = words[path] as number; left > 0; left -= 1) {
+    const head = words[place] as number;
+    if (head >>> kindShift !== sequence) return true;
+    place += 1 + (head & countMask);
+  }
+  return false;
+}
+
+function neighbourInWords(words: Words, path: number): Asn | undefined {
+  let place = path + 1;
+  for (let left = words[path] as number; left > 0; left -= 1) {
+    const head = words[place] as number;
+    const kind = head >>> kindShift;
+    if (kind === sequence) return (head & countMask) === 0 ? undefined : asn(words[place + 1] as number);
+    if (kind === set) return undefined;
+    place += 1 + (head & countMask);
+  }
+  return undefined;
 }
 
 const defaultLocalPref = 100;
@@ -80,13 +193,14 @@ const mostPreferred = 2 ** 32 - 1;
 /** 51 bits, from the first step down: stale, not our own, low LOCAL_PREF, long AS_PATH, ORIGIN. */
 function rankOf(
   source: Source,
-  { localPref = defaultLocalPref, origin }: PathAttributes,
+  localPref: number | undefined,
+  originRank: number,
   length: number,
   isStale: boolean,
 ): number {
   const kind = (isStale ? 2 : 0) + (source.type === 'local' ? 0 : 1);
-  const preferred = kind * 2 ** 32 + (mostPreferred - localPref);
-  return (preferred * lengths + length) * origins + originRanks[origin];
+  const preferred = kind * 2 ** 32 + (mostPreferred - (localPref ?? defaultLocalPref));
+  return (preferred * lengths + length) * origins + originRank;
 }
 
 /** Of a path of this rank. §9.1.1: a route without LOCAL_PREF, as eBGP has it, gets the default. */

@@ -12,8 +12,8 @@ import type { Words } from './slab.ts';
 class KeptPath implements Path {
   /** 0: nothing refers to it any more. */
   id: number;
-  /** Its own, from then on: whoever looks at what was chosen before may still ask. */
-  words: Words | undefined;
+  /** Words of its own, from then on: whoever looks at what was chosen before may still ask. */
+  own: Words | undefined;
   readonly #paths: Paths;
   readonly source: Source;
   readonly asPathLength: number;
@@ -25,10 +25,11 @@ class KeptPath implements Path {
   readonly rank: number;
   readonly isStale: boolean;
   readonly isBlackhole: boolean;
+  readonly traits: number;
 
   constructor(id: number, paths: Paths, like: Path) {
     this.id = id;
-    this.words = undefined;
+    this.own = undefined;
     this.#paths = paths;
     this.source = like.source;
     this.asPathLength = like.asPathLength;
@@ -40,10 +41,19 @@ class KeptPath implements Path {
     this.rank = like.rank;
     this.isStale = like.isStale;
     this.isBlackhole = like.isBlackhole;
+    this.traits = like.traits;
   }
 
   get attributes(): PathAttributes {
-    return this.words === undefined ? this.#paths.attributesOf(this.id) : unpack(this.words, 0);
+    return this.own === undefined ? this.#paths.attributesOf(this.id) : unpack(this.own, 0);
+  }
+
+  get words(): Words {
+    return this.own ?? this.#paths.chunkOf(this.id);
+  }
+
+  get at(): number {
+    return this.own === undefined ? this.#paths.placeOf(this.id) : 0;
   }
 }
 
@@ -88,7 +98,7 @@ export class Paths extends Packed {
   protected override removed(id: number): void {
     const item = this.#items[id];
     if (item === undefined) return;
-    item.words = this.wordsOf(id);
+    item.own = this.wordsOf(id);
     item.id = 0;
     this.#items[id] = undefined;
   }

@@ -30,15 +30,15 @@ export class Slab {
     return this.#chunks.length;
   }
 
-  /** Copies in the first `length` words. @returns  its place. Throws only if it is longer than a chunk. */
-  take(words: Words, length: number): number {
+  /** Copies in `length` words, from `from` on. @returns  its place. Throws only if it is longer than a chunk. */
+  take(words: Words, length: number, from = 0): number {
     const rounded = stepsOf(length) * step;
     if (rounded > chunkWords) throw new Error(`bug: a record of ${length} words`);
     this.#used += 1;
     const place = this.#again(stepsOf(length)) ?? this.#fresh(rounded);
     const chunk = this.chunk(place);
     const at = offsetOf(place);
-    for (let index = 0; index < length; index += 1) chunk[at + index] = words[index] as number;
+    for (let index = 0; index < length; index += 1) chunk[at + index] = words[from + index] as number;
     return place;
   }
 
@@ -57,11 +57,12 @@ export class Slab {
     this.#free[steps] = place + 1;
   }
 
-  /** The record at this place is these words. */
-  same(place: number, words: Words, length: number): boolean {
+  /** The record at this place is these words, from `from` on. */
+  same(place: number, words: Words, length: number, from = 0): boolean {
     const chunk = this.chunk(place);
     const at = offsetOf(place);
-    for (let index = 0; index < length; index += 1) if (chunk[at + index] !== words[index]) return false;
+    for (let index = 0; index < length; index += 1)
+      if (chunk[at + index] !== words[from + index]) return false;
     return true;
   }
 

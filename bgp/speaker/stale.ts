@@ -13,6 +13,7 @@ import { err } from '../../src/lib/result.ts';
 import type { ImportRule } from '../policy/import.ts';
 import { llgrStale } from '../rib/communities.ts';
 import { familyOf, type Path, pathOf } from '../rib/path.ts';
+import { plainOf } from '../rib/view.ts';
 import type { DownReason, Negotiated } from '../session/event.ts';
 import { keepsRoutes } from '../session/reason.ts';
 import type { Family } from '../wire/message.ts';
@@ -153,7 +154,7 @@ const longLivedVerdict = (
   const communities = path.attributes.communities ?? [];
   if (communities.includes(noLlgr)) return err('its neighbour is gone, and it carries NO_LLGR (RFC 9494)');
   if (communities.includes(llgrStale)) return accept(prefix, path);
-  const aged = { ...path.attributes, communities: [...communities, llgrStale] };
+  const aged = { ...plainOf(path.attributes), communities: [...communities, llgrStale] };
   return accept(prefix, pathOf(path.source, aged));
 };
 

@@ -1,5 +1,6 @@
 /** Link-local next hops belong to the link of their session: they are scoped to it as they come in (RFC 4007 §6). */
 import { type Address, type Ipv6, isIpv4, isLinkLocal6, scoped } from '../../src/lib/net.ts';
+import { plainOf } from '../rib/view.ts';
 import type { Announcement, Message, PathAttributes, UpdateMessage } from '../wire/message.ts';
 
 /** Gives each message with its next hops on the link `ifindex`; one that has none is given back as it is. */
@@ -16,7 +17,7 @@ export function scopeTo(ifindex: number): (message: Message) => Message {
     const before = known.get(attributes);
     if (before !== undefined) return before;
     const after: PathAttributes = {
-      ...attributes,
+      ...plainOf(attributes),
       nextHop: place(nextHop),
       ...(linkLocal === undefined ? {} : { linkLocal: onLink(linkLocal) }),
     };

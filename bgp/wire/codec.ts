@@ -9,7 +9,7 @@ import type { CodecContext, Message, WireError } from './message.ts';
 import { decodeNotification, encodeNotification } from './notification.ts';
 import { decodeOpen, encodeOpen } from './open.ts';
 import { decodeRouteRefresh, encodeRouteRefresh } from './refresh.ts';
-import { decodeUpdate } from './update.ts';
+import { decodeUpdate, viewUpdate } from './update.ts';
 import { encodeUpdates } from './update-encode.ts';
 import { headerError } from './wire-error.ts';
 
@@ -38,9 +38,14 @@ export function decodeMessage(frame: Uint8Array, ctx: CodecContext): Result<Mess
   return decoders[header.value.kind](frame, ctx);
 }
 
-/** As `decodeMessage`, of what `FrameReader.next` gave: its header was checked there. */
-export const decodeFrame = (frame: Uint8Array, ctx: CodecContext): Result<Message, WireError> =>
-  decoders[kindAt(frame, 0)](frame, ctx);
+/**
+ * As `decodeMessage`, of what `FrameReader.next` gave: its header was checked there. The attributes of an UPDATE may be an
+ * AttributeView.
+ */
+export function decodeFrame(frame: Uint8Array, ctx: CodecContext): Result<Message, WireError> {
+  const kind = kindAt(frame, 0);
+  return kind === 'update' ? viewUpdate(frame, ctx) : decoders[kind](frame, ctx);
+}
 
 const tooShort = (length: number): Result<never, WireError> =>
   headerError(

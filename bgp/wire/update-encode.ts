@@ -7,6 +7,7 @@
  */
 import { Writer } from '../../src/lib/bytes.ts';
 import { isIpv4, type Prefix, versionOf } from '../../src/lib/net.ts';
+import { AttributeView } from '../rib/view.ts';
 import { closeAttribute } from './attribute-list.ts';
 import { attributeRows } from './attributes.ts';
 import { canCarry, encodeNextHop, encodePrefix, families, type NextHops } from './family.ts';
@@ -20,6 +21,7 @@ import type {
   RawAttribute,
   UpdateMessage,
 } from './message.ts';
+import { writeView } from './view-encode.ts';
 
 /** Octets of a message outside of attributes and prefixes: header and the two length fields. */
 const FRAMING = HEADER_LENGTH + 4;
@@ -203,6 +205,7 @@ function beginMp(code: number, family: Family): number {
 /** Into `others`: everything but MP_REACH_NLRI, by ascending code. */
 function writeAttributes(attributes: PathAttributes, family: Family, ctx: CodecContext): void {
   others.rewind(0);
+  if (attributes instanceof AttributeView && writeWords(attributes, family, ctx)) return;
   const unknown = attributes.unknown ?? noUnknown;
   let at = 0;
   for (const row of attributeRows) {
@@ -215,6 +218,13 @@ function writeAttributes(attributes: PathAttributes, family: Family, ctx: CodecC
     else others.rewind(start);
   }
   writeUnknown(unknown, at, 256);
+}
+
+function writeWords(view: AttributeView, family: Family, ctx: CodecContext): boolean {
+  if (!ctx.fourOctetAs) return false;
+  const { nextHop } = view;
+  const hop = family === 'ipv4-unicast' && isIpv4(nextHop) ? nextHop : undefined;
+  return writeView(others, view, hop, ctx.peerType === 'ibgp');
 }
 
 const noUnknown: readonly RawAttribute[] = [];

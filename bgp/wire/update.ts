@@ -19,6 +19,7 @@ import type {
   UpdateMessage,
   WireError,
 } from './message.ts';
+import { soundAnnouncement } from './sound.ts';
 import { updateError } from './wire-error.ts';
 
 /** The prefixes that stood in the fields of RFC 4271. */
@@ -31,7 +32,18 @@ interface Classic {
  * Reads a whole UPDATE message, header included and already checked.
  * Fails: 3/1, 3/2, 3/9 or 3/10 where RFC 7606 leaves no milder remedy.
  */
-export function decodeUpdate(frame: Uint8Array, ctx: CodecContext): Result<UpdateMessage, WireError> {
+export const decodeUpdate = (frame: Uint8Array, ctx: CodecContext): Result<UpdateMessage, WireError> =>
+  readUpdate(frame, ctx, false);
+
+/** The same, but that the attributes may be an AttributeView. */
+export const viewUpdate = (frame: Uint8Array, ctx: CodecContext): Result<UpdateMessage, WireError> =>
+  readUpdate(frame, ctx, true);
+
+function readUpdate(
+  frame: Uint8Array,
+  ctx: CodecContext,
+  mayView: boolean,
+): Result<UpdateMessage, WireError> {
   const reader = new Reader(frame, HEADER_LENGTH);
   const hasIds = ctx.addPathReceive?.has('ipv4-unicast') === true;
   const withdrawnLength = reader.u16();
@@ -47,8 +59,13 @@ export function decodeUpdate(frame: Uint8Array, ctx: CodecContext): Result<Updat
   const announced = decodeNlri(reader, 'ipv4-unicast', hasIds);
   if (!announced.ok) return badNetwork('NLRI', announced.error);
   const classic: Classic = { withdrawn: withdrawn.value, announced: announced.value };
-  const end = attributesAt + attributesLength;
-  const list = decodeAttributes(new Reader(frame, attributesAt, end), frame, ctx);
+  const attributes = new Reader(frame, attributesAt, attributesAt + attributesLength);
+  if (mayView && attributesLength > 0 && isAllSpoken(classic, ctx)) {
+    const sound = soundAnnouncement(attributes, classic.announced, ctx);
+    if (sound !== undefined) return ok(updateOf(classic.withdrawn, noNlri, [sound], noFlaws));
+    attributes.jump(attributesAt);
+  }
+  const list = decodeAttributes(attributes, frame, ctx);
   if (!list.ok) return list;
   const eor = endOfRibFamily(classic, attributesLength, list.value.found);
   if (eor !== undefined && ctx.families.has(eor))
@@ -82,6 +99,9 @@ function endOfRibFamily(
   const alone = attributesLength <= 7; // flags, code, a length of one or two octets, AFI, SAFI
   return alone && found.mpUnreach?.carriesNlri === false ? found.mpUnreach.family : undefined;
 }
+
+const isAllSpoken = ({ withdrawn, announced }: Classic, ctx: CodecContext): boolean =>
+  withdrawn.prefixes.length + announced.prefixes.length === 0 || ctx.families.has('ipv4-unicast');
 
 const nothingSaid: Classic = { withdrawn: noNlri, announced: noNlri };
 

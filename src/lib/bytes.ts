@@ -113,6 +113,12 @@ export class Reader {
     return reader;
   }
 
+  /** Goes on from this offset, as `at` gave it; what was read past the end is forgiven. */
+  jump(at: number): void {
+    this.#at = at;
+    this.#failed = false;
+  }
+
   /** Skips the next `length` octets; fails if there are not so many. */
   skip(length: number): void {
     this.#take(length);

@@ -1,5 +1,6 @@
 /** BGP messages for tests: contexts, hexadecimal, and an UPDATE put together by hand. */
 
+import { plainOf } from '../../bgp/rib/view.ts';
 import { decodeMessage } from '../../bgp/wire/codec.ts';
 import type { CodecContext, Message, UpdateMessage } from '../../bgp/wire/message.ts';
 import {
@@ -50,6 +51,15 @@ export function decoded(hex: string, ctx: CodecContext = context()): Message {
   if (!result.ok) throw new Error(result.error.why);
   return result.value;
 }
+
+/** The same with attributes that are objects, to be compared. */
+export const withoutViews = (message: Message): Message =>
+  message.kind === 'update'
+    ? {
+        ...message,
+        announced: message.announced.map((one) => ({ ...one, attributes: plainOf(one.attributes) })),
+      }
+    : message;
 
 export function decodedUpdate(hex: string, ctx: CodecContext = context()): UpdateMessage {
   const message = decoded(hex, ctx);
