@@ -19,13 +19,15 @@ import { Trie } from '../../src/lib/trie.ts';
 import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
 import type { NamedRule, PeerConfig, PrefixCommunities, SpeakerConfig } from '../config.ts';
 import { gracefulShutdown, noAdvertise, noExport, noExportSubconfed } from '../rib/communities.ts';
-import { familyOf, type Path } from '../rib/path.ts';
+import { familyOf, type Path, trait } from '../rib/path.ts';
+import { plainOf } from '../rib/view.ts';
 import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import { addCommunity, firstMatch, marked, operate, rejectsAll, sessionTypeOf } from './filter.ts';
 import { trieOf } from './import.ts';
 import { Memo, rememberLast } from './memo.ts';
-import { reflected, timesIn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
+import { reflected, timesOn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
+import { type Reflection, retoldInside, retoldOutside } from './retell.ts';
 import { nextHopTold, type Told } from './told.ts';
 
 /** Attributes to send, or one clause why the neighbour is told nothing. */
@@ -91,10 +93,14 @@ export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: 
     const cache = known[family];
     const first = cache.get(path);
     for (let one = first; one !== undefined; one = one.next) if (one.change === change) return one.told;
-    const told = exported(path, change, { config, peer, settled }, hopTold[family]);
+    const told =
+      (isUsual && asksNothing(change)
+        ? retold(path, session, { config, peer, settled }, hopTold[family])
+        : undefined) ?? exported(path, change, { config, peer, settled }, hopTold[family]);
     cache.set(path, { change, told, next: first });
     return told;
   };
+  const isUsual = changesNothing(config, peer);
   const isStrict = config.requirePolicy === true && session === 'ebgp';
   const tell = (prefix: Prefix, best: Path, family: Family): Export => {
     const rules = peer.filters?.[isPrefix4(prefix) ? 'exportV4' : 'exportV6'] ?? [];
@@ -160,10 +166,9 @@ interface Towards {
 }
 
 function exported(path: Path, change: Change, { config, peer }: Towards, hopTold: HopTold): Export {
-  const attributes = changed(path.attributes, change);
+  const attributes = changed(plainOf(path.attributes), change);
   const type = sessionTypeOf(peer);
-  const isBehindUs = path.source.isWorkload === true && peer.nextHopMode !== 'keep';
-  const told = hopTold(isBehindUs ? undefined : attributes.nextHop);
+  const told = hopTold(hopOf(path, peer));
   if (told === undefined) return err('we have no address of its family to name as next hop');
   return ok(
     type === 'ibgp'
@@ -171,6 +176,40 @@ function exported(path: Path, change: Change, { config, peer }: Towards, hopTold
       : parting(withNextHop(outside(attributes, change, peer), told), path, config, peer),
   );
 }
+
+/** No operation changes it. Undefined: it leads nowhere but from here. */
+const hopOf = ({ source, nextHop }: Path, { nextHopMode }: PeerConfig): Address | undefined =>
+  source.isWorkload === true && nextHopMode !== 'keep' ? undefined : nextHop;
+
+/** Whether what this neighbour is told is what outgoing.ts makes of a path, and nothing else. */
+const changesNothing = (
+  { drain }: SpeakerConfig,
+  { privateAs, gracefulShutdown, role }: PeerConfig,
+): boolean =>
+  drain === undefined && privateAs === undefined && gracefulShutdown !== true && role === undefined;
+
+const asksNothing = (change: Change): boolean =>
+  change === undefined || ('action' in change ? change.operations.length === 0 : change.length === 0);
+
+/** As `exported` where nothing is asked, from words to words; undefined: that has to be asked. */
+function retold(
+  path: Path,
+  session: 'ibgp' | 'ebgp',
+  { config, peer }: Towards,
+  hopTold: HopTold,
+): Export | undefined {
+  if (path.words === undefined) return undefined;
+  const told = hopTold(hopOf(path, peer));
+  if (told === undefined || told.linkLocal !== undefined) return undefined;
+  const view =
+    session === 'ebgp'
+      ? retoldOutside(path.words, path.at, peer.localAsn, told.nextHop)
+      : retoldInside(path.words, path.at, told.nextHop, reflectionOf(path, config));
+  return view && ok(view);
+}
+
+const reflectionOf = ({ source }: Path, { clusterId }: SpeakerConfig): Reflection | undefined =>
+  source.type === 'ibgp' && clusterId !== undefined ? { from: source.bgpId, clusterId } : undefined;
 
 /** RFC 4456 §8: what is passed on between neighbours inside the AS says who brought it in and which clusters it passed. */
 function inside({ source }: Path, attributes: PathAttributes, { clusterId }: SpeakerConfig): PathAttributes {
@@ -217,8 +256,9 @@ function parting(
   return type === 'ibgp' ? { ...leaving, localPref: 0 } : leaving;
 }
 
-const carries = ({ communities }: PathAttributes, community: number): boolean =>
-  communities?.includes(community) === true;
+/** A well-known one. */
+const carries = (path: Path, community: number): boolean =>
+  (path.traits & trait.wellKnown) !== 0 && path.attributes.communities?.includes(community) === true;
 
 function withholding(
   path: Path,
@@ -234,35 +274,35 @@ function withholding(
   const unreflected =
     source.type === 'ibgp' && type === 'ibgp' ? reflectionWithholding(path, config, peer) : undefined;
   if (unreflected !== undefined) return unreflected;
-  const { attributes } = path;
-  if (carries(attributes, noAdvertise)) return 'carries the community NO_ADVERTISE';
+  if (carries(path, noAdvertise)) return 'carries the community NO_ADVERTISE';
   if (path.isStale && settled.longLived === undefined)
     return 'is long-lived stale, and this neighbour does not know of such routes (RFC 9494)';
-  return type === 'ebgp' ? externalWithholding(attributes, peer) : undefined;
+  return type === 'ebgp' ? externalWithholding(path, peer) : undefined;
 }
 
 /** RFC 4456 §6: between two that are no clients nothing is reflected. */
 function reflectionWithholding(
-  { source, attributes }: Path,
+  path: Path,
   { clusterId }: SpeakerConfig,
   { isClient }: PeerConfig,
 ): string | undefined {
+  const { source, clusters } = path;
   if (clusterId === undefined) return 'learned by iBGP, and nothing is reflected';
   if (source.isClient !== true && isClient !== true)
     return 'learned by iBGP, and neither side is a client of this route reflector';
-  return attributes.clusterList?.includes(clusterId) === true
+  return clusters > 0 && path.attributes.clusterList?.includes(clusterId) === true
     ? 'our own cluster is in its CLUSTER_LIST already'
     : undefined;
 }
 
-function externalWithholding(attributes: PathAttributes, { peerAsn, role }: PeerConfig): string | undefined {
-  const { asPath, otc } = attributes;
+function externalWithholding(path: Path, { peerAsn, role }: PeerConfig): string | undefined {
   // It would drop the route as a loop (RFC 4271 §9.1.2); telling it only fills its log.
-  if (timesIn(asPath, peerAsn) > 0) return "its path holds the neighbour's AS already";
-  if (carries(attributes, noExport)) return 'carries the community NO_EXPORT';
-  if (carries(attributes, noExportSubconfed)) return 'carries the community NO_EXPORT_SUBCONFED';
+  if (timesOn(path, peerAsn) > 0) return "its path holds the neighbour's AS already";
+  if (carries(path, noExport)) return 'carries the community NO_EXPORT';
+  if (carries(path, noExportSubconfed)) return 'carries the community NO_EXPORT_SUBCONFED';
   const isUpwards = role?.own === 'customer' || role?.own === 'peer' || role?.own === 'rs-client';
-  return isUpwards && otc !== undefined
+  const otc = isUpwards && (path.traits & trait.otc) !== 0 ? path.attributes.otc : undefined;
+  return otc !== undefined
     ? `is for customers only, as AS ${otc} said, and this neighbour is none (RFC 9234)`
     : undefined;
 }

@@ -24,13 +24,14 @@ import { Trie } from '../../src/lib/trie.ts';
 import type { FilterRule } from '../../src/model/bgp-filter.ts';
 import type { NamedRule, PeerConfig, Role, SpeakerConfig } from '../config.ts';
 import { blackhole, gracefulShutdown, noExport } from '../rib/communities.ts';
-import { type Path, pathOf } from '../rib/path.ts';
+import { type Path, pathOf, trait } from '../rib/path.ts';
+import { plainOf } from '../rib/view.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
 import { Memo, rememberLast } from './memo.ts';
 import { nearby } from './near.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
-import { timesIn } from './outgoing.ts';
+import { timesOn } from './outgoing.ts';
 
 /** Undefined: accepted. Else one clause that says why not. */
 type Reject = string | undefined;
@@ -155,10 +156,7 @@ export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: Pr
   const sound = (path: Path): Result<Path> => {
     const cached = known.get(path);
     if (cached !== undefined) return cached;
-    const judged = judge(path.attributes);
-    const fresh = judged.ok
-      ? ok(judged.value === path.attributes ? path : pathOf(path.source, judged.value))
-      : judged;
+    const fresh = judge(path);
     known.set(path, fresh);
     return fresh;
   };
@@ -172,7 +170,7 @@ export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: Pr
     }
     const cached = byRule.get(rule);
     if (cached !== undefined) return cached;
-    const operated = operate(path.attributes, rule.operations);
+    const operated = operate(plainOf(path.attributes), rule.operations);
     const attributes = isDropped ? marked(operated, noExport) : operated;
     const fresh = pathOf(path.source, attributes);
     byRule.set(rule, fresh);
@@ -211,46 +209,67 @@ function refused(rule: NamedRule | undefined, path: Path): Reject {
  */
 const namesBlackhole = (rule: FilterRule | undefined): boolean =>
   rule?.community?.kind === 'standard' && rule.community.value === blackhole;
-/** What depends on the attributes alone: as they count here, or why the route cannot be used. */
+/** What depends on the attributes alone: the path as it counts here, or why it cannot be used. */
 function judgeOf(
   config: SpeakerConfig,
   peer: PeerConfig,
   session: 'ebgp' | 'ibgp',
-): (attributes: PathAttributes) => Result<PathAttributes> {
+): (path: Path) => Result<Path> {
   const role = session === 'ebgp' ? peer.role?.own : undefined;
   const flawOf = rememberLast((nextHop: Address) => badNextHop(nextHop, config, peer));
-  return (received) => {
-    const attributes = viaLink(received);
+  const isLeaving = peer.gracefulShutdown === true;
+  return (path) => {
     const reject =
-      loop(attributes, config, peer) ??
-      (session === 'ebgp' && peer.enforceFirstAs === true ? strangerFirst(attributes, peer) : undefined) ??
-      aggregated(attributes) ??
-      flawOf(attributes.nextHop) ??
-      (role && leak(attributes, role, peer));
+      loop(path, config, peer) ??
+      (session === 'ebgp' && peer.enforceFirstAs === true ? strangerFirst(path, peer) : undefined) ??
+      aggregated(path) ??
+      flawOf(hopOf(path)) ??
+      (role && leak(path, role, peer));
     if (reject !== undefined) return err(reject);
-    const isLeaving = session === 'ebgp' && attributes.communities?.includes(gracefulShutdown) === true;
-    const kept = role === undefined ? attributes : onlyToCustomers(attributes, role, peer.peerAsn);
-    if (peer.gracefulShutdown === true) return ok(leastPreferred(marked(kept, gracefulShutdown)));
-    return ok(isLeaving ? leastPreferred(kept) : kept);
+    if (path.traits === 0 && role === undefined && !isLeaving) return ok(path);
+    const attributes = plainOf(path.attributes);
+    const kept = counted(viaLink(attributes), session, role, peer);
+    return ok(kept === attributes ? path : pathOf(path.source, kept));
   };
+}
+
+const hopOf = (path: Path): Address =>
+  has(path, trait.linkLocal) ? viaLink(plainOf(path.attributes)).nextHop : path.nextHop;
+
+const has = ({ traits }: Path, one: number): boolean => (traits & one) !== 0;
+
+/** The attributes as they count here. */
+function counted(
+  attributes: PathAttributes,
+  session: 'ebgp' | 'ibgp',
+  role: Role | undefined,
+  peer: PeerConfig,
+): PathAttributes {
+  const isLeaving = session === 'ebgp' && attributes.communities?.includes(gracefulShutdown) === true;
+  const kept = role === undefined ? attributes : onlyToCustomers(attributes, role, peer.peerAsn);
+  if (peer.gracefulShutdown === true) return leastPreferred(marked(kept, gracefulShutdown));
+  return isLeaving ? leastPreferred(kept) : kept;
 }
 
 /** RFC 8326 §4: the least preferred there is. */
 const leastPreferred = (attributes: PathAttributes): PathAttributes => ({ ...attributes, localPref: 0 });
 
 /** RFC 4271 §9.1.2: the full AS_PATH, whatever the kind of segment or session; RFC 4456 §8 for what was reflected. */
-function loop(attributes: PathAttributes, config: SpeakerConfig, peer: PeerConfig): Reject {
+function loop(path: Path, config: SpeakerConfig, peer: PeerConfig): Reject {
   const { allowedOwnAs: allowed = 0 } = peer;
-  const circle = circled(attributes, peer.localAsn, allowed) ?? circled(attributes, config.asn, allowed);
+  const circle =
+    circled(path, peer.localAsn, allowed) ??
+    (peer.localAsn === config.asn ? undefined : circled(path, config.asn, allowed));
   if (circle !== undefined) return circle;
-  if (attributes.originatorId === config.routerId) return 'loop: ORIGINATOR_ID is our own identifier';
-  return config.clusterId !== undefined && attributes.clusterList?.includes(config.clusterId) === true
+  if (path.originatorId === config.routerId) return 'loop: ORIGINATOR_ID is our own identifier';
+  if (config.clusterId === undefined || path.clusters === 0) return undefined;
+  return path.attributes.clusterList?.includes(config.clusterId) === true
     ? 'loop: our own cluster is in its CLUSTER_LIST'
     : undefined;
 }
 
-function circled({ asPath }: PathAttributes, own: Asn, allowed: number): Reject {
-  const times = timesIn(asPath, own);
+function circled(path: Path, own: Asn, allowed: number): Reject {
+  const times = timesOn(path, own);
   if (times <= allowed) return undefined;
   return allowed === 0
     ? `loop: our own AS ${own} is in its AS path`
@@ -261,20 +280,24 @@ function circled({ asPath }: PathAttributes, own: Asn, allowed: number): Reject 
  * RFC 4271 §6.3, which leaves it to us: the leftmost AS of the path is the neighbour's. RFC 7606 §7.2 has the route withdrawn,
  * not the session ended.
  */
-function strangerFirst({ asPath }: PathAttributes, { peerAsn }: PeerConfig): Reject {
-  const first = asPath[0]?.kind === 'sequence' ? asPath[0].asns[0] : undefined;
+function strangerFirst(path: Path, { peerAsn }: PeerConfig): Reject {
+  const first = has(path, trait.set) ? firstOf(path.attributes) : path.neighbourAs;
   if (first === peerAsn) return undefined;
   return `its AS path begins with ${first === undefined ? 'no AS' : `AS ${first}`}, not with the neighbour's own AS ${peerAsn}`;
 }
 
+const firstOf = ({ asPath }: PathAttributes): Asn | undefined =>
+  asPath[0]?.kind === 'sequence' ? asPath[0].asns[0] : undefined;
+
 /** RFC 9774: nobody may tell such a path any more, and who hears it treats it as withdrawn. */
-const aggregated = ({ asPath }: PathAttributes): Reject =>
-  asPath.some(({ kind }) => kind === 'set' || kind === 'confedSet')
+const aggregated = (path: Path): Reject =>
+  has(path, trait.set) && path.attributes.asPath.some(({ kind }) => kind === 'set' || kind === 'confedSet')
     ? 'its AS path holds an AS_SET, which RFC 9774 forbids'
     : undefined;
 
 /** RFC 9234 §5, ingress 1 and 2: by our own role. */
-function leak({ otc }: PathAttributes, role: Role, { peerAsn }: PeerConfig): Reject {
+function leak(path: Path, role: Role, { peerAsn }: PeerConfig): Reject {
+  const otc = has(path, trait.otc) ? path.attributes.otc : undefined;
   if (otc === undefined) return undefined;
   if (role === 'provider') return `leak: a customer tells what AS ${otc} told for customers only`;
   if (role === 'rs')

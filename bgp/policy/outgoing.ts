@@ -1,5 +1,7 @@
 /** How path attributes change on their way out: RFC 4271 §5.1 and, for what we do not know, §5. */
 import type { Asn, Ipv4 } from '../../src/lib/net.ts';
+import { timesInWords } from '../rib/layout.ts';
+import type { Path } from '../rib/path.ts';
 import type { AsPath, AsPathSegment, PathAttributes, RawAttribute } from '../wire/message.ts';
 
 const optional = 0x80;
@@ -70,12 +72,16 @@ export function withoutPrivate(attributes: PathAttributes, instead: Asn | undefi
 }
 
 /** How often an AS is in the path, in segments of whatever kind. */
-export function timesIn(asPath: AsPath, asn: Asn): number {
+function timesIn(asPath: AsPath, asn: Asn): number {
   let times = 0;
   for (const { asns } of asPath)
     for (let index = 0; index < asns.length; index += 1) if (asns[index] === asn) times += 1;
   return times;
 }
+
+/** The same of a path, as words where it has them. */
+export const timesOn = (path: Path, asn: Asn): number =>
+  path.words === undefined ? timesIn(path.attributes.asPath, asn) : timesInWords(path.words, path.at, asn);
 
 /** As the first of a sequence (§5.1.2 b). */
 export function prepend(asn: Asn, asPath: AsPath): AsPath {
