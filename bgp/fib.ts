@@ -113,7 +113,7 @@ class KernelFib implements Fib {
       if (after === undefined) this.#learned.delete(prefix);
       else this.#learned.set(prefix, after);
     }
-    this.#program(prefix);
+    this.#programAs(prefix, after);
   }
 
   configure(config: FibSettings & Partial<Pick<SpeakerConfig, 'peers'>>): void {
@@ -186,9 +186,12 @@ class KernelFib implements Fib {
   }
 
   #program(prefix: Prefix): void {
-    const gateway = this.#pinned.get(prefix);
-    const learned = this.#learned.get(prefix);
-    if (this.#own.has(prefix)) this.#want(prefix, 'unreachable', none);
+    this.#programAs(prefix, this.#learned.get(prefix));
+  }
+
+  #programAs(prefix: Prefix, learned: Group | 'blackhole' | undefined): void {
+    const gateway = this.#pinned.size === 0 ? undefined : this.#pinned.get(prefix);
+    if (this.#own.size > 0 && this.#own.has(prefix)) this.#want(prefix, 'unreachable', none);
     else if (gateway !== undefined) this.#want(prefix, 'unicast', this.#hopsOf([gateway]));
     else if (learned === undefined || this.#settings.leavesOut(prefix)) this.#routes.unwant(prefix);
     else if (learned === 'blackhole') this.#want(prefix, 'blackhole', none);

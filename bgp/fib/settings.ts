@@ -28,6 +28,7 @@ export class FibChoice {
   }
 
   leavesOut(prefix: Prefix): boolean {
+    if (this.#settings.unprogrammed === undefined || this.#settings.unprogrammed.length === 0) return false;
     return this.#leftOut.longestMatch(prefix) !== undefined;
   }
 }

@@ -96,7 +96,8 @@ export class OwnedRoutes {
   /** Rounds in a row that failed, and when what failed is tried again. */
   #failures = 0;
   #retryAt: number | undefined;
-  #timer: { readonly at: number; readonly cancel: () => void } | undefined;
+  /** `isSoon`: nothing can be earlier. */
+  #timer: { readonly at: number; readonly isSoon: boolean; readonly cancel: () => void } | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(options: OwnedRoutesOptions) {
@@ -105,15 +106,14 @@ export class OwnedRoutes {
 
   want(route: Route): void {
     const key = this.#keyOf(route);
-    const before = this.#failed.has(key) ? this.#delta.desired(key) : undefined;
-    if (before === undefined || !sameRoute(before, route)) this.#failed.delete(key);
+    if (this.#failed.size > 0) this.#forgive(key, route);
     this.#stale?.delete(key);
     this.#delta.want(key, route);
     this.#wake();
   }
 
   unwant(dst: Prefix): void {
-    this.#failed.delete(dst);
+    if (this.#failed.size > 0) this.#failed.delete(dst);
     this.#delta.unwant(dst);
     this.#wake();
   }
@@ -177,8 +177,14 @@ export class OwnedRoutes {
     return route.table === table && route.metric === metric(route.dst) ? route.dst : routeKey(route);
   }
 
+  /** What is asked for otherwise is tried at once, whatever was refused before. */
+  #forgive(key: Key, route: Route): void {
+    const before = this.#failed.has(key) ? this.#delta.desired(key) : undefined;
+    if (before === undefined || !sameRoute(before, route)) this.#failed.delete(key);
+  }
+
   #wake(): void {
-    if (!this.#working) this.#schedule(0);
+    if (!this.#working && this.#timer?.isSoon !== true) this.#schedule(0);
   }
 
   /** The earliest wish counts, so that a stream of events cannot put off what is due. */
@@ -192,7 +198,7 @@ export class OwnedRoutes {
       this.#timer = undefined;
       void this.#round();
     });
-    this.#timer = { at, cancel };
+    this.#timer = { at, isSoon: afterMs === 0, cancel };
   }
 
   async #round(): Promise<void> {
@@ -326,8 +332,10 @@ export class OwnedRoutes {
     if (ops.length === 0 || !this.#running) return;
     const failures = await this.#options.kernel.applyRoutes(ops.map((op) => this.#requestFor(op)));
     const bad = new Map(failures.map((failure) => [failure.index, failure]));
+    const isAnyBad = bad.size > 0 || this.#failed.size > 0;
     ops.forEach((op, index) => {
-      this.#settle(op, bad.get(index));
+      if (isAnyBad) this.#settle(op, bad.get(index));
+      else this.#delta.done(op);
     });
   }
 
