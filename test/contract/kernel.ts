@@ -18,7 +18,7 @@ import {
   deleteChain,
   endRule,
 } from '../../src/kernel/netlink/nft/object.ts';
-import { type Address, type Prefix, parseAddress, parsePrefix } from '../../src/lib/net.ts';
+import { type Address, hostPrefix, type Prefix, parseAddress, parsePrefix } from '../../src/lib/net.ts';
 import { eventually } from '../support/eventually.ts';
 
 export interface World {
@@ -172,6 +172,22 @@ export function kernelContract(name: string, open: () => Promise<World>): void {
         const route: Route = { ...unicast(dst), type: 'unreachable' };
         expect(await set(route)).toEqual([]);
         expect(await find(route)).toEqual(route);
+      }
+    });
+
+    test('a local route makes an address ours that no interface has', async () => {
+      for (const [dst, metric] of [
+        ['169.254.77.1/32', 0],
+        ['fd77::1/128', 1024],
+      ] as const) {
+        const route: Route = { ...unicast(dst), table: 255, type: 'local', metric };
+        expect(await set(route)).toEqual([]);
+        expect(await find(route)).toEqual(route);
+        expect((await kernel().addresses()).map(({ address: one }) => hostPrefix(one))).not.toContain(
+          route.dst,
+        );
+        expect(await kernel().applyRoutes([{ kind: 'delete', route }])).toEqual([]);
+        expect(await find(route)).toBeUndefined();
       }
     });
 

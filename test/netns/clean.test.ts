@@ -59,7 +59,8 @@ beforeAll(async () => {
   await node.ground.exec(
     'node1',
     `ip route add 10.244.2.0/24 dev other0 proto 80; ip route add unreachable 10.244.1.0/24 proto 80 metric 9
-     ip -6 route add fd00:2::/64 dev other0 proto 80; ip route add blackhole 10.245.0.0/16 proto 80 table 99`,
+     ip -6 route add fd00:2::/64 dev other0 proto 80; ip route add blackhole 10.245.0.0/16 proto 80 table 99
+     ip route add local 169.254.77.1 dev lo table local proto 82; ip -6 route add local fd00:77::1 dev lo table local proto 82`,
   );
 });
 afterAll(async () => {
@@ -78,6 +79,7 @@ test('without --pods the pods of this node keep interface and route; policy and 
   await felix?.end();
   const { code, said } = await clean('--socket-dir', sockets);
   expect(said).toContain('removed route 10.244.2.0/24 of protocol 80');
+  expect(said).toContain('removed route 169.254.77.1/32 of protocol 82');
   expect(code).toBe(0);
   const now = await kernel();
   expect(now).not.toContain('table inet tortie');

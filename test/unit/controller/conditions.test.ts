@@ -9,6 +9,7 @@ import type { CalicoNodeStatus, SessionReport } from '../../../src/model/node-re
 import type { Node } from '../../../src/model/resource.ts';
 import { bgpPeer, ipPool, node } from '../../support/resources.ts';
 import { prefix } from '../../support/wire.ts';
+import { workloadPeer } from '../../support/workloads.ts';
 
 const verdict = (over: Partial<Verdict> = {}): Verdict => ({
   type: 'Ready',
@@ -142,6 +143,30 @@ describe('Ready of a BGPPeer', () => {
       status: 'False',
       reason: 'SessionsDown',
       message: 'Established on 1 of 3 nodes; down on n1, n2: connection refused',
+    });
+  });
+
+  test('is True where no pod is that it selects, for none may be meant to, and False where one does not dial', () => {
+    const pods = workloadPeer('pods', 'all()');
+    const empty = [status('n2', []), status('n3', [])];
+    const [one, mute] = [
+      session('pods'),
+      session('pods', { state: 'Active', lastError: 'it has not dialled us yet' }),
+    ];
+    const ready = (...peers: readonly SessionReport[]) =>
+      readyOf(pods, true, three, byName(status('n1', peers), ...empty), wallNow);
+    expect(ready()).toMatchObject({
+      status: 'True',
+      reason: 'Waiting',
+      message: 'no such pod on n1, n2, n3',
+    });
+    expect(ready(one)).toMatchObject({
+      status: 'True',
+      message: 'Established on 1 of 3 nodes; no such pod on n2, n3',
+    });
+    expect(ready(one, mute)).toMatchObject({
+      status: 'False',
+      message: 'down on n1: it has not dialled us yet; no such pod on n2, n3',
     });
   });
 

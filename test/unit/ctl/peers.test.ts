@@ -65,6 +65,19 @@ test('a table of all, and why each session that is down is so', () => {
   expect(peersText([], { wide: false, now })).toBe('No neighbours.');
 });
 
+test('one that is a pod is shown by its name too', () => {
+  const pod: PeerDetail = {
+    ...up,
+    name: 'Local_Workload_10_244_1_5',
+    address: '10.244.1.5',
+    workload: 'shop/router',
+  };
+  expect(peersText([pod], { wide: false, now })).toContain('10.244.1.5 (Pod shop/router)');
+  expect(peerText(pod)).toMatch(
+    /^Local_Workload_10_244_1_5, 10\.244\.1\.5 \(Pod shop\/router\): Established/,
+  );
+});
+
 test('one that is up: what each side offered, what was agreed, what passed', () => {
   const text = peerText(up);
   for (const line of [

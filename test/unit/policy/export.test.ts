@@ -139,6 +139,15 @@ describe('RFC 4271 §5.1.3 2: the next hop towards eBGP', () => {
       'we have no address of its family to name as next hop',
     );
   });
+  test('is ourselves for what a pod of this node told, whoever is told, for nobody else reaches the pod', () => {
+    const byPod = routeOf(
+      { key: 'pod', type: 'ebgp', isWorkload: true },
+      { asPath: sequence(64600), nextHop: v4('192.0.2.2') },
+    );
+    for (const peer of [tor, node, { ...node, isClient: true as const }])
+      expect(nextHopTold(peer, byPod, { config: onLan })).toBe(v4('192.0.2.100'));
+    expect(nextHopTold({ ...node, nextHopMode: 'keep' }, byPod)).toBe(v4('192.0.2.2'));
+  });
   test('cannot be ourselves without an address of the family', () => {
     const only4 = configOf({ ownAddress: { ipv4: v4('192.0.2.100') } });
     const path = byIbgp({ nextHop: address('2001:db8::13') });
