@@ -30,7 +30,7 @@ function parseRef(text: string): { readonly namespace: string; readonly name: st
 export function parseOptions(argv: readonly string[]): CleanOptions | number {
   const command = new Command('tortie clean')
     .description(
-      'Makes this node as it was before Tortie: removes the nftables table "tortie", what iptables and ipset have whose name begins with "tortie", and the routes of protocol 80, and with --pods what pods are connected by. Waits for the daemons to be gone. IP forwarding stays on, for others may need it by now.',
+      'Makes this node as it was before Tortie: removes the nftables table "tortie", what iptables and ipset have whose name begins with "tortie", and the routes of protocols 80 and 82, and with --pods what pods are connected by. Waits for the daemons to be gone. IP forwarding stays on, for others may need it by now.',
     )
     .option('--pods', 'also the pods’ interfaces and routes (protocol 81): they have no network then', false)
     .option('--state', 'also what is kept in the state and socket directories', false)
