@@ -43,11 +43,34 @@ export const firstOf = (bits: number, length: number): number => bits | (length 
 /** Octets of bigints on their way to words, most significant first. */
 const wide = new DataView(new ArrayBuffer(16));
 
+/** The address that was written or read last, and its words: many sets in a row mostly have the same. */
+let lastIpv6: Ipv6 = ipv6(0n);
+const lastWords: Words = new Uint32Array(4);
+
 /** Its four words. */
 export function writeIpv6(words: Words, at: number, address: Ipv6): void {
-  wide.setBigUint64(0, address >> 64n);
-  wide.setBigUint64(8, address);
-  for (let word = 0; word < 4; word += 1) words[at + word] = wide.getUint32(word * 4);
+  if (address !== lastIpv6) {
+    wide.setBigUint64(0, address >> 64n);
+    wide.setBigUint64(8, address);
+    for (let word = 0; word < 4; word += 1) lastWords[word] = wide.getUint32(word * 4);
+    lastIpv6 = address;
+  }
+  for (let word = 0; word < 4; word += 1) words[at + word] = lastWords[word] as number;
+}
+
+/** The address whose four words are there. */
+export function readIpv6(words: Words, at: number): Ipv6 {
+  let isLast = true;
+  for (let word = 0; word < 4; word += 1) {
+    const one = words[at + word] as number;
+    isLast &&= one === lastWords[word];
+    lastWords[word] = one;
+  }
+  if (!isLast) {
+    for (let word = 0; word < 4; word += 1) wide.setUint32(word * 4, lastWords[word] as number);
+    lastIpv6 = ipv6((wide.getBigUint64(0) << 64n) | wide.getBigUint64(8));
+  }
+  return lastIpv6;
 }
 
 /** What is being written; it grows, and is used again and again. */
@@ -78,9 +101,9 @@ class Packer {
   }
 
   putIpv6(address: Ipv6): void {
-    wide.setBigUint64(0, address >> 64n);
-    wide.setBigUint64(8, address);
-    for (let octet = 0; octet < 16; octet += 4) this.put(wide.getUint32(octet));
+    if (this.#end + 4 > this.words.length) this.#grow();
+    writeIpv6(this.words, this.#end, address);
+    this.#end += 4;
   }
 
   putPath(path: AsPath): void {
@@ -222,8 +245,8 @@ class Unpacker {
   }
 
   takeIpv6(): Ipv6 {
-    for (let octet = 0; octet < 16; octet += 4) wide.setUint32(octet, this.take());
-    return ipv6((wide.getBigUint64(0) << 64n) | wide.getBigUint64(8));
+    this.#at += 4;
+    return readIpv6(this.#words, this.#at - 4);
   }
 
   takePath(): AsPath {

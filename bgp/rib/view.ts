@@ -4,9 +4,9 @@
  *
  * What `...` copies of a view is nothing: `plainOf` gives what can be copied.
  */
-import { type Address, type Asn, type Ipv4, type Ipv6, ipv4, ipv6OfWords } from '../../src/lib/net.ts';
+import { type Address, type Asn, type Ipv4, type Ipv6, ipv4 } from '../../src/lib/net.ts';
 import type { AsPath, Origin, PathAttributes, RawAttribute } from '../wire/message.ts';
-import { bit, firstOf, unpack } from './pack.ts';
+import { bit, firstOf, readIpv6, unpack } from './pack.ts';
 import type { Words } from './slab.ts';
 
 export class AttributeView implements PathAttributes {
@@ -79,14 +79,7 @@ export const plainOf = (attributes: PathAttributes): PathAttributes =>
 
 /** Of the set whose words begin there. */
 const nextHopAt = (words: Words, at: number): Address =>
-  ((words[at] as number) & bit.nextHop6) === 0
-    ? ipv4(words[at + 1] as number)
-    : ipv6OfWords(
-        words[at + 1] as number,
-        words[at + 2] as number,
-        words[at + 3] as number,
-        words[at + 4] as number,
-      );
+  ((words[at] as number) & bit.nextHop6) === 0 ? ipv4(words[at + 1] as number) : readIpv6(words, at + 1);
 
 /** So many words at once: what still needs one set keeps all of them. */
 const sheetWords = 4096;
