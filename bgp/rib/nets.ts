@@ -15,7 +15,7 @@ import {
   type Prefix6,
 } from '../../src/lib/net.ts';
 import { grown8, grown32 } from './columns.ts';
-import { SlotTable } from './slots.ts';
+import { homeOf, SlotTable } from './slots.ts';
 
 /** The kind of a prefix is its length and this, which tells the family. 0: of no prefix. */
 const shift4 = 1;
@@ -74,7 +74,7 @@ export class Nets {
     this.#hash = at;
     const slots = this.#slots.part(at);
     const mask = slots.length - 1;
-    let slot = at & mask;
+    let slot = homeOf(at, mask);
     let net = slots[slot] as number;
     while (net !== 0 && !this.#is(net, word, kind, prefix)) {
       slot = (slot + 1) & mask;
@@ -140,12 +140,10 @@ const kindOf = (prefix: Prefix): number => lengthOf(prefix) + (isPrefix4(prefix)
  */
 function hash(word: number, kind: number): number {
   const length = kind - shift4;
-  if (length > 32 || length < 4) return mixed(word ^ kind);
+  if (length > 32 || length < 4) {
+    const product = Math.imul(word ^ kind, factor);
+    return product ^ (product >>> 28);
+  }
   const place = word >>> (32 - length);
-  return (mixed((place >>> 4) ^ (kind << 27)) << 4) | (place & 15);
-}
-
-function mixed(word: number): number {
-  const product = Math.imul(word, factor);
-  return product ^ (product >>> 15);
+  return (Math.imul((place >>> 4) ^ (kind << 27), factor) & ~15) | (place & 15);
 }
