@@ -136,7 +136,11 @@ function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
 /** @param details  those there are; several that have this name, if there are */
 function whyNoneOf(sources: StatusSources, asked: string, details: readonly PeerDetail[]): string {
   const known = details.map((detail) => `${detail.name} (${detail.address})`).join(', ') || 'none';
-  if (details.some(({ name, resource, address }) => [name, resource, address].includes(asked)))
+  if (
+    details.some(({ name, resource, address, workload }) =>
+      [name, resource, address, workload].includes(asked),
+    )
+  )
     return `"${asked}" is more than one neighbour: ${known}. Ask for one of them.`;
   const range = sources.speaker.life.config?.dynamic?.find(({ key }) => key === asked);
   if (range !== undefined) {
