@@ -153,7 +153,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const speaker: Speaker = createSpeaker({
     random,
     ...(withFib ? withKernel : withoutKernel),
-    onBest: (prefix, before, after) => observers.witness.best(prefix, before, after),
+    onBest: observers.witness.best,
   });
   const stopped = Promise.withResolvers<void>();
   let isStarted = false;

@@ -5,7 +5,7 @@
  * Two neighbours tell the same prefixes, a third is told the better path of each.
  */
 import { type Address, type Asn, addressAt, asn, type Ipv4, ipv4, ipv6 } from '../../src/lib/net.ts';
-import type { FilterRule } from '../../src/model/bgp-filter.ts';
+import { type FilterRule, oneRule } from '../../src/model/bgp-filter.ts';
 import type { Resource } from '../../src/model/resource.ts';
 import type { SpeakerConfig } from '../config.ts';
 import { intentOf } from '../intent.ts';
@@ -68,11 +68,7 @@ export const capabilitiesOf = (part: Part): readonly Capability[] => [
   ...roles[part].more,
 ];
 
-const nothing = {};
-/** Put together as the store does it: an object has the form of how it was made. */
-const rule = (action: FilterRule['action']): readonly FilterRule[] => [
-  { action, ...nothing, operations: [] },
-];
+const rule = (action: FilterRule['action']): readonly FilterRule[] => [oneRule({ action, operations: [] })];
 const meta = (name: string) => ({ name, labels: {}, annotations: {} });
 const node = 'rehearsal';
 
@@ -85,7 +81,7 @@ const filter = (name: string, told: FilterRule['action']): Resource => ({
   exportV6: rule(told),
 });
 
-const resources = (): readonly Resource[] => [
+export const castResources = (): readonly Resource[] => [
   {
     kind: 'Node',
     meta: meta(node),
@@ -110,4 +106,4 @@ const resources = (): readonly Resource[] => [
 ];
 
 /** @returns  undefined if a node cannot be configured so, which would be an error of ours */
-export const castConfig = (): SpeakerConfig | undefined => intentOf(node, resources()).config;
+export const castConfig = (): SpeakerConfig | undefined => intentOf(node, castResources()).config;

@@ -50,11 +50,6 @@ export class Scene {
       config.peers.find(({ peerAsn }) => peerAsn === asnOf(part))?.key ?? '';
     this.#keys = { better: keyOf('better'), worse: keyOf('worse'), told: keyOf('told') };
     this.#players = new Map(Object.values(this.#keys).map((key) => [key, playerOf()]));
-    this.speaker = createSpeaker({
-      ...options,
-      random: () => 0.5,
-      onBest: (prefix, before, after) => this.#witness.best(prefix, before, after),
-    });
     this.#witness = new Witness({
       speaker: () => this.speaker,
       journal: new Journal(),
@@ -63,6 +58,11 @@ export class Scene {
       frameOf: () => undefined,
       monitors: [],
       touched: () => '',
+    });
+    this.speaker = createSpeaker({
+      ...options,
+      random: () => 0.5,
+      onBest: this.#witness.best,
     });
     this.#hear({ kind: 'configure', config });
     for (const part of parts) this.#open(part);

@@ -15,7 +15,7 @@ import { bgpStateOf } from '../session/peer.ts';
 import type { SpeakerEffect, SpeakerEvent } from '../speaker/event.ts';
 import type { Neighbour } from '../speaker/neighbour.ts';
 import { whereOf } from '../speaker/report.ts';
-import type { Speaker } from '../speaker/turn.ts';
+import type { OnBest, Speaker } from '../speaker/turn.ts';
 import type { Ends } from '../transport/link.ts';
 import { encodeMessage, openingContext } from '../wire/codec.ts';
 import { configChanges } from './changes.ts';
@@ -80,8 +80,11 @@ export class Witness {
     if (this.#options.monitors.length > 0 && event.kind === 'transport') this.#message(event);
   }
 
-  /** As `OnBest` of the speaker. A turn may have thousands: in a flood each costs a comparison and an addition. */
-  best(prefix: Prefix, before: Path | undefined, after: Path | undefined): void {
+  /**
+   * As `OnBest` of the speaker, which is given this itself: what is compiled for one witness then holds for the next. A turn may
+   * have thousands: in a flood each costs a comparison and an addition.
+   */
+  readonly best: OnBest = (prefix, before, after) => {
     const source = (after ?? before)?.source;
     if (this.#tally === undefined || source !== this.#lastSource) this.#ask(source, prefix, before, after);
     else this.#tally.routes += 1;
@@ -89,7 +92,7 @@ export class Witness {
       this.#turnAt ??= this.#options.now();
       for (const monitor of this.#ofBest) monitor.best?.(prefix, after, this.#turnAt);
     }
-  }
+  };
 
   /** Those that are up now. */
   sessions(): readonly SeenSession[] {

@@ -44,6 +44,28 @@ export interface FilterRule {
   readonly operations: readonly Operation[];
 }
 
+/** What a rule says; undefined: it does not name that. */
+export type RuleParts = Pick<FilterRule, 'action' | 'operations'> & {
+  readonly [Part in Exclude<keyof FilterRule, 'action' | 'operations'>]?: FilterRule[Part] | undefined;
+};
+
+const noOperations: readonly Operation[] = [];
+
+/** All rules are made here: what is made in one way has one form, and V8 compiles for the forms that it has seen. */
+export function oneRule(parts: RuleParts): FilterRule {
+  const { action, prefix, source, peerType, community, asPathPrefix, priority, operations } = parts;
+  return {
+    action,
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(source === undefined ? {} : { source }),
+    ...(peerType === undefined ? {} : { peerType }),
+    ...(community === undefined ? {} : { community }),
+    ...(asPathPrefix === undefined ? {} : { asPathPrefix }),
+    ...(priority === undefined ? {} : { priority }),
+    operations: operations.length === 0 ? noOperations : operations,
+  };
+}
+
 /** Of each list the first rule that matches decides. */
 export interface FilterRules {
   readonly exportV4: readonly FilterRule[];

@@ -2,7 +2,13 @@
 import type { z } from 'zod';
 import { formatPrefix, type IpVersion, lengthOf, type Prefix, versionOf, widthOf } from '../../lib/net.ts';
 import { ok, type Result } from '../../lib/result.ts';
-import type { BgpFilter, FilterRule, Operation, PrefixMatch } from '../../model/bgp-filter.ts';
+import {
+  type BgpFilter,
+  type FilterRule,
+  type Operation,
+  oneRule,
+  type PrefixMatch,
+} from '../../model/bgp-filter.ts';
 import type { Meta } from '../../model/resource.ts';
 import { asNumber, prefix } from './addresses.ts';
 import { isPrefix, type Rule, withRules } from './cel.ts';
@@ -182,20 +188,21 @@ function flawOf(rule: Given, version: IpVersion): Misplaced | undefined {
 }
 
 function ruleOf(given: Given): FilterRule {
-  const { action, cidr, matchOperator, prefixLength, source, peerType, communities, asPathPrefix } = given;
-  const [carried] = communities?.values ?? [];
-  return {
+  const { action, cidr, matchOperator, prefixLength, source, peerType, communities, asPathPrefix, priority } =
+    given;
+  return oneRule({
     action,
-    ...(cidr === undefined || matchOperator === undefined
-      ? {}
-      : { prefix: prefixMatch(cidr, matchOperator, prefixLength) }),
-    ...(source === undefined ? {} : { source }),
-    ...(peerType === undefined ? {} : { peerType }),
-    ...(carried === undefined ? {} : { community: carried }),
-    ...(asPathPrefix === undefined ? {} : { asPathPrefix }),
-    ...(given.priority === undefined ? {} : { priority: given.priority }),
+    prefix:
+      cidr === undefined || matchOperator === undefined
+        ? undefined
+        : prefixMatch(cidr, matchOperator, prefixLength),
+    source,
+    peerType,
+    community: communities?.values[0],
+    asPathPrefix,
+    priority,
     operations: (given.operations ?? []).flatMap(operationsOf),
-  };
+  });
 }
 
 const prefixMatch = (

@@ -1,11 +1,13 @@
 /** What is gone through after the start: that it comes out as it must, keeps out of the way, and says what does not. */
+import { setFlagsFromString } from 'node:v8';
 import { expect, test } from 'vitest';
-import { castConfig } from '../../../bgp/rehearsal/cast.ts';
+import { castConfig, castResources } from '../../../bgp/rehearsal/cast.ts';
 import { play } from '../../../bgp/rehearsal/play.ts';
 import { Scene } from '../../../bgp/rehearsal/scene.ts';
 import { announcements, prefixAt } from '../../../bgp/rehearsal/script.ts';
 import { prepareRehearsal, type Real } from '../../../bgp/rehearsal.ts';
 import { createSpeaker } from '../../../bgp/speaker.ts';
+import { readBgpFilter } from '../../../src/store/schema/bgp-filter.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const within = { within: 30_000, every: 5 };
@@ -90,4 +92,23 @@ test('stopped, and unwanted, it does nothing more', async () => {
   prepareRehearsal({ isWanted: false, withFib: false, log }).start(real);
   for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   expect([asked, said]).toEqual([0, []]);
+});
+
+test('its filters have the form of those that are read from the datastore, or V8 would compile for another', () => {
+  setFlagsFromString('--allow-natives-syntax');
+  const isOneForm = new Function('a', 'b', 'return %HaveSameMap(a, b)') as (
+    a: unknown,
+    b: unknown,
+  ) => boolean;
+  const lists = { importV4: [{ action: 'Accept' }], exportV4: [{ action: 'Reject' }] };
+  const read = readBgpFilter({ name: 'in', labels: {}, annotations: {} }, { spec: lists });
+  if (!read.ok) throw new Error(JSON.stringify(read.error));
+  const [played] = castResources().filter((one) => one.kind === 'BGPFilter');
+  for (const list of ['importV4', 'exportV4'] as const) {
+    const [theirs, ours] = [read.value[list][0], played?.[list][0]];
+    expect(theirs).toBeDefined();
+    expect(isOneForm(theirs, ours)).toBe(true);
+    expect(isOneForm(theirs?.operations, ours?.operations)).toBe(true);
+  }
+  expect(isOneForm({ action: 'Accept', operations: [] }, played?.importV4[0])).toBe(false);
 });
