@@ -4,7 +4,10 @@
  *
  * It stands at the lowest place there is: netlink messages at the native addon, programs at `spawn`, files at `node:fs`. What only
  * reads is not counted. Each step is a line in the file DIE_LOG. From the start, or from SIGUSR2 on, the file DIE_AT says before
- * which one it dies: by its number from there on, from 1, or by its name (the first of it); nothing: never.
+ * which one it dies: by its number from there on, from 1, or by its name (the first of it, or "nft batch 3"); nothing: never.
+ *
+ * From then on, too, what it writes into chains whose names begin as the file DIE_SPOIL says is spoiled, so that kernel or iptables
+ * refuse it, but for what stands in the place of a refused chain.
  */
 import process from 'node:child_process';
 import fs from 'node:fs';
@@ -16,6 +19,7 @@ import { type Native, native } from '../../src/kernel/native.ts';
 const {
   DIE_LOG: log = '',
   DIE_AT: wish = '',
+  DIE_SPOIL: spoil = '',
   DIE_FROM_START: isFromStart = '',
   DIE_DISK: disk = '/nowhere',
 } = self.env;
@@ -23,16 +27,24 @@ const { appendFileSync, existsSync, readFileSync } = fs;
 
 let steps = 0;
 let target = '';
+let spoiled = '';
+const named = new Map<string, number>();
+
+const said = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').trim() : '');
 
 function arm(): void {
   steps = 0;
-  target = existsSync(wish) ? readFileSync(wish, 'utf8').trim() : '';
+  named.clear();
+  target = said(wish);
+  spoiled = said(spoil);
 }
 
 /** True if it is to die here; that is in the log then. */
 function isDue(name: string): boolean {
   steps += 1;
-  const due = target === String(steps) || target === name;
+  const times = (named.get(name) ?? 0) + 1;
+  named.set(name, times);
+  const due = [String(steps), name, `${name} ${times}`].includes(target);
   appendFileSync(log, `${due ? '† ' : ''}${name}\n`);
   return due;
 }
@@ -69,10 +81,49 @@ function nameOf(protocol: number | undefined, bytes: Uint8Array): string | undef
   return object === undefined || verb === undefined ? undefined : `${object} ${verb}`;
 }
 
+const NEW_RULE = 0x0a06;
+const NO_SUCH_TYPE = 0x7f;
+const CHAIN = 2;
+const standIn = 'refused this chain';
+
+/** Makes of each rule in a spoiled chain a message that the kernel does not know. */
+function spoilBatch(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at + 16 <= bytes.byteLength; ) {
+    const length = view.getUint32(at, true);
+    const text = Buffer.from(bytes.subarray(at, at + length)).toString('latin1');
+    if (view.getUint16(at + 4, true) === NEW_RULE && !text.includes(standIn)) {
+      if (chainOf(view, at + 20, at + length).startsWith(spoiled)) view.setUint8(at + 4, NO_SUCH_TYPE);
+    }
+    at += Math.max(16, (length + 3) & ~3);
+  }
+}
+
+function chainOf(view: DataView, from: number, to: number): string {
+  for (let at = from; at + 4 <= to; ) {
+    const length = view.getUint16(at, true);
+    if (view.getUint16(at + 2, true) === CHAIN)
+      return Buffer.from(view.buffer, view.byteOffset + at + 4, length - 5).toString('latin1');
+    at += Math.max(4, (length + 3) & ~3);
+  }
+  return '';
+}
+
+const spoilScript = (script: string): string =>
+  script
+    .split('\n')
+    .map((line) =>
+      new RegExp(`^-A tortie[-.]${spoiled}`).test(line) && !line.includes(standIn)
+        ? `${line} --spoiled`
+        : line,
+    )
+    .join('\n');
+
 const { socket, send, sendElsewhere } = native();
 const told = (fd: number, bytes: Uint8Array): void => {
   const name = nameOf(protocols.get(fd), bytes);
   if (name !== undefined) step(name);
+  if (name === 'nft batch' && spoiled !== '') spoilBatch(bytes);
 };
 const hooked: Pick<Native, 'socket' | 'send' | 'sendElsewhere'> = {
   socket: (domain, type, protocol) => {
@@ -128,7 +179,8 @@ Object.assign(process, {
     if (name === undefined) return child;
     const end = child.stdin.end.bind(child.stdin);
     Object.assign(child.stdin, {
-      end: (script: string) => {
+      end: (written: string) => {
+        const script = spoiled === '' || !name.includes('tables') ? written : spoilScript(written);
         for (const [at, before] of breaksIn(name, script)) {
           if (!isDue(at)) continue;
           if (before === '') die();
