@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../src/host/clock.ts';
 import type { Kernel, Route } from '../../src/kernel/kernel.ts';
-import { OwnedRoutes } from '../../src/kernel/owned-routes.ts';
+import { OwnedRoutes, type OwnedRoutesStatus } from '../../src/kernel/owned-routes.ts';
 import {
   type Address,
   formatAddress,
@@ -17,10 +17,11 @@ import {
   versionOf,
 } from '../../src/lib/net.ts';
 import type { Random } from '../../src/lib/random.ts';
+import { same } from '../../src/lib/same.ts';
 import type { Problem } from '../../src/model/problem.ts';
 
 /** rtm_protocol of the addresses that `tortie bgp` gives this node. */
-export const extraProtocol = 82;
+const extraProtocol = 82;
 const localTable = 255;
 const settleMs = 50;
 /** Until addresses the kernel failed to list are asked for again. */
@@ -66,10 +67,12 @@ class KernelExtras implements ExtraAddresses {
       protocol: extraProtocol,
       table: localTable,
       metric: metricOf,
+      onRound: (status) => this.#rest(status),
     });
   }
 
   want(addresses: readonly Address[]): void {
+    if (same(this.#wanted, addresses)) return;
     const gone = this.#wanted.filter((address) => !addresses.includes(address));
     this.#wanted = addresses;
     for (const address of gone) this.#routes.unwant(hostPrefix(address));
@@ -124,8 +127,17 @@ class KernelExtras implements ExtraAddresses {
       if (this.#real?.has(address) === true) this.#routes.unwant(dst);
       else this.#routes.want(localRoute(dst));
     }
-    if (!this.#isWriting) this.#routes.start({ keepStale: false });
+    if (this.#isWriting) return;
     this.#isWriting = true;
+    this.#routes.start({ keepStale: false });
+    this.#routes.look();
+  }
+
+  /** On most nodes there is nothing to keep: then a change of a link lists no routes. */
+  #rest({ installed, pending, problems }: OwnedRoutesStatus): void {
+    if (this.#wanted.length > 0 || installed > 0 || pending > 0 || problems.length > 0) return;
+    this.#routes.stop();
+    this.#isWriting = false;
   }
 }
 

@@ -20,7 +20,7 @@ export interface SpeakerDoor {
   readonly to: Address;
 }
 
-export const toSpeakerName = 'pods-to-speaker';
+const toSpeakerName = 'pods-to-speaker';
 export const speakerPolicyName = 'speaker-policy';
 const tcp = 6;
 

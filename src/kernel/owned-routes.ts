@@ -152,6 +152,7 @@ export class OwnedRoutes {
   stop(): void {
     this.#running = false;
     this.#timer?.cancel();
+    this.#timer = undefined;
     this.#unwatch?.();
   }
 

@@ -31,17 +31,19 @@ export interface BenchOptions {
   readonly withFib?: boolean;
   readonly ipam?: IpamMode;
   readonly reporter?: Reporter<'bgp'>;
+  /** Besides what an earlier life learned. */
+  readonly kernelHas?: readonly Route[];
 }
 
 /** Stopped at the end of the test, unless the test does it itself. */
 export async function daemonBench(store: Store, options: BenchOptions = {}) {
-  const { withFib = true, ipam = 'pod-cidrs', reporter } = options;
+  const { withFib = true, ipam = 'pod-cidrs', reporter, kernelHas = [] } = options;
   const kernel = createFakeKernel();
   const clock = virtualClock();
   const link = kernel.addLink({ name: 'eth0' });
   await kernel.setLink('eth0', { up: true });
   await kernel.addAddress('eth0', { address: address('172.30.0.11'), length: 24 });
-  kernel.foreignSetRoute(leftOver);
+  for (const route of [leftOver, ...kernelHas]) kernel.foreignSetRoute(route);
   const logged: string[] = [];
   const note = (message: string): void => {
     logged.push(message);

@@ -1,6 +1,7 @@
 /** Pods as neighbours, as `tortie bgp` follows them: read while a BGPPeer is with them, and ended with them. */
 import { expect, test } from 'vitest';
-import { formatPrefix } from '../../../src/lib/net.ts';
+import type { Route } from '../../../src/kernel/kernel.ts';
+import { formatPrefix, hostPrefix } from '../../../src/lib/net.ts';
 import type { Watched } from '../../../src/store/store.ts';
 import { podManifest } from '../../support/bgp-pod.ts';
 import { daemonBench } from '../../support/daemon-bench.ts';
@@ -108,6 +109,27 @@ test('a pod that does not dial holds up nothing, and what to do is said', async 
   });
 });
 
+test('what an earlier life left of it goes, and then nobody lists such routes until they are wanted again', async () => {
+  const store = memoryStore(node1, settings, home('net'));
+  const left: Route = {
+    ...{ dst: hostPrefix(v4('169.254.77.9')), table: 255, protocol: 82, metric: 0, type: 'local' },
+    nextHops: [],
+  };
+  const { kernel, until } = await daemonBench(store, { kernelHas: [left] });
+  await until(async () => expect(await kernel.routes({ version: 4, protocol: 82 })).toEqual([]));
+  const asked: (number | undefined)[] = [];
+  const { routes } = kernel;
+  kernel.routes = (filter) => {
+    asked.push(filter.protocol);
+    return routes(filter);
+  };
+  await kernel.addAddress('eth0', { address: v4('172.30.0.13'), length: 24 });
+  await until(() => expect(asked).toContain(80));
+  expect(asked).not.toContain(82);
+  store.apply(peers());
+  await until(async () => expect(await routes({ version: 4, protocol: 82 })).toHaveLength(1));
+});
+
 test('the peering address comes with such a BGPPeer, comes back when it is taken, gives way to an interface, and goes', async () => {
   const store = memoryStore(node1, settings, home('net'));
   const { kernel, until, status, stop } = await daemonBench(store);
@@ -120,6 +142,12 @@ test('the peering address comes with such a BGPPeer, comes back when it is taken
     until(async () => expect(await has()).toEqual(want));
   await until(() => expect(status().inSync).toBe(true));
   await becomes([]);
+  for (const _ of [1, 2]) {
+    store.apply(peers());
+    await becomes([ours]);
+    store.remove({ kind: 'BGPPeer', name: 'pods' });
+    await becomes([]);
+  }
   store.apply(peers());
   await becomes([ours]);
   for (const route of await kernel.routes({ version: 4, protocol: 82 })) kernel.foreignDeleteRoute(route);
