@@ -22,6 +22,7 @@ const settings: fc.Arbitrary<RulesSettings> = fc
     deny: fc.constantFrom('Drop' as const, 'Reject' as const),
     endpointToHost: fc.constantFrom('Accept' as const, 'Drop' as const),
     sourceSpoofing: fc.boolean(),
+    speakerPort: fc.constantFrom(179, 1790),
     log: fc.constantFrom({ prefix: '%t %k %p' }, { prefix: 'x', rate: { perSecond: 5, burst: 3 } }),
   })
   .map((some) => ({ ...defaultRulesSettings, ...some }));

@@ -32,6 +32,7 @@ const interfaceSets: readonly (readonly HostInterface[])[] = [
 const settingsSets: readonly RulesSettings[] = [
   defaultRulesSettings,
   { ...defaultRulesSettings, deny: 'Reject', reversePath: false },
+  { ...defaultRulesSettings, endpointToHost: 'Drop', speakerPort: 179 },
   { ...defaultRulesSettings, workloadPrefixes: ['tap', 'cali'], endpointToHost: 'Drop' },
 ];
 
