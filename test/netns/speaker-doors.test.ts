@@ -94,14 +94,14 @@ describe.each(['nftables', 'iptables'] as const)('by %s', (renderer) => {
       ['neighbour', peering4, 179],
       ['neighbour', peering6, 179],
     ] as const;
-    expect(await Promise.all(closed.map(([from, to, port]) => connects(from, to, port, 1500)))).toEqual(
+    expect(await Promise.all(closed.map(([from, to, port]) => connects(from, to, port, 700)))).toEqual(
       closed.map(() => false),
     );
   });
 
   test('nor to another address of the same pod', async () => {
     await node.playground.exec('pod', `ip route add ${peering4} via 10.65.0.1 src 10.65.0.3`);
-    expect(await connects('pod', peering4, 179, 1500)).toBe(false);
+    expect(await connects('pod', peering4, 179, 700)).toBe(false);
     await node.playground.exec('pod', `ip route del ${peering4}`);
     expect(await connects('pod', peering4, 179, 15_000)).toBe(true);
   });
