@@ -21,8 +21,8 @@ const defaultLocalPref = 100;
 
 const keptOutside =
   3 | bit.atomicAggregate | bit.aggregator | bit.communities | bit.largeCommunities | bit.otc;
-/** What has to be looked at one by one. */
-const unusualOutside = bit.extendedCommunities | bit.unknown;
+/** What has to be looked at closely. */
+const unusual = bit.unknown;
 
 /** To another AS (`towardsExternal`). @returns  undefined: it has to be looked at closely */
 export function retoldOutside(
@@ -33,17 +33,17 @@ export function retoldOutside(
 ): AttributeView | undefined {
   layout.read(from, at);
   const { bits } = layout;
-  if ((bits & unusualOutside) !== 0) return undefined;
+  if ((bits & unusual) !== 0) return undefined;
   const start = begin(from, at, nextHop);
   prepend(from, layout.path, layout.med, asn);
   copy(from, layout.aggregator, layout.originatorId);
   copy(from, layout.otc, layout.linkLocal);
   copy(from, layout.communities, layout.clusterList);
+  const extended =
+    (bits & bit.extendedCommunities) !== 0 && putTransitive(from) ? bit.extendedCommunities : 0;
   copy(from, layout.largeCommunities, layout.unknown);
-  return sheet.cut(start, end, (bits & keptOutside) | hopBit(nextHop));
+  return sheet.cut(start, end, (bits & keptOutside) | extended | hopBit(nextHop));
 }
-
-const unusualInside = bit.unknown;
 
 /** Who brings a path in from a neighbour inside the AS to another (RFC 4456 §8). */
 export interface Reflection {
@@ -60,7 +60,7 @@ export function retoldInside(
 ): AttributeView | undefined {
   layout.read(from, at);
   const { bits } = layout;
-  if ((bits & unusualInside) !== 0) return undefined;
+  if ((bits & unusual) !== 0) return undefined;
   const start = begin(from, at, nextHop);
   copy(from, layout.path, layout.localPref);
   put((bits & bit.localPref) === 0 ? defaultLocalPref : (from[layout.localPref] as number));
@@ -104,6 +104,20 @@ function copy(from: Words, start: number, stop: number): void {
   const by = end - start;
   for (let place = start; place < stop; place += 1) to[place + by] = from[place] as number;
   end += stop - start;
+}
+
+/** RFC 4360 §2: in the first of the two words of a community; it goes no further than one AS. */
+const nonTransitive = 0x4000_0000;
+
+/** Extended communities that go on to another AS. False: there are none. */
+function putTransitive(from: Words): boolean {
+  const start = end;
+  put(0);
+  for (let place = layout.extendedCommunities + 1; place < layout.largeCommunities; place += 2)
+    if (((from[place] as number) & nonTransitive) === 0) copy(from, place, place + 2);
+  words[start] = (end - start - 1) / 2;
+  if (end === start + 1) end = start;
+  return end > start;
 }
 
 /** The path with an AS in front (`prepend` of outgoing.ts). */

