@@ -5,13 +5,14 @@ import type { Rule } from './model.ts';
 import type { RulesSettings } from './settings.ts';
 import { isHostChain } from './stage.ts';
 
-/** Of policies, tiers and endpoints; undefined: of something else. */
+/** Of policies, tiers and endpoints, whose names iptables may have cut after seven characters; undefined: of something else. */
 function directionOf(chain: string): Direction | undefined {
-  const own = /^(?:tier-)?(ingress|egress)-/.exec(chain)?.[1];
-  if (own !== undefined) return own === 'ingress' ? 'Ingress' : 'Egress';
+  const own = /^(?:tier-)?(in|eg)/.exec(chain)?.[1];
+  if (own !== undefined) return own === 'in' ? 'Ingress' : 'Egress';
   const way = /^(?:any-)?(from|to)-/.exec(chain)?.[1];
   if (way === undefined) return undefined;
-  return (way === 'from') === isHostChain(chain) ? 'Ingress' : 'Egress';
+  const isHost = isHostChain(chain) || chain.startsWith('from-ho-');
+  return (way === 'from') === isHost ? 'Ingress' : 'Egress';
 }
 
 /**

@@ -3,5 +3,5 @@ import { proveKilled } from '../support/kill-steps.ts';
 proveKilled('nftables', {
   live: ['nft batch', 'conntrack delete', 'qdisc new', 'link new'],
   start: ['nft batch'],
-  closing: ['nft batch 3'],
+  closing: ['nft batch 5'],
 });

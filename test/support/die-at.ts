@@ -6,8 +6,8 @@
  * reads is not counted. Each step is a line in the file DIE_LOG. From the start, or from SIGUSR2 on, the file DIE_AT says before
  * which one it dies: by its number from there on, from 1, or by its name (the first of it, or "nft batch 3"); nothing: never.
  *
- * From then on, too, what it writes into chains whose names begin as the file DIE_SPOIL says is spoiled, so that kernel or iptables
- * refuse it, but for what stands in the place of a refused chain.
+ * From then on, too, the rules of the policy whose name is in the file DIE_SPOIL are spoiled, so that kernel or iptables refuse them,
+ * but for what stands in the place of a refused chain. To nftables the chain says whose they are, to iptables the comment.
  */
 import process from 'node:child_process';
 import fs from 'node:fs';
@@ -93,7 +93,7 @@ function spoilBatch(bytes: Uint8Array): void {
     const length = view.getUint32(at, true);
     const text = Buffer.from(bytes.subarray(at, at + length)).toString('latin1');
     if (view.getUint16(at + 4, true) === NEW_RULE && !text.includes(standIn)) {
-      if (chainOf(view, at + 20, at + length).startsWith(spoiled)) view.setUint8(at + 4, NO_SUCH_TYPE);
+      if (chainOf(view, at + 20, at + length).includes(spoiled)) view.setUint8(at + 4, NO_SUCH_TYPE);
     }
     at += Math.max(16, (length + 3) & ~3);
   }
@@ -109,14 +109,13 @@ function chainOf(view: DataView, from: number, to: number): string {
   return '';
 }
 
+const isSpoiled = (line: string): boolean =>
+  line.startsWith('-A tortie') && line.includes(spoiled) && !line.includes(standIn);
+
 const spoilScript = (script: string): string =>
   script
     .split('\n')
-    .map((line) =>
-      new RegExp(`^-A tortie[-.]${spoiled}`).test(line) && !line.includes(standIn)
-        ? `${line} --spoiled`
-        : line,
-    )
+    .map((line) => (isSpoiled(line) ? `${line} --spoiled` : line))
     .join('\n');
 
 const { socket, send, sendElsewhere } = native();

@@ -97,8 +97,8 @@ const marker = (name: WorldName): object => ({
 const metadataOf = (object: object): object =>
   'metadata' in object && typeof object.metadata === 'object' ? (object.metadata ?? {}) : {};
 
-/** Of a policy that neither world's answers depend on: "to-partners". iptables keeps no more of its chain's name. */
-const closing = 'egress-to-part';
+/** A policy that the answers of neither world depend on. */
+const closing = 'to-partners';
 
 /** In the old world, and in the new one. */
 const limited = ['friend', 'web'] as const;
@@ -303,7 +303,7 @@ class KillSteps {
     );
   }
 
-  /** @param spoiled  beginning of the names of chains that are refused; '': none is */
+  /** @param spoiled  name of a policy whose rules are refused; '': none is */
   #arm(at: string, isRunning = true, spoiled = ''): void {
     writeFileSync(join(this.#files, 'at'), at);
     writeFileSync(join(this.#files, 'spoil'), spoiled);

@@ -1,9 +1,10 @@
 /** What stands in iptables for a chain that it refused. */
 import { expect, test } from 'vitest';
 import { droppedByTag } from '../../../felix/rules/dropped.ts';
+import { refusedEnd } from '../../../felix/rules/refused.ts';
 import type { RulesSettings } from '../../../felix/rules/settings.ts';
 import { withoutRefused, type XtRefused } from '../../../felix/rules/xtables/closed.ts';
-import { xtChainName } from '../../../felix/rules/xtables/name.ts';
+import { modelName, xtChainName } from '../../../felix/rules/xtables/name.ts';
 import { renderXtables, type XtOptions } from '../../../felix/rules/xtables/render.ts';
 import { calico, pod, podInterface, policyScene } from '../../support/policy-scene.ts';
 
@@ -55,6 +56,21 @@ test('what is dropped there is reported where denied packets are, by the directi
   )?.[1];
   expect(droppedByTag(tag ?? '')).toMatchObject({ dropped: 'refused', direction: 'Egress' });
   expect(of()).toEqual([expect.stringMatching(/ -j DROP$/)]);
+});
+
+test.each([
+  ['tier-ingress-default-0123456789abcdef', 'Ingress'],
+  ['egress-shop/a-long-name-0123456789abcdef', 'Egress'],
+  ['from-host-forward-eth0', 'Ingress'],
+  ['to-host-untracked-eth0', 'Egress'],
+  ['from-cali0123456789a', 'Egress'],
+  ['nat-outgoing', undefined],
+])('of %s that is %s, however much of its name iptables keeps', (chain, direction) => {
+  const [said] = refusedEnd(modelName(xtChainName(chain, true)), {
+    group: 1,
+    rate: { perSecond: 1, burst: 1 },
+  }).flatMap(({ statements = [] }) => statements);
+  expect(said?.kind === 'nflog' ? droppedByTag(said.prefix)?.direction : undefined).toBe(direction);
 });
 
 test.each([
