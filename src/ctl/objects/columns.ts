@@ -33,7 +33,10 @@ const peerNode: Show = (peer) => spec('node')(peer) || spec('nodeSelector')(peer
 const peerOf: Show = (peer) => {
   const range = spec('peerRange')(peer);
   const link = spec('interface')(peer);
-  return spec('peerIP')(peer) || spec('peerSelector')(peer) || range || (link === '' ? '' : `on ${link}`);
+  const pods = spec('localWorkloadSelector')(peer);
+  const named = spec('peerIP')(peer) || spec('peerSelector')(peer) || range;
+  if (named !== '') return named;
+  return pods === '' ? (link === '' ? '' : `on ${link}`) : `pods: ${pods}`;
 };
 
 const addressOf =

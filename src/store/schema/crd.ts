@@ -94,6 +94,7 @@ const definitions: Readonly<Record<OwnKind, Definition>> = {
       { name: 'PeerSelector', type: 'string', jsonPath: '.spec.peerSelector', priority: 1 },
       { name: 'PeerRange', type: 'string', jsonPath: '.spec.peerRange', priority: 1 },
       { name: 'Interface', type: 'string', jsonPath: '.spec.interface', priority: 1 },
+      { name: 'Workloads', type: 'string', jsonPath: '.spec.localWorkloadSelector', priority: 1 },
       { name: 'LocalASN', type: 'string', jsonPath: '.spec.localASNumber', priority: 1 },
       { name: 'Accepted', type: 'string', jsonPath: statusOf('Accepted'), priority: 1 },
     ],
