@@ -4,7 +4,7 @@
  */
 import { type Address, versionOf } from '../src/lib/net.ts';
 import { same } from '../src/lib/same.ts';
-import { settingsByNode } from '../src/model/bgp-configuration.ts';
+import { type Settings, settingsByNode } from '../src/model/bgp-configuration.ts';
 import { appliesTo } from '../src/model/peering.ts';
 import {
   type BgpConfiguration,
@@ -138,15 +138,20 @@ export class SpeakerNeighbours {
     );
     return {
       port: own.port,
-      at: dialled(own, settings.workloadPeering),
+      at: dialled(own, settings),
       by: new Set(by.map(({ name }) => name)),
     };
   }
 }
 
-/** Of each version the peering address, or the node's own. */
-const dialled = (own: Router, peering: Pick<Router, 'ipv4' | 'ipv6'> = {}): readonly Address[] =>
-  [peering.ipv4 ?? own.ipv4, peering.ipv6 ?? own.ipv6].filter((address) => address !== undefined);
+/** Of each version the peering address, or the node's own: with bindMode NodeIP nobody listens at the IPv6 one. */
+function dialled(
+  own: Router,
+  { workloadPeering: { ipv4, ipv6 } = {}, bindMode }: Settings,
+): readonly Address[] {
+  const heard6 = bindMode === 'NodeIP' ? undefined : ipv6;
+  return [ipv4 ?? own.ipv4, heard6 ?? own.ipv6].filter((address) => address !== undefined);
+}
 
 const isSame = (a: Reached | undefined, b: Reached | undefined): boolean =>
   same(a && { ...a, by: [...a.by] }, b && { ...b, by: [...b.by] });

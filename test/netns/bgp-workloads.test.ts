@@ -143,6 +143,27 @@ test('it hears what any neighbour of another AS does, with the address it dials 
   await eventually(() => hears('fd00:244:2::/64', peering6), { within: soon });
 });
 
+test('a speaker that listens at the addresses of its node alone listens there too', async () => {
+  rack.put(
+    bgpConfiguration({
+      localWorkloadPeeringIPV4: peering4,
+      localWorkloadPeeringIPV6: peering6,
+      bindMode: 'NodeIP',
+    }),
+  );
+  await eventually(
+    () => {
+      for (const own of [peering4, '172.30.0.11'])
+        expect(rack.node(1).log()).toContain(`"address":"${own}","port":179,"message":"listening"`);
+    },
+    { within: soon },
+  );
+  expect((await rack.node(1).status()).problems).toContainEqual(
+    expect.objectContaining({ what: expect.stringContaining('cannot listen at fd00:77::1') }),
+  );
+  rack.put(settings(peering4));
+});
+
 test('the peering addresses are of this node alone, on no interface, and come back when somebody takes them', async () => {
   expect(await routesIn('node1', 'route show table local proto 82')).toMatch(
     /^local 169\.254\.77\.1 dev lo /,
