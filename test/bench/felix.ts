@@ -60,15 +60,20 @@ const scenarios = (churnSeconds: number): Readonly<Record<string, Scenario>> => 
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** What the launcher gives the daemon's node: one source of truth for both. */
-function flags(): readonly string[] {
-  const [, agent] = /^agent='(.*)'$/m.exec(readFileSync(`${root}src/tortie.sh`, 'utf8')) ?? [];
-  if (agent === undefined) throw new Error('bench felix: src/tortie.sh does not say how node is started');
-  return agent.split(' ');
+/** A line of the launcher, which is the one source of truth for how the daemon's node is started. */
+function launched(line: RegExp): string {
+  const [, value] = line.exec(readFileSync(`${root}src/tortie.sh`, 'utf8')) ?? [];
+  if (value === undefined) throw new Error('bench felix: src/tortie.sh does not say how node is started');
+  return value;
 }
+const flags = (): readonly string[] => launched(/^agent='(.*)'$/m).split(' ');
 
-/** And where what was compiled is kept: a daemon does not compile itself at each start. */
-const env = { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? `${root}node_modules/.cache/tortie` };
+/** As the daemon has it; what was compiled is kept, for a daemon does not compile itself at each start. */
+const env = {
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? `${root}node_modules/.cache/tortie`,
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: launched(/^agentmap=(.*)$/m),
+};
 
 async function live(plan: LifePlan): Promise<LifeFigures> {
   const ground = createPlayground('bfl');
