@@ -448,8 +448,8 @@ function ordered(listing: string): string {
 }
 
 /**
- * By name. All of them, by number, if KILL_STEPS is set, and of those of taking over from the other renderer each that many, for
- * one of these takes ten seconds: with 1 it takes an hour.
+ * By name. All of them, by number, if KILL_STEPS is set; of those of taking over from the other renderer each that many, for one of
+ * these takes ten seconds, and of those of quarantine each third of it. With 1 it takes an hour.
  */
 export function proveKilled(
   renderer: RendererName,
@@ -498,7 +498,7 @@ export function proveKilled(
       async () => {
         await all('on the way', (at) => scene.killed(at));
         await all('at the start', (at) => scene.killedAtStart(at));
-        await all('while a chain is refused', (at) => scene.killedClosing(at));
+        await all('while a chain is refused', (at) => scene.killedClosing(at), Math.ceil(stride / 3));
         await scene.killedSwitching('');
         await all('to the other renderer', (at) => scene.killedSwitching(at), stride);
       },
