@@ -127,6 +127,8 @@ beforeAll(async () => {
       asNumber: 64500,
       serviceClusterIPs: [{ cidr: '10.96.0.0/16' }],
     }) as unknown as Manifest,
+    // Whether a pod of the node is its neighbour: pods, namespaces and service accounts are asked for only then.
+    custom('BGPPeer', 'routers', { localWorkloadSelector: 'role == "router"', asNumber: 64999 }),
     // Four blocks of four.
     {
       ...ipPool('pods', '10.244.0.0/28'),
