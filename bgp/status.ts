@@ -9,10 +9,12 @@ import { formatProblem, type Problem } from '../src/model/problem.ts';
 import type { BgpStatus, PeerDetail, PeerStatus, ServicesStatus } from '../src/model/status.ts';
 import type { BfdView } from './bfd/problems.ts';
 import { tableDump } from './monitor/dump.ts';
+import type { Neighbour } from './speaker/neighbour.ts';
 import {
   advertisedRoutes,
-  findNeighbour,
+  neighboursOf,
   type PeerReport,
+  peerReport,
   peerStatuses,
   receivedRoutes,
   routes,
@@ -21,6 +23,7 @@ import {
 import type { Speaker } from './speaker/turn.ts';
 import type { Drops } from './status/drops.ts';
 import { historyAnswer } from './status/history.ts';
+import { neighbourNamed, neighboursNamed } from './status/named.ts';
 import { peerDetail } from './status/peer-detail.ts';
 import { remedyOf } from './status/remedies.ts';
 import { type ResetDoors, resetAnswer } from './status/reset.ts';
@@ -93,63 +96,47 @@ function routesAnswer(speaker: Speaker, query: URLSearchParams): Answer {
   for (const [view, list] of Object.entries(views)) {
     const name = query.get(view);
     if (name === null) continue;
-    const neighbour = findNeighbour(speaker, name);
-    if (neighbour !== undefined) return { status: 200, body: list(speaker, neighbour) };
-    const known = peerStatuses(speaker).map((peer) => peer.name);
-    return {
-      status: 404,
-      body: { error: `There is no neighbour "${name}". There is: ${known.join(', ') || 'none'}.` },
-    };
+    const neighbour = neighbourNamed(speaker, name);
+    return typeof neighbour === 'string'
+      ? { status: 404, body: { error: neighbour } }
+      : { status: 200, body: list(speaker, neighbour) };
   }
   return { status: 200, body: routes(speaker) };
 }
 
 function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
-  const { speaker, account, bfd, timers, wallClock } = sources;
-  const details = peerStatuses(speaker).flatMap((report) => {
-    const key = `${report.address} ${report.port}`;
-    const neighbour = speaker.neighbours.get(key);
-    if (neighbour === undefined) return [];
-    const status = peerStatus(sources, report);
-    return [
-      peerDetail({
-        status,
-        neighbour,
-        account: account(key),
-        bfd: bfd(key),
-        timers: timers(key),
-        wallClock,
-      }),
-    ];
-  });
+  const { speaker } = sources;
   const asked = query.get('name');
-  if (asked === null) return { status: 200, body: details };
-  const named = details.filter(({ name, address, port, workload }) =>
-    [name, address, `${address} ${port}`, workload].includes(asked),
-  );
-  const found = named.length > 0 ? named : details.filter(({ resource }) => resource === asked);
-  const [only, second] = found;
-  if (only !== undefined && second === undefined) return { status: 200, body: only };
-  return { status: 404, body: { error: whyNoneOf(sources, asked, only === undefined ? details : found) } };
+  if (asked === null)
+    return { status: 200, body: neighboursOf(speaker).map((one) => detailOf(sources, one)) };
+  const found = neighbourNamed(speaker, asked);
+  if (typeof found !== 'string') return { status: 200, body: detailOf(sources, found) };
+  return { status: 404, body: { error: whyNotOne(sources, asked, found) } };
 }
 
-/** @param details  those there are; several that have this name, if there are */
-function whyNoneOf(sources: StatusSources, asked: string, details: readonly PeerDetail[]): string {
-  const known = details.map((detail) => `${detail.name} (${detail.address})`).join(', ') || 'none';
-  if (
-    details.some(({ name, resource, address, workload }) =>
-      [name, resource, address, workload].includes(asked),
-    )
-  )
-    return `"${asked}" is more than one neighbour: ${known}. Ask for one of them.`;
-  const range = sources.speaker.life.config?.dynamic?.find(({ key }) => key === asked);
+function detailOf(sources: StatusSources, neighbour: Neighbour): PeerDetail {
+  const { account, bfd, timers, wallClock } = sources;
+  const { key } = neighbour.config;
+  return peerDetail({
+    status: peerStatus(sources, peerReport(neighbour)),
+    neighbour,
+    account: account(key),
+    bfd: bfd(key),
+    timers: timers(key),
+    wallClock,
+  });
+}
+
+/** @param sentence  nobody has that name, or several; where a BGPPeer of that name has no neighbour yet, why is said */
+function whyNotOne({ speaker, problems }: StatusSources, asked: string, sentence: string): string {
+  if (neighboursNamed(speaker, asked).length > 0) return sentence;
+  const range = speaker.life.config?.dynamic?.find(({ key }) => key === asked);
   if (range !== undefined) {
     const who = range.peerAsns.length === 0 ? 'any AS but ours' : `AS ${range.peerAsns.join(' or ')}`;
     return `BGPPeer/${asked} takes whoever dials from ${formatPrefix(range.range)} (${who}, at most ${range.limit}), and nobody is there now. Let the router dial this node.`;
   }
-  const problem = sources.problems().find(({ where }) => where.split(' ')[0] === `BGPPeer/${asked}`);
-  const more = problem === undefined ? '' : ` ${formatProblem(problem)}`;
-  return `There is no neighbour "${asked}". There is: ${known}.${more}`;
+  const problem = problems().find(({ where }) => where.split(' ')[0] === `BGPPeer/${asked}`);
+  return problem === undefined ? sentence : `${sentence} ${formatProblem(problem)}`;
 }
 
 /** The RIB as it is, prefix by prefix: what changes meanwhile may be in it as it was or as it is. */

@@ -22,15 +22,16 @@ import type { Speaker } from './turn.ts';
 export type PeerReport = Omit<PeerStatus, 'since'> & { readonly since: Millis };
 
 /** In the order of the configuration; those that came by themselves last. */
-export const peerStatuses = (speaker: Speaker): readonly PeerReport[] =>
+export const neighboursOf = (speaker: Speaker): readonly Neighbour[] =>
   [
     ...(speaker.life.config?.peers ?? []).map((peer) => speaker.neighbours.get(peer.key)),
     ...[...speaker.neighbours.values()].filter(({ config }) => config.dynamic !== undefined),
-  ]
-    .filter((neighbour) => neighbour !== undefined)
-    .map(peerReport);
+  ].filter((neighbour) => neighbour !== undefined);
 
-function peerReport(neighbour: Neighbour): PeerReport {
+export const peerStatuses = (speaker: Speaker): readonly PeerReport[] =>
+  neighboursOf(speaker).map(peerReport);
+
+export function peerReport(neighbour: Neighbour): PeerReport {
   const { config, peer, since, lastError, session, stale, adjRibIn } = neighbour;
   return {
     name: config.name,
@@ -65,12 +66,6 @@ export function whereOf({ address, interface: link }: PeerConfig): string {
   const text = formatAddress(address);
   return text === '::' ? (link ?? text) : text;
 }
-
-/** The neighbour of this name, pod, BGPPeer or Node, key ("address port") or address. */
-export const findNeighbour = (speaker: Speaker, text: string): Neighbour | undefined =>
-  [...speaker.neighbours.values()].find(({ config }) =>
-    [config.name, config.workload, config.resource, config.key, whereOf(config)].includes(text),
-  );
 
 /** The Loc-RIB: every acceptable path, by prefix, the best first. */
 export const routes = (speaker: Speaker): readonly RouteStatus[] =>

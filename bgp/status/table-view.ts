@@ -16,8 +16,9 @@ import {
 } from '../../src/lib/net.ts';
 import type { RibLine, RouteStatus } from '../../src/model/status.ts';
 import type { Neighbour } from '../speaker/neighbour.ts';
-import { describe, findNeighbour, standing, told, whereOf } from '../speaker/report.ts';
+import { describe, standing, told } from '../speaker/report.ts';
 import type { Speaker } from '../speaker/turn.ts';
+import { neighbourNamed } from './named.ts';
 
 /** A prefix and what is told of it; undefined where only the time that passes counts. */
 type Row = readonly [Prefix, () => readonly RouteStatus[]] | undefined;
@@ -68,8 +69,8 @@ function viewOf(speaker: Speaker, query: URLSearchParams): View | Answer {
   for (const direction of ['received', 'advertised'] as const) {
     const name = query.get(direction);
     if (name === null) continue;
-    const neighbour = findNeighbour(speaker, name);
-    if (neighbour === undefined) return noSuch(speaker, name);
+    const neighbour = neighbourNamed(speaker, name);
+    if (typeof neighbour === 'string') return refusal(404, neighbour);
     if (direction === 'received')
       return { rows: (wanted) => received(speaker, [neighbour], wanted, isRejected) };
     if (isRejected) return { rows: (wanted) => withheld(speaker, neighbour, wanted) };
@@ -77,11 +78,6 @@ function viewOf(speaker: Speaker, query: URLSearchParams): View | Answer {
   }
   if (!isRejected) return { rows: (wanted, only) => chosen(speaker, wanted, only) };
   return { rows: (wanted) => received(speaker, [...speaker.neighbours.values()], wanted, true) };
-}
-
-function noSuch({ neighbours }: Speaker, name: string): Answer {
-  const known = [...neighbours.values()].map(({ config }) => `${config.name} (${whereOf(config)})`);
-  return refusal(404, `There is no neighbour "${name}". There is: ${known.join(', ') || 'none'}.`);
 }
 
 /** What is not wanted is passed over, and time given to others now and then. */

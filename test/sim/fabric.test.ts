@@ -3,7 +3,7 @@
  * `SIM_SEEDS=count` so many (`npm run sim`); a failure names its seed.
  */
 import { expect, test } from 'vitest';
-import { findNeighbour, peerStatuses, receivedRoutes, routes } from '../../bgp/speaker/report.ts';
+import { peerStatuses, receivedRoutes, routes } from '../../bgp/speaker/report.ts';
 import {
   type Address,
   compareAddresses,
@@ -107,7 +107,7 @@ function checkHeard(
   where: string,
 ): void {
   if (speaker === undefined) return;
-  const neighbour = findNeighbour(speaker, session.here.key);
+  const neighbour = speaker.neighbours.get(session.here.key);
   const received = neighbour === undefined ? [] : receivedRoutes(speaker, neighbour);
   const expected = [...table.keys()].flatMap((prefix) =>
     heard(session, table, prefix, cost).map((told) => line(prefix, told)),

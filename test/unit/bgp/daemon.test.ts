@@ -103,6 +103,6 @@ test('routes are shown of all, received, advertised or withheld, and an unknown 
     expect(ask('GET /routes', `${view}=127.0.0.9`)).toEqual({ status: 200, body: [] });
   expect(ask('GET /routes', 'received=nobody')).toEqual({
     status: 404,
-    body: { error: `There is no neighbour "nobody". There is: ${status().peers[0]?.name}.` },
+    body: { error: `There is no neighbour "nobody". There is: ${status().peers[0]?.name} (127.0.0.9).` },
   });
 });

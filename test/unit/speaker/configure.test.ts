@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Filters, PeerConfig } from '../../../bgp/config.ts';
-import { findNeighbour, peerStatuses, receivedRoutes, routes } from '../../../bgp/speaker/report.ts';
+import { peerStatuses, receivedRoutes, routes } from '../../../bgp/speaker/report.ts';
+import { neighboursNamed } from '../../../bgp/status/named.ts';
 import { asn } from '../../../src/lib/net.ts';
 import { announce, fibOf, notificationsOf, OneSpeaker, of } from '../../support/one-speaker.ts';
 import { attributesOf, peerOf, sequence } from '../../support/routes.ts';
@@ -98,7 +99,7 @@ describe('a session ends only if what it was made of has changed', () => {
     expect(effects.filter(({ kind }) => kind !== 'startTimer')).toEqual([
       { kind: 'statusChanged', peer: 'tor' },
     ]);
-    const neighbour = findNeighbour(one.speaker, 'tor');
+    const [neighbour] = neighboursNamed(one.speaker, 'tor');
     expect([neighbour?.config, neighbour?.peer.config]).toEqual([
       { ...tor, ...part },
       { ...tor, ...part },
@@ -204,7 +205,7 @@ describe('policies are asked again without disturbing a session', () => {
     const importV4: Filters['importV4'] = [{ ...rule, operations: [{ kind: 'setPriority', priority: 7 }] }];
     one.configure({ peers: [{ ...tor, filters: { ...none, importV4 } }, node] });
     one.hear(tor, announce(fromTor, at));
-    const shown = findNeighbour(one.speaker, 'tor');
+    const [shown] = neighboursNamed(one.speaker, 'tor');
     expect(shown && receivedRoutes(one.speaker, shown)).toMatchObject([
       { best: true, reason: 'the only path' },
     ]);
