@@ -26,6 +26,7 @@ import type { Neighbour, Session } from './speaker/neighbour.ts';
 import { hearNextHops, trackNextHops } from './speaker/next-hops.ts';
 import { Outcome } from './speaker/outcome.ts';
 import { Reach } from './speaker/reach.ts';
+import { endOverdue } from './speaker/refresh.ts';
 import { askToWrite, drain, goOn, proceed, propagate } from './speaker/routes.ts';
 import { drive, localOf } from './speaker/sessions.ts';
 import { expire } from './speaker/stale.ts';
@@ -119,7 +120,7 @@ function happen(turn: Turn, event: Exclude<SpeakerEvent, { readonly kind: 'stop'
       else if (event.timer.owner === 'stale') {
         expire(turn, event.timer.peer);
         dismiss(turn, event.timer.peer);
-      }
+      } else if (event.timer.owner === 'refresh') endOverdue(turn, event.timer.peer);
       break;
     case 'arrived':
       welcome(turn, event);

@@ -3,7 +3,7 @@ import type { BfdState } from '../session/event.ts';
 import { ceaseReasons } from '../wire/iana.ts';
 import type { SpeakerEvent } from './event.ts';
 import type { Session } from './neighbour.ts';
-import { refresh } from './routes.ts';
+import { refresh } from './refresh.ts';
 import { drive } from './sessions.ts';
 import { log, type Turn } from './turn.ts';
 

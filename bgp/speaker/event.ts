@@ -15,6 +15,8 @@ export type SpeakerTimer =
   | { readonly owner: 'peer'; readonly peer: string; readonly name: PeerTimer }
   /** Bounds how long routes of a neighbour that restarts are kept (RFC 4724 §4.2). */
   | { readonly owner: 'stale'; readonly peer: string; readonly name: 'stale' }
+  /** Bounds how long a neighbour that tells its routes again may take (RFC 7313 §4.2). */
+  | { readonly owner: 'refresh'; readonly peer: string; readonly name: 'refresh' }
   /** Bounds how long a fresh speaker waits for its neighbours before `settled`. */
   | { readonly owner: 'speaker'; readonly name: 'settle' };
 

@@ -6,7 +6,7 @@
  */
 import type { Prefix } from '../../src/lib/net.ts';
 import type { PeerConfig } from '../config.ts';
-import type { Family, RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';
+import type { UpdateMessage } from '../wire/message.ts';
 import { limitsOf, noteWithheld, roomOf, severalOf } from './limits.ts';
 import type { Neighbour, Session } from './neighbour.ts';
 import { retold } from './stale.ts';
@@ -47,34 +47,6 @@ export function reexport(turn: Turn, session: Session, config: PeerConfig): void
   const { adjRibOut, negotiated } = session;
   adjRibOut.renew(session.export, severalOf(config, negotiated), limitsOf(config));
   turn.due.add(session.source.key);
-}
-
-export function refresh(turn: Turn, session: Session, message: RouteRefreshMessage): void {
-  const { family } = message;
-  if (family === undefined || !session.negotiated.families.includes(family)) return;
-  if (message.subtype === 'begin') beginAgain(turn, session, family);
-  else if (message.subtype === 'end') endAgain(turn, session, family);
-  else {
-    session.adjRibOut.resend(family);
-    turn.due.add(session.source.key);
-  }
-}
-
-/**
- * BoRR: what the neighbour does not say again before EoRR is gone (RFC 7313 §4.2). One that restarted owes its End-of-RIB
- * first; until then what it says has that meaning, and this is ignored.
- */
-function beginAgain(turn: Turn, { adjRibIn, source, refreshing }: Session, family: Family): void {
-  if (turn.speaker.neighbours.get(source.key)?.stale?.until.has(family) === true) return;
-  adjRibIn.grow(family, refreshing.has(family));
-  amendSession(turn, source.key, { refreshing: new Set([...refreshing, family]) });
-}
-
-function endAgain(turn: Turn, { adjRibIn, source, refreshing }: Session, family: Family): void {
-  if (!refreshing.has(family)) return;
-  amendSession(turn, source.key, { refreshing: new Set([...refreshing].filter((one) => one !== family)) });
-  adjRibIn.void(family);
-  turn.speaker.jobs.add(adjRibIn);
 }
 
 /** Goes on with what large tables need, some rows a turn. */

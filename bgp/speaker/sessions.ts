@@ -18,7 +18,8 @@ import { dismiss } from './dismiss.ts';
 import type { SpeakerTimer } from './event.ts';
 import { heed, limitsOf, severalOf } from './limits.ts';
 import type { Session } from './neighbour.ts';
-import { learn, refresh, retire } from './routes.ts';
+import { forgetRefresh, refresh } from './refresh.ts';
+import { learn, retire } from './routes.ts';
 import { drop, greet, keep } from './stale.ts';
 import { amend, log, type Turn } from './turn.ts';
 
@@ -178,6 +179,7 @@ function sessionDown(turn: Turn, peer: PeerConfig, reason: DownReason): void {
   if (session === undefined) return;
   session.adjRibOut.close();
   turn.speaker.jobs.add(session.adjRibOut);
+  if (session.refreshing.size > 0) forgetRefresh(turn, session);
   keep(turn, session, reason);
 }
 

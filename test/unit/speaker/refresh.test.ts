@@ -1,5 +1,6 @@
 /** What a neighbour says again: RFC 7313, and RFC 7911 in both directions. */
 import { expect, test } from 'vitest';
+import type { SpeakerEffect, SpeakerTimer } from '../../../bgp/speaker/event.ts';
 import { peerStatuses, routes } from '../../../bgp/speaker/report.ts';
 import type { Capability, Family, RouteRefreshMessage, UpdateMessage } from '../../../bgp/wire/message.ts';
 import { asn, formatPrefix, ipv4 } from '../../../src/lib/net.ts';
@@ -48,6 +49,47 @@ test('RFC 7313 §4.2: an EoRR without a BoRR is ignored', () => {
   const speaker = running();
   speaker.hear(peer, announce(via, one));
   expect(fibOf(speaker.hear(peer, mark('end')))).toEqual([]);
+});
+
+const overdue: SpeakerTimer = { owner: 'refresh', peer: peer.key, name: 'refresh' };
+const timersOf = (effects: readonly SpeakerEffect[]): readonly string[] =>
+  effects.flatMap((effect) =>
+    (effect.kind === 'startTimer' || effect.kind === 'stopTimer') && effect.timer.owner === 'refresh'
+      ? [effect.kind === 'startTimer' ? `start ${effect.after / 1000} s` : 'stop']
+      : [],
+  );
+
+test('RFC 7313 §4.2: without an EoRR what was not said again is gone after three minutes, and the log says why', () => {
+  const speaker = running();
+  speaker.hear(peer, announce(via, one, two));
+  expect(timersOf(speaker.hear(peer, mark('begin')))).toEqual(['start 180 s']);
+  speaker.hear(peer, announce(via, one));
+  const effects = speaker.tell({ kind: 'timer', timer: overdue });
+  expect(fibOf(effects)).toEqual(['10.3.0.0/24 gone']);
+  expect(of(effects, 'log')).toMatchObject([
+    { level: 'warn', message: expect.stringContaining('what it did not repeat is gone (RFC 7313 §4.2)') },
+  ]);
+  expect(fibOf(speaker.hear(peer, mark('end')))).toEqual([]);
+});
+
+test('RFC 7313 §4.2: the EoRR of the last family, or the end of the session, ends the wait for it', () => {
+  const speaker = running();
+  const mark6 = (subtype: RouteRefreshMessage['subtype']) => ({
+    ...mark(subtype),
+    family: 'ipv6-unicast' as const,
+  });
+  speaker.hear(peer, mark('begin'));
+  speaker.hear(peer, mark6('begin'));
+  expect(timersOf(speaker.hear(peer, mark('end')))).toEqual([]);
+  expect(timersOf(speaker.hear(peer, mark6('end')))).toEqual(['stop']);
+  expect(speaker.tell({ kind: 'timer', timer: overdue })).toEqual([]);
+  speaker.hear(peer, mark('begin'));
+  const lost = speaker.tell({
+    kind: 'transport',
+    peer: peer.key,
+    event: { kind: 'TcpFails', side: 'outgoing', why: 'reset' },
+  });
+  expect(timersOf(lost)).toEqual(['stop']);
 });
 
 test('RFC 7313 §4.1: a refresh is answered between BoRR and EoRR where both can, else without', () => {
