@@ -20,6 +20,7 @@ import { type Group, Groups } from './fib/groups.ts';
 import { Resolver, sameHops } from './fib/resolve.ts';
 import { FibChoice, type FibSettings } from './fib/settings.ts';
 import type { KernelRoute } from './speaker/kernel-route.ts';
+import type { Answer } from './speaker/reach.ts';
 
 /** rtm_protocol of `tortie bgp`. */
 export const bgpProtocol = 80;
@@ -47,15 +48,12 @@ export interface Fib {
   forwards(prefix: Prefix): boolean;
 }
 
-/** A next hop and its interior cost; undefined: unreachable. */
-export type NextHopChange = readonly [Address, number | undefined];
-
 export interface FibOptions {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly random: Random;
   /** Told of those that are tracked. */
-  readonly onNextHops?: (changes: readonly NextHopChange[]) => void;
+  readonly onNextHops?: (changes: readonly Answer[]) => void;
 }
 
 export const createFib = (options: FibOptions): Fib => new KernelFib(options);
@@ -246,7 +244,10 @@ class KernelFib implements Fib {
   #tell(nextHops: Iterable<Address>): void {
     const changes = [...nextHops]
       .filter((nextHop) => this.#tracked.has(nextHop))
-      .map((nextHop): NextHopChange => [nextHop, this.#resolver.resolve(nextHop)?.metric]);
+      .map((nextHop): Answer => {
+        const way = this.#resolver.resolve(nextHop);
+        return way === undefined ? [nextHop, undefined] : [nextHop, way.metric, way.links];
+      });
     if (changes.length > 0) this.#options.onNextHops?.(changes);
   }
 

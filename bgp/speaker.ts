@@ -162,7 +162,7 @@ function stop(turn: Turn, why: string, isRestart: boolean): void {
 
 /** RFC 4724 §4.1 in spirit: what an earlier life left in the kernel is judged only once the neighbours have spoken. */
 function settle(turn: Turn, isOver: boolean): void {
-  const { life, neighbours, locRib, reach } = turn.speaker;
+  const { life, neighbours, locRib, reach, jobs } = turn.speaker;
   if (life.phase === 'fresh' && life.config !== undefined) {
     life.phase = 'waiting';
     life.isDeferring = life.config.forwarding === 'preserved';
@@ -172,8 +172,8 @@ function settle(turn: Turn, isOver: boolean): void {
   life.hasWaited ||= isOver;
   // What is not decided yet is not in the kernel, where it may stand from an earlier life.
   if (!locRib.isSettled) return;
-  // What a neighbour told may wait to be judged by its next hop, and until then has not come.
-  if (reach?.isWaiting === true && !life.hasWaited) return;
+  // What a neighbour told may wait to be judged by its next hop, or for its filter, and until then has not come.
+  if ((reach?.isWaiting === true || jobs.size > 0) && !life.hasWaited) return;
   const silence = silenceOf(neighbours);
   if (life.hasWaited || silence !== 'awaited') release(turn);
   if (silence !== 'none' && !life.hasWaited) return;

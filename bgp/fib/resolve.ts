@@ -21,7 +21,9 @@ import {
   unscoped,
   versionOf,
 } from '../../src/lib/net.ts';
+import { same } from '../../src/lib/same.ts';
 import { Trie } from '../../src/lib/trie.ts';
+import { LinkNames } from './names.ts';
 
 export interface ResolverOptions {
   readonly kernel: Kernel;
@@ -39,6 +41,8 @@ export interface Way {
   readonly metric: number;
   /** At least one. */
   readonly hops: readonly NextHop[];
+  /** Names of the links of `hops`, sorted. */
+  readonly links: readonly string[];
 }
 
 const mainTable = 254;
@@ -62,11 +66,14 @@ export class Resolver {
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #isAsking = false;
   #isStopped = false;
+  readonly #names: LinkNames;
   readonly #unwatch: () => void;
 
   constructor(options: ResolverOptions) {
     this.#options = options;
+    this.#names = new LinkNames(options.kernel);
     this.#unwatch = options.kernel.watch((event) => {
+      this.#names.hear(event);
       if (event.kind === 'neighbour') return;
       if (event.kind === 'route' && event.route.protocol === options.protocol) return;
       this.#others.clear();
@@ -165,7 +172,8 @@ export class Resolver {
     const matched = await kernel.match(nextHop);
     const mayBeOurs = matched === 'refused' || matched?.protocol === protocol;
     const route = mayBeOurs ? await this.#below(nextHop) : matched;
-    return route && wayBy(route, nextHop);
+    const way = route && wayBy(route, nextHop);
+    return way && { ...way, links: await this.#names.of(way.hops.map(({ ifindex }) => ifindex)) };
   }
 
   #liesIn(dst: Prefix, nextHop: Address): boolean {
@@ -208,7 +216,7 @@ export class Resolver {
 }
 
 /** Over a route to its own link, or to ourselves, the next hop is no host that someone else is. */
-function wayBy({ type, metric, nextHops }: Route, nextHop: Address): Way | undefined {
+function wayBy({ type, metric, nextHops }: Route, nextHop: Address): Omit<Way, 'links'> | undefined {
   if (type !== 'unicast' || nextHops.length === 0) return undefined;
   const direct = isIpv4(nextHop) ? nextHop : unscoped(nextHop);
   const ifindex = scopeOf(nextHop);
@@ -219,7 +227,12 @@ function wayBy({ type, metric, nextHops }: Route, nextHop: Address): Way | undef
 }
 
 const sameWay = (a: Way | undefined, b: Way | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && a.metric === b.metric && sameHops(a.hops, b.hops));
+  a === b ||
+  (a !== undefined &&
+    b !== undefined &&
+    a.metric === b.metric &&
+    sameHops(a.hops, b.hops) &&
+    same(a.links, b.links));
 
 /** In the same order: a kernel that lists them otherwise costs one look more. */
 export const sameHops = (a: readonly NextHop[], b: readonly NextHop[]): boolean =>

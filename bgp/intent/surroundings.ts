@@ -1,4 +1,5 @@
 /** What the configuration of a node is made of besides resources: what its kernel and its process know. */
+import { globOf } from '../../src/lib/glob.ts';
 import { type Address, comparePrefixes, type Prefix } from '../../src/lib/net.ts';
 import type { LinkNeighbours } from './explicit.ts';
 
@@ -26,6 +27,3 @@ export function connectedBut({ subnets }: Surroundings, patterns: readonly strin
   const counted = subnets.filter(({ link }) => !ignored.some((glob) => glob.test(link)));
   return [...new Set(counted.map(({ prefix }) => prefix))].sort(comparePrefixes);
 }
-
-const globOf = (pattern: string): RegExp =>
-  new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);

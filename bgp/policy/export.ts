@@ -23,8 +23,9 @@ import { familyOf, type Path, trait } from '../rib/path.ts';
 import { plainOf } from '../rib/view.ts';
 import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
-import { addCommunity, firstMatch, marked, operate, rejectsAll, sessionTypeOf } from './filter.ts';
-import { trieOf } from './import.ts';
+import { firstMatchOf, type LinksOf } from './by-link.ts';
+import { addCommunity, marked, operate, rejectsAll, sessionTypeOf } from './filter.ts';
+import { noLinks, trieOf } from './import.ts';
 import { Memo, rememberLast } from './memo.ts';
 import { reflected, timesOn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
 import { type Reflection, retoldInside, retoldOutside } from './retell.ts';
@@ -55,8 +56,14 @@ interface Known {
 }
 
 /** The whole policy towards one neighbour. What depends on the path alone is worked out once for each. */
-export function compileExport(config: SpeakerConfig, peer: PeerConfig, settled: Settled): ExportRule {
+export function compileExport(
+  config: SpeakerConfig,
+  peer: PeerConfig,
+  settled: Settled,
+  linksOf: LinksOf = noLinks,
+): ExportRule {
   const session = sessionTypeOf(peer);
+  const firstMatch = firstMatchOf([peer.filters?.exportV4, peer.filters?.exportV6], linksOf);
   const { families } = settled;
   const denied = trieOf(config.exportDeny);
   const ours = trieOf(config.importPolicy.within);

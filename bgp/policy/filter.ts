@@ -11,14 +11,14 @@ import type { Path } from '../rib/path.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { prepend } from './outgoing.ts';
 
-type SessionType = 'ibgp' | 'ebgp';
+export type SessionType = 'ibgp' | 'ebgp';
 
 export const sessionTypeOf = ({
   peerAsn,
   localAsn,
 }: Pick<PeerConfig, 'peerAsn' | 'localAsn'>): SessionType => (peerAsn === localAsn ? 'ibgp' : 'ebgp');
 
-/** The rule that decides; undefined: none does. */
+/** The rule that decides; undefined: none does. None of them asks for a link. */
 export function firstMatch<Rule extends FilterRule>(
   rules: readonly Rule[],
   prefix: Prefix,
@@ -40,9 +40,11 @@ export const rejectsAll = (rule: FilterRule | undefined): boolean =>
   rule.peerType === undefined &&
   rule.community === undefined &&
   rule.asPathPrefix === undefined &&
-  rule.priority === undefined;
+  rule.priority === undefined &&
+  rule.link === undefined;
 
-function matches(rule: FilterRule, prefix: Prefix, path: Path, session: SessionType): boolean {
+/** But for the link that it asks for (by-link.ts). */
+export function matches(rule: FilterRule, prefix: Prefix, path: Path, session: SessionType): boolean {
   return (
     (rule.prefix === undefined || matchesPrefix(rule.prefix, prefix)) &&
     (rule.source === undefined || path.source.type !== 'local') &&

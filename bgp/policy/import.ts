@@ -27,7 +27,8 @@ import { blackhole, gracefulShutdown, noExport } from '../rib/communities.ts';
 import { type Path, pathOf, trait } from '../rib/path.ts';
 import { plainOf } from '../rib/view.ts';
 import type { PathAttributes } from '../wire/message.ts';
-import { explain, firstMatch, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
+import { firstMatchOf, type LinksOf } from './by-link.ts';
+import { explain, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
 import { Memo, rememberLast } from './memo.ts';
 import { nearby } from './near.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
@@ -148,8 +149,14 @@ const isHost = (prefix: Prefix): boolean => lengthOf(prefix) === widthOf(prefix)
 /**
  * The whole policy towards one neighbour. What depends on the attributes alone is worked out once for each set.
  */
-export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: PrefixGuard): ImportRule {
+export function compileImport(
+  config: SpeakerConfig,
+  peer: PeerConfig,
+  guard: PrefixGuard,
+  linksOf: LinksOf = noLinks,
+): ImportRule {
   const session = sessionTypeOf(peer);
+  const firstMatch = firstMatchOf([peer.filters?.importV4, peer.filters?.importV6], linksOf);
   const judge = judgeOf(config, peer, session);
   const known = new Memo<Path, Result<Path>>();
   const changed = new Memo<Path, Map<FilterRule, Path>>();
@@ -191,6 +198,9 @@ export function compileImport(config: SpeakerConfig, peer: PeerConfig, guard: Pr
     return accepting(base, acceptedBy(rule, base.value));
   };
 }
+
+/** Nobody says how next hops are reached. */
+export const noLinks: LinksOf = () => undefined;
 
 /** Most rules change nothing, and then the answer is one for all prefixes. */
 const accepting = (base: Result<Path>, accepted: Path): Result<Path> =>

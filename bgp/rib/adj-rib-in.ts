@@ -38,6 +38,8 @@ export class AdjRibIn {
   #at = 0;
   #rule: ImportRule | undefined;
   #staleRule: ImportRule | undefined;
+  /** When all is asked, all is to be asked once more. */
+  #isOwed = false;
   #isClosed = false;
   #agesSinceSweep = 0;
 
@@ -191,6 +193,12 @@ export class AdjRibIn {
     this.#at = 1;
   }
 
+  /** The rule says otherwise now: as `reimport`, but what is under way is finished first, so that it ends however often this is said. */
+  rejudge(rule: ImportRule, staleRule?: ImportRule): void {
+    if (this.#at !== 0 && this.#rule === rule) this.#isOwed = true;
+    else this.reimport(rule, staleRule);
+  }
+
   /** There is something for `work`. */
   get isBusy(): boolean {
     return this.#at !== 0;
@@ -313,6 +321,11 @@ export class AdjRibIn {
   }
 
   #rest(): void {
+    if (this.#isOwed && !this.#isClosed) {
+      this.#isOwed = false;
+      this.#at = 1;
+      return;
+    }
     this.#at = 0;
     this.#rule = undefined;
     this.#staleRule = undefined;

@@ -186,8 +186,8 @@ function renewImport(
   config: PeerConfig,
 ): void {
   if (session === undefined && stale === undefined) return;
-  const { life, jobs } = turn.speaker;
-  const accept = compileImport(next, config, life.guard);
+  const { life, jobs, reach } = turn.speaker;
+  const accept = compileImport(next, config, life.guard, reach?.links);
   if (session !== undefined) amendSession(turn, config.key, { accept });
   if (session !== undefined && session.source.isClient !== config.isClient) {
     const source = sourceOf(config, session.negotiated);
@@ -202,7 +202,7 @@ function renewImport(
 
 function renewExport(turn: Turn, { session }: Neighbour, next: SpeakerConfig, config: PeerConfig): void {
   if (session === undefined) return;
-  const rule = compileExport(next, config, session.negotiated);
+  const rule = compileExport(next, config, session.negotiated, turn.speaker.reach?.links);
   amendSession(turn, config.key, { export: rule });
   reexport(turn, { ...session, export: rule }, config);
 }

@@ -9,6 +9,7 @@ import type { SpeakerConfig } from '../config.ts';
 import type { BfdState, PeerEvent, PeerTimer, Side } from '../session/event.ts';
 import type { CodecContext, Message } from '../wire/message.ts';
 import type { KernelRoute } from './kernel-route.ts';
+import type { Answer } from './reach.ts';
 
 /** Timers are named by owner and name; starting one replaces the running one of that name. */
 export type SpeakerTimer =
@@ -49,8 +50,8 @@ export type SpeakerEvent =
     }
   /** BFD's state of the path to this neighbour changed; `why` in words. Heard of a peer that is not there yet, too. */
   | { readonly kind: 'bfd'; readonly peer: string; readonly state: BfdState; readonly why: string }
-  /** How tracked next hops are reached from now on: metric of the route that leads there; undefined: they are unreachable. */
-  | { readonly kind: 'nextHops'; readonly changes: readonly (readonly [Address, number | undefined])[] }
+  /** How tracked next hops are reached from now on. */
+  | { readonly kind: 'nextHops'; readonly changes: readonly Answer[] }
   /** Answers the effect of that name. */
   | { readonly kind: 'continue' }
   /** Answers `wantWrite`: the connection can take bytes now. */

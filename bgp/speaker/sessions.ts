@@ -117,7 +117,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
   const adjRibIn = speaker.neighbours.get(peer.key)?.adjRibIn;
   if (adjRibIn === undefined) return;
   adjRibIn.open(source);
-  const rule = compileExport(config, peer, negotiated);
+  const rule = compileExport(config, peer, negotiated, speaker.reach?.links);
   const session: Session = {
     side,
     negotiated,
@@ -131,7 +131,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
       limits: limitsOf(peer),
       isRefreshMarked: canMarkRefresh(negotiated),
     }),
-    accept: compileImport(config, peer, guard),
+    accept: compileImport(config, peer, guard, speaker.reach?.links),
     export: rule,
     refreshing: new Set(),
     warned: new Set(),

@@ -40,6 +40,8 @@ export interface FilterRule {
   readonly asPathPrefix?: readonly Asn[];
   /** 1..2147483646, the smaller the better: 2147483647 less LOCAL_PREF; 1024 where that is absent or 100, the default. */
   readonly priority?: number;
+  /** A link by which the next hop is reached: its name, in which * stands for anything. What this node originates has none. */
+  readonly link?: string;
   /** In order; only where the rule accepts. */
   readonly operations: readonly Operation[];
 }
@@ -53,7 +55,7 @@ const noOperations: readonly Operation[] = [];
 
 /** All rules are made here: what is made in one way has one form, and V8 compiles for the forms that it has seen. */
 export function oneRule(parts: RuleParts): FilterRule {
-  const { action, prefix, source, peerType, community, asPathPrefix, priority, operations } = parts;
+  const { action, prefix, source, peerType, community, asPathPrefix, priority, link, operations } = parts;
   return {
     action,
     ...(prefix === undefined ? {} : { prefix }),
@@ -62,6 +64,7 @@ export function oneRule(parts: RuleParts): FilterRule {
     ...(community === undefined ? {} : { community }),
     ...(asPathPrefix === undefined ? {} : { asPathPrefix }),
     ...(priority === undefined ? {} : { priority }),
+    ...(link === undefined ? {} : { link }),
     operations: operations.length === 0 ? noOperations : operations,
   };
 }

@@ -226,16 +226,16 @@ describe('definitions', () => {
   });
 
   test('a field that this version lacks is kept by the API server and refused by us, in words', async () => {
-    await objects.put(calico('BGPFilter', { importV4: [{ action: 'Accept', interface: 'eth0' }] }));
-    const seen = watch('admin', ['BGPFilter']);
+    await objects.put(calico('IPPool', { cidr: '10.244.0.0/16', vxlanMode: 'Always' }));
+    const seen = watch('admin', ['IPPool']);
     await eventually(() => expect(seen.inSync).toBe(true), soon);
     expect(seen.keys()).toEqual([]);
     expect(seen.problems).toEqual([
       {
-        where: 'BGPFilter/default spec.importV4[0].interface',
-        what: 'is not supported in this version: which link a route leaves by is the kernel’s to say, and may change after the route was judged.',
+        where: 'IPPool/default spec.vxlanMode',
+        what: 'is not supported in this version: packets between nodes are routed, never encapsulated.',
         fix: 'Remove the field.',
-        ref: { kind: 'BGPFilter', name: 'default' },
+        ref: { kind: 'IPPool', name: 'default' },
       },
     ]);
   });

@@ -1,7 +1,8 @@
 /** What was learned as routes of a real kernel: every kind of next hop, 100,000 routes, and others who meddle with them. */
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createFib, type Fib, type NextHopChange } from '../../bgp/fib.ts';
+import { createFib, type Fib } from '../../bgp/fib.ts';
+import type { Answer } from '../../bgp/speaker/reach.ts';
 import { realClock } from '../../src/host/clock.ts';
 import type { Kernel, KernelEvent, Route } from '../../src/kernel/kernel.ts';
 import type { NetnsKernel } from '../../src/kernel/links.ts';
@@ -56,7 +57,7 @@ afterAll(async () => {
   await playground.close();
 });
 
-const fibOver = (port: Kernel, onNextHops?: (changes: readonly NextHopChange[]) => void): Fib =>
+const fibOver = (port: Kernel, onNextHops?: (changes: readonly Answer[]) => void): Fib =>
   createFib({
     kernel: port,
     clock: realClock,
@@ -167,22 +168,18 @@ describe('next hops of every kind', () => {
 });
 
 describe('how next hops are reached', () => {
-  test('a tracked one is told with the metric of its route, when it changes, and when there is none', async () => {
-    const told: NextHopChange[] = [];
+  test('a tracked one is told with the metric and links of its route, when it changes, and when there is none', async () => {
+    const told: Answer[] = [];
     const fib = fibOver(kernel, (changes) => told.push(...changes));
     const far = address('198.51.100.1');
     fib.track([address('10.0.0.2'), far]);
     await eventually(() => expect(told).toHaveLength(2), soon);
-    expect(new Map(told)).toEqual(
-      new Map([
-        [address('10.0.0.2'), 0],
-        [far, undefined],
-      ]),
-    );
+    expect(told).toContainEqual([address('10.0.0.2'), 0, ['eth0']]);
+    expect(told).toContainEqual([far, undefined]);
     await ip('route add 198.51.100.0/24 via 10.0.0.2 metric 33 proto static');
-    await eventually(() => expect(told.at(-1)).toEqual([far, 33]), soon);
+    await eventually(() => expect(told.at(-1)).toEqual([far, 33, ['eth0']]), soon);
     await ip('route add 198.51.100.0/25 proto static metric 44 nexthop via 10.0.0.2 nexthop via 10.0.1.2');
-    await eventually(() => expect(told.at(-1)).toEqual([far, 44]), soon);
+    await eventually(() => expect(told.at(-1)).toEqual([far, 44, ['eth0', 'eth1']]), soon);
     const begin = performance.now();
     await ip('link set eth0 down');
     await eventually(() => expect(told.slice(4)).toContainEqual([address('10.0.0.2'), undefined]), soon);
@@ -190,7 +187,7 @@ describe('how next hops are reached', () => {
     await ip('link set eth0 up');
     await ip('address add fd00::1/64 dev eth0 nodad');
     await eventually(
-      () => expect(told.findLast(([nextHop]) => nextHop !== far)).toEqual([address('10.0.0.2'), 0]),
+      () => expect(told.findLast(([nextHop]) => nextHop !== far)).toEqual([address('10.0.0.2'), 0, ['eth0']]),
       soon,
     );
     fib.stop();
@@ -198,7 +195,7 @@ describe('how next hops are reached', () => {
   });
 
   test('RFC 4271 §9.1.2.1: a route of our own keeps no next hop alive, be it its own or that of another of ours', async () => {
-    const told: NextHopChange[] = [];
+    const told: Answer[] = [];
     const fib = fibOver(kernel, (changes) => told.push(...changes));
     const far = address('198.51.100.1');
     await ip('route add default via 10.0.0.2 proto static');
@@ -217,7 +214,7 @@ describe('how next hops are reached', () => {
     await inNetns(peer, (remote) => remote.setLink('eth1', { up: false }));
     await eventually(() => expect(told.at(-1)).toEqual([far, undefined]), soon);
     await inNetns(peer, (remote) => remote.setLink('eth1', { up: true }));
-    await eventually(() => expect(told.at(-1)).toEqual([far, 0]), soon);
+    await eventually(() => expect(told.at(-1)).toEqual([far, 0, ['eth1']]), soon);
     await ip('route del default');
     await eventually(() => expect(told.at(-1)).toEqual([far, undefined]), soon);
     fib.learned(prefix('198.51.100.0/24'), undefined);
@@ -226,7 +223,7 @@ describe('how next hops are reached', () => {
   });
 
   test('RFC 7999: a blackhole that holds its own next hop stays, and says nothing of it', async () => {
-    const told: NextHopChange[] = [];
+    const told: Answer[] = [];
     const fib = fibOver(kernel, (changes) => told.push(...changes));
     const [far, far6] = [address('198.51.100.1'), address('fd99::1')];
     await ip('route add 198.51.100.0/24 via 10.0.0.2 metric 9 proto static');
@@ -246,8 +243,8 @@ describe('how next hops are reached', () => {
     await eventually(() => expect(told.at(-1)).toEqual([far, undefined]), soon);
     expect(told.slice(0, -1).sort()).toEqual(
       [
-        [far, 9],
-        [far6, 9],
+        [far, 9, ['eth0']],
+        [far6, 9, ['eth0']],
       ].sort(),
     );
     await ip('address del 10.9.9.9/32 dev eth0');

@@ -83,6 +83,7 @@ function ruleCases(list: string): readonly AdmissionCase[] {
       { operations: [{ addCommunity: { value: '1:2:3:4' } }] },
       { operations: [{ addCommunity: { value: '1:2:3' } }] },
     ),
+    one('should match', { interface: 'eth 0' }, { interface: '*.calico' }),
     one('must be a community', { communities: { values: ['x'] } }, { communities: { values: ['1:2'] } }),
   ];
 }

@@ -13,9 +13,9 @@ import type { Meta } from '../../model/resource.ts';
 import { asNumber, prefix } from './addresses.ts';
 import { isPrefix, type Rule, withRules } from './cel.ts';
 import { community } from './community.ts';
-import { list, maybe, oneOf, wholeNumber } from './fields.ts';
-import type { Flaw, Wrong } from './flaw.ts';
-import { check, manifest, read, strict, unsupported } from './read.ts';
+import { list, maybe, oneOf, parseText, wholeNumber } from './fields.ts';
+import { describe, type Flaw, type Wrong, wrong } from './flaw.ts';
+import { check, field, manifest, read, strict } from './read.ts';
 
 const priority = wholeNumber('a priority', 1, 2_147_483_646);
 
@@ -91,6 +91,20 @@ const ruleRules: readonly Rule[] = [
   },
 ];
 
+/** "" is absent. */
+const linkPattern = field(
+  (json) => {
+    const pattern = parseText(json);
+    return !pattern.ok || /^[a-zA-Z0-9_.*:-]{0,15}$/.test(pattern.value)
+      ? pattern
+      : wrong(
+          `must be the name of a link, or one with * in it, but is ${describe(json)}.`,
+          'Write for example eth0 or *.calico.',
+        );
+  },
+  { type: 'string', pattern: '^[a-zA-Z0-9_.*:-]{0,15}$', maxLength: 15 },
+);
+
 const bound = (version: IpVersion) => maybe(wholeNumber('a prefix length', 0, version === 4 ? 32 : 128));
 
 const fieldsOf = (version: IpVersion) => ({
@@ -121,10 +135,8 @@ const fieldsOf = (version: IpVersion) => ({
     list(asNumber).describe('The AS path begins with these.').meta({ minItems: 1, maxItems: 64 }),
   ),
   priority: maybe(priority.describe('2147483647 less LOCAL_PREF; 1024 where that is absent or 100.')),
-  interface: unsupported(
-    'which link a route leaves by is the kernel’s to say, and may change after the route was judged',
-    '',
-    '*',
+  interface: maybe(
+    linkPattern.describe('The name of a link by which the next hop is reached; * stands for anything.'),
   ),
   operations: maybe(
     list(operation)
@@ -188,8 +200,8 @@ function flawOf(rule: Given, version: IpVersion): Misplaced | undefined {
 }
 
 function ruleOf(given: Given): FilterRule {
-  const { action, cidr, matchOperator, prefixLength, source, peerType, communities, asPathPrefix, priority } =
-    given;
+  const { action, cidr, matchOperator, prefixLength, source, peerType, communities, asPathPrefix } = given;
+  const { priority, interface: link } = given;
   return oneRule({
     action,
     prefix:
@@ -201,6 +213,8 @@ function ruleOf(given: Given): FilterRule {
     community: communities?.values[0],
     asPathPrefix,
     priority,
+    // As in BIRD, * is said of what has no link, too.
+    link: link === undefined || /^\**$/.test(link) ? undefined : link,
     operations: (given.operations ?? []).flatMap(operationsOf),
   });
 }

@@ -54,6 +54,7 @@ const rule: fc.Arbitrary<FilterRule> = fc
       community,
       asPathPrefix: fc.array(someAs.map(asn), { minLength: 1, maxLength: 2 }),
       priority: somePriority,
+      link: fc.constantFrom('eth0', 'eth*', '*.calico', '*1', 'e*0'),
       operations: fc.array(operation, { maxLength: 3 }),
     },
     { requiredKeys: ['action', 'operations'] },
@@ -123,10 +124,21 @@ const operators = {
   NotIn: (match: PrefixMatch, where: Prefix) => !isIn(match, where),
 };
 
+/** Letter by letter. */
+function isNamed(pattern: string, name: string): boolean {
+  const [first] = pattern;
+  if (first === undefined) return name === '';
+  if (first !== '*') return name.startsWith(first) && isNamed(pattern.slice(1), name.slice(1));
+  return isNamed(pattern.slice(1), name) || (name !== '' && isNamed(pattern, name.slice(1)));
+}
+
+const someLinks = fc.constantFrom(undefined, ['eth0'], ['eth1'], ['eth0', 'eth1'], ['vxlan.calico']);
+
 interface Case {
   readonly where: Prefix;
   readonly route: Plain;
   readonly isLocal: boolean;
+  readonly links: readonly string[] | undefined;
   readonly session: 'eBGP' | 'iBGP';
 }
 
@@ -141,6 +153,8 @@ const questions: readonly ((rule: FilterRule, at: Case) => boolean | undefined)[
   ({ asPathPrefix }, { route }) =>
     asPathPrefix && `${route.asPath.join(' ')} `.startsWith(`${asPathPrefix.join(' ')} `),
   ({ priority }, { route }) => (priority === undefined ? undefined : priority === priorityOf(route)),
+  ({ link }, { isLocal, links }) =>
+    link === undefined ? undefined : !isLocal && (links?.some((name) => isNamed(link, name)) ?? true),
 ];
 
 /** Undefined: no rule decides. */
@@ -149,12 +163,16 @@ function obvious(
   where: Prefix,
   path: Path,
   type: 'eBGP' | 'iBGP',
+  links: readonly string[] | undefined,
 ): 'Reject' | Plain | undefined {
-  const at = { where, route: plain(path.attributes), isLocal: path.source.type === 'local', session: type };
+  const isLocal = path.source.type === 'local';
+  const at = { where, route: plain(path.attributes), isLocal, session: type, links };
   for (const rules of all)
     for (const one of rules)
       if (questions.every((matches) => matches(one, at) !== false))
-        return one.action === 'Reject' ? 'Reject' : one.operations.reduce(done, at.route);
+        return one.action === 'Reject' || (one.link !== undefined && links === undefined)
+          ? 'Reject'
+          : one.operations.reduce(done, at.route);
   return undefined;
 }
 
@@ -178,13 +196,13 @@ const neighbour = (type: 'eBGP' | 'iBGP', given: Filters) =>
 test('import: the first rule of all filters that matches decides, and else the pools do', () => {
   const config = configOf({ importPolicy: { within: [prefix('10.0.0.0/8')], never: [] } });
   fc.assert(
-    fc.property(filters, somePrefix, attributes, session, (all, text, given, type) => {
+    fc.property(filters, somePrefix, attributes, session, someLinks, (all, text, given, type, links) => {
       const where = prefix(text);
       const path = routeOf({ type: type === 'eBGP' ? 'ebgp' : 'ibgp' }, given);
       const peer = neighbour(type, named(all, 'importV4'));
-      const shipped = compileImport(config, peer, compileGuard(config));
+      const shipped = compileImport(config, peer, compileGuard(config), () => links);
       const verdict = shipped(where, path);
-      const expected = obvious(all, where, path, type);
+      const expected = obvious(all, where, path, type, links);
       if (given.asPath?.some(({ kind }) => kind === 'set'))
         expect(verdict).toMatchObject({ ok: false, error: expect.stringContaining('AS_SET') });
       else if (expected === 'Reject')
@@ -202,14 +220,16 @@ test('import: the first rule of all filters that matches decides, and else the p
 
 test('export: likewise, and else what is disabled for export or lies in no pool is kept back', () => {
   const config = configOf({ exportDeny: [prefix('10.2.0.0/16')] });
-  const from = fc.constantFrom('local' as const, 'ebgp' as const);
+  const from = fc.record({ source: fc.constantFrom('local' as const, 'ebgp' as const), links: someLinks });
   fc.assert(
-    fc.property(filters, somePrefix, attributes, session, from, (all, text, given, type, source) => {
+    fc.property(filters, somePrefix, attributes, session, from, (all, text, given, type, of) => {
+      const { source, links } = of;
       const where = prefix(text);
       const path = routeOf({ key: 'another', type: source }, given);
       const peer = neighbour(type, named(all, 'exportV4'));
-      const verdict = compileExport(config, peer, { families: ['ipv4-unicast'] })(where, path);
-      const expected = obvious(all, where, path, type);
+      const shipped = compileExport(config, peer, { families: ['ipv4-unicast'] }, () => links);
+      const verdict = shipped(where, path);
+      const expected = obvious(all, where, path, type, links);
       const ours = type === 'eBGP' ? ['64512'] : [];
       const isKept = text.startsWith('10.2.') || (source !== 'local' && !text.startsWith('10.'));
       if (expected === 'Reject')

@@ -58,7 +58,7 @@ describe('of Calico', () => {
     [
       'a filter by interface',
       made('BGPFilter', 'f', { exportV4: [{ action: 'Reject', interface: 'eth0' }] }),
-      ['BGPFilter/f spec.exportV4[0].interface: not supported'],
+      ['BGPFilter/f: works'],
     ],
     ['a global policy', made('GlobalNetworkPolicy', 'deny'), ['GlobalNetworkPolicy/deny: works']],
     [
@@ -189,7 +189,7 @@ test('what runs now is named, the worst is first, and what may not be read is sa
   const source = sourceOf(
     set,
     made('BGPPeer', 'tor', { peerIP: '10.0.0.1', asNumber: 65000 }),
-    made('BGPFilter', 'f', { exportV4: [{ action: 'Reject', interface: 'eth0' }] }),
+    made('IPPool', 'f', { cidr: '10.0.0.0/16', vxlanMode: 'Always' }),
   );
   const guarded: Source = {
     ...source,
@@ -200,8 +200,8 @@ test('what runs now is named, the worst is first, and what may not be read is sa
   };
   expect(migrationText(await migrate(guarded))).toBe(`Runs now: Calico (DaemonSet kube-system/calico-node).
 
-VERDICT        OBJECT                                  HOW, AND WHAT TO DO
-not supported  BGPFilter/f spec.exportV4[0].interface  is not supported in this version: which link a route leaves by is the kernel’s to say, and may change after the route was judged. Remove the field.
+VERDICT        OBJECT                   HOW, AND WHAT TO DO
+not supported  IPPool/f spec.vxlanMode  is not supported in this version: packets between nodes are routed, never encapsulated. Set it to Never once every node and ToR has routes to the pods: all nodes on one network, or BGPPeers with the ToR routers.
 works          BGPPeer/tor
 
 Not read: You may not read configmaps.

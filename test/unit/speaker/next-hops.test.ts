@@ -1,7 +1,11 @@
 /** The speaker where the kernel tells how next hops are reached: RFC 4271 §9.1.2.1 and §9.1.2.2 e. */
 import { describe, expect, test } from 'vitest';
+import type { Filters, NamedRule } from '../../../bgp/config.ts';
+import type { SpeakerEvent } from '../../../bgp/speaker/event.ts';
+import type { Answer } from '../../../bgp/speaker/reach.ts';
 import { receivedRoutes, routes } from '../../../bgp/speaker/report.ts';
-import { asn, type Ipv4, ipv4, prefix4 } from '../../../src/lib/net.ts';
+import { step } from '../../../bgp/speaker.ts';
+import { asn, type Ipv4, ipv4, millis, prefix4 } from '../../../src/lib/net.ts';
 import { announce, fibOf, OneSpeaker, of, updateOf } from '../../support/one-speaker.ts';
 import { attributesOf, peerOf, sequence } from '../../support/routes.ts';
 import { address, prefix, v4 } from '../../support/wire.ts';
@@ -22,8 +26,7 @@ function running(): OneSpeaker {
   }
   return speaker;
 }
-const answer = (speaker: OneSpeaker, ...changes: (readonly [Ipv4, number | undefined])[]) =>
-  speaker.tell({ kind: 'nextHops', changes });
+const answer = (speaker: OneSpeaker, ...changes: Answer[]) => speaker.tell({ kind: 'nextHops', changes });
 
 test('a next hop is asked for once, and its routes are used when the answer has come', () => {
   const speaker = running();
@@ -151,4 +154,96 @@ test('RFC 7999 §3.3: what carries BLACKHOLE and was accepted is dropped by the 
   expect(fibOf(speaker.hear(tor1, announce(via(one), prefix('10.2.0.7/32'))))).toEqual([
     '10.2.0.7/32 via 192.0.2.1',
   ]);
+});
+
+describe('a BGPFilter rule that names an interface', () => {
+  const rule = (list: string, link: string, action: 'Accept' | 'Reject'): NamedRule => ({
+    name: `BGPFilter/f ${list}[0]`,
+    action,
+    link,
+    operations: [],
+  });
+  const none: Filters = { exportV4: [], importV4: [], exportV6: [], importV6: [] };
+  const reasons = ({ speaker }: OneSpeaker, key = 'tor1') => {
+    const neighbour = speaker.neighbours.get(key);
+    return neighbour === undefined ? [] : receivedRoutes(speaker, neighbour).map(({ reason }) => reason);
+  };
+
+  test('lets in by the link of the next hop once it is known, and judges anew when that is another', () => {
+    const filters = { ...none, importV4: [rule('importV4', 'eth1', 'Reject')] };
+    const speaker = running();
+    speaker.configure({ peers: [{ ...tor1, filters }, tor2, node] });
+    const heard = speaker.hear(tor1, announce(via(one), at));
+    expect(of(heard, 'track').map(({ nextHops }) => nextHops)).toEqual([[one]]);
+    expect(reasons(speaker)).toEqual([
+      'not accepted: rejected by BGPFilter/f importV4[0], which asks for the link of its next hop, and no link is known',
+    ]);
+    expect(fibOf(answer(speaker, [one, 0, ['eth0']]))).toEqual(['10.2.0.0/24 via 192.0.2.1']);
+    expect(speaker.drain(node)).toEqual(['+10.2.0.0/24 via 192.0.2.1']);
+    expect(fibOf(answer(speaker, [one, 0, ['eth1']]))).toEqual(['10.2.0.0/24 gone']);
+    expect(speaker.drain(node)).toEqual(['-10.2.0.0/24']);
+    expect(reasons(speaker)).toEqual(['not accepted: rejected by BGPFilter/f importV4[0]']);
+    expect(fibOf(answer(speaker, [one, 0, ['eth0', 'eth2']]))).toEqual(['10.2.0.0/24 via 192.0.2.1']);
+    expect(fibOf(answer(speaker, [one, undefined]))).toEqual(['10.2.0.0/24 gone']);
+  });
+
+  test('tells by the link of the next hop, untells when that is another, and what is ours has no link', () => {
+    const filters = { ...none, exportV4: [rule('exportV4', '*.calico', 'Reject')] };
+    const speaker = running();
+    speaker.configure({ peers: [tor1, tor2, { ...node, filters }], origins: [prefix('10.1.0.0/24')] });
+    speaker.hear(tor1, announce(via(one), at));
+    expect(speaker.drain(node)).toEqual([expect.stringContaining('+10.1.0.0/24')]);
+    answer(speaker, [one, 0, ['eth0']]);
+    expect(speaker.drain(node)).toEqual(['+10.2.0.0/24 via 192.0.2.1']);
+    expect(of(answer(speaker, [one, 0, ['vxlan.calico']]), 'fib')).toEqual([]);
+    expect(speaker.drain(node)).toEqual(['-10.2.0.0/24']);
+    answer(speaker, [one, 0, ['eth0']]);
+    expect(speaker.drain(node)).toEqual(['+10.2.0.0/24 via 192.0.2.1']);
+  });
+
+  test('judges all of a large table, however often links change meanwhile', () => {
+    const filters = { ...none, importV4: [rule('importV4', 'eth1', 'Reject')] };
+    const speaker = running();
+    speaker.configure({ peers: [{ ...tor1, filters }, tor2, node] });
+    const many = Array.from({ length: 9000 }, (_, n) => prefix4(ipv4(v4('10.0.0.0') + n * 256), 24));
+    speaker.hear(tor1, announce(via(one), ...many));
+    let now = 1000;
+    const turn = (event: SpeakerEvent): boolean => {
+      now += 1;
+      return step(speaker.speaker, event, millis(now)).some(({ kind }) => kind === 'continue');
+    };
+    let isGoingOn = turn({ kind: 'nextHops', changes: [[one, 0, ['eth0']]] });
+    expect(isGoingOn).toBe(true);
+    for (const link of ['eth1', 'eth0', 'eth1']) turn({ kind: 'nextHops', changes: [[one, 0, [link]]] });
+    for (let turns = 0; isGoingOn; turns += 1) {
+      expect(turns).toBeLessThan(20);
+      isGoingOn = turn({ kind: 'continue' });
+    }
+    expect(speaker.speaker.locRib.size).toBe(0);
+    expect(speaker.speaker.neighbours.get('tor1')?.adjRibIn.acceptedSize).toBe(0);
+  });
+
+  test('where nobody asks the kernel, says so of what it would have to decide', () => {
+    const filters = { ...none, importV4: [rule('importV4', 'eth1', 'Accept')] };
+    const speaker = new OneSpeaker();
+    speaker.configure({ peers: [{ ...tor1, filters }], origins: [] });
+    speaker.establish(tor1, ipv4(1));
+    speaker.hear(tor1, announce(via(one), at));
+    expect(reasons(speaker)).toEqual([expect.stringContaining('no link is known')]);
+  });
+
+  test('keeps routes of an earlier life until what it lets in is judged', () => {
+    const filters = { ...none, importV4: [rule('importV4', 'eth1', 'Reject')] };
+    const speaker = new OneSpeaker({ tracksNextHops: true });
+    speaker.configure({ peers: [{ ...tor1, filters }], origins: [] });
+    speaker.establish(tor1, ipv4(1));
+    speaker.hear(tor1, announce(via(one), at));
+    const ends = tor1.families.flatMap((endOfRib) => speaker.hear(tor1, updateOf({ endOfRib })));
+    expect(of(ends, 'settled')).toEqual([]);
+    const effects = answer(speaker, [one, 0, ['eth0']]);
+    expect(effects.map(({ kind }) => kind).filter((kind) => kind === 'fib' || kind === 'settled')).toEqual([
+      'fib',
+      'settled',
+    ]);
+  });
 });

@@ -549,6 +549,17 @@ describe('BGPFilter', () => {
     });
   });
 
+  test.each([
+    ['""', undefined],
+    ['"*"', undefined],
+    ['eth0', 'eth0'],
+    ['"*.calico"', '*.calico'],
+  ])('a rule for interface %s asks for %s', (written, link) => {
+    expect(resource(filter(`{importV4: [{action: Accept, interface: ${written}}]}`))).toMatchObject({
+      importV4: [link === undefined ? { action: 'Accept', operations: [] } : { action: 'Accept', link }],
+    });
+  });
+
   test('a rule without matchers, and bounds of length, are taken', () => {
     expect(
       resource(
@@ -590,8 +601,8 @@ describe('BGPFilter', () => {
       'must be a prefix length from 0 to 32, but is 33.',
     ],
     [
-      '{importV4: [{action: Accept, interface: "eth*"}]}',
-      'spec.importV4[0].interface: is not supported in this version: which link a route leaves by',
+      '{importV4: [{action: Accept, interface: "eth 0"}]}',
+      'spec.importV4[0].interface: must be the name of a link, or one with * in it, but is the text "eth 0". Write for example eth0 or *.calico.',
     ],
     [
       '{importV4: [{action: Reject, operations: [{setPriority: {value: 1}}]}]}',

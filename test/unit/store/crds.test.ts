@@ -26,8 +26,8 @@ test('every kind of Calico’s group has a definition, and ClusterNetworkPolicy 
 });
 
 test('a field that is refused by name is kept by the API server, so that it can be refused', () => {
-  const filters = crdFiles().find(({ path }) => path.includes('bgpfilters'));
+  const filters = crdFiles().find(({ path }) => path.includes('ippools'));
   expect(filters?.text).toMatch(
-    /interface:\n\s+description: ["']Not supported[^:]*:[^:]*["']\n\s+x-kubernetes-preserve-unknown-fields: true/,
+    /vxlanMode:\n\s+description: ["']Not supported[^:]*:[^:]*["']\n\s+x-kubernetes-preserve-unknown-fields: true/,
   );
 });
