@@ -1,18 +1,21 @@
 /**
  * The prefixes that anything is known of, each with a small number that tables are indexed by.
  *
- * One hash over columns for both families: a net is found by a 32-bit word (the IPv4 address, or a hash of the IPv6 prefix)
- * and its kind (the length, shifted for IPv6). A million nets cost some 20 MB, and no object. Numbers are given again once a
- * net is removed; 0 is none.
+ * One hash over columns for both families. Of IPv4 the hash and the kind are the prefix, written otherwise; of IPv6 there are the
+ * 64 bits that it is packed into besides, and of one that is longer than those the value itself. A million nets of IPv4 cost some
+ * 15 MB, and no object. Numbers are given again once a net is removed; 0 is none.
  */
 import {
-  digestOf,
   isPrefix4,
+  isShort6,
   lengthOf,
+  lowerWordOf,
   networkOf,
   type Prefix,
   type Prefix4,
   type Prefix6,
+  short6OfWords,
+  upperWordOf,
 } from '../../src/lib/net.ts';
 import { grown8, grown32 } from './columns.ts';
 import { homeOf, SlotTable } from './slots.ts';
@@ -20,24 +23,20 @@ import { homeOf, SlotTable } from './slots.ts';
 /** The kind of a prefix is its length and this, which tells the family. 0: of no prefix. */
 const shift4 = 1;
 const shift6 = 64;
-/** 2^32 over the golden ratio: neighbouring words go far apart. */
-const factor = 0x9e37_79b1;
 
 export class Nets {
-  /** By net: the address, or the hash, signed as V8 keeps 32 bits best; of a removed net the next one that is free. */
-  #words = new Int32Array(256);
+  /** By net; of a removed net the next one that is free. */
+  #hashes = new Int32Array(256);
   #kinds = new Uint8Array(256);
-  /** By net, of IPv6 only. */
-  readonly #sixes: (Prefix6 | undefined)[] = [];
+  /** By net, of IPv6 only: the words of the lowest 64 bits. */
+  #uppers = new Int32Array(0);
+  #lowers = new Int32Array(0);
+  /** By net, where these are not all. */
+  readonly #longs: (Prefix6 | undefined)[] = [];
   /** By hash. */
-  readonly #slots = new SlotTable((net) => hash(this.#words[net] as number, this.#kinds[net] as number));
+  readonly #slots = new SlotTable();
   #free = 0;
   #limit = 1;
-  /** Looked for last: who does not find a prefix mostly adds it then. */
-  #sought: Prefix | undefined;
-  #word = 0;
-  #kind = 0;
-  #hash = 0;
 
   get size(): number {
     return this.#slots.size;
@@ -58,92 +57,141 @@ export class Nets {
 
   prefix(net: number): Prefix {
     const kind = this.#kinds[net] as number;
-    return kind < shift6
-      ? ((((this.#words[net] as number) >>> 0) * 64 + kind - shift4) as Prefix4)
-      : (this.#sixes[net] as Prefix6);
+    if (kind < shift6) return prefixOf4(this.#hashes[net] as number, kind);
+    return isShort6(kind - shift6)
+      ? short6OfWords(this.#uppers[net] as number, this.#lowers[net] as number)
+      : (this.#longs[net] as Prefix6);
   }
 
   /** 0: there is none. */
   find(prefix: Prefix): number {
-    const word = wordOf(prefix);
-    const kind = kindOf(prefix);
-    const at = hash(word, kind);
-    this.#sought = prefix;
-    this.#word = word;
-    this.#kind = kind;
-    this.#hash = at;
-    const slots = this.#slots.part(at);
-    const mask = slots.length - 1;
-    let slot = homeOf(at, mask);
-    let net = slots[slot] as number;
-    while (net !== 0 && !this.#is(net, word, kind, prefix)) {
-      slot = (slot + 1) & mask;
-      net = slots[slot] as number;
-    }
-    return net;
+    return isPrefix4(prefix) ? this.#find4(prefix) : this.#find6(prefix);
   }
 
   /** A net for this prefix, which has none. */
   add(prefix: Prefix): number {
-    if (prefix !== this.#sought) this.find(prefix);
     const net = this.#take();
-    this.#words[net] = this.#word;
-    this.#kinds[net] = this.#kind;
-    if (!isPrefix4(prefix)) this.#note(net, prefix);
-    this.#slots.add(net, this.#hash);
+    if (isPrefix4(prefix)) {
+      const kind = lengthOf(prefix) + shift4;
+      this.#kinds[net] = kind;
+      this.#hashes[net] = hash4(networkOf(prefix), kind);
+    } else this.#note(net, prefix);
+    this.#slots.add(net, this.#hashes);
     return net;
   }
 
   remove(net: number): void {
-    this.#slots.remove(net);
+    this.#slots.remove(net, this.#hashes);
     this.#kinds[net] = 0;
-    if (net < this.#sixes.length) this.#sixes[net] = undefined;
-    this.#words[net] = this.#free;
+    if (net < this.#longs.length) this.#longs[net] = undefined;
+    this.#hashes[net] = this.#free;
     this.#free = net;
   }
 
-  #is(net: number, word: number, kind: number, prefix: Prefix): boolean {
+  #find4(prefix: Prefix4): number {
+    const kind = lengthOf(prefix) + shift4;
+    const hash = hash4(networkOf(prefix), kind);
+    const slots = this.#slots.part(hash);
+    const mask = slots.length - 1;
+    const hashes = this.#hashes;
+    let slot = homeOf(hash, mask);
+    for (let net = (slots[slot] as number) - 1; net >= 0; net = (slots[slot] as number) - 1) {
+      if (hashes[net] === hash && this.#kinds[net] === kind) return net;
+      slot = (slot + 1) & mask;
+    }
+    return 0;
+  }
+
+  #find6(prefix: Prefix6): number {
+    const upper = upperWordOf(prefix);
+    const lower = lowerWordOf(prefix);
+    const hash = hash6(upper, lower);
+    const slots = this.#slots.part(hash);
+    const mask = slots.length - 1;
+    const hashes = this.#hashes;
+    let slot = homeOf(hash, mask);
+    for (let net = (slots[slot] as number) - 1; net >= 0; net = (slots[slot] as number) - 1) {
+      if (hashes[net] === hash && this.#is6(net, upper, lower, prefix)) return net;
+      slot = (slot + 1) & mask;
+    }
+    return 0;
+  }
+
+  /** The upper word has the length, too. */
+  #is6(net: number, upper: number, lower: number, prefix: Prefix6): boolean {
+    const kind = this.#kinds[net] as number;
     return (
-      this.#words[net] === word && this.#kinds[net] === kind && (kind < shift6 || this.#sixes[net] === prefix)
+      kind >= shift6 &&
+      this.#uppers[net] === upper &&
+      this.#lowers[net] === lower &&
+      (isShort6(kind - shift6) || this.#longs[net] === prefix)
     );
   }
 
   #take(): number {
     const net = this.#free;
     if (net !== 0) {
-      this.#free = this.#words[net] as number;
+      this.#free = this.#hashes[net] as number;
       return net;
     }
     const fresh = this.#limit;
     this.#limit += 1;
-    if (fresh >= this.#words.length) {
-      this.#words = grown32(this.#words);
+    if (fresh >= this.#hashes.length) {
+      this.#hashes = grown32(this.#hashes);
       this.#kinds = grown8(this.#kinds);
     }
     return fresh;
   }
 
-  /** Without IPv6 nothing is kept; with it no place is left out, as arrays with holes are slow. */
+  /** Without IPv6 nothing is kept; of those that are long no place is left out, as arrays with holes are slow. */
   #note(net: number, prefix: Prefix6): void {
-    while (this.#sixes.length < net) this.#sixes.push(undefined);
-    this.#sixes[net] = prefix;
+    const length = lengthOf(prefix);
+    const upper = upperWordOf(prefix);
+    const lower = lowerWordOf(prefix);
+    this.#kinds[net] = length + shift6;
+    this.#hashes[net] = hash6(upper, lower);
+    if (net >= this.#uppers.length) {
+      this.#uppers = grown32(this.#uppers, net + 1);
+      this.#lowers = grown32(this.#lowers, net + 1);
+    }
+    this.#uppers[net] = upper;
+    this.#lowers[net] = lower;
+    if (isShort6(length)) return;
+    while (this.#longs.length < net) this.#longs.push(undefined);
+    this.#longs[net] = prefix;
   }
 }
 
-const wordOf = (prefix: Prefix): number => (isPrefix4(prefix) ? networkOf(prefix) : digestOf(prefix)) | 0;
-
-const kindOf = (prefix: Prefix): number => lengthOf(prefix) + (isPrefix4(prefix) ? shift4 : shift6);
+/** 2^28 over the golden ratio, odd: neighbours go far apart, and none two to one place. */
+const factor4 = 0x9e3_779b;
+/** Times `factor4` it is 1, modulo 2^28. */
+const inverse4 = [1, 2, 3, 4, 5].reduce((one) => Math.imul(one, 2 - Math.imul(factor4, one)), 1) & 0xfff_ffff;
 
 /**
- * Sixteen IPv4 neighbours of one length share a line of the cache: tables come nearly in order, and the hash is the one
- * thing that is not read in order.
+ * Sixteen neighbours of one length share a line of the cache: tables come nearly in order, and the hash is the one thing that is
+ * not read in order. No two networks of a kind have the same.
  */
-function hash(word: number, kind: number): number {
+function hash4(network: number, kind: number): number {
   const length = kind - shift4;
-  if (length > 32 || length < 4) {
-    const product = Math.imul(word ^ kind, factor);
-    return product ^ (product >>> 28);
-  }
-  const place = word >>> (32 - length);
-  return (Math.imul((place >>> 4) ^ (kind << 27), factor) & ~15) | (place & 15);
+  const place = length === 0 ? 0 : network >>> (32 - length);
+  return (Math.imul((place >>> 4) ^ (kind << 23), factor4) << 4) | (place & 15);
+}
+
+function prefixOf4(hash: number, kind: number): Prefix4 {
+  const length = kind - shift4;
+  const line = (Math.imul(hash >>> 4, inverse4) ^ (kind << 23)) & 0xfff_ffff;
+  const place = (line << 4) | (hash & 15);
+  return ((length === 0 ? 0 : (place << (32 - length)) >>> 0) * 64 + length) as Prefix4;
+}
+
+const factorA = 0x9e37_79b1;
+const factorB = 0x85eb_ca6b;
+
+/** The same of IPv6, from the words of the lowest 64 bits. */
+function hash6(upper: number, lower: number): number {
+  const length = upper >>> 24;
+  const end = length > 64 ? 0 : length > 56 ? 64 - length : length > 28 ? 56 - length : 28;
+  const neighbour = (lower >>> end) & 15;
+  const line = Math.imul(lower & ~(15 << end), factorB) ^ upper;
+  return (Math.imul(line, factorA) & ~15) | neighbour;
 }

@@ -10,7 +10,7 @@ import type { PathAttributes } from '../wire/message.ts';
 import { grown32, grownWords } from './columns.ts';
 import { lengthOf, pack, unpack } from './pack.ts';
 import { offsetOf, Slab, type Words } from './slab.ts';
-import { doubled, removeFrom } from './slots.ts';
+import { homeOf, SlotTable } from './slots.ts';
 import { AttributeView } from './view.ts';
 
 /** 2^32 over the golden ratio. */
@@ -25,18 +25,15 @@ export class Packed {
   #counts = new Int32Array(64);
   #hashes = new Int32Array(64);
   #limit = 1;
-  /** Numbers by hash; at most half of it is taken. */
-  #slots = new Int32Array(128);
-  /** So many bits of the hash are not used. */
-  #shift = 25;
+  /** By hash. */
+  readonly #slots = new SlotTable();
   readonly #free: number[] = [];
-  #size = 0;
   readonly #recent = new Int32Array(remembered);
   readonly #objects: (PathAttributes | undefined)[] = new Array(remembered).fill(undefined);
 
   /** Sets referred to. */
   get size(): number {
-    return this.#size;
+    return this.#slots.size;
   }
 
   /** Of a number that is in use. The object may be another at the next call. */
@@ -63,16 +60,15 @@ export class Packed {
   /** Its number; 0: nothing refers to one like it. @param owner  sets of two are never alike */
   protected seek(attributes: PathAttributes, owner: object | undefined): number {
     const { words, at } = wordsOf(attributes);
-    return this.#slots[this.#slotOf(words, at, hashOf(words, at), owner)] as number;
+    return this.#find(words, at, hashOf(words, at), owner);
   }
 
   /** Its number; one reference more. It must not be changed after. */
   protected obtain(attributes: PathAttributes, owner: object | undefined): number {
     const { words, at } = wordsOf(attributes);
     const hash = hashOf(words, at);
-    const slot = this.#slotOf(words, at, hash, owner);
-    const known = this.#slots[slot] as number;
-    if (known === 0) return this.#add(words, at, hash, slot);
+    const known = this.#find(words, at, hash, owner);
+    if (known === 0) return this.#add(words, at, hash);
     this.keep(known);
     return known;
   }
@@ -107,7 +103,7 @@ export class Packed {
     return attributes;
   }
 
-  #add(words: Words, at: number, hash: number, slot: number): number {
+  #add(words: Words, at: number, hash: number): number {
     const id = this.#free.pop() ?? this.#limit;
     if (id === this.#limit) this.#limit += 1;
     if (id >= this.#counts.length) {
@@ -118,43 +114,36 @@ export class Packed {
     this.#places[id] = this.#slab.take(words, lengthOf(words[at] as number), at);
     this.#counts[id] = 1;
     this.#hashes[id] = hash;
-    this.#slots[slot] = id;
-    this.#size += 1;
-    if (this.#size * 2 > this.#slots.length) this.#rehash();
+    this.#slots.add(id, this.#hashes);
     return id;
   }
 
   #remove(id: number): void {
     this.removed(id);
-    removeFrom(this.#slots, id, this.#home);
+    this.#slots.remove(id, this.#hashes);
     const place = this.#places[id] as number;
     this.#slab.give(place, lengthOf(this.#slab.chunk(place)[offsetOf(place)] as number));
     this.#free.push(id);
-    this.#size -= 1;
     if (this.#recent[id % remembered] !== id) return;
     this.#recent[id % remembered] = 0;
     this.#objects[id % remembered] = undefined;
   }
 
-  readonly #home = (id: number): number => Math.imul(this.#hashes[id] as number, factor) >>> this.#shift;
-
-  /** Where one like it is, or belongs. */
-  #slotOf(words: Words, at: number, hash: number, owner: object | undefined): number {
-    const slots = this.#slots;
+  /** 0: there is none like it. */
+  #find(words: Words, at: number, hash: number, owner: object | undefined): number {
+    const slots = this.#slots.part(hash);
     const mask = slots.length - 1;
     const length = lengthOf(words[at] as number);
-    let slot = Math.imul(hash, factor) >>> this.#shift;
-    for (let id = slots[slot] as number; id !== 0; id = slots[slot] as number) {
-      if (this.#hashes[id] === hash && this.#slab.same(this.#places[id] as number, words, length, at))
-        if (this.isOf(id, owner)) return slot;
+    let slot = homeOf(hash, mask);
+    for (let id = (slots[slot] as number) - 1; id >= 0; id = (slots[slot] as number) - 1) {
+      if (this.#hashes[id] === hash && this.#isAlike(id, words, at, length, owner)) return id;
       slot = (slot + 1) & mask;
     }
-    return slot;
+    return 0;
   }
 
-  #rehash(): void {
-    this.#shift -= 1;
-    this.#slots = doubled(this.#slots, this.#home);
+  #isAlike(id: number, words: Words, at: number, length: number, owner: object | undefined): boolean {
+    return id > 0 && this.#slab.same(this.#places[id] as number, words, length, at) && this.isOf(id, owner);
   }
 }
 
@@ -168,5 +157,5 @@ function hashOf(words: Words, at: number): number {
   let hash = 0;
   for (let index = at; index < end; index += 1)
     hash = Math.imul(hash ^ (words[index] as number), factor) ^ (hash >>> 15);
-  return hash | 0;
+  return Math.imul(hash, factor);
 }

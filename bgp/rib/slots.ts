@@ -1,67 +1,83 @@
 /**
  * Open addressing with linear probing: the part of a hash table that does not ask what is looked for. A slot holds the number of
- * a row, 0 for none.
+ * a row and one; 0 for none. The hashes of the rows are a column of whoever owns them.
  *
- * Each part doubles by itself, and at a fullness of its own between 0.35 and 0.7: nothing waits for more than a small share
+ * Each part grows by itself, and at a fullness of its own between 0.35 and 0.7: nothing waits for more than a small share
  * of the rows to be put elsewhere, however many they are.
+ *
+ * What is taken out leaves a mark if something stands behind it, so that nobody has to be moved: tables go as they came, a row
+ * beside the other, and with the last of a run its marks go too. A part that is full of marks is put together anew.
  */
-export type Slots = Int32Array<ArrayBuffer>;
-/** Where a row would stand if it were alone. */
-type Home = (row: number) => number;
-/** 32 bits: the highest say which part, those behind them which line of it, and the lowest four which slot of that line. */
-type HashOf = (row: number) => number;
+type Slots = Int32Array<ArrayBuffer>;
+/** By row, 32 bits: the highest say which part, those behind them which line of it, and the lowest four which slot of that line. */
+type Hashes = Int32Array<ArrayBuffer>;
 
 const partBits = 5;
 const partShift = 32 - partBits;
 const parts = 1 << partBits;
 /** Of a new part, a power of two; a line of the cache. */
 const fewest = 16;
+/** The mark of one that was taken out: row 0, which is none. */
+const gone = 1;
+/** A part that is due is put together anew in its own size if no more of it than this is rows. */
+const mostlyRows = 0.875;
 
 export class SlotTable {
   readonly #parts: Slots[] = Array.from({ length: parts }, () => new Int32Array(fewest));
-  readonly #counts = new Int32Array(parts);
-  readonly #hashOf: HashOf;
+  /** By part. */
+  readonly #rows = new Int32Array(parts);
+  /** By part: slots with a row or a mark. */
+  readonly #taken = new Int32Array(parts);
   #size = 0;
-
-  /** @param hashOf  of a row that is in it */
-  constructor(hashOf: HashOf) {
-    this.#hashOf = hashOf;
-  }
 
   /** Rows in it. */
   get size(): number {
     return this.#size;
   }
 
-  /** Where rows of this hash are: from `homeOf` on, and on from 0 after the end, up to a slot with 0. */
+  /** Where rows of this hash are: from `homeOf` on, and on from 0 after the end, up to a slot with 0; row 0 is passed by. */
   part(hash: number): Slots {
     return this.#parts[hash >>> partShift] as Slots;
   }
 
   /** A row that is not in it. */
-  add(row: number, hash: number): void {
+  add(row: number, hashes: Hashes): void {
+    const hash = hashes[row] as number;
     const part = hash >>> partShift;
     const slots = this.#parts[part] as Slots;
-    put(slots, row, homeOf(hash, slots.length - 1));
-    const count = (this.#counts[part] as number) + 1;
-    this.#counts[part] = count;
     this.#size += 1;
-    if (count > slots.length * fullness(part)) this.#parts[part] = this.#doubled(slots);
+    const rows = (this.#rows[part] as number) + 1;
+    this.#rows[part] = rows;
+    if (put(slots, row, homeOf(hash, slots.length - 1)) === gone) return;
+    const taken = (this.#taken[part] as number) + 1;
+    this.#taken[part] = taken;
+    const most = slots.length * fullness(part);
+    if (taken <= most) return;
+    this.#parts[part] = rebuilt(slots, rows > most * mostlyRows ? slots.length * 2 : slots.length, hashes);
+    this.#taken[part] = rows;
   }
 
   /** A row that is in it. */
-  remove(row: number): void {
-    const part = this.#hashOf(row) >>> partShift;
+  remove(row: number, hashes: Hashes): void {
+    const hash = hashes[row] as number;
+    const part = hash >>> partShift;
     const slots = this.#parts[part] as Slots;
     const mask = slots.length - 1;
-    removeFrom(slots, row, (other) => homeOf(this.#hashOf(other), mask));
-    this.#counts[part] = (this.#counts[part] as number) - 1;
+    let slot = homeOf(hash, mask);
+    while (slots[slot] !== row + 1) slot = (slot + 1) & mask;
+    this.#rows[part] = (this.#rows[part] as number) - 1;
     this.#size -= 1;
-  }
-
-  #doubled(slots: Slots): Slots {
-    const mask = slots.length * 2 - 1;
-    return doubled(slots, (row) => homeOf(this.#hashOf(row), mask));
+    if (slots[(slot + 1) & mask] !== 0) {
+      slots[slot] = gone;
+      return;
+    }
+    let taken = this.#taken[part] as number;
+    do {
+      slots[slot] = 0;
+      taken -= 1;
+      slot = (slot - 1) & mask;
+    } while (slots[slot] === gone);
+    this.#taken[part] = taken;
   }
 }
 
@@ -71,32 +87,22 @@ export const homeOf = (hash: number, mask: number): number =>
 
 const fullness = (part: number): number => 0.35 + (0.35 * part) / parts;
 
-/** Takes out a row that is there. No tombstones: whoever could not be found past the gap moves into it. */
-export function removeFrom(slots: Slots, row: number, home: Home): void {
-  const mask = slots.length - 1;
-  let gap = home(row);
-  while (slots[gap] !== row) gap = (gap + 1) & mask;
-  let slot = (gap + 1) & mask;
-  for (let other = slots[slot] as number; other !== 0; other = slots[slot] as number) {
-    if (((slot - home(other)) & mask) >= ((slot - gap) & mask)) {
-      slots[gap] = other;
-      gap = slot;
-    }
-    slot = (slot + 1) & mask;
+/** The same rows in so many slots, and no marks. */
+function rebuilt(slots: Slots, length: number, hashes: Hashes): Slots {
+  const fresh = new Int32Array(length);
+  for (let slot = 0; slot < slots.length; slot += 1) {
+    const row = (slots[slot] as number) - 1;
+    if (row > 0) put(fresh, row, homeOf(hashes[row] as number, length - 1));
   }
-  slots[gap] = 0;
+  return fresh;
 }
 
-/** Twice as many slots with the same rows. */
-export function doubled(slots: Slots, home: Home): Slots {
-  const bigger = new Int32Array(slots.length * 2);
-  for (const row of slots) if (row !== 0) put(bigger, row, home(row));
-  return bigger;
-}
-
-function put(slots: Slots, row: number, home: number): void {
+/** @returns  what was in its slot */
+function put(slots: Slots, row: number, home: number): number {
   const mask = slots.length - 1;
   let slot = home;
-  while (slots[slot] !== 0) slot = (slot + 1) & mask;
-  slots[slot] = row;
+  while ((slots[slot] as number) > gone) slot = (slot + 1) & mask;
+  const before = slots[slot] as number;
+  slots[slot] = row + 1;
+  return before;
 }

@@ -145,11 +145,23 @@ export function lengthOf(prefix: Prefix): number {
   return (half32[upper] as number) >>> 24;
 }
 
-/** 32 bits in which IPv6 prefixes mostly differ. */
-export function digestOf(prefix: Prefix6): number {
+/** Whether a prefix of this length is packed into 64 bits, and so is what `short6OfWords` makes of its words. */
+export const isShort6 = (length: number): boolean => length <= mostShort;
+
+/** The higher 32 of the lowest 64 bits of a packed prefix, signed; the highest 8 are its length. */
+export function upperWordOf(prefix: Prefix6): number {
   half64[0] = prefix;
-  return (Math.imul(half32[lower] as number, factorA) ^ (half32[upper] as number)) >>> 0;
+  return (half32[upper] as number) | 0;
 }
+
+/** The lower 32, signed. */
+export function lowerWordOf(prefix: Prefix6): number {
+  half64[0] = prefix;
+  return (half32[lower] as number) | 0;
+}
+
+/** The prefix that is packed into these 64 bits. */
+export const short6OfWords = (high: number, low: number): Prefix6 => longOf(high, low) as Prefix6;
 
 /** True if `inner` lies within `outer`; equal prefixes contain each other. Families never mix. */
 export function contains(outer: Prefix, inner: Prefix): boolean {
