@@ -31,12 +31,19 @@ function usage(): string {
   return `Usage: tortie SUBCOMMAND [options]\n\n${lines.join('\n')}\n\n"tortie SUBCOMMAND --help" tells more.\n`;
 }
 
+/**
+ * By then a daemon has also loaded what it loads only once it reads the datastore and reports to it. Were that not kept, the next
+ * start would load what strips types for a few files: measured, 127 MB instead of 104 for as long as it runs.
+ */
+const settledMs = 4000;
+
 async function launch(argv: readonly string[]): Promise<number> {
   const [name = '', ...rest] = argv;
   const room = Object.hasOwn(mains, name) ? mains[name] : undefined;
   if (room !== undefined) {
     const { main } = await room.load();
     flushCompileCache(); // not only at the end: a daemon may run for months and be killed then
+    setTimeout(flushCompileCache, settledMs).unref();
     return main(rest);
   }
   if (['--help', '-h', 'help', ''].includes(name)) {
