@@ -39,3 +39,9 @@ export function grown8(column: Uint8Array<ArrayBuffer>, least = 0): Uint8Array<A
   bigger.set(column);
   return bigger;
 }
+
+export function grownDoubles(column: Float64Array<ArrayBuffer>, least = 0): Float64Array<ArrayBuffer> {
+  const bigger = new Float64Array(longer(column.length, least));
+  bigger.set(column);
+  return bigger;
+}

@@ -90,13 +90,6 @@ export class Packed {
     return offsetOf(this.#places[id] as number);
   }
 
-  /** A copy of the words of a set. */
-  protected wordsOf(id: number): Words {
-    const chunk = this.chunkOf(id);
-    const at = this.placeOf(id);
-    return chunk.slice(at, at + lengthOf(chunk[at] as number));
-  }
-
   #remember(id: number, attributes: PathAttributes): PathAttributes {
     this.#recent[id % remembered] = id;
     this.#objects[id % remembered] = attributes;

@@ -104,7 +104,7 @@ const layout = new Layout();
 function pathOfView(source: Source, attributes: AttributeView): Path {
   const { words, at } = attributes;
   layout.read(words, at);
-  const { bits, path, med, localPref, originatorId, clusterList } = layout;
+  const { bits, path, localPref } = layout;
   const length = lengthInWords(words, path);
   const isWellKnown = (bits & bit.communities) !== 0 && hasWellKnown(words, layout.communities);
   const isStale = isWellKnown && includes(words, layout.communities, llgrStale);
@@ -115,9 +115,9 @@ function pathOfView(source: Source, attributes: AttributeView): Path {
     asPathLength: length,
     neighbourAs: neighbourInWords(words, path),
     nextHop: attributes.nextHop,
-    med: (bits & bit.med) === 0 ? undefined : (words[med] as number),
-    originatorId: (bits & bit.originatorId) === 0 ? undefined : ipv4(words[originatorId] as number),
-    clusters: (bits & bit.clusterList) === 0 ? 0 : (words[clusterList] as number),
+    med: medInWords(words),
+    originatorId: originatorInWords(words),
+    clusters: clustersInWords(words),
     rank: rankOf(source, preference, bits & 3, length, isStale),
     isStale,
     isBlackhole: isWellKnown && includes(words, layout.communities, blackhole),
@@ -130,6 +130,37 @@ function pathOfView(source: Source, attributes: AttributeView): Path {
     at,
   };
 }
+
+/** Marks that few ask for, of the set that begins at `at`. */
+export function neighbourAsAt(words: Words, at: number): Asn | undefined {
+  layout.read(words, at);
+  return neighbourInWords(words, layout.path);
+}
+
+export function medAt(words: Words, at: number): number | undefined {
+  layout.read(words, at);
+  return medInWords(words);
+}
+
+export function originatorAt(words: Words, at: number): Ipv4 | undefined {
+  layout.read(words, at);
+  return originatorInWords(words);
+}
+
+export function clustersAt(words: Words, at: number): number {
+  layout.read(words, at);
+  return clustersInWords(words);
+}
+
+/** Of the words that `layout` was read from. */
+const medInWords = (words: Words): number | undefined =>
+  (layout.bits & bit.med) === 0 ? undefined : (words[layout.med] as number);
+
+const originatorInWords = (words: Words): Ipv4 | undefined =>
+  (layout.bits & bit.originatorId) === 0 ? undefined : ipv4(words[layout.originatorId] as number);
+
+const clustersInWords = (words: Words): number =>
+  (layout.bits & bit.clusterList) === 0 ? 0 : (words[layout.clusterList] as number);
 
 function hasWellKnown(words: Words, list: number): boolean {
   const end = list + (words[list] as number);
@@ -209,6 +240,12 @@ export const localPrefOf = ({ rank }: Marks): number =>
 
 /** Of a path of this rank: igp 0, egp 1, incomplete 2. */
 export const originRankOf = ({ rank }: Marks): number => rank % origins;
+
+/** `Marks.asPathLength` of a path of this rank. */
+export const lengthOfRank = (rank: number): number => Math.floor(rank / origins) % lengths;
+
+/** `Marks.isStale` of a path of this rank. */
+export const isStaleRank = (rank: number): boolean => rank >= 2 * 2 ** 32 * lengths * origins;
 
 export const familyOf = (prefix: Prefix): Family => (isPrefix4(prefix) ? 'ipv4-unicast' : 'ipv6-unicast');
 

@@ -1,64 +1,107 @@
 /**
- * The Paths of the tables, by number: one for each source and content. Such a Path has its marks, and its attributes only when
- * somebody asks (see Packed).
+ * The Paths of the tables, by number: one for each source and content. A table of the internet has a hundred thousand of them,
+ * so such a Path is little more than its number: what is asked for of every path stands in columns, the rest is read from its
+ * words (see Packed), and its attributes are made when somebody asks.
  */
 import type { Address, Asn, Ipv4 } from '../../src/lib/net.ts';
 import type { PathAttributes } from '../wire/message.ts';
-import { unpack } from './pack.ts';
+import { grown8, grownDoubles } from './columns.ts';
 import { Packed } from './packed.ts';
-import type { Path, Source } from './path.ts';
+import {
+  clustersAt,
+  isStaleRank,
+  lengthOfRank,
+  medAt,
+  neighbourAsAt,
+  originatorAt,
+  type Path,
+  pathOf,
+  type Source,
+} from './path.ts';
 import type { Words } from './slab.ts';
+import { type AttributeView, nextHopAt, Sheet } from './view.ts';
+
+/** Beside the traits of a path. */
+const isBlackholeBit = 1 << 7;
 
 class KeptPath implements Path {
   /** 0: nothing refers to it any more. */
   id: number;
-  /** Words of its own, from then on: whoever looks at what was chosen before may still ask. */
-  own: Words | undefined;
+  /** From then on: whoever looks at what was chosen before may still ask. */
+  own: AttributeView | undefined;
   readonly #paths: Paths;
   readonly source: Source;
-  readonly asPathLength: number;
-  readonly neighbourAs: Asn | undefined;
-  readonly nextHop: Address;
-  readonly med: number | undefined;
-  readonly originatorId: Ipv4 | undefined;
-  readonly clusters: number;
-  readonly rank: number;
-  readonly isStale: boolean;
-  readonly isBlackhole: boolean;
-  readonly traits: number;
 
-  constructor(id: number, paths: Paths, like: Path) {
+  constructor(id: number, paths: Paths, source: Source) {
     this.id = id;
     this.own = undefined;
     this.#paths = paths;
-    this.source = like.source;
-    this.asPathLength = like.asPathLength;
-    this.neighbourAs = like.neighbourAs;
-    this.nextHop = like.nextHop;
-    this.med = like.med;
-    this.originatorId = like.originatorId;
-    this.clusters = like.clusters;
-    this.rank = like.rank;
-    this.isStale = like.isStale;
-    this.isBlackhole = like.isBlackhole;
-    this.traits = like.traits;
+    this.source = source;
   }
 
   get attributes(): PathAttributes {
-    return this.own === undefined ? this.#paths.attributesOf(this.id) : unpack(this.own, 0);
+    return this.own === undefined ? this.#paths.attributesOf(this.id) : this.own.plain;
   }
 
   get words(): Words {
-    return this.own ?? this.#paths.chunkOf(this.id);
+    return this.own === undefined ? this.#paths.chunkOf(this.id) : this.own.words;
   }
 
   get at(): number {
-    return this.own === undefined ? this.#paths.placeOf(this.id) : 0;
+    return this.own === undefined ? this.#paths.placeOf(this.id) : this.own.at;
+  }
+
+  get rank(): number {
+    return this.own === undefined ? this.#paths.rankOf(this.id) : pathOf(this.source, this.own).rank;
+  }
+
+  get asPathLength(): number {
+    return lengthOfRank(this.rank);
+  }
+
+  get isStale(): boolean {
+    return isStaleRank(this.rank);
+  }
+
+  get traits(): number {
+    return this.own === undefined ? this.#paths.traitsOf(this.id) : pathOf(this.source, this.own).traits;
+  }
+
+  get isBlackhole(): boolean {
+    return this.own === undefined
+      ? this.#paths.isBlackhole(this.id)
+      : pathOf(this.source, this.own).isBlackhole;
+  }
+
+  get nextHop(): Address {
+    return nextHopAt(this.words, this.at);
+  }
+
+  get neighbourAs(): Asn | undefined {
+    return neighbourAsAt(this.words, this.at);
+  }
+
+  get med(): number | undefined {
+    return medAt(this.words, this.at);
+  }
+
+  get originatorId(): Ipv4 | undefined {
+    return originatorAt(this.words, this.at);
+  }
+
+  get clusters(): number {
+    return clustersAt(this.words, this.at);
   }
 }
 
+/** Where the words of paths go that nothing refers to any more. */
+const sheet = new Sheet();
+
 export class Paths extends Packed {
   readonly #items: (KeptPath | undefined)[] = [undefined];
+  #ranks = new Float64Array(64);
+  /** Traits and `isBlackholeBit`. */
+  #traits = new Uint8Array(64);
 
   /** All that is referred to. */
   *items(): Generator<Path> {
@@ -82,13 +125,26 @@ export class Paths extends Packed {
 
   /** Its number; one reference more. */
   hold(path: Path): number {
-    if (path instanceof KeptPath && this.#items[path.id] === path) {
+    if (path instanceof KeptPath && path.id !== 0 && this.#items[path.id] === path) {
       this.keep(path.id);
       return path.id;
     }
     const id = this.obtain(path.attributes, path.source);
-    this.#items[id] ??= new KeptPath(id, this, path);
+    if (this.#items[id] === undefined) this.#add(id, path);
     return id;
+  }
+
+  /** Of a number that is in use: as `Marks` has them. */
+  rankOf(id: number): number {
+    return this.#ranks[id] as number;
+  }
+
+  traitsOf(id: number): number {
+    return (this.#traits[id] as number) & ~isBlackholeBit;
+  }
+
+  isBlackhole(id: number): boolean {
+    return ((this.#traits[id] as number) & isBlackholeBit) !== 0;
   }
 
   protected override isOf(id: number, owner: object | undefined): boolean {
@@ -98,8 +154,18 @@ export class Paths extends Packed {
   protected override removed(id: number): void {
     const item = this.#items[id];
     if (item === undefined) return;
-    item.own = this.wordsOf(id);
+    item.own = sheet.copy(item.words, item.at);
     item.id = 0;
     this.#items[id] = undefined;
+  }
+
+  #add(id: number, { source, rank, traits, isBlackhole }: Path): void {
+    if (id >= this.#ranks.length) {
+      this.#ranks = grownDoubles(this.#ranks, id + 1);
+      this.#traits = grown8(this.#traits, id + 1);
+    }
+    this.#ranks[id] = rank;
+    this.#traits[id] = traits | (isBlackhole ? isBlackholeBit : 0);
+    this.#items[id] = new KeptPath(id, this, source);
   }
 }

@@ -6,7 +6,7 @@
  */
 import { type Address, type Asn, type Ipv4, type Ipv6, ipv4 } from '../../src/lib/net.ts';
 import type { AsPath, Origin, PathAttributes, RawAttribute } from '../wire/message.ts';
-import { bit, firstOf, readIpv6, unpack } from './pack.ts';
+import { bit, firstOf, lengthOf, readIpv6, unpack } from './pack.ts';
 import type { Words } from './slab.ts';
 
 export class AttributeView implements PathAttributes {
@@ -78,7 +78,7 @@ export const plainOf = (attributes: PathAttributes): PathAttributes =>
   attributes instanceof AttributeView ? attributes.plain : attributes;
 
 /** Of the set whose words begin there. */
-const nextHopAt = (words: Words, at: number): Address =>
+export const nextHopAt = (words: Words, at: number): Address =>
   ((words[at] as number) & bit.nextHop6) === 0 ? ipv4(words[at + 1] as number) : readIpv6(words, at + 1);
 
 /** So many words at once: what still needs one set keeps all of them. */
@@ -96,6 +96,15 @@ export class Sheet {
       this.#end = 0;
     }
     return this.#end;
+  }
+
+  /** The same set, which stays as it is whatever becomes of the words it is copied from. */
+  copy(from: Words, start: number): AttributeView {
+    const length = lengthOf(from[start] as number);
+    const at = this.room(length);
+    for (let index = 0; index < length; index += 1) this.words[at + index] = from[start + index] as number;
+    this.#end = at + length;
+    return new AttributeView(this.words, at);
   }
 
   /** What was written where `room` said, up to `end`, is a set; its first word says all but how long it is. */
