@@ -16,7 +16,7 @@ import { OwnedRoutes, type OwnedRoutesStatus } from '../src/kernel/owned-routes.
 import { type Address, hostPrefix, millis, type Prefix } from '../src/lib/net.ts';
 import type { Random } from '../src/lib/random.ts';
 import type { PeerConfig, SpeakerConfig } from './config.ts';
-import { type Group, Groups } from './fib/groups.ts';
+import { type Group, Groups, type Member } from './fib/groups.ts';
 import { Resolver, sameHops } from './fib/resolve.ts';
 import { FibChoice, type FibSettings } from './fib/settings.ts';
 import type { KernelRoute } from './speaker/kernel-route.ts';
@@ -63,14 +63,14 @@ class KernelFib implements Fib {
   readonly #settings = new FibChoice();
   readonly #routes: OwnedRoutes;
   readonly #resolver: Resolver;
-  readonly #learned = new Map<Prefix, Group | 'blackhole'>();
+  readonly #learned = new Map<Prefix, Member | 'blackhole'>();
   readonly #groups: Groups;
   readonly #tracked = new Set<Address>();
   #own: ReadonlySet<Prefix> = new Set();
   /** Routes to neighbours: by the gateway that the configuration names. */
   #pinned: ReadonlyMap<Prefix, Address> = new Map();
-  /** Groups whose prefixes are to be looked at, as far as that has come. */
-  readonly #redo = new Map<Group, Iterator<Prefix>>();
+  /** Groups whose prefixes are to be looked at, and how many of their first members are left. */
+  readonly #redo = new Map<Group, number>();
   #cancelRedo: (() => void) | undefined;
 
   constructor(options: FibOptions) {
@@ -104,12 +104,11 @@ class KernelFib implements Fib {
   learned(prefix: Prefix, route: KernelRoute): void {
     const before = this.#learned.get(prefix);
     const after = route === undefined || route === 'blackhole' ? route : this.#groups.of(route);
-    if (after !== before) {
-      if (after !== undefined && after !== 'blackhole') this.#groups.join(after, prefix);
-      if (before !== undefined && before !== 'blackhole' && this.#groups.leave(before, prefix))
-        this.#redo.delete(before);
+    if (after !== groupOf(before)) {
       if (after === undefined) this.#learned.delete(prefix);
-      else this.#learned.set(prefix, after);
+      else this.#learned.set(prefix, after === 'blackhole' ? after : this.#groups.join(after, prefix));
+      if (before !== undefined && before !== 'blackhole' && this.#groups.leave(before))
+        this.#redo.delete(before.group);
     }
     this.#programAs(prefix, after);
   }
@@ -184,7 +183,7 @@ class KernelFib implements Fib {
   }
 
   #program(prefix: Prefix): void {
-    this.#programAs(prefix, this.#learned.get(prefix));
+    this.#programAs(prefix, groupOf(this.#learned.get(prefix)));
   }
 
   #programAs(prefix: Prefix, learned: Group | 'blackhole' | undefined): void {
@@ -222,20 +221,24 @@ class KernelFib implements Fib {
   }
 
   #lookAgain(group: Group): void {
-    this.#redo.set(group, group.prefixes.values());
+    this.#redo.set(group, group.members.length);
     this.#cancelRedo ??= this.#options.clock.after(millis(0), () => this.#redoSlice());
   }
 
   #redoSlice(): void {
     this.#cancelRedo = undefined;
     let left = slice;
-    for (const [group, prefixes] of this.#redo) {
-      for (; left > 0; left -= 1) {
-        const next = prefixes.next();
-        if (next.done === true) break;
-        this.#program(next.value);
+    for (const [group, due] of this.#redo) {
+      const { members } = group;
+      let at = Math.min(due, members.length);
+      for (; at > 0 && left > 0; left -= 1) {
+        at -= 1;
+        this.#program((members[at] as Member).prefix);
       }
-      if (left === 0) break;
+      if (at > 0) {
+        this.#redo.set(group, at);
+        break;
+      }
       this.#redo.delete(group);
     }
     if (this.#redo.size > 0) this.#cancelRedo = this.#options.clock.after(millis(0), () => this.#redoSlice());
@@ -263,5 +266,8 @@ class KernelFib implements Fib {
     for (const gateway of new Set(before.values())) this.#release(gateway);
   }
 }
+
+const groupOf = (learned: Member | 'blackhole' | undefined): Group | 'blackhole' | undefined =>
+  learned === undefined || learned === 'blackhole' ? learned : learned.group;
 
 const none: readonly never[] = [];

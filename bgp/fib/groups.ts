@@ -5,9 +5,17 @@ import { type Address, type Prefix, versionOf } from '../../src/lib/net.ts';
 export interface Group {
   readonly key: string;
   readonly nextHops: readonly Address[];
-  readonly prefixes: Set<Prefix>;
+  /** In no order. */
+  readonly members: Member[];
   /** What the next hops come to. */
   hops: readonly NextHop[];
+}
+
+/** A learned prefix, and where it stands in its group. */
+export interface Member {
+  readonly prefix: Prefix;
+  readonly group: Group;
+  at: number;
 }
 
 export interface GroupsOptions {
@@ -39,20 +47,28 @@ export class Groups {
     const listed = this.#byList.get(nextHops);
     if (listed !== undefined && this.#byKey.get(listed.key) === listed) return listed;
     const key = nextHops.map((nextHop) => `${versionOf(nextHop)}.${nextHop}`).join(' ');
-    const group = this.#byKey.get(key) ?? { key, nextHops, prefixes: new Set(), hops: [] };
+    const group = this.#byKey.get(key) ?? { key, nextHops, members: [], hops: [] };
     this.#byList.set(nextHops, group);
     return group;
   }
 
-  join(group: Group, prefix: Prefix): void {
-    if (group.prefixes.size === 0) this.#found(group);
-    group.prefixes.add(prefix);
+  join(group: Group, prefix: Prefix): Member {
+    const { members } = group;
+    if (members.length === 0) this.#found(group);
+    const member = { prefix, group, at: members.length };
+    members.push(member);
+    return member;
   }
 
-  /** True if it was the last. */
-  leave(group: Group, prefix: Prefix): boolean {
-    group.prefixes.delete(prefix);
-    if (group.prefixes.size > 0) return false;
+  /** The last one takes its place: who looks at all from the last to the first misses none. True if there is none left. */
+  leave({ group, at }: Member): boolean {
+    const { members } = group;
+    const last = members.pop();
+    if (last !== undefined && last.at !== at) {
+      members[at] = last;
+      last.at = at;
+    }
+    if (members.length > 0) return false;
     this.#byKey.delete(group.key);
     for (const nextHop of group.nextHops) this.#part(nextHop, group);
     return true;

@@ -342,9 +342,8 @@ export class OwnedRoutes {
 
   /** A replace where ours is, an add where nothing of ours is: so a stranger's route survives. */
   #requestFor(op: Op<Key, Route>): RouteOp {
-    const have = this.#delta.actual(op.key);
-    if (op.kind === 'set') return { kind: have === undefined ? 'add' : 'set', route: op.value };
-    return { kind: 'delete', route: have as Route };
+    if (op.kind === 'set') return { kind: op.have === undefined ? 'add' : 'set', route: op.value };
+    return { kind: 'delete', route: op.have as Route };
   }
 
   #settle(op: Op<Key, Route>, failure: OpFailure | undefined): void {

@@ -32,6 +32,8 @@ const BATCH = 6000;
 const ERROR_BYTES = 1024;
 /** Octets a send; at most half of what the socket may queue, in which the kernel counts its own as well. */
 const BATCH_BYTES = 400 * 1024;
+/** Of a message about an IPv4 route with one next hop, and some more. */
+const USUAL_BYTES = 80;
 
 /** Codes that mean an unreachable, a blackhole and a prohibit route when asking for one. */
 const REFUSED: readonly string[] = ['EHOSTUNREACH', 'EINVAL', 'EACCES'];
@@ -117,8 +119,9 @@ export async function applyRoutes(
   const most = Math.max(1, Math.min(BATCH, Math.floor(receiveBufferOf(requests.fd) / ERROR_BYTES)));
   const octets = Math.min(BATCH_BYTES, Math.floor(sendBufferOf(requests.fd) / 2));
   const failures: OpFailure[] = [];
-  let writer = new MessageWriter();
-  let spare = new MessageWriter();
+  const room = Math.min(octets, ops.length * USUAL_BYTES) + USUAL_BYTES;
+  let writer = new MessageWriter(room);
+  let spare = new MessageWriter(ops.length > most ? room : 0);
   let under: Promise<void> = Promise.resolve();
   for (let next = 0; next < ops.length; ) {
     const batch = encodeBatch(requests, writer, ops, next, { most, octets });

@@ -139,15 +139,8 @@ function encodeQuestion(writer: MessageWriter, address: Address, flags: number):
 function header(writer: MessageWriter, route: Route, scope: number, type: number, flags: number): void {
   const { dst, table, protocol } = route;
   writer
-    .u8(isPrefix4(dst) ? AF_INET : AF_INET6)
-    .u8(lengthOf(dst))
-    .u8(0)
-    .u8(0);
-  writer
-    .u8(table < 256 ? table : 0)
-    .u8(protocol)
-    .u8(scope)
-    .u8(type)
+    .four(isPrefix4(dst) ? AF_INET : AF_INET6, lengthOf(dst), 0, 0)
+    .four(table < 256 ? table : 0, protocol, scope, type)
     .u32(flags);
 }
 

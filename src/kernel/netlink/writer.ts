@@ -40,7 +40,11 @@ export class MessageWriter {
   /** Starts a message; the fixed header and the attributes follow, then `end`. */
   begin(type: number, flags: number, seq: number): this {
     this.#message = this.#length;
-    return this.u32(0).u16(type).u16(flags).u32(seq).u32(0);
+    const at = this.#grow(16);
+    this.#view.setUint16(at + 4, type, littleEndian);
+    this.#view.setUint16(at + 6, flags, littleEndian);
+    this.#view.setUint32(at + 8, seq, littleEndian);
+    return this;
   }
 
   end(): this {
@@ -58,6 +62,17 @@ export class MessageWriter {
   u8(value: number): this {
     const at = this.#grow(1); // before #view is read: growing replaces it
     this.#view.setUint8(at, value);
+    return this;
+  }
+
+  /** Four octets, in this order. */
+  four(first: number, second: number, third: number, fourth: number): this {
+    const at = this.#grow(4);
+    const bytes = this.#bytes;
+    bytes[at] = first;
+    bytes[at + 1] = second;
+    bytes[at + 2] = third;
+    bytes[at + 3] = fourth;
     return this;
   }
 
@@ -156,7 +171,11 @@ export class MessageWriter {
   }
 
   u32Attribute(type: number, value: number): this {
-    return this.u16(8).u16(type).u32(value);
+    const at = this.#grow(8);
+    this.#view.setUint16(at, 8, littleEndian);
+    this.#view.setUint16(at + 2, type, littleEndian);
+    this.#view.setUint32(at + 4, value, littleEndian);
+    return this;
   }
 
   addressAttribute(type: number, address: Address): this {

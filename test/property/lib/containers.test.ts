@@ -154,7 +154,7 @@ describe('Delta', () => {
     const [op] = [...delta.pending()];
     delta.want('r', 2);
     if (op !== undefined) delta.done(op);
-    expect([...delta.pending()]).toEqual([{ kind: 'set', key: 'r', value: 2 }]);
+    expect([...delta.pending()]).toEqual([{ kind: 'set', key: 'r', value: 2, have: 1 }]);
   });
 
   test('who reads on while ops are done and wishes change sees each key once, in its newest state', () => {
@@ -170,6 +170,21 @@ describe('Delta', () => {
     expect(seen).toEqual(['a 1', 'b 2']);
     expect(delta.pendingCount).toBe(0);
     expect(new Map(delta.actualEntries())).toEqual(new Map(Object.entries({ a: 1, b: 2 })));
+  });
+
+  test('who reads on while nearly all of a long list is done misses nothing, and sees what stays open once', () => {
+    const delta = new Delta<number, number>();
+    const [count, kept] = [9000, 7];
+    for (let key = 0; key < count; key += 1) delta.want(key, 1);
+    const seen: number[] = [];
+    for (const op of delta.pending()) {
+      seen.push(op.key);
+      if (op.key % kept !== 0) delta.done(op);
+      if (op.key === 5000) delta.want(count, 1);
+    }
+    expect(seen).toEqual(Array.from({ length: count + 1 }, (_, key) => key));
+    expect(delta.pendingCount).toBe(Math.ceil((count + 1) / kept));
+    expect([...delta.pending()].every(({ key }) => key % kept === 0)).toBe(true);
   });
 
   test('work is given out in the order in which it became due', () => {
