@@ -6,10 +6,11 @@
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../src/host/clock.ts';
-import { fdOf, sendProgress } from '../../src/kernel/tcp.ts';
+import { isKernelError } from '../../src/kernel/kernel-error.ts';
+import { fdOf, type Hear, sendNow, sendProgress } from '../../src/kernel/tcp.ts';
 import { type Millis, millis } from '../../src/lib/net.ts';
 import { describeErrno, errnoOf } from './errno.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type Take } from './outbox.ts';
 import { type SendState, watchStall } from './stall.ts';
 
 /** What a closed connection may still take to send its last bytes (a NOTIFICATION, say). */
@@ -21,7 +22,7 @@ export interface LinkEvents {
   readonly onConnected: () => void;
   /** The bytes are the receiver's until it returns; copy what is kept. */
   readonly onData: (bytes: Uint8Array) => void;
-  /** The queue ran empty after a `send` that returned false. */
+  /** There is room again after a `send` that returned false. */
   readonly onDrained: () => void;
   /** The end, said once: the dial failed, the connection broke, or the neighbour closed it. */
   readonly onFailed: (why: string, errno?: string) => void;
@@ -61,15 +62,17 @@ export interface Link {
   readonly gone: Promise<void>;
 }
 
+/** @param open  makes the socket, which hands what comes in to `hear` */
 export function createLink(
-  socket: Socket,
+  open: (hear: Hear) => Socket,
   events: LinkEvents,
   { where, clock, connectTimeoutMs }: LinkOptions,
 ): Link {
   let told: LinkEvents | undefined = events;
   let cancelTimer = (): void => {};
   let unwatch = (): void => {};
-  const outbox = new Outbox(socket);
+  const socket = open((bytes) => told?.onData(bytes));
+  const outbox = new Outbox(socket, sending(socket), () => told?.onDrained());
   const fail = (why: string, errno?: string): void => {
     const { onFailed } = told ?? {};
     told = undefined;
@@ -80,8 +83,6 @@ export function createLink(
   };
   const failed = (errno: string): void => fail(describeErrno(errno, where), errno);
 
-  socket.on('data', (bytes: Uint8Array) => told?.onData(bytes));
-  socket.on('drain', () => told?.onDrained());
   socket.on('end', () => fail(`${where} closed the connection`));
   socket.on('error', (error) => failed(errnoOf(error)));
   const gone = new Promise<void>((resolve) => {
@@ -120,12 +121,7 @@ export function createLink(
       const look = () => sendStateOf(socket);
       unwatch = watchStall({ clock, after, look, onStalled: () => told?.onStalled() });
     },
-    pause: () => {
-      socket.pause();
-    },
-    resume: () => {
-      socket.resume();
-    },
+    ...tap(socket),
     close(flush) {
       if (told === undefined) return;
       told = undefined;
@@ -142,6 +138,38 @@ export function createLink(
       cancelTimer = clock.after(millis(lingerMs), () => socket.destroy());
     },
     gone,
+  };
+}
+
+/** Reading: asked for after each read, and most often it is so already. */
+function tap(socket: Socket): Pick<Link, 'pause' | 'resume'> {
+  let isPaused = false;
+  return {
+    pause: () => {
+      if (!isPaused) socket.pause();
+      isPaused = true;
+    },
+    resume: () => {
+      if (isPaused) socket.resume();
+      isPaused = false;
+    },
+  };
+}
+
+/** Straight to the kernel, as long as it takes what it is given; an error ends the socket. */
+function sending(socket: Socket): Take {
+  let fd: number | undefined;
+  return (bytes) => {
+    if (socket.connecting) return 0;
+    fd ??= fdOf(socket);
+    if (fd === undefined) return 0;
+    try {
+      return sendNow(fd, bytes);
+    } catch (error) {
+      if (!isKernelError(error)) throw error;
+      socket.destroy(error);
+      return 0;
+    }
   };
 }
 

@@ -27,6 +27,7 @@ export interface ListenerOptions {
   readonly clock: Clock;
   /** Who must sign, and with what (RFC 2385): those of this family only. Set before the first SYN is answered. */
   readonly keys: () => Keys;
+  /** It is not read before it is adopted. */
   readonly onConnection: (socket: Socket) => void;
   readonly onListening: (port: number) => void;
   readonly onProblem: (problem: Problem) => void;
@@ -85,7 +86,7 @@ export function startListener(options: ListenerOptions): Listener {
   };
 
   function attempt(): void {
-    const made = createServer({ noDelay: true }, options.onConnection);
+    const made = createServer({ noDelay: true, pauseOnConnect: true }, options.onConnection);
     server = made;
     made.on('error', (error) => {
       // One that listens goes on: what failed is a single connection, which the neighbour will try again.

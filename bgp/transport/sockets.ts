@@ -12,10 +12,13 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../src/host/clock.ts';
 import { isKernelError } from '../../src/kernel/kernel-error.ts';
 import {
+  adopt,
+  type Dial,
   dialTcp,
   fdOf,
   type Guard,
   guardAccepted,
+  type Hear,
   leastTtl,
   linkOf,
   type Signature,
@@ -161,7 +164,7 @@ export class Sockets {
       );
   }
 
-  /** Listens nowhere. Resolves when the last accepted connection is closed too. */
+  /** Listens nowhere. Connections that were accepted stay. */
   async deafen(): Promise<void> {
     const stopping = this.#listeners;
     this.#listeners = [];
@@ -189,14 +192,14 @@ export class Sockets {
     this.close(key, 'outgoing', false);
     const { address, port, localAddress, interface: link } = target;
     const guard = target.guard ?? this.#guards.get(address);
-    const socket = dialTcp({
+    const dial: Dial = {
       address,
       port,
       ...(localAddress === undefined ? {} : { source: localAddress }),
       ...(link === undefined ? {} : { interface: link }),
       ...(guard === undefined ? {} : { guard }),
-    });
-    this.#occupy(key, 'outgoing', socket, `${formatAddress(address)} port ${port}`);
+    };
+    this.#occupy(key, 'outgoing', (hear) => dialTcp(dial, hear), `${formatAddress(address)} port ${port}`);
   }
 
   /** False: wait for 'drained' before generating more; these bytes are queued nevertheless. */
@@ -254,7 +257,7 @@ export class Sockets {
     if (!this.#isStopped) this.#options.onEvent(event);
   }
 
-  #occupy(key: string, side: Side, socket: Socket, where: string): void {
+  #occupy(key: string, side: Side, open: (hear: Hear) => Socket, where: string): void {
     const events: LinkEvents = {
       onConnected: () => this.#say({ kind: 'connected', key, side }),
       onData: (bytes) => this.#say({ kind: 'data', key, side, bytes }),
@@ -266,7 +269,7 @@ export class Sockets {
       },
     };
     const { clock, connectTimeoutMs = 30_000 } = this.#options;
-    const link = createLink(socket, events, { where, clock, connectTimeoutMs });
+    const link = createLink(open, events, { where, clock, connectTimeoutMs });
     this.#places[side].set(key, link);
     this.#living.add(link.gone);
     link.gone.then(() => this.#living.delete(link.gone));
@@ -304,7 +307,8 @@ export class Sockets {
       this.#turnAway(socket, remote, why, key);
       return;
     }
-    this.#occupy(key, side, socket, `${remote} port ${socket.remotePort}`);
+    const where = `${remote} port ${socket.remotePort}`;
+    this.#occupy(key, side, (hear) => adopt(socket, hear), where);
     if (range !== undefined) {
       this.#guests.set(key, range.dynamic);
       this.#say({ kind: 'arrived', dynamic: range.dynamic, key, address });

@@ -9,6 +9,8 @@ export interface Native {
   /** The fd is close-on-exec and non-blocking. */
   socket(domain: number, type: number, protocol: number): number;
   close(fd: number): number;
+  /** Another fd of the same socket, close-on-exec. */
+  dup(fd: number): number;
   bind(fd: number, sockaddr: Uint8Array): number;
   connect(fd: number, sockaddr: Uint8Array): number;
   getsockname(fd: number, into: Uint8Array): number;

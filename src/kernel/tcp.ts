@@ -6,7 +6,7 @@
  * segment lacks, or signs wrongly, the kernel drops without a word and counts (TCPMD5NotFound, TCPMD5Failure, and
  * TCPMD5Unexpected for a signature nobody asked for).
  */
-import { type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { type OnReadOpts, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import {
   type Address,
   formatAddress,
@@ -22,6 +22,8 @@ import { kernelError } from './kernel-error.ts';
 import { check, int32, native } from './native.ts';
 import { familyOf, sockaddrOf } from './sockaddr.ts';
 
+const EAGAIN = 11;
+const MSG_DONTWAIT = 0x40;
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
@@ -182,8 +184,22 @@ export interface Dial {
   readonly guard?: Guard;
 }
 
+/** What comes in. The bytes are the receiver's until it returns; copy what is kept. */
+export type Hear = (bytes: Uint8Array) => void;
+
+/** Of the whole process: what was read is handed on before anything else is read, and a buffer for each read would be most of its cost. */
+const inbound = new Uint8Array(65_536);
+
+const hearing = (hear: Hear): OnReadOpts => ({
+  buffer: inbound,
+  callback: (octets) => {
+    hear(inbound.subarray(0, octets));
+    return true;
+  },
+});
+
 /** A socket that connects: `connect` or `error` will tell. What is wrong before that is told as an error too, with its code. */
-export function dialTcp({ address, port, source, guard = {}, interface: link }: Dial): Socket {
+export function dialTcp({ address, port, source, guard = {}, interface: link }: Dial, hear: Hear): Socket {
   const asked = `connect to tcp ${at(address, port)}`;
   try {
     const fd = prepared(address, asked, (made) => {
@@ -192,14 +208,43 @@ export function dialTcp({ address, port, source, guard = {}, interface: link }: 
       if (source !== undefined) check(asked, native().bind(made, sockaddrOf(source, 0)));
     });
     // manualStart: a read on a socket that is not connected yet would fail.
-    const construction: SocketConstructorOpts & { readonly manualStart: boolean } = { fd, manualStart: true };
+    const construction: SocketConstructorOpts & { readonly manualStart: boolean } = {
+      fd,
+      manualStart: true,
+      onread: hearing(hear),
+    };
     const socket = new Socket(construction);
     socket.setNoDelay(true);
     return socket.connect({ host: hostOf(address, link), port });
   } catch (error) {
-    const socket = new Socket();
-    return socket.destroy(error instanceof Error ? error : kernelError(asked, String(error)));
+    return stillborn(error, asked);
   }
+}
+
+/**
+ * The connection of `accepted`, which nobody has read from, as a socket that is read so: how a server's own sockets are read is
+ * Node's choice. What is wrong is told as an error.
+ */
+export function adopt(accepted: Socket, hear: Hear): Socket {
+  const asked = 'take a connection';
+  try {
+    const fd = fdOf(accepted);
+    if (fd === undefined) throw kernelError(asked, 'ENOTCONN');
+    return new Socket({ fd: check(asked, native().dup(fd)), onread: hearing(hear) });
+  } catch (error) {
+    return stillborn(error, asked);
+  } finally {
+    accepted.destroy();
+  }
+}
+
+const stillborn = (error: unknown, asked: string): Socket =>
+  new Socket().destroy(error instanceof Error ? error : kernelError(asked, String(error)));
+
+/** How many of these octets the kernel takes at once; 0: none now. Throws a KernelError, e.g. EPIPE, ECONNRESET. */
+export function sendNow(fd: number, bytes: Uint8Array): number {
+  const taken = native().send(fd, bytes, MSG_DONTWAIT);
+  return taken === -EAGAIN ? 0 : check('send', taken);
 }
 
 /** Node takes the name of a link as the zone, not its index. */

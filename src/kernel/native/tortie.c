@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <node_api.h>
 #include <sched.h>
@@ -112,6 +113,14 @@ static napi_value js_close(napi_env env, napi_callback_info info) {
   int32_t fd;
   if (!int_at(&args, 0, &fd)) return refuse(env, "close(fd): an integer");
   return outcome(env, close(fd));
+}
+
+/* dup(fd): another fd of the same socket, close-on-exec */
+static napi_value js_dup(napi_env env, napi_callback_info info) {
+  arguments args = arguments_of(env, info);
+  int32_t fd;
+  if (!int_at(&args, 0, &fd)) return refuse(env, "dup(fd): an integer");
+  return outcome(env, fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 typedef int (*address_call)(int, const struct sockaddr *, socklen_t);
@@ -449,6 +458,7 @@ NAPI_MODULE_INIT() {
   } table[] = {
       {"socket", js_socket},
       {"close", js_close},
+      {"dup", js_dup},
       {"bind", js_bind},
       {"connect", js_connect},
       {"getsockname", js_getsockname},

@@ -236,6 +236,24 @@ test('a paused connection is not read, and goes on where it stopped', async () =
   expect(Buffer.compare(listener.received(), pattern(500_000))).toBe(0);
 });
 
+test('a reset that is not read yet is what a send says', async () => {
+  const [dialler, listener] = await pair();
+  listener.sockets.pause('us', 'incoming');
+  dialler.sockets.pause('them', 'outgoing');
+  listener.sockets.send('us', 'incoming', pattern(100));
+  await soon(() => expect(listener.sockets.queued('us', 'incoming')).toBe(0));
+  // Bytes that nobody has read make the kernel reset.
+  dialler.sockets.close('them', 'outgoing', false);
+  await soon(() => {
+    listener.sockets.send('us', 'incoming', pattern(1));
+    expect(listener.count('failed')).toBe(1);
+  });
+  // The second word for it, if the kernel was late to deliver what was not read.
+  const words =
+    /(reset the connection \(ECONNRESET\)|closed the connection while we were sending \(EPIPE\))$/;
+  expect((await listener.hears('failed')).why).toMatch(words);
+});
+
 test('dialling again in the same place gives up the earlier dial without a word', async () => {
   const [dialler, listener] = [made(), made()];
   listener.sockets.setNeighbours({ keys: loopback });
