@@ -93,6 +93,26 @@ test('a filter that is taken away is said, and nothing passes until it is back',
   await node.forwards([...fromTor, ...own], 30_000);
 });
 
+test('a rule for an interface is asked of the link by which the next hop is reached; what is ours has none', async () => {
+  const { since } = await node.peer('172.30.0.1', isUp);
+  const both = (action: string, link: string) => {
+    const rules = [{ action, interface: link }];
+    return filter('links', { importV4: rules, exportV4: rules });
+  };
+  rack.put(both('Reject', 'eth*'), bgpPeer('tor', '172.30.0.1', 65000, { filters: ['links'] }));
+  await node.forwards(['fd00:244:9::/64 via fd00:30::1', ...own], 30_000);
+  const received = await node.routes('?received=172.30.0.1');
+  expect(received.find(({ prefix }) => prefix === '10.244.9.0/24')?.reason).toBe(
+    'not accepted: rejected by BGPFilter/links importV4[0]',
+  );
+  expect(await heard('10.244.1.0/24')).toContain('64512');
+  rack.put(both('Reject', '*.calico'));
+  await node.forwards([...fromTor, ...own], 30_000);
+  rack.put(bgpPeer('tor', '172.30.0.1', 65000));
+  rack.drop('BGPFilter', 'links');
+  expect((await node.peer('172.30.0.1', isUp)).since).toBe(since);
+});
+
 test('prefixAdvertisements: BIRD hears the communities, standard and large, that a prefix is to carry', async () => {
   rack.put(
     bgpConfiguration({
