@@ -299,6 +299,7 @@ const transportConfig = (
   keyOf: KeyOf,
 ): TransportConfig => ({
   addresses: listen.address === undefined ? config?.bind : [listen.address],
+  given: config?.peeringAddresses ?? [],
   port: config === undefined ? undefined : (listen.port ?? config.listenPort),
   peers: config?.peers ?? [],
   dynamic: config?.dynamic ?? [],

@@ -44,6 +44,8 @@ export interface TransportOptions {
 export interface TransportConfig {
   /** Absent: every address, IPv4 and IPv6. */
   readonly addresses: readonly Address[] | undefined;
+  /** Of these, those that no interface has, and a route of ours makes this node's. */
+  readonly given?: readonly Address[];
   /** Absent: nothing is listened to. */
   readonly port: number | undefined;
   readonly peers: readonly PeerConfig[];
@@ -104,7 +106,8 @@ export class Transport {
   }
 
   /** Whom to accept and dial, and where to listen; takes effect at once, open connections stay. */
-  configure({ addresses, port, peers, dynamic = [], keyOf = () => undefined }: TransportConfig): void {
+  configure({ addresses, given = [], port, ...others }: TransportConfig): void {
+    const { peers, dynamic = [], keyOf = () => undefined } = others;
     const guarded = peers.flatMap((peer) => {
       const guard = guardOf(peer, keyOf);
       return guard === undefined ? [] : [{ peer, guard }];
@@ -132,7 +135,7 @@ export class Transport {
     this.#listening = listening;
     this.#problems.clear();
     if (port === undefined) void this.#sockets.deafen();
-    else this.#sockets.listen(addresses === undefined ? { port } : { addresses, port });
+    else this.#sockets.listen(addresses === undefined ? { port } : { addresses, given, port });
   }
 
   /** The event's turn has come. False: its connection was closed meanwhile, and it must not be heard. */

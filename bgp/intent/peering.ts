@@ -1,5 +1,5 @@
 /** The address at which pods dial the speaker of their node (BGPConfiguration.localWorkloadPeeringIPV4 and IPV6). */
-import { type Address, formatAddress, type Ipv4, type Ipv6, isIpv4 } from '../../src/lib/net.ts';
+import { type Address, formatAddress, type Ipv4, type Ipv6 } from '../../src/lib/net.ts';
 import type { Settings } from '../../src/model/bgp-configuration.ts';
 import type { Neighbourhood } from '../../src/model/peering.ts';
 import type { Problem } from '../../src/model/problem.ts';
@@ -36,27 +36,18 @@ export function peeringOf(
     if (subnet !== undefined) return `${subnet.link} of Node/${own.name} has`;
     return surroundings.apiServer.includes(address) ? 'the API server has' : undefined;
   };
-  const isUnheard = (address: Address): boolean => settings.bindMode === 'NodeIP' && !isIpv4(address);
   const isOurs = (address: Address | undefined): boolean =>
-    address !== undefined && ownerOf(address) === undefined && !isUnheard(address);
+    address !== undefined && ownerOf(address) === undefined;
   const { ipv4, ipv6 } = asked;
   return {
     addresses: { ...(isOurs(ipv4) ? { ipv4 } : {}), ...(isOurs(ipv6) ? { ipv6 } : {}) },
     ours: wanted.filter(isOurs),
     problems: wanted.flatMap((address): readonly Problem[] => {
       const owner = ownerOf(address);
-      if (owner === undefined && isUnheard(address)) return [unheard(address, own)];
       return owner === undefined ? [] : [taken(address, owner, own)];
     }),
   };
 }
-
-/** The kernel lets nobody listen at an IPv6 address that no interface has, but at all addresses together. */
-const unheard = (address: Address, own: Router): Problem => ({
-  where: 'BGPConfiguration spec.localWorkloadPeeringIPV6',
-  what: `With bindMode NodeIP the speaker of Node/${own.name} cannot listen at ${formatAddress(address)}, so pods reach it over IPv6 at the node's own address.`,
-  fix: 'Leave bindMode out, or localWorkloadPeeringIPV6.',
-});
 
 const taken = (address: Address, owner: string, own: Router): Problem => ({
   where: `BGPConfiguration spec.localWorkloadPeeringIPV${formatAddress(address).includes(':') ? 6 : 4}`,

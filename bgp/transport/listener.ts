@@ -22,6 +22,8 @@ export interface Listener {
 export interface ListenerOptions {
   readonly address: Address;
   readonly port: number;
+  /** No interface has it, and the kernel answers for it all the same. */
+  readonly isGiven: boolean;
   /** Not ours to insist on: a host without IPv6 has nobody to listen to there. */
   readonly isOptional: boolean;
   readonly clock: Clock;
@@ -62,7 +64,7 @@ function problemOf(errno: string, where: string, port: number): Problem {
 
 /** Starts listening at once. */
 export function startListener(options: ListenerOptions): Listener {
-  const { address, port, clock } = options;
+  const { address, port, isGiven, clock } = options;
   let server: Server | undefined;
   let fd: number | undefined;
   const standing = standingKeys(address, options.onProblem);
@@ -93,7 +95,7 @@ export function startListener(options: ListenerOptions): Listener {
       if (!made.listening) failed(errnoOf(error));
     });
     try {
-      fd = boundSocket(address, port);
+      fd = boundSocket(address, port, isGiven);
     } catch (error) {
       if (!isKernelError(error)) throw error;
       const { code } = error;

@@ -121,6 +121,14 @@ const rejectionEveryMs = 60_000;
 const arrivalEveryMs = 1_000;
 const addressesRemembered = 256;
 
+interface Listening {
+  /** Absent: on all of IPv4 and all of IPv6. */
+  readonly addresses?: readonly Address[];
+  /** Of these, those that no interface has. */
+  readonly given?: readonly Address[];
+  readonly port: number;
+}
+
 export class Sockets {
   readonly #options: SocketsOptions;
   /** By key. */
@@ -146,14 +154,15 @@ export class Sockets {
     this.#isFreshArrival = onceIn(options.clock, arrivalEveryMs);
   }
 
-  /** Listens there instead of where it did; without addresses on all of IPv4 and all of IPv6. Port 0: any. */
-  listen({ addresses, port }: { readonly addresses?: readonly Address[]; readonly port: number }): void {
+  /** Listens there instead of where it did. Port 0: any. */
+  listen({ addresses, given = [], port }: Listening): void {
     void this.deafen();
     for (const one of addresses ?? everywhere)
       this.#listeners.push(
         startListener({
           address: one,
           port,
+          isGiven: given.includes(one),
           isOptional: addresses === undefined && !isIpv4(one),
           clock: this.#options.clock,
           keys: () => this.#keys,

@@ -40,6 +40,7 @@ const IPPROTO_IPV6 = 41;
 const IPV6_UNICAST_HOPS = 16;
 const IPV6_V6ONLY = 26;
 const IPV6_MINHOPCOUNT = 73;
+const IPV6_FREEBIND = 78;
 
 /** What one octet can say, and what is always sent: who checks it at the other end needs nothing of us (RFC 5082 §3). */
 const greatestTtl = 255;
@@ -163,13 +164,15 @@ const at = (address: Address, port: number): string =>
 /**
  * A socket that is bound and does not listen yet: an IPv6 one takes no IPv4. Whoever gives it to `Server.listen` has given
  * it away. Throws a KernelError, e.g. EADDRINUSE, EAFNOSUPPORT.
+ * @param isGiven  a route of the table of local addresses says that it is ours; of IPv6 the kernel asks interfaces alone
  */
-export function boundSocket(address: Address, port: number): number {
+export function boundSocket(address: Address, port: number, isGiven = false): number {
   const asked = `listen on tcp ${at(address, port)}`;
   return prepared(address, asked, (fd) => {
     check(asked, native().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, int32(1)));
     native().setsockopt(fd, IPPROTO_TCP, TCP_SAVE_SYN, int32(1)); // only for words
     if (!isIpv4(address)) check(asked, native().setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, int32(1)));
+    if (!isIpv4(address) && isGiven) native().setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, int32(1)); // else bind will say it
     check(asked, native().bind(fd, sockaddrOf(address, port)));
   });
 }

@@ -165,8 +165,13 @@ describe('the peering address', () => {
     expect(config.origins).toEqual([]);
   });
   test('is listened at where the speaker listens at the node’s own addresses alone', () => {
-    const bound = bgpConfiguration({ more: { workloadPeering: { ipv4: peering.ipv4 }, bindMode: 'NodeIP' } });
-    expect(configOf(bound, peers).bind?.map(formatAddress)).toEqual(['10.0.0.1', 'fd00::1', '169.254.77.1']);
+    const bound = bgpConfiguration({ more: { workloadPeering: peering, bindMode: 'NodeIP' } });
+    expect(configOf(bound, peers).bind?.map(formatAddress)).toEqual([
+      '10.0.0.1',
+      'fd00::1',
+      '169.254.77.1',
+      'fd00:77::1',
+    ]);
   });
   test.each([
     ['a node', '10.0.0.2', 'Node/node2 has'],
