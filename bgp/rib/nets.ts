@@ -18,7 +18,7 @@ import {
   upperWordOf,
 } from '../../src/lib/net.ts';
 import { grown8, grown32 } from './columns.ts';
-import { homeOf, SlotTable } from './slots.ts';
+import { SlotTable } from './slots.ts';
 
 /** The kind of a prefix is its length and this, which tells the family. 0: of no prefix. */
 const shift4 = 1;
@@ -91,14 +91,8 @@ export class Nets {
   #find4(prefix: Prefix4): number {
     const kind = lengthOf(prefix) + shift4;
     const hash = hash4(networkOf(prefix), kind);
-    const slots = this.#slots.part(hash);
-    const mask = slots.length - 1;
-    const hashes = this.#hashes;
-    let slot = homeOf(hash, mask);
-    for (let net = (slots[slot] as number) - 1; net >= 0; net = (slots[slot] as number) - 1) {
-      if (hashes[net] === hash && this.#kinds[net] === kind) return net;
-      slot = (slot + 1) & mask;
-    }
+    for (let net = this.#slots.first(hash); net !== 0; net = this.#slots.next(hash))
+      if (this.#hashes[net] === hash && this.#kinds[net] === kind) return net;
     return 0;
   }
 
@@ -106,14 +100,8 @@ export class Nets {
     const upper = upperWordOf(prefix);
     const lower = lowerWordOf(prefix);
     const hash = hash6(upper, lower);
-    const slots = this.#slots.part(hash);
-    const mask = slots.length - 1;
-    const hashes = this.#hashes;
-    let slot = homeOf(hash, mask);
-    for (let net = (slots[slot] as number) - 1; net >= 0; net = (slots[slot] as number) - 1) {
-      if (hashes[net] === hash && this.#is6(net, upper, lower, prefix)) return net;
-      slot = (slot + 1) & mask;
-    }
+    for (let net = this.#slots.first(hash); net !== 0; net = this.#slots.next(hash))
+      if (this.#hashes[net] === hash && this.#is6(net, upper, lower, prefix)) return net;
     return 0;
   }
 
@@ -162,36 +150,42 @@ export class Nets {
   }
 }
 
-/** 2^28 over the golden ratio, odd: neighbours go far apart, and none two to one place. */
+/** 2^28 over the golden ratio, odd: neighbours go far apart, and no two to one place. */
 const factor4 = 0x9e3_779b;
 /** Times `factor4` it is 1, modulo 2^28. */
 const inverse4 = [1, 2, 3, 4, 5].reduce((one) => Math.imul(one, 2 - Math.imul(factor4, one)), 1) & 0xfff_ffff;
+/** Prefixes between networks are no longer, and most are as long or a little shorter. */
+const usual4 = 24;
+const usual6 = 48;
 
 /**
- * Sixteen neighbours of one length share a line of the cache: tables come nearly in order, and the hash is the one thing that is
- * not read in order. No two networks of a kind have the same.
+ * Sixteen neighbours share a line of the cache, whatever their lengths if they are the usual ones: tables come nearly in order,
+ * and the hash is the one thing that is not read in order. No two networks of a kind have the same.
  */
 function hash4(network: number, kind: number): number {
-  const length = kind - shift4;
-  const place = length === 0 ? 0 : network >>> (32 - length);
-  return (Math.imul((place >>> 4) ^ (kind << 23), factor4) << 4) | (place & 15);
+  const place = network >>> endOf4(kind);
+  return (Math.imul((place >>> 4) ^ apart4(kind), factor4) << 4) | (place & 15);
 }
 
 function prefixOf4(hash: number, kind: number): Prefix4 {
-  const length = kind - shift4;
-  const line = (Math.imul(hash >>> 4, inverse4) ^ (kind << 23)) & 0xfff_ffff;
+  const line = (Math.imul(hash >>> 4, inverse4) ^ apart4(kind)) & 0xfff_ffff;
   const place = (line << 4) | (hash & 15);
-  return ((length === 0 ? 0 : (place << (32 - length)) >>> 0) * 64 + length) as Prefix4;
+  return (((place << endOf4(kind)) >>> 0) * 64 + kind - shift4) as Prefix4;
 }
+
+/** Bits behind those that count. */
+const endOf4 = (kind: number): number => 32 - Math.max(usual4, kind - shift4);
+
+const apart4 = (kind: number): number => (kind - shift4 > usual4 ? kind << 23 : 0);
 
 const factorA = 0x9e37_79b1;
 const factorB = 0x85eb_ca6b;
 
-/** The same of IPv6, from the words of the lowest 64 bits. */
+/** The same of IPv6, from the words of the lowest 64 bits; the upper one has the length. */
 function hash6(upper: number, lower: number): number {
   const length = upper >>> 24;
-  const end = length > 64 ? 0 : length > 56 ? 64 - length : length > 28 ? 56 - length : 28;
-  const neighbour = (lower >>> end) & 15;
-  const line = Math.imul(lower & ~(15 << end), factorB) ^ upper;
-  return (Math.imul(line, factorA) & ~15) | neighbour;
+  const isUsual = length <= usual6;
+  const end = isUsual ? 56 - usual6 : length <= 56 ? 56 - length : length <= 64 ? 64 - length : 0;
+  const line = Math.imul(lower & ~(15 << end), factorB) ^ (isUsual ? upper & 0xff_ffff : upper);
+  return (Math.imul(line ^ (line >>> 15), factorA) & ~15) | ((lower >>> end) & 15);
 }

@@ -10,7 +10,7 @@ import type { PathAttributes } from '../wire/message.ts';
 import { grown32, grownWords } from './columns.ts';
 import { lengthOf, pack, unpack } from './pack.ts';
 import { offsetOf, Slab, type Words } from './slab.ts';
-import { homeOf, SlotTable } from './slots.ts';
+import { SlotTable } from './slots.ts';
 import { AttributeView } from './view.ts';
 
 /** 2^32 over the golden ratio. */
@@ -124,19 +124,11 @@ export class Packed {
 
   /** 0: there is none like it. */
   #find(words: Words, at: number, hash: number, owner: object | undefined): number {
-    const slots = this.#slots.part(hash);
-    const mask = slots.length - 1;
     const length = lengthOf(words[at] as number);
-    let slot = homeOf(hash, mask);
-    for (let id = (slots[slot] as number) - 1; id >= 0; id = (slots[slot] as number) - 1) {
-      if (this.#hashes[id] === hash && this.#isAlike(id, words, at, length, owner)) return id;
-      slot = (slot + 1) & mask;
-    }
+    for (let id = this.#slots.first(hash); id !== 0; id = this.#slots.next(hash))
+      if (this.#hashes[id] === hash && this.#slab.same(this.#places[id] as number, words, length, at))
+        if (this.isOf(id, owner)) return id;
     return 0;
-  }
-
-  #isAlike(id: number, words: Words, at: number, length: number, owner: object | undefined): boolean {
-    return id > 0 && this.#slab.same(this.#places[id] as number, words, length, at) && this.isOf(id, owner);
   }
 }
 

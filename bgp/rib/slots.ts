@@ -1,6 +1,7 @@
 /**
  * Open addressing with linear probing: the part of a hash table that does not ask what is looked for. A slot holds the number of
- * a row and one; 0 for none. The hashes of the rows are a column of whoever owns them.
+ * a row, at most 2^26 - 1, and above it six bits of its hash, so that few rows are looked at in vain; 0: nothing. The hashes
+ * of the rows are a column of whoever owns them.
  *
  * Each part grows by itself, and at a fullness of its own between 0.35 and 0.7: nothing waits for more than a small share
  * of the rows to be put elsewhere, however many they are.
@@ -17,8 +18,10 @@ const partShift = 32 - partBits;
 const parts = 1 << partBits;
 /** Of a new part, a power of two; a line of the cache. */
 const fewest = 16;
+const rowBits = 26;
+const rowMask = (1 << rowBits) - 1;
 /** The mark of one that was taken out: row 0, which is none. */
-const gone = 1;
+const gone = 1 << rowBits;
 /** A part that is due is put together anew in its own size if no more of it than this is rows. */
 const mostlyRows = 0.875;
 
@@ -29,15 +32,33 @@ export class SlotTable {
   /** By part: slots with a row or a mark. */
   readonly #taken = new Int32Array(parts);
   #size = 0;
+  /** The slot of the row that was told last. */
+  #last = 0;
 
   /** Rows in it. */
   get size(): number {
     return this.#size;
   }
 
-  /** Where rows of this hash are: from `homeOf` on, and on from 0 after the end, up to a slot with 0; row 0 is passed by. */
-  part(hash: number): Slots {
-    return this.#parts[hash >>> partShift] as Slots;
+  /** Slots there are, and those with a row or a mark; metrics of memory. */
+  get slots(): number {
+    return this.#parts.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  get taken(): number {
+    return this.#taken.reduce((sum, one) => sum + one, 0);
+  }
+
+  /** A row that may have this hash, and most often does; 0: there is none. */
+  first(hash: number): number {
+    const slots = this.#parts[hash >>> partShift] as Slots;
+    return this.#seek(slots, homeOf(hash, slots.length - 1), tagOf(hash));
+  }
+
+  /** The next such row after the one that was told last; nothing was added or removed since. */
+  next(hash: number): number {
+    const slots = this.#parts[hash >>> partShift] as Slots;
+    return this.#seek(slots, (this.#last + 1) & (slots.length - 1), tagOf(hash));
   }
 
   /** A row that is not in it. */
@@ -48,7 +69,7 @@ export class SlotTable {
     this.#size += 1;
     const rows = (this.#rows[part] as number) + 1;
     this.#rows[part] = rows;
-    if (put(slots, row, homeOf(hash, slots.length - 1)) === gone) return;
+    if (put(slots, row | tagOf(hash), homeOf(hash, slots.length - 1)) === gone) return;
     const taken = (this.#taken[part] as number) + 1;
     this.#taken[part] = taken;
     const most = slots.length * fullness(part);
@@ -64,7 +85,8 @@ export class SlotTable {
     const slots = this.#parts[part] as Slots;
     const mask = slots.length - 1;
     let slot = homeOf(hash, mask);
-    while (slots[slot] !== row + 1) slot = (slot + 1) & mask;
+    const one = row | tagOf(hash);
+    while (slots[slot] !== one) slot = (slot + 1) & mask;
     this.#rows[part] = (this.#rows[part] as number) - 1;
     this.#size -= 1;
     if (slots[(slot + 1) & mask] !== 0) {
@@ -79,10 +101,27 @@ export class SlotTable {
     } while (slots[slot] === gone);
     this.#taken[part] = taken;
   }
+
+  #seek(slots: Slots, from: number, tag: number): number {
+    const mask = slots.length - 1;
+    let slot = from;
+    for (let one = slots[slot] as number; one !== 0; one = slots[slot] as number) {
+      const row = one & rowMask;
+      if ((one & ~rowMask) === tag && row !== 0) {
+        this.#last = slot;
+        return row;
+      }
+      slot = (slot + 1) & mask;
+    }
+    return 0;
+  }
 }
 
+/** Bits that do not say where it stands. */
+const tagOf = (hash: number): number => (hash >>> 4) << rowBits;
+
 /** Where a row of this hash would stand alone. @param mask  the length of its part, less one */
-export const homeOf = (hash: number, mask: number): number =>
+const homeOf = (hash: number, mask: number): number =>
   (((hash << partBits) >>> Math.clz32(mask)) & ~15) | (hash & 15);
 
 const fullness = (part: number): number => 0.35 + (0.35 * part) / parts;
@@ -91,18 +130,19 @@ const fullness = (part: number): number => 0.35 + (0.35 * part) / parts;
 function rebuilt(slots: Slots, length: number, hashes: Hashes): Slots {
   const fresh = new Int32Array(length);
   for (let slot = 0; slot < slots.length; slot += 1) {
-    const row = (slots[slot] as number) - 1;
-    if (row > 0) put(fresh, row, homeOf(hashes[row] as number, length - 1));
+    const one = slots[slot] as number;
+    const row = one & rowMask;
+    if (row !== 0) put(fresh, one, homeOf(hashes[row] as number, length - 1));
   }
   return fresh;
 }
 
-/** @returns  what was in its slot */
-function put(slots: Slots, row: number, home: number): number {
+/** @returns  what was in its slot: nothing or a mark */
+function put(slots: Slots, one: number, home: number): number {
   const mask = slots.length - 1;
   let slot = home;
-  while ((slots[slot] as number) > gone) slot = (slot + 1) & mask;
+  while (((slots[slot] as number) & rowMask) !== 0) slot = (slot + 1) & mask;
   const before = slots[slot] as number;
-  slots[slot] = row + 1;
+  slots[slot] = one;
   return before;
 }
