@@ -72,7 +72,7 @@ export interface Work {
   readonly random: Random;
 }
 
-const holdTimers = { outgoing: 'hold-outgoing', incoming: 'hold-incoming' } as const;
+export const holdTimers = { outgoing: 'hold-outgoing', incoming: 'hold-incoming' } as const;
 
 export const otherSide = (side: Side): Side => (side === 'outgoing' ? 'incoming' : 'outgoing');
 

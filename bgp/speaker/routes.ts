@@ -94,14 +94,14 @@ export function drain(turn: Turn, session: Session): void {
 /** Asks once for a chance to write, where there is something to be told. */
 export function askToWrite(turn: Turn): void {
   const { neighbours } = turn.speaker;
-  if (turn.isAllDue) for (const [key, { session }] of neighbours) ask(turn, key, session);
-  else turn.due.each((key) => ask(turn, key, neighbours.get(key)?.session));
+  if (turn.isAllDue) for (const { session } of neighbours.values()) ask(turn, session);
+  else turn.due.each((key) => ask(turn, neighbours.get(key)?.session));
 }
 
-function ask(turn: Turn, key: string, session: Session | undefined): void {
+function ask(turn: Turn, session: Session | undefined): void {
   if (session === undefined || session.adjRibOut.isAwaited || !session.adjRibOut.isDue) return;
   session.adjRibOut.isAwaited = true;
-  turn.effects.push({ kind: 'wantWrite', peer: key, side: session.side });
+  turn.effects.push({ kind: 'wantWrite', peer: session.source.key, side: session.side });
 }
 
 /** The neighbour is none any more: what it told us goes, and its place in the tables with it. */

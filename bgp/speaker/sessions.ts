@@ -64,7 +64,7 @@ export function drive(turn: Turn, key: string, event: PeerEvent): void {
     if (event.kind === 'TcpConnected') turn.effects.push({ kind: 'close', peer: key, side: event.side });
     return;
   }
-  const [peer, effects] = stepPeer(neighbour.peer, event, { random: turn.speaker.random });
+  const [peer, effects] = stepPeer(neighbour.peer, event, turn.speaker);
   // A session can take the place of another in one step.
   const isNew = effects.some(({ kind }) => kind === 'up');
   const isSame = peer === neighbour.peer;

@@ -25,15 +25,54 @@ export interface Loop<E> {
   readonly isPressed: boolean;
 }
 
+/** Places behind the last event that are kept for the next ones. */
+const placesKept = 256;
+
+/** First in, first out. Its places are used again: mostly one event waits, and an array for each would be most of the cost. */
+class Inbox<E> {
+  #places: (E | undefined)[] = [];
+  #first = 0;
+  #end = 0;
+
+  get depth(): number {
+    return this.#end - this.#first;
+  }
+
+  add(event: E): void {
+    this.#places[this.#end] = event;
+    this.#end += 1;
+  }
+
+  /** Only while there is one. Events can be large: what was taken is not held. */
+  take(): E {
+    const event = this.#places[this.#first] as E;
+    this.#places[this.#first] = undefined;
+    this.#first += 1;
+    if (this.depth === 0) this.#rewind();
+    else if (this.#first > placesKept && this.#first * 2 > this.#end) this.#close();
+    return event;
+  }
+
+  #rewind(): void {
+    if (this.#places.length > placesKept) this.#places = [];
+    this.#first = 0;
+    this.#end = 0;
+  }
+
+  /** The gap in front is as long as what waits: constant cost on the average. */
+  #close(): void {
+    this.#places = this.#places.slice(this.#first, this.#end);
+    this.#end -= this.#first;
+    this.#first = 0;
+  }
+}
+
 export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
   const { step, afterSlice, highWater = 10_000, onPressure, sliceEvents = 1000, sliceMs = 5 } = options;
-  let inbox: E[] = [];
+  const inbox = new Inbox<E>();
   let urgent: E[] = [];
-  let next = 0;
   let scheduled = false;
   let pressed = false;
-
-  const depth = (): number => inbox.length - next;
 
   function schedule(): void {
     if (scheduled) return;
@@ -48,38 +87,29 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
   }
 
   function hurry(): void {
+    if (urgent.length === 0) return;
     const first = urgent;
     urgent = [];
     for (const event of first) step(event);
-  }
-
-  function forgetDone(): void {
-    // Events can be large: what is done is not held for long.
-    if (depth() > 0 && next <= 256) return;
-    inbox = inbox.slice(next);
-    next = 0;
   }
 
   function slice(): void {
     scheduled = false;
     hurry();
     const end = performance.now() + sliceMs;
-    for (let count = 0; count < sliceEvents && depth() > 0; count += 1) {
-      const event = inbox[next] as E;
-      next += 1;
-      step(event);
-      if (performance.now() > end) break;
+    for (let count = 0; count < sliceEvents && inbox.depth > 0; count += 1) {
+      step(inbox.take());
+      if (inbox.depth > 0 && performance.now() > end) break;
     }
-    forgetDone();
-    if (depth() > 0 || urgent.length > 0) schedule();
+    if (inbox.depth > 0 || urgent.length > 0) schedule();
     afterSlice?.();
-    if (depth() <= highWater / 2) press(false);
+    if (inbox.depth <= highWater / 2) press(false);
   }
 
   return {
     post: (event) => {
-      inbox.push(event);
-      if (depth() >= highWater) press(true);
+      inbox.add(event);
+      if (inbox.depth >= highWater) press(true);
       schedule();
     },
     postUrgent: (event) => {
@@ -87,7 +117,7 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
       schedule();
     },
     get depth() {
-      return depth();
+      return inbox.depth;
     },
     get isPressed() {
       return pressed;

@@ -1,11 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AddPath, PeerConfig, Role } from '../../../bgp/config.ts';
-import { bgpStateOf, type PeerState } from '../../../bgp/session/peer.ts';
+import { bgpStateOf, type PeerState, stepByTable, stepPeer } from '../../../bgp/session/peer.ts';
 import type { Family } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, millis } from '../../../src/lib/net.ts';
+import { seededRandom } from '../../../src/lib/random.ts';
 import { virtualClock } from '../../support/clock.ts';
-import { peerConfig } from '../../support/peer.ts';
+import { peerConfig, updateMessage } from '../../support/peer.ts';
 import { type Node, type PeerNet, peerNet } from '../../support/peer-net.ts';
 
 const sides = ['outgoing', 'incoming'] as const;
@@ -24,6 +26,14 @@ const never: Readonly<Record<string, (node: Node) => boolean>> = {
     ),
   'a timer runs unknown to the peer': ({ peer, timers }) =>
     [...timers.keys()].some((timer) => !peer.timers.has(timer)),
+  'an UPDATE does what the table does not say': ({ peer }) =>
+    established(peer).some((side) => {
+      const event = { kind: 'Message', side, message: updateMessage } as const;
+      const [way, table] = [stepPeer, stepByTable].map((step) =>
+        step(peer, event, { random: seededRandom(1) }),
+      );
+      return !isDeepStrictEqual(way, table);
+    }),
 };
 
 function checkAlways(net: PeerNet): void {
