@@ -93,17 +93,18 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
     for (const event of first) step(event);
   }
 
+  /** What is posted meanwhile is part of it, or of the next one, which is asked for once. */
   function slice(): void {
-    scheduled = false;
     hurry();
     const end = performance.now() + sliceMs;
     for (let count = 0; count < sliceEvents && inbox.depth > 0; count += 1) {
       step(inbox.take());
       if (inbox.depth > 0 && performance.now() > end) break;
     }
-    if (inbox.depth > 0 || urgent.length > 0) schedule();
     afterSlice?.();
     if (inbox.depth <= highWater / 2) press(false);
+    scheduled = false;
+    if (inbox.depth > 0 || urgent.length > 0) schedule();
   }
 
   return {

@@ -57,6 +57,27 @@ test('work left pending by the steps is flushed once after each slice', async ()
   await eventually(() => expect(flushed).toEqual([2, 1]), { within: 15_000 });
 });
 
+test('what a step posts is done in its slice, and no empty one follows', async () => {
+  const slices: string[][] = [];
+  let done: string[] = [];
+  const loop = createLoop<string>({
+    step: (event) => {
+      done.push(event);
+      if (event === 'a') loop.post('b');
+    },
+    afterSlice: () => {
+      slices.push(done);
+      done = [];
+    },
+  });
+  loop.post('a');
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(slices).toEqual([['a', 'b']]);
+  loop.post('c');
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(slices).toEqual([['a', 'b'], ['c']]);
+});
+
 test('what is urgent goes before all that waits, in its own order', async () => {
   const done: string[] = [];
   const loop = createLoop<string>({ step: (event) => done.push(event), sliceEvents: 2 });
