@@ -6,6 +6,7 @@
 import type { Address, Asn, Ipv4 } from '../../src/lib/net.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { grown8, grownDoubles } from './columns.ts';
+import { unpack } from './pack.ts';
 import { Packed } from './packed.ts';
 import {
   clustersAt,
@@ -19,16 +20,16 @@ import {
   type Source,
 } from './path.ts';
 import type { Words } from './slab.ts';
-import { type AttributeView, nextHopAt, Sheet } from './view.ts';
+import { AttributeView, nextHopAt, Sheet } from './view.ts';
 
 /** Beside the traits of a path. */
 const isBlackholeBit = 1 << 7;
 
 class KeptPath implements Path {
-  /** 0: nothing refers to it any more. */
+  /** Once nothing refers to it any more: where its words begin in `own`. */
   id: number;
-  /** From then on: whoever looks at what was chosen before may still ask. */
-  own: AttributeView | undefined;
+  /** Absent until then. Whoever looks at what was chosen before may still ask. */
+  own: Words | undefined;
   readonly #paths: Paths;
   readonly source: Source;
 
@@ -40,19 +41,19 @@ class KeptPath implements Path {
   }
 
   get attributes(): PathAttributes {
-    return this.own === undefined ? this.#paths.attributesOf(this.id) : this.own.plain;
+    return this.own === undefined ? this.#paths.attributesOf(this.id) : unpack(this.own, this.id);
   }
 
   get words(): Words {
-    return this.own === undefined ? this.#paths.chunkOf(this.id) : this.own.words;
+    return this.own ?? this.#paths.chunkOf(this.id);
   }
 
   get at(): number {
-    return this.own === undefined ? this.#paths.placeOf(this.id) : this.own.at;
+    return this.own === undefined ? this.#paths.placeOf(this.id) : this.id;
   }
 
   get rank(): number {
-    return this.own === undefined ? this.#paths.rankOf(this.id) : pathOf(this.source, this.own).rank;
+    return this.own === undefined ? this.#paths.rankOf(this.id) : this.#again.rank;
   }
 
   get asPathLength(): number {
@@ -64,13 +65,11 @@ class KeptPath implements Path {
   }
 
   get traits(): number {
-    return this.own === undefined ? this.#paths.traitsOf(this.id) : pathOf(this.source, this.own).traits;
+    return this.own === undefined ? this.#paths.traitsOf(this.id) : this.#again.traits;
   }
 
   get isBlackhole(): boolean {
-    return this.own === undefined
-      ? this.#paths.isBlackhole(this.id)
-      : pathOf(this.source, this.own).isBlackhole;
+    return this.own === undefined ? this.#paths.isBlackhole(this.id) : this.#again.isBlackhole;
   }
 
   get nextHop(): Address {
@@ -91,6 +90,11 @@ class KeptPath implements Path {
 
   get clusters(): number {
     return clustersAt(this.words, this.at);
+  }
+
+  /** What stood in columns, from the words. */
+  get #again(): Path {
+    return pathOf(this.source, new AttributeView(this.words, this.at));
   }
 }
 
@@ -125,7 +129,7 @@ export class Paths extends Packed {
 
   /** Its number; one reference more. */
   hold(path: Path): number {
-    if (path instanceof KeptPath && path.id !== 0 && this.#items[path.id] === path) {
+    if (path instanceof KeptPath && path.own === undefined && this.#items[path.id] === path) {
       this.keep(path.id);
       return path.id;
     }
@@ -154,8 +158,9 @@ export class Paths extends Packed {
   protected override removed(id: number): void {
     const item = this.#items[id];
     if (item === undefined) return;
-    item.own = sheet.copy(item.words, item.at);
-    item.id = 0;
+    const at = sheet.copy(item.words, item.at);
+    item.own = sheet.words;
+    item.id = at;
     this.#items[id] = undefined;
   }
 

@@ -98,13 +98,13 @@ export class Sheet {
     return this.#end;
   }
 
-  /** The same set, which stays as it is whatever becomes of the words it is copied from. */
-  copy(from: Words, start: number): AttributeView {
+  /** The same set once more, whatever becomes of the words it is copied from. @returns  where it begins in `words` */
+  copy(from: Words, start: number): number {
     const length = lengthOf(from[start] as number);
     const at = this.room(length);
     for (let index = 0; index < length; index += 1) this.words[at + index] = from[start + index] as number;
     this.#end = at + length;
-    return new AttributeView(this.words, at);
+    return at;
   }
 
   /** What was written where `room` said, up to `end`, is a set; its first word says all but how long it is. */
