@@ -24,7 +24,7 @@ import { plainOf } from '../rib/view.ts';
 import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import { firstMatchOf, type LinksOf } from './by-link.ts';
-import { addCommunity, marked, operate, rejectsAll, sessionTypeOf } from './filter.ts';
+import { addCommunity, marked, noFilters, operate, rejectsAll, sessionTypeOf } from './filter.ts';
 import { noLinks, trieOf } from './import.ts';
 import { Memo, rememberLast } from './memo.ts';
 import { reflected, timesOn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
@@ -63,8 +63,10 @@ export function compileExport(
   linksOf: LinksOf = noLinks,
 ): ExportRule {
   const session = sessionTypeOf(peer);
-  const firstMatch = firstMatchOf([peer.filters?.exportV4, peer.filters?.exportV6], linksOf);
+  const { exportV4, exportV6 } = peer.filters ?? noFilters;
+  const firstMatch = firstMatchOf([exportV4, exportV6], linksOf);
   const { families } = settled;
+  const [is4Told, is6Told] = [families.includes('ipv4-unicast'), families.includes('ipv6-unicast')];
   const denied = trieOf(config.exportDeny);
   const ours = trieOf(config.importPolicy.within);
   const communitiesAt = communityTrie(config.communities ?? []);
@@ -97,7 +99,7 @@ export function compileExport(
   };
   /** By change, apart for each family: with RFC 8950 one path may lead to prefixes of either. */
   const exportPath = (path: Path, family: Family, change: Change): Export => {
-    const cache = known[family];
+    const cache = family === 'ipv4-unicast' ? known['ipv4-unicast'] : known['ipv6-unicast'];
     const first = cache.get(path);
     for (let one = first; one !== undefined; one = one.next) if (one.change === change) return one.told;
     const told =
@@ -110,7 +112,7 @@ export function compileExport(
   const isUsual = changesNothing(config, peer);
   const isStrict = config.requirePolicy === true && session === 'ebgp';
   const tell = (prefix: Prefix, best: Path, family: Family): Export => {
-    const rules = peer.filters?.[isPrefix4(prefix) ? 'exportV4' : 'exportV6'] ?? [];
+    const rules = isPrefix4(prefix) ? exportV4 : exportV6;
     if (isStrict && rules.length === 0)
       return err('no filter says what this eBGP neighbour may be told (RFC 8212)');
     const rule = firstMatch(rules, prefix, best, session);
@@ -123,7 +125,7 @@ export function compileExport(
   };
   const rule = (prefix: Prefix, best: Path): Export => {
     const family = familyOf(prefix);
-    if (!families.includes(family)) return notNegotiated;
+    if (!(family === 'ipv4-unicast' ? is4Told : is6Told)) return notNegotiated;
     const leave = leaveOf(best);
     return leave.ok ? tell(prefix, best, family) : leave;
   };

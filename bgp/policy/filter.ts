@@ -6,7 +6,7 @@
  */
 import { type Asn, contains, formatPrefix, lengthOf, overlaps, type Prefix } from '../../src/lib/net.ts';
 import type { Community, FilterRule, Operation, PrefixMatch } from '../../src/model/bgp-filter.ts';
-import type { PeerConfig } from '../config.ts';
+import type { Filters, PeerConfig } from '../config.ts';
 import type { Path } from '../rib/path.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { prepend } from './outgoing.ts';
@@ -17,6 +17,9 @@ export const sessionTypeOf = ({
   peerAsn,
   localAsn,
 }: Pick<PeerConfig, 'peerAsn' | 'localAsn'>): SessionType => (peerAsn === localAsn ? 'ibgp' : 'ebgp');
+
+/** Of a neighbour for which there are none. */
+export const noFilters: Filters = { importV4: [], importV6: [], exportV4: [], exportV6: [] };
 
 /** The rule that decides; undefined: none does. None of them asks for a link. */
 export function firstMatch<Rule extends FilterRule>(

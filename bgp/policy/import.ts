@@ -12,11 +12,11 @@ import {
   contains,
   formatAddress,
   formatPrefix,
+  isIpv4,
   isPrefix4,
   lengthOf,
   type Prefix,
   scopeOf,
-  versionOf,
   widthOf,
 } from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
@@ -28,7 +28,7 @@ import { type Path, pathOf, trait } from '../rib/path.ts';
 import { plainOf } from '../rib/view.ts';
 import type { PathAttributes } from '../wire/message.ts';
 import { firstMatchOf, type LinksOf } from './by-link.ts';
-import { explain, marked, operate, sessionTypeOf, speaksOf } from './filter.ts';
+import { explain, marked, noFilters, operate, sessionTypeOf, speaksOf } from './filter.ts';
 import { Memo, rememberLast } from './memo.ts';
 import { nearby } from './near.ts';
 import { nextHopFlaw, unusableRanges } from './next-hop.ts';
@@ -156,7 +156,8 @@ export function compileImport(
   linksOf: LinksOf = noLinks,
 ): ImportRule {
   const session = sessionTypeOf(peer);
-  const firstMatch = firstMatchOf([peer.filters?.importV4, peer.filters?.importV6], linksOf);
+  const { importV4, importV6 } = peer.filters ?? noFilters;
+  const firstMatch = firstMatchOf([importV4, importV6], linksOf);
   const judge = judgeOf(config, peer, session);
   const known = new Memo<Path, Result<Path>>();
   const changed = new Memo<Path, Map<FilterRule, Path>>();
@@ -187,8 +188,8 @@ export function compileImport(
   return (prefix, path) => {
     const base = sound(path);
     if (!base.ok) return base;
-    if (isOtherFamily(prefix, base.value.nextHop)) return err('next hop is of the other address family');
-    const rules = peer.filters?.[isPrefix4(prefix) ? 'importV4' : 'importV6'] ?? [];
+    if (isOtherFamily(prefix, base.value)) return err('next hop is of the other address family');
+    const rules = isPrefix4(prefix) ? importV4 : importV6;
     if (isStrict && rules.length === 0)
       return err('no filter says what may come from this eBGP neighbour (RFC 8212)');
     const rule = firstMatch(rules, prefix, base.value, session);
@@ -342,8 +343,7 @@ function badNextHop(nextHop: Address, { ownAddress }: SpeakerConfig, { address }
 }
 
 /** An IPv4 prefix may have an IPv6 next hop where that was agreed (RFC 8950), or the codec had not let it through. */
-const isOtherFamily = (prefix: Prefix, nextHop: Address): boolean =>
-  versionOf(prefix) === 6 && versionOf(nextHop) === 4;
+const isOtherFamily = (prefix: Prefix, path: Path): boolean => !isPrefix4(prefix) && isIpv4(path.nextHop);
 
 export function trieOf(prefixes: readonly Prefix[]): Trie<true> {
   const trie = new Trie<true>();

@@ -10,6 +10,8 @@ export class Memo<K extends object, V> {
   #last = 0;
   /** Place of the next new one. */
   #next = 0;
+  /** Asked for last and not known: what is set then mostly. */
+  #missed: K | undefined;
 
   constructor(most = 16) {
     this.#keys = new Array(most).fill(undefined);
@@ -20,13 +22,17 @@ export class Memo<K extends object, V> {
   get(key: K): V | undefined {
     if (this.#keys[this.#last] === key) return this.#answers[this.#last];
     const place = this.#keys.indexOf(key);
-    if (place < 0) return undefined;
+    if (place < 0) {
+      this.#missed = key;
+      return undefined;
+    }
     this.#last = place;
     return this.#answers[place];
   }
 
   set(key: K, value: V): void {
-    const known = this.#keys.indexOf(key);
+    const known = key === this.#missed ? -1 : this.#keys.indexOf(key);
+    this.#missed = undefined;
     const place = known < 0 ? this.#next : known;
     if (known < 0) this.#next = (this.#next + 1) % this.#keys.length;
     this.#keys[place] = key;

@@ -5,11 +5,11 @@
  * was told in the last one is stale or void by then, and what is void counts no more, though it takes a while to be
  * swept: a million routes do not go in one turn.
  */
-import type { Prefix } from '../../src/lib/net.ts';
+import { isPrefix4, type Prefix } from '../../src/lib/net.ts';
 import type { ImportRule } from '../policy/import.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import type { LocRib } from './loc-rib.ts';
-import { familyOf, type Path, pathOf, type Source } from './path.ts';
+import { type Path, pathOf, type Source } from './path.ts';
 import type { Routes, Standing } from './routes.ts';
 
 /** Routes of one family by what they are worth; those that are void are not counted. */
@@ -156,7 +156,8 @@ export class AdjRibIn {
     const route = net === 0 ? 0 : routes.find(net, this.#source, pathId);
     if (route === 0) return false;
     const accepted = routes.accepted(route);
-    this.#count(this.#counts[familyOf(prefix)], routes.standing(route), accepted, -1);
+    const counts = isPrefix4(prefix) ? this.#counts['ipv4-unicast'] : this.#counts['ipv6-unicast'];
+    this.#count(counts, routes.standing(route), accepted, -1);
     const isOutdone = this.#rib.isOutdone(net, accepted, 0);
     routes.remove(route);
     if (!isOutdone) this.#rib.touch(net);
@@ -280,10 +281,14 @@ export class AdjRibIn {
 
   #count(counts: Counts, standing: Standing, accepted: number, by: 1 | -1): void {
     if (standing === 'void') return;
-    counts[standing] += by;
-    if (accepted === 0) return;
-    if (standing === 'fresh') counts.freshAccepted += by;
-    else counts.staleAccepted += by;
+    const acceptedBy = accepted === 0 ? 0 : by;
+    if (standing === 'fresh') {
+      counts.fresh += by;
+      counts.freshAccepted += acceptedBy;
+    } else {
+      counts.stale += by;
+      counts.staleAccepted += acceptedBy;
+    }
   }
 
   #renew(route: number): void {

@@ -71,7 +71,7 @@ export class AdjRibOut {
   readonly #told = new Paged();
   /** The same by route. */
   readonly #toldPaths = new Paged();
-  readonly #sizes: Record<Family, number> = { 'ipv4-unicast': 0, 'ipv6-unicast': 0 };
+  #size = 0;
   readonly #walks: Walk[];
   #rule: ExportRule;
   #endOfRibDue: readonly Family[];
@@ -117,7 +117,7 @@ export class AdjRibOut {
 
   /** Prefixes, or paths of them, that the neighbour has been told and not untold. */
   get size(): number {
-    return this.#sizes['ipv4-unicast'] + this.#sizes['ipv6-unicast'];
+    return this.#size;
   }
 
   /** Pages of the tables of what was told; a metric of memory. */
@@ -320,7 +320,7 @@ export class AdjRibOut {
     const { nets } = this.#rib.routes;
     if (!nets.has(net)) return;
     const family = this.#familyOf(net);
-    const most = this.#several.get(family);
+    const most = this.#several.size === 0 ? undefined : this.#several.get(family);
     if (most !== undefined) this.#visitPaths(net, family, most, isAgain);
     else this.#visitBest(net, family, isAgain);
   }
@@ -329,7 +329,7 @@ export class AdjRibOut {
     const { nets } = this.#rib.routes;
     const prefix = nets.prefix(net);
     const wanted = this.#wanted(net, prefix);
-    const limit = this.#limits.get(family);
+    const limit = this.#limits.size === 0 ? undefined : this.#limits.get(family);
     if (limit === undefined) {
       this.#say(net, prefix, family, wanted, isAgain);
       return;
@@ -373,7 +373,7 @@ export class AdjRibOut {
     if (id !== before) this.#told.set(net, id);
     if (before > 0) this.#attributes.drop(before);
     else {
-      this.#sizes[family] += 1;
+      this.#size += 1;
       this.#rib.tell(net);
     }
   }
@@ -381,7 +381,7 @@ export class AdjRibOut {
   #forget(net: number): void {
     this.#attributes.drop(this.#told.get(net));
     this.#told.set(net, 0);
-    this.#sizes[this.#familyOf(net)] -= 1;
+    this.#size -= 1;
     this.#rib.untell(net);
   }
 
@@ -404,7 +404,7 @@ export class AdjRibOut {
       if (id !== before) this.#toldPaths.set(route, id);
       if (before > 0) this.#attributes.drop(before);
       else {
-        this.#sizes[family] += 1;
+        this.#size += 1;
         routes.tell(route);
       }
     }
@@ -434,7 +434,7 @@ export class AdjRibOut {
     const net = routes.net(route);
     this.#attributes.drop(this.#toldPaths.get(route));
     this.#toldPaths.set(route, 0);
-    this.#sizes[routes.family(route)] -= 1;
+    this.#size -= 1;
     routes.untell(route);
     this.#rib.release(net);
   }

@@ -60,7 +60,10 @@ class Part {
 }
 
 export class Batch {
-  readonly #parts: Record<Family, Part> = { 'ipv4-unicast': new Part(), 'ipv6-unicast': new Part() };
+  readonly #parts: Readonly<Record<Family, Part>> = {
+    'ipv4-unicast': new Part(),
+    'ipv6-unicast': new Part(),
+  };
   #size = 0;
 
   /** Prefixes, each time they are named. */
@@ -70,7 +73,7 @@ export class Batch {
 
   /** @param id  RFC 7911; 0: this neighbour is told one path of a prefix */
   withdraw(family: Family, prefix: Prefix, id: number): void {
-    const part = this.#parts[family];
+    const part = this.#part(family);
     this.#size += 1;
     if (part.withdrawn === undefined) part.withdrawn = bucketOf(prefix, id);
     else add(part.withdrawn, prefix, id);
@@ -79,7 +82,12 @@ export class Batch {
   /** @param set  number of the attributes; it stands for these as long as the batch */
   announce(family: Family, prefix: Prefix, id: number, set: number, attributes: PathAttributes): void {
     this.#size += 1;
-    this.#parts[family].announce(prefix, id, set, attributes);
+    this.#part(family).announce(prefix, id, set, attributes);
+  }
+
+  /** Asked for each prefix, and by name it costs nothing. */
+  #part(family: Family): Part {
+    return family === 'ipv4-unicast' ? this.#parts['ipv4-unicast'] : this.#parts['ipv6-unicast'];
   }
 
   /** Puts what was collected behind what is said already, and begins anew. */
