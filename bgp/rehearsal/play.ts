@@ -17,6 +17,9 @@ export interface PlayOptions extends SceneOptions {
 const groupsAtOnce = 20;
 /** Prefixes of a piece that takes back. */
 const withdrawnAtOnce = 600;
+/** Prefixes of a family that change alone, and how many of them are a piece. */
+const changed = 150;
+const changedAtOnce = 30;
 /** One in so many is looked at. */
 const sampled = 50;
 
@@ -29,6 +32,7 @@ export function* play(options: PlayOptions): Generator<undefined, string | undef
   if (scene.absent.length > 0) return `no session with ${scene.absent.join(', ')} came up`;
   for (let round = 0; round < options.rounds; round += 1) {
     for (const family of families) yield* tell(scene, family, options.count, round);
+    for (const family of families) yield* change(scene, family, options.count, round);
     const missed = flawOf(scene, options.count);
     if (missed !== undefined) return missed;
     for (const family of families) yield* takeBack(scene, family, options.count);
@@ -55,6 +59,25 @@ function* tell(
     }
     scene.say(part, piece);
     yield;
+  }
+}
+
+/** Single prefixes of the better path get other attributes, one UPDATE at a time, in a table that stands. */
+function* change(
+  scene: Scene,
+  family: Family,
+  count: number,
+  round: number,
+): Generator<undefined, void, undefined> {
+  const [part] = tellers;
+  if (part === undefined) return;
+  let left = Math.min(count, changed);
+  for (const { attributes, prefixes: told } of announcements(part, family, count, -1 - round)) {
+    const [prefix] = told;
+    if (left === 0 || prefix === undefined) return;
+    scene.say(part, [{ withdrawn: [], announced: [{ family, attributes, prefixes: [prefix] }] }]);
+    left -= 1;
+    if (left % changedAtOnce === 0) yield;
   }
 }
 
