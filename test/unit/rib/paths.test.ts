@@ -71,6 +71,40 @@ test('a source has one Path for each attribute set, and so has another session o
   expect(table.hold(pathOf(sourceOf(), attributesOf({ med: 1 })))).not.toBe(first);
 });
 
+const marksOf = ({
+  asPathLength,
+  neighbourAs,
+  nextHop,
+  med,
+  originatorId,
+  clusters,
+  rank,
+  isStale,
+  isBlackhole,
+  traits,
+}: Path): unknown => ({
+  ...{ asPathLength, neighbourAs, nextHop, med, originatorId, clusters },
+  ...{ rank, isStale, isBlackhole, traits },
+});
+
+test('a path of the table has the marks of what was put in, and still has them once nothing refers to it and its words are used again', () => {
+  const wellKnown = fc.constantFrom([], [0xffff_0006], [0xffff_029a], [7, 0xffff_ff01]);
+  fc.assert(
+    fc.property(arbitraryAttributes, arbitraryAttributes, wellKnown, (attributes, other, communities) => {
+      const table = new Paths();
+      const path = pathOf(sourceOf(), { ...attributes, communities });
+      const id = table.hold(path);
+      const kept = table.get(id);
+      expect(marksOf(kept)).toEqual(marksOf(path));
+      table.drop(id);
+      table.hold(pathOf(sourceOf(), other));
+      expect(marksOf(kept)).toEqual(marksOf(path));
+      expect(attributesKey(kept.attributes)).toBe(attributesKey(path.attributes));
+      expect(marksOf(table.get(table.hold(kept)))).toEqual(marksOf(path));
+    }),
+  );
+});
+
 /** A table beside the plainest model: which path is held, by its MED and whose it is, and how often. */
 class Both {
   readonly table = new Paths();
