@@ -276,12 +276,13 @@ function followBfd({ neighbours }: Speaker, bfd: Bfd, { kind }: SpeakerEvent): v
 
 /**
  * Behind what the sockets hold by now: after a stall, a KEEPALIVE that arrived in time must be heard before the hold timer's
- * expiry, which it undoes. While the inbox is full sockets are not read, so it waits for that to end.
+ * expiry, which it undoes. While the inbox is full nobody is heard, so it waits for that to end, lets the sockets be read, and waits
+ * again if that has filled the inbox: what was read then is heard first when it goes on.
  */
 const behindSockets = (loop: Loop<SpeakerEvent>) => {
-  const wait = (event: SpeakerEvent): void =>
-    void setImmediate(() => (loop.isPressed ? wait(event) : setImmediate(() => loop.post(event))));
-  return wait;
+  const onceHeard = (run: () => void): void =>
+    void setImmediate(() => (loop.isPressed ? onceHeard(run) : run()));
+  return (event: SpeakerEvent): void => onceHeard(() => onceHeard(() => loop.post(event)));
 };
 
 /** A KEEPALIVE is owed to the neighbour whatever it has sent that still waits. */

@@ -71,7 +71,9 @@ export function createLink(
   let told: LinkEvents | undefined = events;
   let cancelTimer = (): void => {};
   let unwatch = (): void => {};
-  const socket = open((bytes) => told?.onData(bytes));
+  const tap = new Tap((bytes) => told?.onData(bytes));
+  // Of one that is closed all is read, and dropped.
+  const socket = open((bytes) => told === undefined || tap.hear(bytes));
   const outbox = new Outbox(socket, sending(socket), () => told?.onDrained());
   const fail = (why: string, errno?: string): void => {
     const { onFailed } = told ?? {};
@@ -121,7 +123,8 @@ export function createLink(
       const look = () => sendStateOf(socket);
       unwatch = watchStall({ clock, after, look, onStalled: () => told?.onStalled() });
     },
-    ...tap(socket),
+    pause: tap.pause,
+    resume: () => tap.resume(socket),
     close(flush) {
       if (told === undefined) return;
       told = undefined;
@@ -141,19 +144,43 @@ export function createLink(
   };
 }
 
-/** Reading: asked for after each read, and most often it is so already. */
-function tap(socket: Socket): Pick<Link, 'pause' | 'resume'> {
-  let isPaused = false;
-  return {
-    pause: () => {
-      if (!isPaused) socket.pause();
-      isPaused = true;
-    },
-    resume: () => {
-      if (isPaused) socket.resume();
-      isPaused = false;
-    },
+/**
+ * Reading. Who is paused is read once more, and what came is heard as soon as it goes on: the few octets of one neighbour that came in
+ * time do not wait in the kernel behind the flood of another, for which all are paused.
+ */
+class Tap {
+  readonly #onData: (bytes: Uint8Array) => void;
+  #isPaused = false;
+  #held: Uint8Array | undefined;
+
+  constructor(onData: (bytes: Uint8Array) => void) {
+    this.#onData = onData;
+  }
+
+  readonly hear: Hear = (bytes) => {
+    if (this.#isPaused) this.#held = bytes.slice();
+    else this.#onData(bytes);
+    return this.#held === undefined;
   };
+
+  readonly pause = (): void => {
+    this.#isPaused = true;
+  };
+
+  /** What is held is not heard at once, as it may be that all must be paused again. */
+  readonly resume = (socket: Socket): void => {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.#held !== undefined) queueMicrotask(() => this.#release(socket));
+  };
+
+  #release(socket: Socket): void {
+    const held = this.#held;
+    if (this.#isPaused || held === undefined) return;
+    this.#held = undefined;
+    this.#onData(held);
+    socket.resume();
+  }
 }
 
 /** Straight to the kernel, as long as it takes what it is given; an error ends the socket. */

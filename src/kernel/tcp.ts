@@ -187,18 +187,15 @@ export interface Dial {
   readonly guard?: Guard;
 }
 
-/** What comes in. The bytes are the receiver's until it returns; copy what is kept. */
-export type Hear = (bytes: Uint8Array) => void;
+/** What comes in. The bytes are the receiver's until it returns; copy what is kept. False: nothing more until the socket is resumed. */
+export type Hear = (bytes: Uint8Array) => boolean;
 
 /** Of the whole process: what was read is handed on before anything else is read, and a buffer for each read would be most of its cost. */
 const inbound = new Uint8Array(65_536);
 
 const hearing = (hear: Hear): OnReadOpts => ({
   buffer: inbound,
-  callback: (octets) => {
-    hear(inbound.subarray(0, octets));
-    return true;
-  },
+  callback: (octets) => hear(inbound.subarray(0, octets)),
 });
 
 /** A socket that connects: `connect` or `error` will tell. What is wrong before that is told as an error too, with its code. */

@@ -240,8 +240,11 @@ test('a reset that is not read yet is what a send says', async () => {
   const [dialler, listener] = await pair();
   listener.sockets.pause('us', 'incoming');
   dialler.sockets.pause('them', 'outgoing');
-  listener.sockets.send('us', 'incoming', pattern(100));
+  // Who is paused is read once more.
+  dialler.sockets.send('them', 'outgoing', pattern(1));
+  listener.sockets.send('us', 'incoming', pattern(200_000));
   await soon(() => expect(listener.sockets.queued('us', 'incoming')).toBe(0));
+  await new Promise(setImmediate);
   // Bytes that nobody has read make the kernel reset.
   dialler.sockets.close('them', 'outgoing', false);
   await soon(() => {
