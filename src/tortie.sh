@@ -12,8 +12,9 @@ export NODE_COMPILE_CACHE
 
 # A speaker is busy for a second and then idle for hours, so the heap grows slowly and gives back early. The young generation is
 # large enough that what a burst makes dies there. Measured with a million routes, medians of three in turn: 195 MB instead of 212
-# with 16 MB, for the same CPU time; of changes at 10,000 a second that is the same too (20 and 22 us a change). With 4 MB it is 4 MB
-# less than with 8, for a quarter more CPU time.
+# with 16 MB, for the same CPU time (in other runs 192 to 206, by how soon the threads that collect and compile get a processor); of
+# changes at 10,000 a second that is the same too (20 and 22 us a change). With 4 MB it is 4 MB less than with 8, for a quarter more
+# CPU time; a heap that grows by 30 % instead of 60 needs no less.
 # While a table comes in messages wait, and V8 would conclude that all messages live long, and make them in the old generation from
 # then on. Measured with changes at 10,000 a second: what outlives a collection is 0.4 MB instead of 1.2 to 2.4, and it takes 2 ms
 # instead of 8; a load of 500,000 routes takes 1.6 s of CPU time instead of 2.0. With so little to keep, threads that help with it cost
