@@ -136,6 +136,7 @@ export function createLink(
       }
       outbox.flush();
       // What still comes in is read and dropped: unread bytes would turn our FIN into a reset that overtakes our words.
+      tap.resume(socket);
       socket.resume();
       socket.end();
       cancelTimer = clock.after(millis(lingerMs), () => socket.destroy());
