@@ -97,9 +97,9 @@ function routesAnswer(speaker: Speaker, query: URLSearchParams): Answer {
     const name = query.get(view);
     if (name === null) continue;
     const neighbour = neighbourNamed(speaker, name);
-    return typeof neighbour === 'string'
-      ? { status: 404, body: { error: neighbour } }
-      : { status: 200, body: list(speaker, neighbour) };
+    return neighbour.ok
+      ? { status: 200, body: list(speaker, neighbour.value) }
+      : { status: 404, body: { error: neighbour.error } };
   }
   return { status: 200, body: routes(speaker) };
 }
@@ -110,8 +110,8 @@ function peersAnswer(sources: StatusSources, query: URLSearchParams): Answer {
   if (asked === null)
     return { status: 200, body: neighboursOf(speaker).map((one) => detailOf(sources, one)) };
   const found = neighbourNamed(speaker, asked);
-  if (typeof found !== 'string') return { status: 200, body: detailOf(sources, found) };
-  return { status: 404, body: { error: whyNotOne(sources, asked, found) } };
+  if (found.ok) return { status: 200, body: detailOf(sources, found.value) };
+  return { status: 404, body: { error: whyNotOne(sources, asked, found.error) } };
 }
 
 function detailOf(sources: StatusSources, neighbour: Neighbour): PeerDetail {

@@ -40,7 +40,7 @@ export class SlotTable {
     return this.#size;
   }
 
-  /** Slots there are, and those with a row or a mark; metrics of memory. */
+  /** Slots there are, and those with a row or a mark: how full it is, which only tests ask. */
   get slots(): number {
     return this.#parts.reduce((sum, { length }) => sum + length, 0);
   }

@@ -1,4 +1,5 @@
 /** Which neighbours an operator's word means: one place for every question and every order that names one. */
+import { err, ok, type Result } from '../../src/lib/result.ts';
 import { nearest } from '../../src/store/schema/flaw.ts';
 import type { Neighbour } from '../speaker/neighbour.ts';
 import { neighboursOf, whereOf } from '../speaker/report.ts';
@@ -19,12 +20,12 @@ export function neighboursNamed(speaker: Speaker, word: string): readonly Neighb
   return exact.length > 0 ? exact : all.filter(({ config }) => config.resource === word);
 }
 
-/** The one that is meant, or a sentence: there is none, or there are several. */
-export function neighbourNamed(speaker: Speaker, word: string): Neighbour | string {
+/** The one that is meant; the error is a sentence: there is none, or there are several. */
+export function neighbourNamed(speaker: Speaker, word: string): Result<Neighbour> {
   const [only, ...others] = neighboursNamed(speaker, word);
-  if (only === undefined) return nobodyNamed(speaker, word);
-  if (others.length === 0) return only;
-  return `"${word}" is more than one neighbour: ${listed([only, ...others])}. Ask for one of them.`;
+  if (only === undefined) return err(nobodyNamed(speaker, word));
+  if (others.length === 0) return ok(only);
+  return err(`"${word}" is more than one neighbour: ${listed([only, ...others])}. Ask for one of them.`);
 }
 
 /** There is nobody of that name: who it may have been, or who there is. */

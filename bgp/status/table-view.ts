@@ -69,8 +69,9 @@ function viewOf(speaker: Speaker, query: URLSearchParams): View | Answer {
   for (const direction of ['received', 'advertised'] as const) {
     const name = query.get(direction);
     if (name === null) continue;
-    const neighbour = neighbourNamed(speaker, name);
-    if (typeof neighbour === 'string') return refusal(404, neighbour);
+    const named = neighbourNamed(speaker, name);
+    if (!named.ok) return refusal(404, named.error);
+    const neighbour = named.value;
     if (direction === 'received')
       return { rows: (wanted) => received(speaker, [neighbour], wanted, isRejected) };
     if (isRejected) return { rows: (wanted) => withheld(speaker, neighbour, wanted) };

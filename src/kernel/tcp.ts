@@ -22,7 +22,8 @@ import { kernelError } from './kernel-error.ts';
 import { check, int32, native } from './native.ts';
 import { familyOf, sockaddrOf } from './sockaddr.ts';
 
-const EAGAIN = 11;
+/** EINTR, EAGAIN, ENOBUFS: later it may be taken. */
+const notNow: readonly number[] = [4, 11, 105];
 const MSG_DONTWAIT = 0x40;
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
@@ -244,7 +245,7 @@ const stillborn = (error: unknown, asked: string): Socket =>
 /** How many of these octets the kernel takes at once; 0: none now. Throws a KernelError, e.g. EPIPE, ECONNRESET. */
 export function sendNow(fd: number, bytes: Uint8Array): number {
   const taken = native().send(fd, bytes, MSG_DONTWAIT);
-  return taken === -EAGAIN ? 0 : check('send', taken);
+  return notNow.includes(-taken) ? 0 : check('send', taken);
 }
 
 /** Node takes the name of a link as the zone, not its index. */

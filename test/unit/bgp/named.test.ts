@@ -4,6 +4,7 @@ import type { PeerConfig } from '../../../bgp/config.ts';
 import type { SpeakerEvent } from '../../../bgp/speaker/event.ts';
 import { neighbourNamed, neighboursNamed, nobodyNamed } from '../../../bgp/status/named.ts';
 import { resetAnswer } from '../../../bgp/status/reset.ts';
+import { err } from '../../../src/lib/result.ts';
 import { OneSpeaker } from '../../support/one-speaker.ts';
 import { peerOf } from '../../support/routes.ts';
 import { address } from '../../support/wire.ts';
@@ -32,8 +33,8 @@ describe('a word', () => {
 
   test('that is a BGPPeer means all it stands for', () => {
     expect(namesOf('tors')).toEqual(['left', 'right']);
-    expect(neighbourNamed(speaker, 'tors')).toBe(
-      '"tors" is more than one neighbour: left (192.0.2.1), right (192.0.2.2). Ask for one of them.',
+    expect(neighbourNamed(speaker, 'tors')).toEqual(
+      err('"tors" is more than one neighbour: left (192.0.2.1), right (192.0.2.2). Ask for one of them.'),
     );
   });
 
@@ -43,8 +44,10 @@ describe('a word', () => {
   });
 
   test('that means nobody is answered with who it may have been', () => {
-    expect(neighbourNamed(speaker, 'rigth')).toBe(
-      'There is no neighbour "rigth". Is "right" meant? There is: left (192.0.2.1), right (192.0.2.2), alone (192.0.2.3).',
+    expect(neighbourNamed(speaker, 'rigth')).toEqual(
+      err(
+        'There is no neighbour "rigth". Is "right" meant? There is: left (192.0.2.1), right (192.0.2.2), alone (192.0.2.3).',
+      ),
     );
     expect(nobodyNamed(speakerOf([]), 'x')).toBe('There is no neighbour "x". There is: none.');
   });
