@@ -6,7 +6,7 @@
  * It is a trial as well: what does not come out as it must is logged. Nothing of it is seen, sent or written anywhere.
  */
 import type { Logger } from '../src/host/log.ts';
-import { play } from './rehearsal/play.ts';
+import { type Course, play } from './rehearsal/play.ts';
 import type { Speaker } from './speaker/turn.ts';
 
 export interface RehearsalOptions {
@@ -30,10 +30,8 @@ export interface Rehearsal {
   stop(): void;
 }
 
-type Course = ReturnType<typeof play>;
-
 /** Prefixes of each family, and how often. */
-const few = { count: 40, rounds: 1 } as const;
+const few = { count: 40, rounds: 2 } as const;
 const many = { count: 3000, rounds: 12 } as const;
 /** CPU time of the main thread that it may take in all. */
 const mostMs = 700;
@@ -42,6 +40,8 @@ const sliceMs = 3;
 const waitMs = 20;
 /** So long sessions have the process to themselves once the configuration is known, if they do not come up before. */
 const comingUpMs = 1000;
+/** Courses that have come to their end, or to the end of their time. */
+const kept = new Set<Course>();
 /** With so many routes of real neighbours the code has been compiled for them. */
 const enoughRoutes = 20_000;
 
@@ -69,8 +69,12 @@ export function prepareRehearsal({ isWanted, withFib, log }: RehearsalOptions): 
         const { user, system } = process.threadCpuUsage(before);
         spentMs += (user + system) / 1000;
         note(ending?.flaw);
-        if (ending === undefined && spentMs < mostMs) next();
-        else log.debug('rehearsed', { ms: Math.round(spentMs) });
+        if (ending === undefined && spentMs < mostMs) {
+          next();
+          return;
+        }
+        kept.add(course);
+        log.debug('rehearsed', { ms: Math.round(spentMs) });
       };
       const look = (): void => {
         if (isStopped || real.speaker.locRib.size > enoughRoutes) return;
@@ -100,8 +104,8 @@ function busynessOf({ depth, speaker: { life, neighbours } }: Real): () => boole
 function advance(course: Course, forMs: number): { readonly flaw: string | undefined } | undefined {
   try {
     for (const began = performance.now(); performance.now() - began < forMs; ) {
-      const { done, value } = course.next();
-      if (done === true) return { flaw: value };
+      const { value } = course.next();
+      if (value !== undefined) return value;
     }
     return undefined;
   } catch (error) {

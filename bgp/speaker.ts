@@ -62,6 +62,8 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     locals: new AdjRibIn(locRib),
     told,
     jobs: new Set(),
+    due: new Few(),
+    shown: new Few(),
     rowsPerTurn,
     reach,
     neighbours: new Map(),
@@ -81,14 +83,17 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 export function step(speaker: Speaker, event: SpeakerEvent, now: Millis): readonly SpeakerEffect[] {
   if (speaker.life.phase === 'stopped') return [];
   const changesAt = speaker.locRib.changes.count;
+  const { due, shown } = speaker;
+  due.clear();
+  shown.clear();
   const turn: Turn = {
     speaker,
     changesAt,
     now,
     effects: [],
-    due: new Few(),
+    due,
     isAllDue: false,
-    shown: new Few(),
+    shown,
   };
   if (event.kind === 'stop') {
     stop(turn, event.why, event.isRestart ?? false);

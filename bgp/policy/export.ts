@@ -13,11 +13,19 @@
  *
  * RFC 4271 §9.2 (dissemination), RFC 4456 §8 (reflection); outgoing.ts has the attributes and told.ts the next hop.
  */
-import { type Address, contains, formatPrefix, isPrefix4, type Prefix } from '../../src/lib/net.ts';
+import {
+  type Address,
+  type Asn,
+  contains,
+  formatPrefix,
+  type Ipv4,
+  isPrefix4,
+  type Prefix,
+} from '../../src/lib/net.ts';
 import { err, ok, type Result } from '../../src/lib/result.ts';
 import { Trie } from '../../src/lib/trie.ts';
 import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
-import type { NamedRule, PeerConfig, PrefixCommunities, SpeakerConfig } from '../config.ts';
+import type { NamedRule, PeerConfig, PrefixCommunities, Role, SpeakerConfig } from '../config.ts';
 import { gracefulShutdown, noAdvertise, noExport, noExportSubconfed } from '../rib/communities.ts';
 import { familyOf, type Path, trait } from '../rib/path.ts';
 import { plainOf } from '../rib/view.ts';
@@ -76,18 +84,16 @@ export function compileExport(
     'ipv4-unicast': new Memo(),
     'ipv6-unicast': new Memo(),
   };
+  const towards: Towards = { config, peer, settled };
   const hopTold: Readonly<Record<Family, HopTold>> = {
-    'ipv4-unicast': rememberLast((hop) =>
-      nextHopTold(hop, 'ipv4-unicast', session, { config, peer, settled }),
-    ),
-    'ipv6-unicast': rememberLast((hop) =>
-      nextHopTold(hop, 'ipv6-unicast', session, { config, peer, settled }),
-    ),
+    'ipv4-unicast': rememberLast((hop) => nextHopTold(hop, 'ipv4-unicast', session, towards)),
+    'ipv6-unicast': rememberLast((hop) => nextHopTold(hop, 'ipv6-unicast', session, towards)),
   };
+  const withheld = withholdingOf(towards);
   const leaveOf = (path: Path): Result<true> => {
     const cached = leaves.get(path);
     if (cached !== undefined) return cached;
-    const why = withholding(path, config, peer, settled);
+    const why = withheld(path);
     const leave = why === undefined ? granted : err(why);
     leaves.set(path, leave);
     return leave;
@@ -103,13 +109,16 @@ export function compileExport(
     const first = cache.get(path);
     for (let one = first; one !== undefined; one = one.next) if (one.change === change) return one.told;
     const told =
-      (isUsual && asksNothing(change)
-        ? retold(path, session, { config, peer, settled }, hopTold[family])
-        : undefined) ?? exported(path, change, { config, peer, settled }, hopTold[family]);
+      (plain.has(change) ? retold(path, hopTold[family]) : undefined) ??
+      exported(path, change, towards, hopTold[family]);
     cache.set(path, { change, told, next: first });
     return told;
   };
-  const isUsual = changesNothing(config, peer);
+  const retold = retellingOf(towards);
+  /** Changes by which a path is told as it is, but for what every path is told otherwise. */
+  const plain = new Set<Change>(
+    changesNothing(config, peer) ? [undefined, ...[...exportV4, ...exportV6].filter(asksNothing)] : [],
+  );
   const isStrict = config.requirePolicy === true && session === 'ebgp';
   const tell = (prefix: Prefix, best: Path, family: Family): Export => {
     const rules = isPrefix4(prefix) ? exportV4 : exportV6;
@@ -177,7 +186,7 @@ interface Towards {
 function exported(path: Path, change: Change, { config, peer }: Towards, hopTold: HopTold): Export {
   const attributes = changed(plainOf(path.attributes), change);
   const type = sessionTypeOf(peer);
-  const told = hopTold(hopOf(path, peer));
+  const told = hopTold(hopsOf(peer)(path));
   if (told === undefined) return err('we have no address of its family to name as next hop');
   return ok(
     type === 'ibgp'
@@ -187,8 +196,10 @@ function exported(path: Path, change: Change, { config, peer }: Towards, hopTold
 }
 
 /** No operation changes it. Undefined: it leads nowhere but from here. */
-const hopOf = ({ source, nextHop }: Path, { nextHopMode }: PeerConfig): Address | undefined =>
-  source.isWorkload === true && nextHopMode !== 'keep' ? undefined : nextHop;
+function hopsOf({ nextHopMode }: PeerConfig): (path: Path) => Address | undefined {
+  const isKept = nextHopMode === 'keep';
+  return (path) => (path.source.isWorkload === true && !isKept ? undefined : path.nextHop);
+}
 
 /** Whether what this neighbour is told is what outgoing.ts makes of a path, and nothing else. */
 const changesNothing = (
@@ -197,27 +208,32 @@ const changesNothing = (
 ): boolean =>
   drain === undefined && privateAs === undefined && gracefulShutdown !== true && role === undefined;
 
-const asksNothing = (change: Change): boolean =>
-  change === undefined || ('action' in change ? change.operations.length === 0 : change.length === 0);
+const asksNothing = ({ operations }: FilterRule): boolean => operations.length === 0;
 
-/** As `exported` where nothing is asked, from words to words; undefined: that has to be asked. */
-function retold(
-  path: Path,
-  session: 'ibgp' | 'ebgp',
-  { config, peer }: Towards,
-  hopTold: HopTold,
-): Export | undefined {
-  if (path.words === undefined) return undefined;
-  const told = hopTold(hopOf(path, peer));
-  if (told === undefined || told.linkLocal !== undefined) return undefined;
-  const view =
-    session === 'ebgp'
-      ? retoldOutside(path.words, path.at, peer.localAsn, told.nextHop)
-      : retoldInside(path.words, path.at, told.nextHop, reflectionOf(path, config));
-  return view && ok(view);
+/**
+ * As `exported` where nothing is asked, from words to words; undefined: that has to be asked. What it takes of the configuration is
+ * read once, as in import.ts and for the same reason.
+ */
+function retellingOf({
+  config: { clusterId },
+  peer,
+}: Towards): (path: Path, hopTold: HopTold) => Export | undefined {
+  const session = sessionTypeOf(peer);
+  const { localAsn } = peer;
+  const hopOf = hopsOf(peer);
+  return (path, hopTold) => {
+    if (path.words === undefined) return undefined;
+    const told = hopTold(hopOf(path));
+    if (told === undefined || told.linkLocal !== undefined) return undefined;
+    const view =
+      session === 'ebgp'
+        ? retoldOutside(path.words, path.at, localAsn, told.nextHop)
+        : retoldInside(path.words, path.at, told.nextHop, reflectionOf(path, clusterId));
+    return view && ok(view);
+  };
 }
 
-const reflectionOf = ({ source }: Path, { clusterId }: SpeakerConfig): Reflection | undefined =>
+const reflectionOf = ({ source }: Path, clusterId: Ipv4 | undefined): Reflection | undefined =>
   source.type === 'ibgp' && clusterId !== undefined ? { from: source.bgpId, clusterId } : undefined;
 
 /** RFC 4456 §8: what is passed on between neighbours inside the AS says who brought it in and which clusters it passed. */
@@ -269,47 +285,53 @@ function parting(
 const carries = (path: Path, community: number): boolean =>
   (path.traits & trait.wellKnown) !== 0 && path.attributes.communities?.includes(community) === true;
 
-function withholding(
-  path: Path,
-  config: SpeakerConfig,
-  peer: PeerConfig,
-  settled: Settled,
-): string | undefined {
-  const { source } = path;
+/** Why a path is not told whatever the prefix; undefined: nothing speaks against it. */
+function withholdingOf({ config, peer, settled }: Towards): (path: Path) => string | undefined {
+  const { key, peerAsn } = peer;
+  const { clusterId } = config;
   const type = sessionTypeOf(peer);
-  if (source.key === peer.key) return 'learned from this neighbour';
-  if (source.type === 'local' && config.drain === 'withdrawn')
-    return 'this node is drained, so what it originates is withdrawn';
-  const unreflected =
-    source.type === 'ibgp' && type === 'ibgp' ? reflectionWithholding(path, config, peer) : undefined;
-  if (unreflected !== undefined) return unreflected;
+  const isClient = peer.isClient === true;
+  const isWithdrawn = config.drain === 'withdrawn';
+  const knowsStale = settled.longLived !== undefined;
+  const isUpwards = upwards.has(peer.role?.own);
+  return (path) => {
+    const { source } = path;
+    if (source.key === key) return 'learned from this neighbour';
+    if (source.type === 'local' && isWithdrawn)
+      return 'this node is drained, so what it originates is withdrawn';
+    const unreflected =
+      source.type === 'ibgp' && type === 'ibgp' ? unreflectedAs(path, clusterId, isClient) : undefined;
+    const withheld = unreflected ?? keptHere(path, knowsStale);
+    return withheld ?? (type === 'ebgp' ? keptInside(path, peerAsn, isUpwards) : undefined);
+  };
+}
+
+function keptHere(path: Path, knowsStale: boolean): string | undefined {
   if (carries(path, noAdvertise)) return 'carries the community NO_ADVERTISE';
-  if (path.isStale && settled.longLived === undefined)
-    return 'is long-lived stale, and this neighbour does not know of such routes (RFC 9494)';
-  return type === 'ebgp' ? externalWithholding(path, peer) : undefined;
+  return path.isStale && !knowsStale
+    ? 'is long-lived stale, and this neighbour does not know of such routes (RFC 9494)'
+    : undefined;
 }
 
 /** RFC 4456 §6: between two that are no clients nothing is reflected. */
-function reflectionWithholding(
-  path: Path,
-  { clusterId }: SpeakerConfig,
-  { isClient }: PeerConfig,
-): string | undefined {
+function unreflectedAs(path: Path, clusterId: Ipv4 | undefined, isClient: boolean): string | undefined {
   const { source, clusters } = path;
   if (clusterId === undefined) return 'learned by iBGP, and nothing is reflected';
-  if (source.isClient !== true && isClient !== true)
+  if (source.isClient !== true && !isClient)
     return 'learned by iBGP, and neither side is a client of this route reflector';
   return clusters > 0 && path.attributes.clusterList?.includes(clusterId) === true
     ? 'our own cluster is in its CLUSTER_LIST already'
     : undefined;
 }
 
-function externalWithholding(path: Path, { peerAsn, role }: PeerConfig): string | undefined {
+/** RFC 9234 §5, egress 2: our roles of which the neighbour is above or beside us. */
+const upwards: ReadonlySet<Role | undefined> = new Set(['customer', 'peer', 'rs-client']);
+
+function keptInside(path: Path, peerAsn: Asn, isUpwards: boolean): string | undefined {
   // It would drop the route as a loop (RFC 4271 §9.1.2); telling it only fills its log.
   if (timesOn(path, peerAsn) > 0) return "its path holds the neighbour's AS already";
   if (carries(path, noExport)) return 'carries the community NO_EXPORT';
   if (carries(path, noExportSubconfed)) return 'carries the community NO_EXPORT_SUBCONFED';
-  const isUpwards = role?.own === 'customer' || role?.own === 'peer' || role?.own === 'rs-client';
   const otc = isUpwards && (path.traits & trait.otc) !== 0 ? path.attributes.otc : undefined;
   return otc !== undefined
     ? `is for customers only, as AS ${otc} said, and this neighbour is none (RFC 9234)`

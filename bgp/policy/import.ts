@@ -220,22 +220,30 @@ function refused(rule: NamedRule | undefined, path: Path): Reject {
  */
 const namesBlackhole = (rule: FilterRule | undefined): boolean =>
   rule?.community?.kind === 'standard' && rule.community.value === blackhole;
-/** What depends on the attributes alone: the path as it counts here, or why it cannot be used. */
+/**
+ * What depends on the attributes alone: the path as it counts here, or why it cannot be used.
+ *
+ * What it asks for of the configuration is read here, once: objects of a configuration have as many forms as there are optional
+ * fields, and what V8 compiles for one form it compiles again for the next.
+ */
 function judgeOf(
   config: SpeakerConfig,
   peer: PeerConfig,
   session: 'ebgp' | 'ibgp',
 ): (path: Path) => Result<Path> {
   const role = session === 'ebgp' ? peer.role?.own : undefined;
+  const { peerAsn } = peer;
+  const loopIn = loopOf(config, peer);
   const flawOf = rememberLast((nextHop: Address) => badNextHop(nextHop, config, peer));
+  const isFirstEnforced = session === 'ebgp' && peer.enforceFirstAs === true;
   const isLeaving = peer.gracefulShutdown === true;
   return (path) => {
     const reject =
-      loop(path, config, peer) ??
-      (session === 'ebgp' && peer.enforceFirstAs === true ? strangerFirst(path, peer) : undefined) ??
+      loopIn(path) ??
+      (isFirstEnforced ? strangerFirst(path, peerAsn) : undefined) ??
       aggregated(path) ??
       flawOf(hopOf(path)) ??
-      (role && leak(path, role, peer));
+      (role && leak(path, role, peerAsn));
     if (reject !== undefined) return err(reject);
     if (path.traits === 0 && role === undefined && !isLeaving) return ok(path);
     const attributes = plainOf(path.attributes);
@@ -266,17 +274,20 @@ function counted(
 const leastPreferred = (attributes: PathAttributes): PathAttributes => ({ ...attributes, localPref: 0 });
 
 /** RFC 4271 §9.1.2: the full AS_PATH, whatever the kind of segment or session; RFC 4456 §8 for what was reflected. */
-function loop(path: Path, config: SpeakerConfig, peer: PeerConfig): Reject {
-  const { allowedOwnAs: allowed = 0 } = peer;
-  const circle =
-    circled(path, peer.localAsn, allowed) ??
-    (peer.localAsn === config.asn ? undefined : circled(path, config.asn, allowed));
-  if (circle !== undefined) return circle;
-  if (path.originatorId === config.routerId) return 'loop: ORIGINATOR_ID is our own identifier';
-  if (config.clusterId === undefined || path.clusters === 0) return undefined;
-  return path.attributes.clusterList?.includes(config.clusterId) === true
-    ? 'loop: our own cluster is in its CLUSTER_LIST'
-    : undefined;
+function loopOf(
+  { asn, routerId, clusterId }: SpeakerConfig,
+  { localAsn, allowedOwnAs: allowed = 0 }: PeerConfig,
+): (path: Path) => Reject {
+  return (path) => {
+    const circle =
+      circled(path, localAsn, allowed) ?? (localAsn === asn ? undefined : circled(path, asn, allowed));
+    if (circle !== undefined) return circle;
+    if (path.originatorId === routerId) return 'loop: ORIGINATOR_ID is our own identifier';
+    if (clusterId === undefined || path.clusters === 0) return undefined;
+    return path.attributes.clusterList?.includes(clusterId) === true
+      ? 'loop: our own cluster is in its CLUSTER_LIST'
+      : undefined;
+  };
 }
 
 function circled(path: Path, own: Asn, allowed: number): Reject {
@@ -291,7 +302,7 @@ function circled(path: Path, own: Asn, allowed: number): Reject {
  * RFC 4271 §6.3, which leaves it to us: the leftmost AS of the path is the neighbour's. RFC 7606 §7.2 has the route withdrawn,
  * not the session ended.
  */
-function strangerFirst(path: Path, { peerAsn }: PeerConfig): Reject {
+function strangerFirst(path: Path, peerAsn: Asn): Reject {
   const first = has(path, trait.set) ? firstOf(path.attributes) : path.neighbourAs;
   if (first === peerAsn) return undefined;
   return `its AS path begins with ${first === undefined ? 'no AS' : `AS ${first}`}, not with the neighbour's own AS ${peerAsn}`;
@@ -307,7 +318,7 @@ const aggregated = (path: Path): Reject =>
     : undefined;
 
 /** RFC 9234 §5, ingress 1 and 2: by our own role. */
-function leak(path: Path, role: Role, { peerAsn }: PeerConfig): Reject {
+function leak(path: Path, role: Role, peerAsn: Asn): Reject {
   const otc = has(path, trait.otc) ? path.attributes.otc : undefined;
   if (otc === undefined) return undefined;
   if (role === 'provider') return `leak: a customer tells what AS ${otc} told for customers only`;

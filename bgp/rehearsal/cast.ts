@@ -2,7 +2,7 @@
  * Who takes part in a rehearsal. The configuration is made of resources, as this node's own is, so that all that follows from
  * it has the form it has later; V8 compiles for the forms it has seen.
  *
- * Two neighbours tell the same prefixes, a third is told the better path of each.
+ * Three neighbours tell the same prefixes, a fourth is told the best path of each.
  */
 import { type Address, type Asn, addressAt, asn, type Ipv4, ipv4, ipv6 } from '../../src/lib/net.ts';
 import { type FilterRule, oneRule } from '../../src/model/bgp-filter.ts';
@@ -11,8 +11,8 @@ import type { SpeakerConfig } from '../config.ts';
 import { intentOf } from '../intent.ts';
 import type { Capability } from '../wire/message.ts';
 
-export type Part = 'better' | 'worse' | 'told';
-export const tellers: readonly Part[] = ['better', 'worse'];
+export type Part = 'better' | 'equal' | 'worse' | 'told';
+export const tellers: readonly Part[] = ['better', 'equal', 'worse'];
 export const parts: readonly Part[] = [...tellers, 'told'];
 
 const ownAsn = asn(64_512);
@@ -20,16 +20,39 @@ const ownAsn = asn(64_512);
 interface Role {
   /** In its subnet. */
   readonly place: number;
+  /** Of its session. */
+  readonly version: 4 | 6;
+  readonly identifier: Ipv4;
   readonly asn: Asn;
   readonly filter: string;
   readonly more: readonly Capability[];
 }
 
-/** Neighbours that differ in what neighbours differ in: of another AS and of ours, with few capabilities and with more. */
+/**
+ * Neighbours that differ in what neighbours differ in: of another AS and of ours, by IPv4 and IPv6, with small numbers and large ones,
+ * with few capabilities and with more.
+ */
 const roles: Readonly<Record<Part, Role>> = {
-  better: { place: 11, asn: asn(64_601), filter: 'in', more: [] },
+  better: {
+    place: 11,
+    version: 4,
+    identifier: ipv4(0x0a_00_00_0b),
+    asn: asn(64_601),
+    filter: 'in',
+    more: [],
+  },
+  equal: {
+    place: 14,
+    version: 4,
+    identifier: ipv4(0xc0_a8_00_0e),
+    asn: asn(4_200_000_014),
+    filter: 'in',
+    more: [],
+  },
   worse: {
     place: 12,
+    version: 6,
+    identifier: ipv4(0xc0_a8_00_0c),
     asn: ownAsn,
     filter: 'in',
     more: [
@@ -46,7 +69,14 @@ const roles: Readonly<Record<Part, Role>> = {
       { kind: 'enhancedRouteRefresh' },
     ],
   },
-  told: { place: 13, asn: asn(64_603), filter: 'all', more: [] },
+  told: {
+    place: 13,
+    version: 4,
+    identifier: ipv4(0x0a_00_00_0d),
+    asn: asn(64_603),
+    filter: 'all',
+    more: [],
+  },
 };
 
 /** A private range, and the IPv6 prefix for documentation: nothing is ever sent there. */
@@ -57,7 +87,7 @@ export const addressOf = (part: Part, version: 4 | 6): Address =>
 
 export const asnOf = (part: Part): Asn => roles[part].asn;
 
-export const identifierOf = (part: Part): Ipv4 => ipv4(subnets[4] + roles[part].place);
+export const identifierOf = (part: Part): Ipv4 => roles[part].identifier;
 
 /** What the neighbour says it can do. */
 export const capabilitiesOf = (part: Part): readonly Capability[] => [
@@ -98,7 +128,7 @@ export const castResources = (): readonly Resource[] => [
     (part): Resource => ({
       kind: 'BGPPeer',
       meta: meta(part),
-      remote: { kind: 'address', ip: addressOf(part, 4) },
+      remote: { kind: 'address', ip: addressOf(part, roles[part].version) },
       asNumber: asnOf(part),
       filters: [roles[part].filter],
     }),

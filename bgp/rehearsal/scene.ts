@@ -42,13 +42,20 @@ export class Scene {
   readonly #keys: Readonly<Record<Part, string>>;
   readonly #players: ReadonlyMap<string, Player>;
   #next: SpeakerEvent[] = [];
+  /** Chances to write that wait; undefined: none has to. */
+  #held: SpeakerEvent[] | undefined;
   /** As the clock's: not a whole number. */
   #now: Millis = millis(0.5);
 
   constructor(config: SpeakerConfig, options: SceneOptions) {
     const keyOf = (part: Part): string =>
       config.peers.find(({ peerAsn }) => peerAsn === asnOf(part))?.key ?? '';
-    this.#keys = { better: keyOf('better'), worse: keyOf('worse'), told: keyOf('told') };
+    this.#keys = {
+      better: keyOf('better'),
+      equal: keyOf('equal'),
+      worse: keyOf('worse'),
+      told: keyOf('told'),
+    };
     this.#players = new Map(Object.values(this.#keys).map((key) => [key, playerOf()]));
     this.#witness = new Witness({
       speaker: () => this.speaker,
@@ -82,6 +89,17 @@ export class Scene {
   bestOf(prefix: Prefix): Part | undefined {
     const key = this.speaker.locRib.choice(prefix)[0]?.source.key;
     return parts.find((part) => this.#keys[part] === key);
+  }
+
+  /** From now on no connection takes an octet, and what changes gathers. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const one of held) this.#hear(one);
   }
 
   say(part: Part, updates: readonly Pick<UpdateMessage, 'withdrawn' | 'announced'>[]): void {
@@ -141,7 +159,7 @@ export class Scene {
         break;
       }
       case 'wantWrite':
-        this.#next.push({ kind: 'writable', peer: effect.peer, side: effect.side });
+        (this.#held ?? this.#next).push({ kind: 'writable', peer: effect.peer, side: effect.side });
         break;
       case 'continue':
         this.#next.push({ kind: 'continue' });

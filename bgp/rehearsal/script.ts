@@ -36,23 +36,31 @@ export function* announcements(
   }
 }
 
+/** Of the range that BGP itself gives a meaning (RFC 1997), and without one. */
+const wellKnown = 0xffff_1234;
+/** AS numbers between the neighbour's own and the last. */
+const fewestOthers: Readonly<Record<Part, number>> = { better: 0, equal: 2, worse: 4, told: 0 };
+
 function attributesOf(
   part: Part,
   [first]: readonly Prefix[],
   below: (most: number) => number,
 ): PathAttributes {
-  const isBetter = part === 'better';
-  const others = Array.from({ length: (isBetter ? 0 : 4) + below(3) }, (): Asn => asn(1000 + below(60_000)));
-  const communities = Array.from({ length: below(6) }, () => below(2 ** 32));
+  const isInternal = part === 'worse';
+  const isIncomplete = below(5) === 0;
+  // Of the two that are about equal none is ever better than the first: its worse ORIGIN comes with its shortest path.
+  const more = part === 'better' && isIncomplete ? 0 : fewestOthers[part] + below(3);
+  const others = Array.from({ length: more }, (): Asn => asn(1000 + below(60_000)));
+  const communities = Array.from({ length: below(6) }, () => (below(20) === 0 ? wellKnown : below(2 ** 32)));
   const own = addressOf(part, first === undefined ? 4 : versionOf(first));
   // Now and then a number of more than 31 bits, which V8 keeps otherwise: whoever reads it must know both.
   const isHigh = typeof own === 'number' && below(8) === 0;
   return {
-    origin: below(5) === 0 ? 'incomplete' : 'igp',
-    asPath: [{ kind: 'sequence', asns: [...(isBetter ? [asnOf(part)] : []), ...others, asn(70_000)] }],
+    origin: isIncomplete ? 'incomplete' : 'igp',
+    asPath: [{ kind: 'sequence', asns: [...(isInternal ? [] : [asnOf(part)]), ...others, asn(70_000)] }],
     nextHop: isHigh ? ipv4(0xc0_00_02_01) : own,
     ...(below(4) === 0 ? { med: below(8) === 0 ? 3_000_000_000 : below(1000) } : {}),
-    ...(isBetter ? {} : { localPref: 100 }),
+    ...(isInternal ? { localPref: 100 } : {}),
     ...(communities.length > 0 ? { communities } : {}),
   };
 }

@@ -3,6 +3,11 @@ export class Few {
   #first: string | undefined;
   #rest: Set<string> | undefined;
 
+  clear(): void {
+    this.#first = undefined;
+    this.#rest = undefined;
+  }
+
   add(key: string): void {
     if (this.#first === undefined) this.#first = key;
     else if (key !== this.#first) this.#rest = (this.#rest ?? new Set()).add(key);

@@ -30,6 +30,9 @@ export interface Speaker {
   readonly told: Sets;
   /** What takes more than one turn, however large the tables are. */
   readonly jobs: Set<Job>;
+  /** Of the turn that runs; see Turn. */
+  readonly due: Few;
+  readonly shown: Few;
   /** Rows of a table that the jobs go through in one turn. */
   readonly rowsPerTurn: number;
   /** Absent: nobody tells of next hops, and all are reachable. */

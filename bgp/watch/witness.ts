@@ -32,7 +32,7 @@ export interface WitnessOptions {
   readonly monitors: readonly Monitor[];
   /** Objects of the datastore that the last configuration came from. */
   readonly touched: () => string;
-  readonly log?: Pick<Logger, 'info'>;
+  readonly log?: Pick<Logger, 'info'> | undefined;
 }
 
 interface Known {
@@ -58,9 +58,10 @@ export class Witness {
   #tally: Tally | undefined;
   readonly #ofBest: readonly Monitor[];
 
-  constructor(options: WitnessOptions) {
-    this.#options = options;
-    this.#ofBest = options.monitors.filter(({ best }) => best !== undefined);
+  constructor({ speaker, journal, now, ends, frameOf, monitors, touched, log }: WitnessOptions) {
+    // Of one form, whoever gives them: what is compiled for one witness then holds for the next.
+    this.#options = { speaker, journal, now, ends, frameOf, monitors, touched, log };
+    this.#ofBest = monitors.filter(({ best }) => best !== undefined);
   }
 
   /** How often the session with each neighbour, by name, went down since the start. */

@@ -39,12 +39,19 @@ export const decodeUpdate = (frame: Uint8Array, ctx: CodecContext): Result<Updat
 export const viewUpdate = (frame: Uint8Array, ctx: CodecContext): Result<UpdateMessage, WireError> =>
   readUpdate(frame, ctx, true);
 
+/**
+ * One for all messages, as they come by the hundred thousand. That there always is one matters, too: what V8 has compiled for a
+ * form of object is thrown away when the last object of that form is.
+ */
+const bodyReader = new Reader(new Uint8Array());
+const attributeReader = new Reader(new Uint8Array());
+
 function readUpdate(
   frame: Uint8Array,
   ctx: CodecContext,
   mayView: boolean,
 ): Result<UpdateMessage, WireError> {
-  const reader = new Reader(frame, HEADER_LENGTH);
+  const reader = bodyReader.over(frame, HEADER_LENGTH);
   const hasIds = ctx.addPathReceive?.has('ipv4-unicast') === true;
   const withdrawnLength = reader.u16();
   if (withdrawnLength + 2 > reader.left) return inconsistent('Withdrawn Routes Length');
@@ -59,7 +66,7 @@ function readUpdate(
   const announced = decodeNlri(reader, 'ipv4-unicast', hasIds);
   if (!announced.ok) return badNetwork('NLRI', announced.error);
   const classic: Classic = { withdrawn: withdrawn.value, announced: announced.value };
-  const attributes = new Reader(frame, attributesAt, attributesAt + attributesLength);
+  const attributes = attributeReader.over(frame, attributesAt, attributesAt + attributesLength);
   if (mayView && attributesLength > 0 && isAllSpoken(classic, ctx)) {
     const sound = soundAnnouncement(attributes, classic.announced, ctx);
     if (sound !== undefined) return ok(updateOf(classic.withdrawn, noNlri, [sound], noFlaws));

@@ -7,7 +7,7 @@
 import { type Ipv4, type Ipv6, ipv4, ipv6, ipv6OfWords } from './net.ts';
 
 export class Reader {
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array;
   #end: number;
   #at: number;
   #failed = false;
@@ -17,6 +17,15 @@ export class Reader {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
+  }
+
+  /** Begins anew, as if made with these. */
+  over(bytes: Uint8Array, start: number, end = bytes.byteLength): this {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+    this.#failed = false;
+    return this;
   }
 
   /** Octets not yet read. */

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { expect, test } from 'vitest';
 import { castConfig, castResources } from '../../../bgp/rehearsal/cast.ts';
-import { play } from '../../../bgp/rehearsal/play.ts';
+import { type Course, play } from '../../../bgp/rehearsal/play.ts';
 import { Scene } from '../../../bgp/rehearsal/scene.ts';
 import { announcements, prefixAt } from '../../../bgp/rehearsal/script.ts';
 import { prepareRehearsal, type Real } from '../../../bgp/rehearsal.ts';
@@ -23,10 +23,10 @@ const realOf = (depth: () => number): Real => ({
   speaker: createSpeaker({ random: () => 0.5 }),
 });
 
-const outcomeOf = (course: ReturnType<typeof play>): string | undefined => {
+const outcomeOf = (course: Course): string | undefined => {
   for (;;) {
-    const { done, value } = course.next();
-    if (done === true) return value;
+    const { value } = course.next();
+    if (value !== undefined) return value.flaw;
   }
 };
 
@@ -38,7 +38,7 @@ test.each([
   expect(outcomeOf(course)).toBeUndefined();
 });
 
-test('three sessions come up, the shorter path wins, and only the third neighbour is told', () => {
+test('all sessions come up, the shorter path wins, and only the last neighbour is told', () => {
   const config = castConfig();
   if (config === undefined) throw new Error('there is no configuration');
   const scene = new Scene(config, { tracksNextHops: false, writesKernel: true });
@@ -53,6 +53,34 @@ test('three sessions come up, the shorter path wins, and only the third neighbou
   scene.say('better', [{ withdrawn: [prefix], announced: [] }]);
   expect(scene.bestOf(prefix)).toBe('worse');
   expect([scene.told('better'), scene.told('worse')]).toEqual([0, 0]);
+});
+
+test('while no connection takes an octet nobody is told anything, and then each prefix once and in its newest form', () => {
+  const config = castConfig();
+  if (config === undefined) throw new Error('there is no configuration');
+  const scene = new Scene(config, { tracksNextHops: false, writesKernel: false });
+  scene.hold();
+  for (const part of ['worse', 'better'] as const)
+    scene.say(part, [{ withdrawn: [], announced: [...announcements(part, 'ipv6-unicast', 50, 0)] }]);
+  expect(scene.told('told')).toBe(0);
+  scene.say('better', [{ withdrawn: [prefixAt('ipv6-unicast', 3)], announced: [] }]);
+  scene.say('worse', [{ withdrawn: [prefixAt('ipv6-unicast', 3)], announced: [] }]);
+  scene.release();
+  expect(scene.told('told')).toBe(49);
+  expect(scene.bestOf(prefixAt('ipv6-unicast', 4))).toBe('better');
+});
+
+test('of two paths that are equally good both are used, and now and then there are such', () => {
+  const config = castConfig();
+  if (config === undefined) throw new Error('there is no configuration');
+  const scene = new Scene(config, { tracksNextHops: false, writesKernel: false });
+  for (const part of ['equal', 'better'] as const)
+    scene.say(part, [{ withdrawn: [], announced: [...announcements(part, 'ipv4-unicast', 1000, 0)] }]);
+  const choices = Array.from({ length: 1000 }, (_, index) =>
+    scene.speaker.locRib.choice(prefixAt('ipv4-unicast', index)),
+  );
+  expect(choices.filter(({ length }) => length === 2).length).toBeGreaterThan(20);
+  expect(new Set(choices.map(([best]) => best?.source.key)).size).toBe(1);
 });
 
 test('it ends by itself and finds nothing wrong; what it played is not in the real speaker', async () => {
