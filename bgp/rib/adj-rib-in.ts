@@ -269,12 +269,11 @@ export class AdjRibIn {
       if (standing !== 'fresh') routes.renew(route);
     }
     this.#count(counts, 'fresh', accepted, 1);
-    routes.receive(route, received);
     const before = routes.accepted(route);
-    if (before === accepted && known !== 0) return true;
+    const isSame = before === accepted && known !== 0;
     const net = routes.net(route);
-    const isOutdone = this.#rib.isOutdone(net, before, accepted);
-    routes.accept(route, accepted);
+    const isOutdone = isSame || this.#rib.isOutdone(net, before, accepted);
+    routes.put(route, received, accepted);
     if (!isOutdone) this.#rib.touch(net);
     return true;
   }
@@ -303,11 +302,12 @@ export class AdjRibIn {
     const rule = standing === 'stale' ? this.#staleRule : this.#rule;
     if (rule === undefined) return;
     const verdict = rule(routes.nets.prefix(net), this.#told(route, standing));
+    if (verdict.ok) this.#rib.follow(verdict.value);
     const accepted = verdict.ok ? routes.paths.hold(verdict.value) : 0;
     if (accepted !== routes.accepted(route)) {
       const counts = this.#counts[routes.family(route)];
       this.#count(counts, standing, routes.accepted(route), -1);
-      routes.accept(route, accepted);
+      routes.put(route, routes.received(route), accepted);
       this.#count(counts, standing, accepted, 1);
       this.#rib.touch(net);
     }
@@ -320,7 +320,7 @@ export class AdjRibIn {
     const before = paths.get(this.#routes.received(route));
     if (standing === 'stale' || before.source === this.#session) return before;
     const id = paths.hold(this.path(before.attributes));
-    this.#routes.receive(route, id);
+    this.#routes.put(route, id, this.#routes.accepted(route));
     paths.drop(id);
     return paths.get(id);
   }

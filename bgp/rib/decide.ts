@@ -216,10 +216,10 @@ export function choose(paths: readonly Path[], criteria: Criteria = plainCriteri
   return chosen;
 }
 
-/** Those of the least rank among the eligible: what the steps before MED leave. Asks how each next hop is reached. */
+/** Those of the least rank among the eligible: what the steps before MED leave. Of the others no next hop is asked for. */
 function foremostOf(paths: readonly Path[], { metric }: Criteria): readonly Path[] {
   let least = Number.POSITIVE_INFINITY;
-  for (const path of paths) if (isEligible(path, metric) && path.rank < least) least = path.rank;
+  for (const path of paths) if (path.rank < least && isEligible(path, metric)) least = path.rank;
   const kept: Path[] = [];
   for (const path of paths) if (path.rank === least && isEligible(path, metric)) kept.push(path);
   return kept;

@@ -25,8 +25,6 @@ interface Concern {
   at: number;
 }
 
-/** A rank that no path has. */
-const worst = Number.POSITIVE_INFINITY;
 /** Routes looked at for one net that may be decided. */
 const looksPerNet = 8;
 
@@ -126,8 +124,8 @@ export class LocRib {
     const chosen = this.#chosen[net] ?? 0;
     if (chosen === 0 || this.#isDirty[net] === 1 || this.readersOfAll > 0) return false;
     const { paths } = this.routes;
-    const best = (chosen < 0 ? this.#several[-chosen]?.[0] : paths.find(chosen))?.rank ?? 0;
-    return (paths.find(before)?.rank ?? worst) > best && (paths.find(after)?.rank ?? worst) > best;
+    const best = chosen < 0 ? (this.#several[-chosen]?.[0]?.rank ?? 0) : paths.rankOf(chosen);
+    return paths.rankOf(before) > best && paths.rankOf(after) > best;
   }
 
   /** A path that is known and not chosen: asks how its next hop is reached, so that the answer is there once it is. */
@@ -231,16 +229,34 @@ export class LocRib {
   }
 
   #chooseAmong(ids: readonly number[], count: number): Choice {
-    const only = count === 1 ? this.routes.paths.find(ids[0] ?? 0) : undefined;
-    if (only !== undefined) return isEligible(only, this.#criteria.metric) ? this.#loneOf(only) : nothing;
-    const paths: Path[] = [];
+    const { paths } = this.routes;
+    const first = this.#foremost(ids, count);
+    const foremost = first === 0 ? undefined : paths.get(first);
+    if (foremost !== undefined && isEligible(foremost, this.#criteria.metric)) return this.#loneOf(foremost);
+    if (count < 2) return nothing;
+    const among: Path[] = [];
     for (let index = 0; index < count; index += 1) {
       const id = ids[index] as number;
-      if (ids.indexOf(id) === index) paths.push(this.routes.paths.get(id));
+      if (ids.indexOf(id) === index) among.push(paths.get(id));
     }
-    const chosen = choose(paths, this.#criteria);
+    const chosen = choose(among, this.#criteria);
     const [best, second] = chosen;
     return best !== undefined && second === undefined ? this.#loneOf(best) : chosen;
+  }
+
+  /** The path of the least rank; 0: there is none, or another has the same. */
+  #foremost(ids: readonly number[], count: number): number {
+    const { paths } = this.routes;
+    let least = Number.POSITIVE_INFINITY;
+    let first = 0;
+    for (let index = 0; index < count; index += 1) {
+      const id = ids[index] as number;
+      const rank = paths.rankOf(id);
+      if (rank > least || id === first) continue;
+      first = rank < least ? id : 0;
+      least = rank;
+    }
+    return first;
   }
 
   #put(net: number, before: number, after: Choice): void {

@@ -103,7 +103,7 @@ const sheet = new Sheet();
 
 export class Paths extends Packed {
   readonly #items: (KeptPath | undefined)[] = [undefined];
-  #ranks = new Float64Array(64);
+  #ranks = new Float64Array(64).fill(Number.POSITIVE_INFINITY, 0, 1);
   /** Traits and `isBlackholeBit`. */
   #traits = new Uint8Array(64);
 
@@ -138,7 +138,7 @@ export class Paths extends Packed {
     return id;
   }
 
-  /** Of a number that is in use: as `Marks` has them. */
+  /** Of a number that is in use: as `Marks` has them; of 0 a rank that no path has, worse than all. */
   rankOf(id: number): number {
     return this.#ranks[id] as number;
   }

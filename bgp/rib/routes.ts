@@ -1,8 +1,9 @@
 /**
  * All routes that neighbours told us and that we originate, as one table: a record is one path of one source to one net.
  *
- * Columns of numbers, a row a route; the routes of a net are a list through `next`. An Adj-RIB-In is the rows of one
- * source, the paths of a prefix are the accepted rows of one net. Nothing is an object but what many rows share (Path).
+ * Numbers, a row a route; the routes of a net are a ring through `next`, as they came. An Adj-RIB-In is the rows of one
+ * source, the paths of a prefix are the accepted rows of one net. Nothing is an object but what many rows share (Path). What
+ * is asked of every row of a net stands together, so that a row is looked up once in memory, and what few rows have in columns.
  *
  * A row has the age of its source at the time it was told: `grown older` by one number, all rows of a source become
  * stale, and by another they count no more, however many they are; who sweeps them may take its time.
@@ -20,24 +21,37 @@ const familyCount = 2;
 /** Ages are kept modulo this. */
 const ages = 256;
 
+/** A row is so many words: those that follow; a line of the cache has four rows. */
+const rowShift = 2;
+const netWord = 0;
+/** The next route of the net; of the last one the first, negative. */
+const nextWord = 1;
+/** Its age, above it its source and family as `rowOf` has them, and above these `judgedBit`. */
+const whoWord = 2;
+/** As received: a number of `paths`. */
+const receivedWord = 3;
+
+const ageBits = 8;
+const sourceMask = 0x1_ffff;
+const judgedBit = 1 << 25;
+
 export class Routes {
   readonly nets = new Nets();
   readonly paths = new Paths();
 
-  /** By net: its first route; 0: it has none. */
-  #heads = new Int32Array(256);
+  /** By net: its last route; 0: it has none. */
+  #lasts = new Int32Array(256);
+  /**
+   * By net that has had two routes since it last had none: a bit for each source that has one and perhaps for others, which is
+   * the source's number modulo 32. 0: of any other. Of a table of one neighbour there is nothing.
+   */
+  #sharers = new Int32Array(0);
 
-  #net = new Int32Array(256);
-  #next = new Int32Array(256);
-  /** 0: the source is gone or took the route back; the row stays while a neighbour knows it by its number. */
-  #source = new Uint16Array(256);
-  /** As received: a number of `paths`. */
-  #received = new Int32Array(256);
-  /** As import policy leaves it: a number of `paths`; 0: rejected. */
-  #accepted = new Int32Array(256);
+  #rows = new Int32Array(256 << rowShift);
+  /** As import policy leaves it, if that is not as received: a number of `paths`; 0: rejected. */
+  #judged = new Int32Array(256);
   /** RFC 7911: what the source calls this path; empty while all are 0, as where each tells one path of a prefix. */
   #pathId = new Uint32Array(0);
-  #age = new Uint8Array(256);
   /** How many neighbours were told of this path by the row's number (RFC 7911). */
   #told = new Uint16Array(256);
   #free = 0;
@@ -90,19 +104,22 @@ export class Routes {
   }
 
   head(net: number): number {
-    return this.#heads[net] ?? 0;
+    const last = this.#lasts[net] ?? 0;
+    return last === 0 ? 0 : -this.#word(last, nextWord);
   }
 
+  /** 0: it is the last. */
   next(route: number): number {
-    return this.#next[route] as number;
+    return Math.max(0, this.#word(route, nextWord));
   }
 
   net(route: number): number {
-    return this.#net[route] as number;
+    return this.#word(route, netWord);
   }
 
+  /** 0: the source is gone or took the route back; the row stays while a neighbour knows it by its number. */
   source(route: number): number {
-    return this.#source[route] as number;
+    return sourceOf(this.#word(route, whoWord));
   }
 
   pathId(route: number): number {
@@ -110,93 +127,107 @@ export class Routes {
   }
 
   received(route: number): number {
-    return this.#received[route] as number;
+    return this.#word(route, receivedWord);
   }
 
   /** 0 unless it may be chosen: accepted, and not void. */
   usable(route: number): number {
-    const accepted = this.#accepted[route] as number;
-    if (accepted === 0 || this.#source[route] === 0) return 0;
-    const row = this.#ageRow(route);
-    return this.#olderBy(route, row) > (this.#span[row] as number) ? 0 : accepted;
+    const who = this.#word(route, whoWord);
+    const at = ageRowOf(who);
+    if (at < familyCount || this.#olderBy(who) > (this.#span[at] as number)) return 0;
+    return this.accepted(route);
   }
 
+  /** As import policy leaves it: a number of `paths`; 0: rejected. */
   accepted(route: number): number {
-    return this.#accepted[route] as number;
+    const isJudged = (this.#word(route, whoWord) & judgedBit) !== 0;
+    return isJudged ? (this.#judged[route] as number) : this.#word(route, receivedWord);
   }
 
   standing(route: number): Standing {
-    const row = this.#ageRow(route);
-    const older = this.#olderBy(route, row);
+    const who = this.#word(route, whoWord);
+    const older = this.#olderBy(who);
     if (older === 0) return 'fresh';
-    return older > (this.#span[row] as number) ? 'void' : 'stale';
+    return older > (this.#span[ageRowOf(who)] as number) ? 'void' : 'stale';
   }
 
   family(route: number): Family {
-    return this.nets.isIpv6(this.#net[route] as number) ? 'ipv6-unicast' : 'ipv4-unicast';
+    return (ageRowOf(this.#word(route, whoWord)) & 1) === 0 ? 'ipv4-unicast' : 'ipv6-unicast';
   }
 
   /** The source's row for this net and path; 0: it has none. */
   find(net: number, source: number, pathId: number): number {
-    let route = this.#heads[net] as number;
-    while (route !== 0 && (this.#source[route] !== source || (this.#pathId[route] ?? 0) !== pathId))
-      route = this.#next[route] as number;
+    const last = this.#lasts[net] as number;
+    if (last === 0) return 0;
+    const sharers = this.#sharers[net] ?? 0;
+    if (sharers !== 0 && (sharers & bitOf(source)) === 0) return 0;
+    let route = -this.#word(last, nextWord);
+    while (route !== 0 && (this.source(route) !== source || (this.#pathId[route] ?? 0) !== pathId))
+      route = this.next(route);
     return route;
   }
 
   /**
-   * A row for what the source has not told yet, without paths. It comes last. What is 0 in it already is not written: of a column
-   * that is 0 throughout, as that of the next route is in a table of one neighbour, there is no page.
+   * A row for what the source has not told yet, without paths. It comes last. What is 0 in a column already is not written: of one
+   * that is 0 throughout there is no page.
    */
   add(net: number, source: number, pathId: number): number {
     const route = this.#take();
-    this.#net[route] = net;
-    if (this.#next[route] !== 0) this.#next[route] = 0;
-    this.#source[route] = source;
-    if (pathId !== 0 && route >= this.#pathId.length)
-      this.#pathId = grownWords(this.#pathId, this.#net.length);
-    if (route < this.#pathId.length) this.#pathId[route] = pathId;
-    this.renew(route);
-    if (net >= this.#heads.length) this.#heads = grown32(this.#heads, net + 1);
-    let last = this.#heads[net] as number;
-    if (last === 0) this.#heads[net] = route;
-    else {
-      for (let after = this.#next[last] as number; after !== 0; after = this.#next[last] as number)
-        last = after;
-      this.#next[last] = route;
+    if (net >= this.#lasts.length) this.#lasts = grown32(this.#lasts, net + 1);
+    const rows = this.#rows;
+    const base = route << rowShift;
+    const last = this.#lasts[net] as number;
+    const end = (last << rowShift) + nextWord;
+    rows[base + nextWord] = last === 0 ? -route : (rows[end] as number);
+    if (last !== 0) {
+      this.#share(net, last, source);
+      rows[end] = route;
     }
+    this.#lasts[net] = route;
+    const at = source * familyCount + (this.nets.isIpv6(net) ? 1 : 0);
+    rows[base + netWord] = net;
+    rows[base + whoWord] = (at << ageBits) | (this.#now[at] as number);
+    if (pathId !== 0 && route >= this.#pathId.length)
+      this.#pathId = grownWords(this.#pathId, this.#told.length);
+    if (route < this.#pathId.length) this.#pathId[route] = pathId;
     return route;
   }
 
   /** It was told now. */
   renew(route: number): void {
-    const now = this.#now[this.#ageRow(route)] as number;
-    if (this.#age[route] !== now) this.#age[route] = now;
+    const at = (route << rowShift) + whoWord;
+    const who = this.#rows[at] as number;
+    this.#rows[at] = (who & ~(ages - 1)) | (this.#now[ageRowOf(who)] as number);
   }
 
-  /** @param path  its number, or 0; the row holds a reference of its own */
-  receive(route: number, path: number): void {
-    const before = this.#received[route] as number;
-    if (before === path) return;
-    this.paths.keep(path);
-    this.#received[route] = path;
-    this.paths.drop(before);
-  }
-
-  /** @param path  its number, or 0: rejected */
-  accept(route: number, path: number): void {
-    const before = this.#accepted[route] as number;
-    if (before === path) return;
-    this.paths.keep(path);
-    this.#accepted[route] = path;
-    this.paths.drop(before);
+  /**
+   * What it is from now on; the row holds references of its own.
+   * @param received  number of a path, or 0
+   * @param accepted  the same; 0: rejected
+   */
+  put(route: number, received: number, accepted: number): void {
+    const { paths } = this;
+    const wasReceived = this.received(route);
+    const wasAccepted = this.accepted(route);
+    if (received === wasReceived && accepted === wasAccepted) return;
+    paths.keep(received);
+    paths.keep(accepted);
+    const base = route << rowShift;
+    const who = this.#rows[base + whoWord] as number;
+    this.#rows[base + receivedWord] = received;
+    if (received === accepted) this.#rows[base + whoWord] = who & ~judgedBit;
+    else {
+      this.#rows[base + whoWord] = who | judgedBit;
+      this.#judged[route] = accepted;
+    }
+    paths.drop(wasReceived);
+    paths.drop(wasAccepted);
   }
 
   /** The source took it back. */
   remove(route: number): void {
-    this.receive(route, 0);
-    this.accept(route, 0);
-    this.#source[route] = 0;
+    this.put(route, 0, 0);
+    this.#rows[(route << rowShift) + whoWord] = 0;
     if (this.#told[route] === 0) this.#unlink(route);
   }
 
@@ -208,59 +239,66 @@ export class Routes {
   untell(route: number): void {
     const left = (this.#told[route] as number) - 1;
     this.#told[route] = left;
-    if (left === 0 && this.#source[route] === 0) this.#unlink(route);
+    if (left === 0 && this.source(route) === 0) this.#unlink(route);
   }
 
   /** The source's next row from this one on; `limit` rows are looked at, and then where to go on is told as a negative. 0: no more. */
   seek(source: number, from: number, most: number): number {
-    const column = this.#source;
+    const rows = this.#rows;
     const end = Math.min(this.#limit, from + most);
-    for (let route = from; route < end; route += 1) if (column[route] === source) return route;
+    for (let route = from; route < end; route += 1)
+      if (sourceOf(rows[(route << rowShift) + whoWord] as number) === source) return route;
     return end === this.#limit ? 0 : -end;
   }
 
-  /** @param row  its `#ageRow` */
-  #olderBy(route: number, row: number): number {
-    return ((this.#now[row] as number) - (this.#age[route] as number)) & (ages - 1);
+  #word(route: number, word: number): number {
+    return this.#rows[(route << rowShift) + word] as number;
   }
 
-  #ageRow(route: number): number {
-    return (
-      (this.#source[route] as number) * familyCount + (this.nets.isIpv6(this.#net[route] as number) ? 1 : 0)
-    );
+  /** @param who  a row's `whoWord` */
+  #olderBy(who: number): number {
+    return ((this.#now[ageRowOf(who)] as number) - who) & (ages - 1);
+  }
+
+  /** The net has routes, of which `last` is the last, and the source gets one. */
+  #share(net: number, last: number, source: number): void {
+    if (net >= this.#sharers.length) this.#sharers = grown32(this.#sharers, net + 1);
+    const sharers = this.#sharers[net] as number;
+    this.#sharers[net] = (sharers === 0 ? bitOf(this.source(last)) : sharers) | bitOf(source);
   }
 
   #take(): number {
     this.#size += 1;
     const route = this.#free;
     if (route !== 0) {
-      this.#free = this.#next[route] as number;
+      this.#free = this.next(route);
       return route;
     }
     const fresh = this.#limit;
     this.#limit += 1;
-    if (fresh === this.#net.length) {
-      this.#net = grown32(this.#net);
-      this.#next = grown32(this.#next);
-      this.#source = grown16(this.#source);
-      this.#received = grown32(this.#received);
-      this.#accepted = grown32(this.#accepted);
-      this.#age = grown8(this.#age);
-      this.#told = grown16(this.#told);
+    if (fresh << rowShift === this.#rows.length) {
+      this.#rows = grown32(this.#rows);
+      const length = this.#rows.length >> rowShift;
+      this.#judged = grown32(this.#judged, length);
+      this.#told = grown16(this.#told, length);
     }
     return fresh;
   }
 
   #unlink(route: number): void {
-    const net = this.#net[route] as number;
-    const next = this.#next[route] as number;
-    let before = this.#heads[net] as number;
-    if (before === route) this.#heads[net] = next;
-    else {
-      while (this.#next[before] !== route) before = this.#next[before] as number;
-      this.#next[before] = next;
+    const net = this.net(route);
+    const last = this.#lasts[net] as number;
+    const after = this.#word(route, nextWord);
+    let before = last;
+    for (let at = -this.#word(last, nextWord); at !== route; at = this.next(at)) before = at;
+    if (before === route) {
+      this.#lasts[net] = 0;
+      if (net < this.#sharers.length && this.#sharers[net] !== 0) this.#sharers[net] = 0;
+    } else {
+      this.#rows[(before << rowShift) + nextWord] = before === last ? -after : after;
+      if (route === last) this.#lasts[net] = before;
     }
-    this.#next[route] = this.#free;
+    this.#rows[(route << rowShift) + nextWord] = this.#free;
     this.#free = route;
     this.#size -= 1;
   }
@@ -268,3 +306,7 @@ export class Routes {
 
 const rowOf = (source: number, family: Family): number =>
   source * familyCount + (family === 'ipv4-unicast' ? 0 : 1);
+
+const ageRowOf = (who: number): number => (who >>> ageBits) & sourceMask;
+const sourceOf = (who: number): number => ageRowOf(who) >>> 1;
+const bitOf = (source: number): number => 1 << (source & 31);
