@@ -8,6 +8,7 @@ import { openReporter } from '../src/host/report.ts';
 import { serveSocket } from '../src/host/socket.ts';
 import { tortieVersion } from '../src/host/version.ts';
 import { openKernel } from '../src/kernel/linux.ts';
+import { giveBack } from '../src/kernel/resident.ts';
 import { ok, type Result } from '../src/lib/result.ts';
 import { clusterMark } from '../src/store/kubernetes/cluster.ts';
 import type { Meter } from '../src/store/meter.ts';
@@ -17,7 +18,7 @@ import { remembered } from '../src/store/remembered.ts';
 import type { Store } from '../src/store/store.ts';
 import { createDaemon, type DaemonOptions } from './daemon.ts';
 import { type BgpOptions, parseOptions } from './options.ts';
-import { prepareRehearsal } from './rehearsal.ts';
+import { prepareRehearsal, type Rehearsal } from './rehearsal.ts';
 import { exposeMetrics } from './status/metrics.ts';
 
 /** @returns the exit code: 0 after SIGTERM, SIGINT or SIGUSR2, 1 if it cannot go on, 2 for a wrong command line */
@@ -32,7 +33,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const { store, objects } = datastore.value;
-  const rehearsal = prepareRehearsal({ isWanted: options.rehearse, withFib: options.fib, log });
+  const rehearsal = rehearsalOf(options, log);
   const kernel = openKernel();
   const daemon = createDaemon({
     node: options.node,
@@ -88,6 +89,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   log.info('stopped; routes stay in the kernel');
   return isUp ? 0 : 1;
 }
+
+const rehearsalOf = ({ rehearse, fib }: BgpOptions, log: Logger): Rehearsal =>
+  prepareRehearsal({ isWanted: rehearse, withFib: fib, log, onEnd: giveBack });
 
 const serverPart = ({ datastore }: BgpOptions): Pick<DaemonOptions, 'apiServer'> => {
   const apiServer = serverOf(datastore);

@@ -15,6 +15,8 @@ export interface RehearsalOptions {
   /** As the daemon: routes are written to the kernel, and next hops looked up there. */
   readonly withFib: boolean;
   readonly log: Pick<Logger, 'debug' | 'error'>;
+  /** Told once it has come to its end, or to the end of its time. */
+  readonly onEnd?: () => void;
 }
 
 /** The real speaker. */
@@ -32,7 +34,7 @@ export interface Rehearsal {
 
 /** Prefixes of each family, and how often. */
 const few = { count: 40, rounds: 2 } as const;
-const many = { count: 3000, rounds: 12 } as const;
+const many = { count: 640, rounds: 56 } as const;
 /** CPU time of the main thread that it may take in all. */
 const mostMs = 700;
 const sliceMs = 3;
@@ -50,7 +52,7 @@ const enoughRoutes = 20_000;
  * field of its kind has first held a large number or a bigint is of another form than those after it, and whatever is
  * compiled for these has to be compiled again.
  */
-export function prepareRehearsal({ isWanted, withFib, log }: RehearsalOptions): Rehearsal {
+export function prepareRehearsal({ isWanted, withFib, log, onEnd = () => {} }: RehearsalOptions): Rehearsal {
   if (!isWanted) return { start: () => {}, stop: () => {} };
   const options = { tracksNextHops: withFib, writesKernel: withFib };
   const note = (flaw: string | undefined): void => {
@@ -75,6 +77,7 @@ export function prepareRehearsal({ isWanted, withFib, log }: RehearsalOptions): 
         }
         kept.add(course);
         log.debug('rehearsed', { ms: Math.round(spentMs) });
+        onEnd();
       };
       const look = (): void => {
         if (isStopped || real.speaker.locRib.size > enoughRoutes) return;

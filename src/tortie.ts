@@ -4,21 +4,33 @@
  */
 import { flushCompileCache } from 'node:module';
 
+interface Room {
+  readonly what: string;
+  readonly load: () => Promise<Main>;
+  /** It runs until it is told to end. */
+  readonly isDaemon?: true;
+}
+
 interface Main {
   /** @param argv  what follows the subcommand. @returns the exit code */
   readonly main: (argv: readonly string[]) => Promise<number>;
 }
 
-const mains: Readonly<Record<string, { readonly what: string; readonly load: () => Promise<Main> }>> = {
-  bgp: { what: 'the BGP speaker of this node', load: () => import('../bgp/main.ts') },
+const mains: Readonly<Record<string, Room>> = {
+  bgp: { what: 'the BGP speaker of this node', load: () => import('../bgp/main.ts'), isDaemon: true },
   'bgp-decode': {
     what: 'BGP messages from standard input, judged: tortiectl bgp decode',
     load: () => import('../bgp/decode/main.ts'),
   },
-  felix: { what: 'the node agent: policy, pod routes, CNI', load: () => import('../felix/main.ts') },
+  felix: {
+    what: 'the node agent: policy, pod routes, CNI',
+    load: () => import('../felix/main.ts'),
+    isDaemon: true,
+  },
   controller: {
     what: 'what a cluster needs once: conditions, leaks, service addresses',
     load: () => import('./controller/main.ts'),
+    isDaemon: true,
   },
   lab: { what: 'a whole routed cluster on this machine', load: () => import('./lab/main.ts') },
   clean: { what: 'leaves this node as it was before Tortie', load: () => import('./clean/main.ts') },
@@ -34,9 +46,19 @@ function usage(): string {
 /**
  * After so long a daemon has also loaded what it loads only once it reads the datastore, and reports to it; on a busy machine
  * after the second. Were that not kept, the next start would load what strips types for a few files: measured, 127 MB instead
- * of 104 for as long as it runs.
+ * of 104 for as long as it runs. With the second what of Node itself only the start needed goes out of memory.
  */
 const settledMs = [5000, 60_000] as const;
+
+async function settleLater(): Promise<void> {
+  const { giveBack } = await import('./kernel/resident.ts');
+  const [read, idle] = settledMs;
+  setTimeout(flushCompileCache, read).unref();
+  setTimeout(() => {
+    flushCompileCache();
+    giveBack();
+  }, idle).unref();
+}
 
 async function launch(argv: readonly string[]): Promise<number> {
   const [name = '', ...rest] = argv;
@@ -44,7 +66,7 @@ async function launch(argv: readonly string[]): Promise<number> {
   if (room !== undefined) {
     const { main } = await room.load();
     flushCompileCache(); // not only at the end: a daemon may run for months and be killed then
-    for (const ms of settledMs) setTimeout(flushCompileCache, ms).unref();
+    if (room.isDaemon === true) await settleLater();
     return main(rest);
   }
   if (['--help', '-h', 'help', ''].includes(name)) {

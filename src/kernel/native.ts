@@ -42,6 +42,10 @@ export interface Native {
   schedule(policy: number, priority: number): number;
   /** Of the calling thread only: setpriority(2). */
   renice(value: number): number;
+  /** An address of this process; whole pages. */
+  madvise(address: number, length: number, advice: number): number;
+  /** What malloc holds free goes back to the kernel. */
+  trim(): number;
 }
 
 let loaded: Native | undefined;

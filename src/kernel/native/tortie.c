@@ -14,11 +14,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <malloc.h>
 #include <node_api.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -449,6 +451,25 @@ static napi_value js_renice(napi_env env, napi_callback_info info) {
   return outcome(env, setpriority(PRIO_PROCESS, 0, value));
 }
 
+/* ---- memory ---- */
+
+/* madvise(address, length, advice) */
+static napi_value js_madvise(napi_env env, napi_callback_info info) {
+  arguments args = arguments_of(env, info);
+  int64_t address, length;
+  int32_t advice;
+  if (args.count < 3 || napi_get_value_int64(env, args.at[0], &address) != napi_ok ||
+      napi_get_value_int64(env, args.at[1], &length) != napi_ok || !int_at(&args, 2, &advice) || length < 0)
+    return refuse(env, "madvise(address, length, advice): three integers");
+  return outcome(env, madvise((void *)(intptr_t)address, (size_t)length, advice));
+}
+
+/* trim(): what malloc holds and nobody uses goes back to the kernel, as far as whole pages are free */
+static napi_value js_trim(napi_env env, napi_callback_info info) {
+  (void)info;
+  return number(env, malloc_trim(0));
+}
+
 /* ---- the module ---- */
 
 NAPI_MODULE_INIT() {
@@ -475,6 +496,8 @@ NAPI_MODULE_INIT() {
       {"setns", js_setns},
       {"schedule", js_schedule},
       {"renice", js_renice},
+      {"madvise", js_madvise},
+      {"trim", js_trim},
   };
   for (size_t index = 0; index < sizeof table / sizeof *table; index++) {
     napi_value function;
