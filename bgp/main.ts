@@ -91,7 +91,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 const rehearsalOf = ({ rehearse, fib }: BgpOptions, log: Logger): Rehearsal =>
-  prepareRehearsal({ isWanted: rehearse, withFib: fib, log, onEnd: giveBack });
+  prepareRehearsal({ isWanted: rehearse, withFib: fib, log, onEnd: () => void giveBack() });
 
 const serverPart = ({ datastore }: BgpOptions): Pick<DaemonOptions, 'apiServer'> => {
   const apiServer = serverOf(datastore);

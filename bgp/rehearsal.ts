@@ -93,13 +93,20 @@ export function prepareRehearsal({ isWanted, withFib, log, onEnd = () => {} }: R
   };
 }
 
-/** Whether the real speaker has something to do, or its sessions are about to come up. */
-function busynessOf({ depth, speaker: { life, neighbours } }: Real): () => boolean {
+/** Whether the real speaker has something to do, as since the last look, or its sessions are about to come up. */
+function busynessOf({ depth, speaker: { life, locRib, neighbours } }: Real): () => boolean {
   let configuredAt: number | undefined;
+  let size = 0;
   return () => {
+    const isChanging = locRib.size !== size;
+    size = locRib.size;
     if (life.config !== undefined) configuredAt ??= performance.now();
     const isEarly = configuredAt !== undefined && performance.now() - configuredAt < comingUpMs;
-    return depth() > 0 || (isEarly && [...neighbours.values()].some(({ session }) => session === undefined));
+    return (
+      depth() > 0 ||
+      isChanging ||
+      (isEarly && [...neighbours.values()].some(({ session }) => session === undefined))
+    );
   };
 }
 

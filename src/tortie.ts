@@ -56,7 +56,7 @@ async function settleLater(): Promise<void> {
   setTimeout(flushCompileCache, read).unref();
   setTimeout(() => {
     flushCompileCache();
-    giveBack();
+    void giveBack();
   }, idle).unref();
 }
 

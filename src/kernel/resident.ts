@@ -2,7 +2,7 @@
  * What of the running program stands in memory. A page of its file that was needed once, at the start say, counts as this process's
  * for as long as it runs, though it lies in the page cache and comes back from there when it is touched again.
  */
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { native } from './native.ts';
 
 /** madvise(2). */
@@ -19,23 +19,15 @@ interface Mapping {
 
 /**
  * To be called once a start is over: what it alone needed leaves the memory of this process, of the program's file as of what malloc
- * holds free. Of Node that is some 30 MB, for the start and what compiles are half of it. Takes some 10 ms.
+ * holds free. Of Node that is some 30 MB, for the start and what compiles are half of it. The caller's thread is held up for a few ms.
  * @returns  false: the kernel would not, and the program's file is in memory as it was
  */
-export function giveBack(): boolean {
+export async function giveBack(): Promise<boolean> {
+  const smaps = await readFile('/proc/self/smaps', 'utf8').catch(() => '');
   native().trim();
-  return mappingsOf(smaps())
+  return mappingsOf(smaps)
     .filter(({ file, isWritable, own }) => file === process.execPath && !isWritable && own === 0)
     .every(({ start, length }) => native().madvise(start, length, dontNeed) === 0);
-}
-
-/** Empty where the kernel tells nothing of it. */
-function smaps(): string {
-  try {
-    return readFileSync('/proc/self/smaps', 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 const heading = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$/;

@@ -30,7 +30,7 @@ const program = `
   import { giveBack } from ${JSON.stringify(module)};
   const kb = () => Number(/RssFile:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
   const before = kb();
-  const isDone = giveBack();
+  const isDone = await giveBack();
   const after = kb();
   const sorted = Array.from({ length: 20000 }, (_, index) => (index * 7919) % 20011).sort((a, b) => a - b);
   console.log(JSON.stringify({ before, isDone, after, first: JSON.parse(JSON.stringify(sorted))[9], text: 'ß'.normalize('NFD').toUpperCase() }));
