@@ -158,9 +158,8 @@ export class AdjRibIn {
     const accepted = routes.accepted(route);
     const counts = isPrefix4(prefix) ? this.#counts['ipv4-unicast'] : this.#counts['ipv6-unicast'];
     this.#count(counts, routes.standing(route), accepted, -1);
-    const isOutdone = this.#rib.isOutdone(net, accepted, 0);
+    this.#rib.weigh(net, route, accepted, 0);
     routes.remove(route);
-    if (!isOutdone) this.#rib.touch(net);
     return true;
   }
 
@@ -270,11 +269,8 @@ export class AdjRibIn {
     }
     this.#count(counts, 'fresh', accepted, 1);
     const before = routes.accepted(route);
-    const isSame = before === accepted && known !== 0;
-    const net = routes.net(route);
-    const isOutdone = isSame || this.#rib.isOutdone(net, before, accepted);
+    if (before !== accepted || known === 0) this.#rib.weigh(routes.net(route), route, before, accepted);
     routes.put(route, received, accepted);
-    if (!isOutdone) this.#rib.touch(net);
     return true;
   }
 

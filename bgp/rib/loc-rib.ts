@@ -25,6 +25,8 @@ interface Concern {
   at: number;
 }
 
+/** All its routes are looked at, or one that is better than what was chosen and so than all others. */
+const [atAll, atOne] = [1, 2];
 /** Routes looked at for one net that may be decided. */
 const looksPerNet = 8;
 
@@ -45,7 +47,10 @@ export class LocRib {
   #dirtyCount = 0;
   /** So many of them are decided. */
   #settledTo = 0;
-  #isDirty = new Uint8Array(256);
+  /** By net: 0 unless it is in `#dirty`, and then how it is decided. */
+  #look = new Uint8Array(256);
+  /** By net whose `#look` is `atOne`: the route. */
+  #better = new Int32Array(0);
   #concern: Concern | undefined;
   /** By net: how many neighbours have been told something by its number. */
   #told = new Uint16Array(256);
@@ -107,25 +112,30 @@ export class LocRib {
 
   /** To be decided anew, and forgotten if nothing is left of it. */
   touch(net: number): void {
-    if (net >= this.#isDirty.length) this.#grow(net + 1);
-    if (this.#isDirty[net] === 1) return;
-    this.#isDirty[net] = 1;
-    if (this.#dirtyCount === this.#dirty.length) this.#dirty = grown32(this.#dirty);
-    this.#dirty[this.#dirtyCount] = net;
-    this.#dirtyCount += 1;
+    this.#mark(net, atAll);
   }
 
   /**
-   * Nothing to decide: what is chosen is better than these paths of the net, whatever the steps that compare in groups say.
+   * A route is about to be accepted otherwise. Nothing is to decide if what is chosen is better than these paths, whatever the steps
+   * that compare in groups say; and little if this path is better.
    * @param before  number of the path that goes; 0: none
    * @param after  of the one that comes
    */
-  isOutdone(net: number, before: number, after: number): boolean {
+  weigh(net: number, route: number, before: number, after: number): void {
     const chosen = this.#chosen[net] ?? 0;
-    if (chosen === 0 || this.#isDirty[net] === 1 || this.readersOfAll > 0) return false;
+    if (chosen === 0 || this.#look[net] === atAll || this.readersOfAll > 0) {
+      this.touch(net);
+      return;
+    }
     const { paths } = this.routes;
-    const best = chosen < 0 ? (this.#several[-chosen]?.[0]?.rank ?? 0) : paths.rankOf(chosen);
-    return paths.rankOf(before) > best && paths.rankOf(after) > best;
+    const best = this.#look[net] === atOne ? this.routes.accepted(this.#better[net] as number) : chosen;
+    const least = best < 0 ? (this.#several[-best]?.[0]?.rank ?? 0) : paths.rankOf(best);
+    const rank = paths.rankOf(after);
+    if (rank < least) {
+      if (net >= this.#better.length) this.#better = grown32(this.#better, this.#chosen.length);
+      this.#better[net] = route;
+      this.#mark(net, atOne);
+    } else if (rank === least || paths.rankOf(before) <= least) this.touch(net);
   }
 
   /** A path that is known and not chosen: asks how its next hop is reached, so that the answer is there once it is. */
@@ -150,7 +160,7 @@ export class LocRib {
    * @param most  nets; the others are decided at the next call
    */
   settle(onChange: OnChange, most: number = Number.POSITIVE_INFINITY): void {
-    if (this.#concern !== undefined) this.#look(this.#concern, most * looksPerNet);
+    if (this.#concern !== undefined) this.#judge(this.#concern, most * looksPerNet);
     const end = Math.min(this.#dirtyCount, this.#settledTo + most);
     this.#alike.choice = undefined; // numbers may stand for other paths by now, and next hops may cost something else
     for (; this.#settledTo < end; this.#settledTo += 1)
@@ -174,11 +184,11 @@ export class LocRib {
   /** Forgets the net if nothing is left of it. */
   release(net: number): void {
     if (this.routes.head(net) > 0 || this.#chosen[net] !== 0 || this.#told[net] !== 0) return;
-    if (this.#isDirty[net] === 0 && this.routes.nets.has(net)) this.routes.nets.remove(net);
+    if (this.#look[net] === 0 && this.routes.nets.has(net)) this.routes.nets.remove(net);
   }
 
   /** Some routes further: a look costs less than a decision. */
-  #look(concern: Concern, most: number): void {
+  #judge(concern: Concern, most: number): void {
     const { routes } = this;
     const known = new Map<number, boolean>([[0, false]]); // numbers stand for other paths in another turn
     const end = Math.min(routes.limit, concern.at + most);
@@ -196,16 +206,33 @@ export class LocRib {
   }
 
   #settleNet(net: number, onChange: OnChange): void {
-    this.#isDirty[net] = 0;
+    const look = this.#look[net];
+    this.#look[net] = 0;
     const before = this.#chosen[net] as number;
     const had = this.#choiceOf(before);
-    const after = this.#choose(net);
+    const after = (look === atOne ? this.#betterOf(net) : undefined) ?? this.#choose(net);
     if (had[0] !== after[0] || this.readersOfAll > 0) this.changes.add(net);
     if (!sameChoice(had, after)) {
       this.#put(net, before, after);
       onChange(this.routes.nets.prefix(net), had, after);
     }
     if (after.length === 0) this.release(net);
+  }
+
+  #mark(net: number, look: number): void {
+    if (net >= this.#look.length) this.#grow(net + 1);
+    const before = this.#look[net];
+    this.#look[net] = look;
+    if (before !== 0) return;
+    if (this.#dirtyCount === this.#dirty.length) this.#dirty = grown32(this.#dirty);
+    this.#dirty[this.#dirtyCount] = net;
+    this.#dirtyCount += 1;
+  }
+
+  /** Undefined: it is void by now, or its next hop does not lead there. */
+  #betterOf(net: number): Choice | undefined {
+    const path = this.routes.paths.find(this.routes.usable(this.#better[net] as number));
+    return path !== undefined && isEligible(path, this.#criteria.metric) ? this.#loneOf(path) : undefined;
   }
 
   /** Nets that came in one message have the same paths, and their choices are one, worked out once. */
@@ -296,7 +323,7 @@ export class LocRib {
   }
 
   #grow(least: number): void {
-    this.#isDirty = grown8(this.#isDirty, least);
+    this.#look = grown8(this.#look, least);
     this.#chosen = grown32(this.#chosen, least);
     this.#told = grown16(this.#told, least);
   }

@@ -1,7 +1,7 @@
 /**
  * All routes that neighbours told us and that we originate, as one table: a record is one path of one source to one net.
  *
- * Numbers, a row a route; the routes of a net are a ring through `next`, as they came. An Adj-RIB-In is the rows of one
+ * Numbers, a row a route; the routes of a net are a list through `next`, as they came. An Adj-RIB-In is the rows of one
  * source, the paths of a prefix are the accepted rows of one net. Nothing is an object but what many rows share (Path). What
  * is asked of every row of a net stands together, so that a row is looked up once in memory, and what few rows have in columns.
  *
@@ -24,12 +24,15 @@ const ages = 256;
 /** A row is so many words: those that follow; a line of the cache has four rows. */
 const rowShift = 2;
 const netWord = 0;
-/** The next route of the net; of the last one the first, negative. */
 const nextWord = 1;
 /** Its age, above it its source and family as `rowOf` has them, and above these `judgedBit`. */
 const whoWord = 2;
 /** As received: a number of `paths`. */
 const receivedWord = 3;
+
+const sharedShift = 1;
+const firstWord = 0;
+const sharersWord = 1;
 
 const ageBits = 8;
 const sourceMask = 0x1_ffff;
@@ -42,10 +45,10 @@ export class Routes {
   /** By net: its last route; 0: it has none. */
   #lasts = new Int32Array(256);
   /**
-   * By net that has had two routes since it last had none: a bit for each source that has one and perhaps for others, which is
-   * the source's number modulo 32. 0: of any other. Of a table of one neighbour there is nothing.
+   * By net that has had two routes since it last had none, two words: its first route, and a bit for each source that has one
+   * and perhaps for others, which is the source's number modulo 32; 0: of any other. Of a table of one neighbour there is nothing.
    */
-  #sharers = new Int32Array(0);
+  #shared = new Int32Array(0);
 
   #rows = new Int32Array(256 << rowShift);
   /** As import policy leaves it, if that is not as received: a number of `paths`; 0: rejected. */
@@ -104,13 +107,13 @@ export class Routes {
   }
 
   head(net: number): number {
-    const last = this.#lasts[net] ?? 0;
-    return last === 0 ? 0 : -this.#word(last, nextWord);
+    const isShared = this.#sharers(net) !== 0;
+    return (isShared ? this.#shared[(net << sharedShift) + firstWord] : this.#lasts[net]) ?? 0;
   }
 
   /** 0: it is the last. */
   next(route: number): number {
-    return Math.max(0, this.#word(route, nextWord));
+    return this.#word(route, nextWord);
   }
 
   net(route: number): number {
@@ -157,11 +160,9 @@ export class Routes {
 
   /** The source's row for this net and path; 0: it has none. */
   find(net: number, source: number, pathId: number): number {
-    const last = this.#lasts[net] as number;
-    if (last === 0) return 0;
-    const sharers = this.#sharers[net] ?? 0;
+    const sharers = this.#sharers(net);
     if (sharers !== 0 && (sharers & bitOf(source)) === 0) return 0;
-    let route = -this.#word(last, nextWord);
+    let route = this.head(net);
     while (route !== 0 && (this.source(route) !== source || (this.#pathId[route] ?? 0) !== pathId))
       route = this.next(route);
     return route;
@@ -177,15 +178,11 @@ export class Routes {
     const rows = this.#rows;
     const base = route << rowShift;
     const last = this.#lasts[net] as number;
-    const end = (last << rowShift) + nextWord;
-    rows[base + nextWord] = last === 0 ? -route : (rows[end] as number);
-    if (last !== 0) {
-      this.#share(net, last, source);
-      rows[end] = route;
-    }
+    if (last !== 0) this.#share(net, last, route, source);
     this.#lasts[net] = route;
     const at = source * familyCount + (this.nets.isIpv6(net) ? 1 : 0);
     rows[base + netWord] = net;
+    rows[base + nextWord] = 0;
     rows[base + whoWord] = (at << ageBits) | (this.#now[at] as number);
     if (pathId !== 0 && route >= this.#pathId.length)
       this.#pathId = grownWords(this.#pathId, this.#told.length);
@@ -260,11 +257,21 @@ export class Routes {
     return ((this.#now[ageRowOf(who)] as number) - who) & (ages - 1);
   }
 
-  /** The net has routes, of which `last` is the last, and the source gets one. */
-  #share(net: number, last: number, source: number): void {
-    if (net >= this.#sharers.length) this.#sharers = grown32(this.#sharers, net + 1);
-    const sharers = this.#sharers[net] as number;
-    this.#sharers[net] = (sharers === 0 ? bitOf(this.source(last)) : sharers) | bitOf(source);
+  #sharers(net: number): number {
+    return this.#shared[(net << sharedShift) + sharersWord] ?? 0;
+  }
+
+  /** The net has routes, of which `last` is the last, and gets this one of the source. Of `last` nothing is read, which is far off. */
+  #share(net: number, last: number, route: number, source: number): void {
+    const at = net << sharedShift;
+    if (at >= this.#shared.length) this.#shared = grown32(this.#shared, this.#lasts.length << sharedShift);
+    let sharers = this.#shared[at + sharersWord] as number;
+    if (sharers === 0) {
+      sharers = bitOf(this.source(last));
+      this.#shared[at + firstWord] = last;
+    }
+    this.#shared[at + sharersWord] = sharers | bitOf(source);
+    this.#rows[(last << rowShift) + nextWord] = route;
   }
 
   #take(): number {
@@ -276,11 +283,10 @@ export class Routes {
     }
     const fresh = this.#limit;
     this.#limit += 1;
-    if (fresh << rowShift === this.#rows.length) {
-      this.#rows = grown32(this.#rows);
-      const length = this.#rows.length >> rowShift;
-      this.#judged = grown32(this.#judged, length);
-      this.#told = grown16(this.#told, length);
+    if (fresh === this.#told.length) {
+      this.#told = grown16(this.#told);
+      this.#judged = grown32(this.#judged, this.#told.length);
+      this.#rows = grown32(this.#rows, this.#told.length << rowShift);
     }
     return fresh;
   }
@@ -288,15 +294,14 @@ export class Routes {
   #unlink(route: number): void {
     const net = this.net(route);
     const last = this.#lasts[net] as number;
-    const after = this.#word(route, nextWord);
-    let before = last;
-    for (let at = -this.#word(last, nextWord); at !== route; at = this.next(at)) before = at;
-    if (before === route) {
-      this.#lasts[net] = 0;
-      if (net < this.#sharers.length && this.#sharers[net] !== 0) this.#sharers[net] = 0;
-    } else {
-      this.#rows[(before << rowShift) + nextWord] = before === last ? -after : after;
-      if (route === last) this.#lasts[net] = before;
+    const next = this.next(route);
+    let before = 0;
+    for (let at = this.head(net); at !== route; at = this.next(at)) before = at;
+    if (route === last) this.#lasts[net] = before;
+    if (before !== 0) this.#rows[(before << rowShift) + nextWord] = next;
+    else if (this.#sharers(net) !== 0) {
+      this.#shared[(net << sharedShift) + firstWord] = next;
+      if (next === 0) this.#shared[(net << sharedShift) + sharersWord] = 0;
     }
     this.#rows[(route << rowShift) + nextWord] = this.#free;
     this.#free = route;

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ImportRule } from '../../../bgp/policy/import.ts';
 import { AdjRibIn } from '../../../bgp/rib/adj-rib-in.ts';
-import { choose } from '../../../bgp/rib/decide.ts';
-import { type Choice, LocRib } from '../../../bgp/rib/loc-rib.ts';
+import { choose, criteriaOf } from '../../../bgp/rib/decide.ts';
+import { type Choice, LocRib, leadsBy } from '../../../bgp/rib/loc-rib.ts';
 import { familyOf, type Path, pathOf, type Source } from '../../../bgp/rib/path.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
-import type { Prefix } from '../../../src/lib/net.ts';
+import type { Address, Prefix } from '../../../src/lib/net.ts';
 import { err, ok } from '../../../src/lib/result.ts';
 import { arbitraryAttributes, sourceOf } from '../../support/routes.ts';
 import { address, prefix, v4 } from '../../support/wire.ts';
@@ -47,6 +47,7 @@ const acts = fc.array(
       weight: 2,
       arbitrary: fc.record({ kind: fc.constant('work'), source, rows: fc.integer({ min: 1, max: 3 }) }),
     },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('reach'), nextHop: fc.nat(2) }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('settle') }) },
   ),
   { maxLength: 60 },
@@ -125,12 +126,13 @@ class Both {
 }
 
 type Act = typeof acts extends fc.Arbitrary<readonly (infer A)[]> ? A : never;
+interface Around {
+  readonly settle: () => void;
+  /** A next hop is reached that was not, or the other way round. */
+  readonly reach: (nextHop: number) => void;
+}
 type Row = {
-  readonly [K in Act['kind']]: (
-    act: Extract<Act, { readonly kind: K }>,
-    at: Both,
-    settle: () => void,
-  ) => void;
+  readonly [K in Act['kind']]: (act: Extract<Act, { readonly kind: K }>, at: Both, around: Around) => void;
 };
 const rows: Row = {
   announce: ({ prefix: at, pathId, attributes }, one) => one.announce(at, pathId, attributes),
@@ -139,10 +141,11 @@ const rows: Row = {
   void: (act, one) => one.void(act.family),
   reimport: ({ rejects }, one) => one.reimport(origins[rejects]),
   work: (act, one) => void one.adjRibIn.work(act.rows),
-  settle: (_act, _one, settle) => settle(),
+  settle: (_act, _one, { settle }) => settle(),
+  reach: ({ nextHop }, _one, { reach }) => reach(nextHop),
 };
-const perform = <A extends Act>(act: A, at: Both, settle: () => void): void =>
-  (rows[act.kind] as (act: A, at: Both, settle: () => void) => void)(act, at, settle);
+const perform = <A extends Act>(act: A, at: Both, around: Around): void =>
+  (rows[act.kind] as (act: A, at: Both, around: Around) => void)(act, at, around);
 
 const alike = ({ source: from, attributes }: Path): unknown => [from.key, attributes];
 
@@ -156,7 +159,10 @@ function follow(rib: LocRib, heard: Map<Prefix, Choice>, most?: number): void {
 
 function expectSame(rib: LocRib, ends: readonly Both[], heard: ReadonlyMap<Prefix, Choice>): void {
   for (const at of prefixes) {
-    const expected = choose(ends.flatMap((end) => end.accepted(at))).map(alike);
+    const expected = choose(
+      ends.flatMap((end) => end.accepted(at)),
+      rib.criteria,
+    ).map(alike);
     expect(rib.choice(at).map(alike)).toEqual(expected);
     expect((heard.get(at) ?? []).map(alike)).toEqual(expected);
   }
@@ -167,11 +173,21 @@ test('after any history the Loc-RIB is what is left of it would give alone, and 
   fc.assert(
     fc.property(acts, (history) => {
       const rib = new LocRib();
+      const unreached = new Set<Address>();
+      rib.criteria = criteriaOf({}, (nextHop) => (unreached.has(nextHop) ? undefined : 0));
       const ends = sources.map((one) => new Both(rib, one));
       const heard = new Map<Prefix, Choice>();
+      const around: Around = {
+        settle: () => follow(rib, heard, 2),
+        reach: (index) => {
+          const nextHop = address(`192.0.2.${index + 1}`);
+          if (!unreached.delete(nextHop)) unreached.add(nextHop);
+          rib.reconsider(leadsBy(new Set([nextHop])));
+        },
+      };
       for (const act of history) {
-        const end = ends[act.kind === 'settle' ? 0 : act.source];
-        if (end !== undefined) perform(act, end, () => follow(rib, heard, 2));
+        const end = ends['source' in act ? act.source : 0];
+        if (end !== undefined) perform(act, end, around);
       }
       for (const { adjRibIn } of ends) adjRibIn.work(Number.POSITIVE_INFINITY);
       follow(rib, heard);
