@@ -50,8 +50,13 @@ function usage(): string {
  */
 const settledMs = [5000, 60_000] as const;
 
-async function settleLater(): Promise<void> {
-  const { giveBack } = await import('./kernel/resident.ts');
+/** What a daemon asks of the system for its whole life. */
+async function settle(): Promise<void> {
+  const [{ giveBack }, { yieldWorkers }] = await Promise.all([
+    import('./kernel/resident.ts'),
+    import('./kernel/schedule.ts'),
+  ]);
+  yieldWorkers();
   const [read, idle] = settledMs;
   setTimeout(flushCompileCache, read).unref();
   setTimeout(() => {
@@ -66,7 +71,7 @@ async function launch(argv: readonly string[]): Promise<number> {
   if (room !== undefined) {
     const { main } = await room.load();
     flushCompileCache(); // not only at the end: a daemon may run for months and be killed then
-    if (room.isDaemon === true) await settleLater();
+    if (room.isDaemon === true) await settle();
     return main(rest);
   }
   if (['--help', '-h', 'help', ''].includes(name)) {

@@ -38,8 +38,8 @@ export interface Native {
   unpoll(poll: Poll): number;
   /** Moves the calling thread only. */
   setns(fd: number, kind: number): number;
-  /** Of the calling thread only: sched_setscheduler(2). */
-  schedule(policy: number, priority: number): number;
+  /** sched_setscheduler(2). @param thread  0: the calling one */
+  schedule(thread: number, policy: number, priority: number): number;
   /** Of the calling thread only: setpriority(2). */
   renice(value: number): number;
   /** An address of this process; whole pages. */

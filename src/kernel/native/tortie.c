@@ -433,14 +433,14 @@ static napi_value js_setns(napi_env env, napi_callback_info info) {
 
 /* ---- scheduling ---- */
 
-/* schedule(policy, priority): of the calling thread, as in sched_setscheduler(2) */
+/* schedule(thread, policy, priority): as in sched_setscheduler(2); thread 0 is the calling one */
 static napi_value js_schedule(napi_env env, napi_callback_info info) {
   arguments args = arguments_of(env, info);
-  int32_t policy;
+  int32_t thread, policy;
   struct sched_param parameters = {0};
-  if (!int_at(&args, 0, &policy) || !int_at(&args, 1, &parameters.sched_priority))
-    return refuse(env, "schedule(policy, priority): two integers");
-  return outcome(env, sched_setscheduler(0, policy, &parameters));
+  if (!int_at(&args, 0, &thread) || !int_at(&args, 1, &policy) || !int_at(&args, 2, &parameters.sched_priority))
+    return refuse(env, "schedule(thread, policy, priority): three integers");
+  return outcome(env, sched_setscheduler(thread, policy, &parameters));
 }
 
 /* renice(value): of the calling thread; Linux keeps a nice value for each (setpriority(2)) */
