@@ -72,7 +72,7 @@ export class Slab {
   }
 
   #again(steps: number): number | undefined {
-    const first = this.#free[steps] ?? 0;
+    const first = steps < this.#free.length ? (this.#free[steps] as number) : 0;
     if (first === 0) return undefined;
     const place = first - 1;
     this.#free[steps] = this.chunk(place)[offsetOf(place)] as number;
