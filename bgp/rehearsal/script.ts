@@ -6,10 +6,13 @@ import { addressOf, asnOf, type Part } from './cast.ts';
 
 export const families: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast'];
 
-export const prefixAt = (family: Family, index: number): Prefix =>
-  family === 'ipv4-unicast'
-    ? prefix4(ipv4(0x14_00_00_00 + index * 256), 24)
-    : prefix6(ipv6((0x2a00n << 112n) + (BigInt(index) << 80n)), 48);
+/** One in each half of what there is of IPv4, and all over a /16 of IPv6: words with their highest bit, and without. */
+export function prefixAt(family: Family, index: number): Prefix {
+  if (family === 'ipv4-unicast')
+    return prefix4(ipv4((index % 2 === 0 ? 0x14_00_00_00 : 0xc8_00_00_00) + index * 256), 24);
+  const spread = Math.imul(index, 0x9e37_79b1) >>> 0;
+  return prefix6(ipv6((0x2a00n << 112n) + (BigInt(spread) << 80n)), 48);
+}
 
 export const prefixes = (family: Family, from: number, to: number): readonly Prefix[] =>
   Array.from({ length: to - from }, (_, index) => prefixAt(family, from + index));
