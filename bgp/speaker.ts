@@ -30,7 +30,7 @@ import { endOverdue } from './speaker/refresh.ts';
 import { askToWrite, drain, goOn, proceed, propagate } from './speaker/routes.ts';
 import { drive, localOf } from './speaker/sessions.ts';
 import { expire } from './speaker/stale.ts';
-import { amend, log, type OnBest, type Speaker, type Turn } from './speaker/turn.ts';
+import { amend, log, type OnBest, type Silence, type Speaker, type Turn } from './speaker/turn.ts';
 import { ceaseReasons } from './wire/iana.ts';
 
 /** The longest a fresh speaker waits for its neighbours to tell all they know. */
@@ -75,6 +75,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
       isDeferring: false,
       config: undefined,
       guard: () => undefined,
+      silence: undefined,
     },
   };
 }
@@ -179,7 +180,8 @@ function settle(turn: Turn, isOver: boolean): void {
   if (!locRib.isSettled) return;
   // What a neighbour told may wait to be judged by its next hop, or for its filter, and until then has not come.
   if ((reach?.isWaiting === true || jobs.size > 0) && !life.hasWaited) return;
-  const silence = silenceOf(neighbours);
+  life.silence ??= silenceOf(neighbours);
+  const { silence } = life;
   if (life.hasWaited || silence !== 'awaited') release(turn);
   if (silence !== 'none' && !life.hasWaited) return;
   life.phase = 'settled';
@@ -196,8 +198,7 @@ function settle(turn: Turn, isOver: boolean): void {
 export const isSilent = ({ session }: Neighbour): boolean =>
   session === undefined || !session.adjRibIn.isComplete(session.negotiated.families);
 
-/** Of those that are silent, whether any is waited for. Asked in each turn until all have spoken, so no list is made. */
-function silenceOf(neighbours: Speaker['neighbours']): 'none' | 'unawaited' | 'awaited' {
+function silenceOf(neighbours: Speaker['neighbours']): Silence {
   let isAnySilent = false;
   for (const neighbour of neighbours.values()) {
     if (!isSilent(neighbour)) continue;

@@ -15,6 +15,7 @@ export function dismiss(turn: Turn, key: string): void {
   for (const name of neighbour.peer.timers)
     turn.effects.push({ kind: 'stopTimer', timer: { owner: 'peer', peer: key, name } });
   turn.speaker.neighbours.delete(key);
+  turn.speaker.life.silence = undefined;
   turn.shown.add(key);
 }
 

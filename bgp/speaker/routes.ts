@@ -26,6 +26,7 @@ export function learn(turn: Turn, session: Session, update: UpdateMessage): void
   }
   if (update.endOfRib !== undefined) {
     adjRibIn.completed(update.endOfRib);
+    turn.speaker.life.silence = undefined;
     retold(turn, source.key, update.endOfRib);
   }
   turn.shown.add(source.key);

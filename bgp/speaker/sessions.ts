@@ -24,6 +24,7 @@ import { drop, greet, keep } from './stale.ts';
 import { amend, log, type Turn } from './turn.ts';
 
 export function startPeer(turn: Turn, config: SpeakerConfig, peer: PeerConfig): void {
+  turn.speaker.life.silence = undefined;
   turn.speaker.neighbours.set(peer.key, {
     config: peer,
     peer: createPeer(peer, localOf(turn, config), turn.speaker.bfd.get(peer.key)),
@@ -54,6 +55,7 @@ export function endPeer(turn: Turn, key: string, subcode: number, why: string): 
   drop(turn, key);
   retire(turn, neighbour);
   turn.speaker.neighbours.delete(key);
+  turn.speaker.life.silence = undefined;
   turn.shown.add(key);
 }
 

@@ -20,6 +20,9 @@ import type { Reach } from './reach.ts';
  */
 type Phase = 'fresh' | 'waiting' | 'settled' | 'stopped';
 
+/** Of the neighbours that have not told all, whether any is waited for. */
+export type Silence = 'none' | 'unawaited' | 'awaited';
+
 /** A container owned by whoever called `createSpeaker` and changed only by `step`: tables of a million routes do not copy. */
 export interface Speaker {
   readonly random: Random;
@@ -65,6 +68,8 @@ interface Life {
   isDeferring: boolean;
   /** Compiled from `config`, one for all neighbours. */
   guard: PrefixGuard;
+  /** Undefined: neighbours, sessions or what is told to its end are others than when it was asked last. */
+  silence: Silence | undefined;
 }
 
 export interface Turn {
@@ -94,7 +99,9 @@ export const localSource: Source = {
 /** Replaces parts of a neighbour's record. */
 export function amend(turn: Turn, key: string, part: Partial<Neighbour>): void {
   const known = turn.speaker.neighbours.get(key);
-  if (known !== undefined) turn.speaker.neighbours.set(key, { ...known, ...part });
+  if (known === undefined) return;
+  turn.speaker.neighbours.set(key, { ...known, ...part });
+  turn.speaker.life.silence = undefined;
 }
 
 export function amendSession(turn: Turn, key: string, part: Partial<Session>): void {
