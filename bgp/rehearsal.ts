@@ -1,6 +1,6 @@
 /**
- * What a speaker does most is done once before it counts: `tortie bgp` plays a few neighbours with made-up tables to a
- * speaker of its own and throws it away. V8 compiles what runs often, and a full table that comes at once would be
+ * What a speaker does most is done often before it counts: `tortie bgp` plays a few neighbours with made-up tables to two
+ * speakers of its own, and never looks at these again. V8 compiles what runs often, and a full table that comes at once would be
  * read by code that is not compiled yet, while compiler threads take the cores that the neighbours need too.
  *
  * It is a trial as well: what does not come out as it must is logged. Nothing of it is seen, sent or written anywhere.
@@ -42,7 +42,7 @@ const sliceMs = 3;
 const waitMs = 20;
 /** So long sessions have the process to themselves once the configuration is known, if they do not come up before. */
 const comingUpMs = 1000;
-/** Courses that have come to their end, or to the end of their time. */
+/** Courses that have come to their end, or to the end of their time: see `play` for why they are kept. */
 const kept = new Set<Course>();
 /** With so many routes of real neighbours the code has been compiled for them. */
 const enoughRoutes = 20_000;

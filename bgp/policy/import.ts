@@ -220,6 +220,7 @@ function refused(rule: NamedRule | undefined, path: Path): Reject {
  */
 const namesBlackhole = (rule: FilterRule | undefined): boolean =>
   rule?.community?.kind === 'standard' && rule.community.value === blackhole;
+
 /**
  * What depends on the attributes alone: the path as it counts here, or why it cannot be used.
  *
