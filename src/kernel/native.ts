@@ -56,6 +56,15 @@ export function native(): Native {
   return loaded;
 }
 
+/** The same for what may as well be left undone; undefined: the addon was never built. */
+export function nativeIfBuilt(): Native | undefined {
+  try {
+    return native();
+  } catch {
+    return undefined;
+  }
+}
+
 function load(): Native {
   try {
     const addon: Native = createRequire(import.meta.url)('./native/tortie.node');

@@ -3,7 +3,7 @@
  * for as long as it runs, though it lies in the page cache and comes back from there when it is touched again.
  */
 import { readFile } from 'node:fs/promises';
-import { native } from './native.ts';
+import { nativeIfBuilt } from './native.ts';
 
 /** madvise(2). */
 const dontNeed = 4;
@@ -20,14 +20,17 @@ interface Mapping {
 /**
  * To be called once a start is over: what it alone needed leaves the memory of this process, of the program's file as of what malloc
  * holds free. Of Node that is some 30 MB, for the start and what compiles are half of it. The caller's thread is held up for a few ms.
- * @returns  false: the kernel would not, and the program's file is in memory as it was
+ * @returns  whether the program's file was found, and the kernel did as it was asked
  */
 export async function giveBack(): Promise<boolean> {
   const smaps = await readFile('/proc/self/smaps', 'utf8').catch(() => '');
-  native().trim();
-  return mappingsOf(smaps)
-    .filter(({ file, isWritable, own }) => file === process.execPath && !isWritable && own === 0)
-    .every(({ start, length }) => native().madvise(start, length, dontNeed) === 0);
+  const addon = nativeIfBuilt();
+  if (addon === undefined) return false;
+  addon.trim();
+  const asked = mappingsOf(smaps).filter(
+    ({ file, isWritable, own }) => file === process.execPath && !isWritable && own === 0,
+  );
+  return asked.length > 0 && asked.every(({ start, length }) => addon.madvise(start, length, dontNeed) === 0);
 }
 
 const heading = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)$/;

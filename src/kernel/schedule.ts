@@ -1,7 +1,7 @@
 /** What is asked of the scheduler for single threads (sched(7)). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { errnoName } from './kernel-error.ts';
-import { native } from './native.ts';
+import { native, nativeIfBuilt } from './native.ts';
 
 const SCHED_RR = 2;
 const SCHED_BATCH = 3;
@@ -36,7 +36,8 @@ export function hurry(): Scheduling {
  * of the processors stays what it was, so garbage is collected as soon. Who cannot be asked for it stays as it was.
  */
 export function yieldWorkers(): void {
-  for (const thread of threadsNamed('V8Worker')) native().schedule(thread, SCHED_BATCH, 0);
+  const addon = nativeIfBuilt();
+  for (const thread of threadsNamed('V8Worker')) addon?.schedule(thread, SCHED_BATCH, 0);
 }
 
 function threadsNamed(name: string): readonly number[] {

@@ -86,8 +86,11 @@ test('of two paths that are equally good both are used, and now and then there a
 test('it ends by itself and finds nothing wrong; what it played is not in the real speaker', async () => {
   const { said, log } = logging();
   const real = realOf(() => 0);
-  prepareRehearsal({ isWanted: true, withFib: true, log }).start(real);
+  let ended = 0;
+  const onEnd = (): void => void (ended += 1);
+  prepareRehearsal({ isWanted: true, withFib: true, log, onEnd }).start(real);
   await eventually(() => expect(said).toEqual(['rehearsed']), within);
+  expect(ended).toBe(1);
   expect(real.speaker.locRib.size).toBe(0);
   expect(real.speaker.neighbours.size).toBe(0);
 });
