@@ -87,7 +87,9 @@ test('it ends by itself and finds nothing wrong; what it played is not in the re
   const { said, log } = logging();
   const real = realOf(() => 0);
   let ended = 0;
-  const onEnd = (): void => void (ended += 1);
+  const onEnd = (): void => {
+    ended += 1;
+  };
   prepareRehearsal({ isWanted: true, withFib: true, log, onEnd }).start(real);
   await eventually(() => expect(said).toEqual(['rehearsed']), within);
   expect(ended).toBe(1);
