@@ -261,7 +261,7 @@ export class Transport {
     const channel: Channel = {
       peer,
       side,
-      connection: createConnection(side),
+      connection: createConnection(side, this.#options.keepFrames !== true),
       place: this.#placing(peer),
       isOpen: true,
       isClosed: false,
@@ -401,7 +401,7 @@ export class Transport {
     const event = channel.isClosed ? undefined : channel.connection.next();
     if (event === undefined) return false;
     const { peer } = channel;
-    if (event.kind === 'Message') this.#accounts.received(peer, event.message);
+    if (event.kind === 'Message') this.#accounts.received(peer, event.message, channel.connection.count);
     else if (event.kind === 'WireError') this.#accounts.refused(peer, event.error.notification);
     else this.#accounts.connection(peer, 'lost');
     const { place } = channel;

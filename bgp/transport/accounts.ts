@@ -83,9 +83,10 @@ export class Accounts {
     this.#note('sent', message);
   }
 
-  received(peer: string, message: Message): void {
+  /** @param frames  how many messages it came in */
+  received(peer: string, message: Message, frames: number): void {
     const ledger = this.#ledgerOf(peer);
-    ledger.received[message.kind] += 1;
+    ledger.received[message.kind] += frames;
     if (message.kind === 'open') ledger.openReceived = message;
     if (message.kind !== 'notification') return;
     ledger.notificationReceived = { notification: message, at: this.#now() };

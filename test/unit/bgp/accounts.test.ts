@@ -11,16 +11,17 @@ test('messages are counted by kind and direction, one neighbour apart from the o
   const accounts = new Accounts(() => millis(7));
   accounts.sent('a', keepalive, 1);
   accounts.sent('a', keepalive, 3);
-  accounts.received('b', keepalive);
+  accounts.received('b', keepalive, 1);
+  accounts.received('b', keepalive, 2);
   expect(accounts.of('a').sent.keepalive).toBe(4);
   expect(accounts.of('a').received.keepalive).toBe(0);
-  expect(accounts.of('b').received.keepalive).toBe(1);
+  expect(accounts.of('b').received.keepalive).toBe(3);
   expect(accounts.of('c').received.keepalive).toBe(0);
 });
 
 test('the last NOTIFICATION is kept with its time, and each kind of it is counted for good', () => {
   const accounts = new Accounts(() => millis(7));
-  accounts.received('a', shutdown);
+  accounts.received('a', shutdown, 1);
   accounts.sent('a', shutdown, 1);
   expect(accounts.of('a')).toMatchObject({
     notificationReceived: { notification: shutdown, at: 7 },
@@ -37,7 +38,7 @@ test('the last NOTIFICATION is kept with its time, and each kind of it is counte
 test('a neighbour that makes up codes cannot fill the memory', () => {
   const accounts = new Accounts(() => millis(0));
   for (let subcode = 0; subcode < 200; subcode += 1)
-    accounts.received('a', { kind: 'notification', code: 6, subcode, data: new Uint8Array() });
+    accounts.received('a', { kind: 'notification', code: 6, subcode, data: new Uint8Array() }, 1);
   expect(accounts.notifications.size).toBe(101);
   expect(accounts.notifications.get('received other')).toBe(100);
 });
