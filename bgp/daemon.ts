@@ -140,10 +140,17 @@ const carryOut = <E extends SpeakerEffect>(effect: E, doers: Doers): void =>
   (carry[effect.kind] as (effect: E, doers: Doers) => void)(effect, doers);
 
 /**
- * Events that may wait, each of them up to some hundred prefixes or what a message of 4 kB can hold. What is more waits in the sockets, as
- * octets, and no collector has to copy it; what waits here is told on in one go, and what changes again before that is told once.
+ * Events that may wait, of UPDATEs the attribute sets. A message of 4 kB is 8 kB of prefixes once decoded: what is more waits in the sockets,
+ * as octets, and no collector has to copy it. With 500 the loop's delay was twice as long while a table came in (99th percentile, 10
+ * instead of 5 ms); with 16 times as many, as where events are counted whatever they hold, thirty neighbours took a third longer.
  */
-const highWater = 24;
+const highWater = 100;
+
+/** It may be many UPDATEs in one. */
+const weigh = (event: SpeakerEvent): number =>
+  event.kind === 'transport' && event.event.kind === 'Message' && event.event.message.kind === 'update'
+    ? Math.max(1, event.event.message.announced.length)
+    : 1;
 
 const withKernel = { tracksNextHops: true, writesKernel: true };
 const withoutKernel = { tracksNextHops: false, writesKernel: false };
@@ -162,6 +169,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let isStarted = false;
   const loop = createLoop<SpeakerEvent>({
     highWater,
+    weigh,
     step: (event) => {
       if (isOfTransport(event) && !doers.transport.take(event)) return;
       if (event.kind === 'timer' && !doers.timers.take(event.timer)) return;

@@ -8,8 +8,10 @@ export interface LoopOptions<E> {
   readonly step: (event: E) => void;
   /** Runs once after each slice, e.g. to flush what the steps left pending. */
   readonly afterSlice?: () => void;
-  /** Inbox length at which `onPressure(true)` is called; `onPressure(false)` follows at half of it. */
+  /** Weight of the inbox at which `onPressure(true)` is called; `onPressure(false)` follows at half of it. */
   readonly highWater?: number;
+  /** What an event counts for; absent: 1. The same whenever it is asked. */
+  readonly weigh?: (event: E) => number;
   readonly onPressure?: (pressed: boolean) => void;
   readonly sliceEvents?: number;
   readonly sliceMs?: number;
@@ -69,10 +71,12 @@ class Inbox<E> {
 
 export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
   const { step, afterSlice, highWater = 10_000, onPressure, sliceEvents = 1000, sliceMs = 5 } = options;
+  const { weigh = () => 1 } = options;
   const inbox = new Inbox<E>();
   let urgent: E[] = [];
   let scheduled = false;
   let pressed = false;
+  let weight = 0;
 
   function schedule(): void {
     if (scheduled) return;
@@ -98,11 +102,13 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
     hurry();
     const end = performance.now() + sliceMs;
     for (let count = 0; count < sliceEvents && inbox.depth > 0; count += 1) {
-      step(inbox.take());
+      const event = inbox.take();
+      weight -= weigh(event);
+      step(event);
       if (inbox.depth > 0 && performance.now() > end) break;
     }
     afterSlice?.();
-    if (inbox.depth <= highWater / 2) press(false);
+    if (weight <= highWater / 2) press(false);
     scheduled = false;
     if (inbox.depth > 0 || urgent.length > 0) schedule();
   }
@@ -110,7 +116,8 @@ export function createLoop<E>(options: LoopOptions<E>): Loop<E> {
   return {
     post: (event) => {
       inbox.add(event);
-      if (inbox.depth >= highWater) press(true);
+      weight += weigh(event);
+      if (weight >= highWater) press(true);
       schedule();
     },
     postUrgent: (event) => {

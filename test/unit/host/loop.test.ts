@@ -42,6 +42,24 @@ test('the sources are told to stop at the high water mark and to go on at half o
   expect(pressure).toHaveLength(2);
 });
 
+test('an inbox is as full as what waits in it weighs', async () => {
+  const pressure: [boolean, number][] = [];
+  const loop = createLoop<number>({
+    step: () => undefined,
+    weigh: (event) => event,
+    highWater: 100,
+    sliceEvents: 1,
+    onPressure: (pressed) => pressure.push([pressed, loop.depth]),
+  });
+  for (const event of [1, 60, 10, 29, 1]) loop.post(event);
+  await eventually(() => expect(loop.depth).toBe(0), { within: 15_000 });
+  // 1 + 60 + 10 + 29 are 100; without the first and the second 40 are left.
+  expect(pressure).toEqual([
+    [true, 4],
+    [false, 3],
+  ]);
+});
+
 test('work left pending by the steps is flushed once after each slice', async () => {
   const flushed: number[] = [];
   let pending = 0;
