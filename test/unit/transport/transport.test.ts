@@ -20,6 +20,12 @@ const endOfRib: Message = {
   endOfRib: 'ipv4-unicast',
   flaws: [],
 };
+const withdrawal = (at: string): Message => ({
+  kind: 'update',
+  withdrawn: [prefixOf(address(at), 24)],
+  announced: [],
+  flaws: [],
+});
 const bytesOf = (...messages: readonly Message[]): Buffer =>
   Buffer.concat(messages.map((message) => encodeMessage(message, codec)));
 
@@ -182,6 +188,34 @@ test('UPDATEs that come with the KEEPALIVE are decoded once the session has its 
   expect(turn()).toEqual(['outgoing open', 'outgoing keepalive']);
   transport.setCodec('n', 'outgoing', codec);
   expect(turn()).toEqual(['outgoing update', 'outgoing update']);
+});
+
+test.each([
+  [false, 1, 'UPDATEs that come together are heard as one, and counted each'],
+  [true, 3, 'UPDATEs whose octets are kept are heard each by itself, with them'],
+])('keepFrames %s, %i: %s', async (keepFrames, heard, _what) => {
+  const far = await acceptor();
+  const inbox: TransportSays[] = [];
+  const transport = createTransport({
+    clock: realClock,
+    log: { info: () => {}, warn: () => {} },
+    onEvent: (event) => inbox.push(event),
+    keepFrames,
+  });
+  stops.push(() => transport.stop());
+  transport.configure({ addresses: undefined, port: undefined, peers: [neighbour(far.port)] });
+  transport.connect('n');
+  await soon(() => expect(inbox.length).toBe(1));
+  await soon(() => expect(far.accepted.length).toBe(1));
+  for (const event of inbox.splice(0)) transport.take(event);
+  transport.setCodec('n', 'outgoing', codec);
+  const updates = ['10.1.0.0', '10.2.0.0', '10.3.0.0'].map(withdrawal);
+  far.accepted[0]?.write(bytesOf(...updates));
+  await soon(() => expect(transport.account('n').received.update).toBe(3));
+  expect(inbox.length).toBe(heard);
+  expect(inbox.map((event) => transport.frame(event))).toEqual(
+    keepFrames ? updates.map((one) => new Uint8Array(bytesOf(one))) : [undefined],
+  );
 });
 
 test('a pressed inbox gets nothing more before it has room', async () => {
