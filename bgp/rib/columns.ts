@@ -8,7 +8,7 @@
 /** Rows of which a column is short. */
 const short = 1 << 16;
 /** Rows it has room for once it is not. */
-const long = 1 << 21;
+const long = 1 << 22;
 
 /** Longer than that, and at least so long. */
 function longer(length: number, least: number): number {
