@@ -22,9 +22,10 @@ import { createExtraAddresses, type ExtraAddresses } from './fib/extra.ts';
 import { inheritedRoutes } from './fib/inherited.ts';
 import { createFib, type Fib } from './fib.ts';
 import { type Following, follow, type KeyOf } from './follow.ts';
+import { behindSockets, highWater, isOwed, weigh } from './inbox.ts';
 import type { IpamMode } from './intent.ts';
 import type { BmpTarget, Listen } from './options.ts';
-import type { SpeakerEffect, SpeakerEvent, SpeakerTimer } from './speaker/event.ts';
+import type { SpeakerEffect, SpeakerEvent } from './speaker/event.ts';
 import { whereOf } from './speaker/report.ts';
 import type { Speaker } from './speaker/turn.ts';
 import { createSpeaker, isSilent, step } from './speaker.ts';
@@ -138,19 +139,6 @@ const carry: Carry = {
 
 const carryOut = <E extends SpeakerEffect>(effect: E, doers: Doers): void =>
   (carry[effect.kind] as (effect: E, doers: Doers) => void)(effect, doers);
-
-/**
- * Events that may wait, of UPDATEs the attribute sets. A message of 4 kB is 8 kB of prefixes once decoded: what is more waits in the sockets,
- * as octets, and no collector has to copy it. With 500 the loop's delay was twice as long while a table came in (99th percentile, 10
- * instead of 5 ms); with 16 times as many, as where events are counted whatever they hold, thirty neighbours took a third longer.
- */
-const highWater = 100;
-
-/** It may be many UPDATEs in one. */
-const weigh = (event: SpeakerEvent): number =>
-  event.kind === 'transport' && event.event.kind === 'Message' && event.event.message.kind === 'update'
-    ? Math.max(1, event.event.message.announced.length)
-    : 1;
 
 const withKernel = { tracksNextHops: true, writesKernel: true };
 const withoutKernel = { tracksNextHops: false, writesKernel: false };
@@ -284,20 +272,6 @@ function followBfd({ neighbours }: Speaker, bfd: Bfd, { kind }: SpeakerEvent): v
   const peers = [...neighbours.values()].map(({ config }) => config);
   bfd.configure(peers);
 }
-
-/**
- * Behind what the sockets hold by now: after a stall, a KEEPALIVE that arrived in time must be heard before the hold timer's
- * expiry, which it undoes. While the inbox is full nobody is heard, so it waits for that to end, lets the sockets be read, and waits
- * again if that has filled the inbox: what was read then is heard first when it goes on.
- */
-const behindSockets = (loop: Loop<SpeakerEvent>) => {
-  const onceHeard = (run: () => void): void =>
-    void setImmediate(() => (loop.isPressed ? onceHeard(run) : run()));
-  return (event: SpeakerEvent): void => onceHeard(() => onceHeard(() => loop.post(event)));
-};
-
-/** A KEEPALIVE is owed to the neighbour whatever it has sent that still waits. */
-const isOwed = (timer: SpeakerTimer): boolean => timer.owner === 'peer' && timer.name.startsWith('keepalive');
 
 const sightOf = (transport: () => Transport, { take }: Touched): Sight => ({
   ends: (peer, side) => transport().ends(peer, side),

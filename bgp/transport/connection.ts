@@ -121,8 +121,7 @@ class Framed implements Connection {
       }
       this.#count += 1;
     }
-    const message = gathering.take();
-    return this.#count === 1 || message === undefined ? first : { kind: 'Message', side: this.side, message };
+    return { kind: 'Message', side: this.side, message: gathering.take() };
   }
 
   #message(): ConnectionEvent | undefined {

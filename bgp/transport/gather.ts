@@ -9,9 +9,12 @@ import type { Announcement, Message, UpdateMessage } from '../wire/message.ts';
 /** With so many it is told: a turn must not last, and with these it takes a fifth of a millisecond. */
 const mostPrefixes = 128;
 const mostSets = 16;
+const nothing: UpdateMessage = { kind: 'update', withdrawn: [], announced: [], flaws: [] };
 
+/** One for the life of a connection. */
 export class Gathering {
-  #first: UpdateMessage | undefined;
+  #first = nothing;
+  /** Absent while it is what the first one says. */
   #withdrawn: Prefix[] | undefined;
   #announced: Announcement[] | undefined;
   #sets = 0;
@@ -21,8 +24,6 @@ export class Gathering {
   begin(message: Message): boolean {
     if (message.kind !== 'update' || !isPlain(message)) return false;
     this.#first = message;
-    this.#withdrawn = undefined;
-    this.#announced = undefined;
     this.#sets = 0;
     this.#prefixes = 0;
     this.#count(message);
@@ -35,7 +36,7 @@ export class Gathering {
 
   /** @returns  false: it must be told by itself, after what `take` gives */
   add(message: Message): boolean {
-    if (this.#first === undefined || message.kind !== 'update' || !isPlain(message)) return false;
+    if (message.kind !== 'update' || !isPlain(message)) return false;
     const { withdrawn, announced } = message;
     if (withdrawn.length > 0) {
       if (this.#sets > 0) return false;
@@ -52,18 +53,19 @@ export class Gathering {
     return true;
   }
 
-  /** All of them as one. */
-  take(): UpdateMessage | undefined {
-    const first = this.#first;
-    if (first === undefined) return undefined;
-    this.#first = undefined;
-    const { withdrawn, announced, flaws } = first;
-    return {
+  /** All of them as one, which is not held any more. */
+  take(): UpdateMessage {
+    const { withdrawn, announced, flaws } = this.#first;
+    const all: UpdateMessage = {
       kind: 'update',
       withdrawn: this.#withdrawn ?? withdrawn,
       announced: this.#announced ?? announced,
       flaws,
     };
+    this.#first = nothing;
+    this.#withdrawn = undefined;
+    this.#announced = undefined;
+    return all;
   }
 
   #count({ withdrawn, announced }: UpdateMessage): void {

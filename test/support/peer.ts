@@ -2,7 +2,7 @@
 import type { PeerConfig } from '../../bgp/config.ts';
 import type { PeerEffect, PeerEvent, Side } from '../../bgp/session/event.ts';
 import { createPeer, type PeerState, stepPeer } from '../../bgp/session/peer.ts';
-import type { Capability, Message, OpenMessage } from '../../bgp/wire/message.ts';
+import type { Capability, CodecContext, Message, OpenMessage } from '../../bgp/wire/message.ts';
 import { asn, ipv4 } from '../../src/lib/net.ts';
 import { seededRandom } from '../../src/lib/random.ts';
 
@@ -38,6 +38,21 @@ export const openMessage = (changes: Partial<OpenMessage> = {}): OpenMessage => 
   capabilities,
   ...changes,
 });
+
+/** What IPv4 unicast with such a neighbour is written with. */
+export const codec: CodecContext = {
+  fourOctetAs: true,
+  peerType: 'ebgp',
+  families: new Set(['ipv4-unicast']),
+};
+
+export const endOfRib: Message = {
+  kind: 'update',
+  withdrawn: [],
+  announced: [],
+  endOfRib: 'ipv4-unicast',
+  flaws: [],
+};
 
 export const updateMessage: Message = { kind: 'update', withdrawn: [], announced: [], flaws: [] };
 

@@ -6,16 +6,11 @@ import {
   createConnection,
 } from '../../../bgp/transport/connection.ts';
 import { encodeMessage, openingContext } from '../../../bgp/wire/codec.ts';
-import type { CodecContext, Message, UpdateMessage } from '../../../bgp/wire/message.ts';
+import type { Message, UpdateMessage } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, prefix4 } from '../../../src/lib/net.ts';
-import { notification, openMessage } from '../../support/peer.ts';
+import { codec, notification, openMessage } from '../../support/peer.ts';
 import { withoutViews } from '../../support/wire.ts';
 
-const codec: CodecContext = {
-  fourOctetAs: true,
-  peerType: 'ebgp',
-  families: new Set(['ipv4-unicast']),
-};
 const prefixes = [prefix4(ipv4(0x0a010000), 24)];
 const update: UpdateMessage = {
   kind: 'update',

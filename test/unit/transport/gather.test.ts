@@ -3,14 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Connection, createConnection } from '../../../bgp/transport/connection.ts';
 import { encodeMessage } from '../../../bgp/wire/codec.ts';
-import type { CodecContext, Message, UpdateMessage } from '../../../bgp/wire/message.ts';
+import type { Message, UpdateMessage } from '../../../bgp/wire/message.ts';
 import { asn, formatPrefix, ipv4, type Prefix, prefix4 } from '../../../src/lib/net.ts';
+import { codec, endOfRib } from '../../support/peer.ts';
 
-const codec: CodecContext = {
-  fourOctetAs: true,
-  peerType: 'ebgp',
-  families: new Set(['ipv4-unicast']),
-};
 const prefixAt = (index: number): Prefix => prefix4(ipv4(0x0a000000 + index * 256), 24);
 const upTo = (count: number, from = 0): readonly Prefix[] =>
   Array.from({ length: count }, (_, index) => prefixAt(from + index));
@@ -39,13 +35,6 @@ const withdrawing = (withdrawn: readonly Prefix[]): UpdateMessage => ({
   flaws: [],
 });
 const keepalive: Message = { kind: 'keepalive' };
-const endOfRib: Message = {
-  kind: 'update',
-  withdrawn: [],
-  announced: [],
-  endOfRib: 'ipv4-unicast',
-  flaws: [],
-};
 
 interface Told {
   readonly what: string;

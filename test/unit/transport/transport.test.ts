@@ -3,23 +3,15 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { PeerConfig } from '../../../bgp/config.ts';
 import { createTransport, type Transport, type TransportSays } from '../../../bgp/transport.ts';
 import { encodeMessage } from '../../../bgp/wire/codec.ts';
-import type { CodecContext, Message } from '../../../bgp/wire/message.ts';
+import type { Message } from '../../../bgp/wire/message.ts';
 import { realClock } from '../../../src/host/clock.ts';
 import { millis, prefixOf } from '../../../src/lib/net.ts';
 import { eventually } from '../../support/eventually.ts';
-import { openMessage, peerConfig } from '../../support/peer.ts';
+import { codec, endOfRib, openMessage, peerConfig } from '../../support/peer.ts';
 import { address } from '../../support/sockets.ts';
 
 const soon = (check: () => void) => eventually(check, { within: 15_000, every: 2 });
-const codec: CodecContext = { fourOctetAs: true, peerType: 'ebgp', families: new Set(['ipv4-unicast']) };
 const keepalive: Message = { kind: 'keepalive' };
-const endOfRib: Message = {
-  kind: 'update',
-  withdrawn: [],
-  announced: [],
-  endOfRib: 'ipv4-unicast',
-  flaws: [],
-};
 const withdrawal = (at: string): Message => ({
   kind: 'update',
   withdrawn: [prefixOf(address(at), 24)],
