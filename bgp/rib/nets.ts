@@ -4,6 +4,9 @@
  * One hash over columns for both families. Of IPv4 the hash and the kind are the prefix, written otherwise; of IPv6 there are the
  * 64 bits that it is packed into besides, and of one that is longer than those the value itself. A million nets of IPv4 cost some
  * 15 MB, and no object. Numbers are given again once a net is removed; 0 is none.
+ *
+ * A net that is removed stays in the hash until its number is needed: a table that goes often comes again, and while it goes others wait to
+ * be told of it.
  */
 import {
   isPrefix4,
@@ -20,12 +23,15 @@ import {
 import { grown8, grown32 } from './columns.ts';
 import { SlotTable } from './slots.ts';
 
-/** The kind of a prefix is its length and this, which tells the family. 0: of no prefix. */
+/** The kind of a prefix is its length and this, which tells the family. 0: of no prefix; it was removed. */
 const shift4 = 1;
 const shift6 = 64;
 
+/** Numbers looked at for one that can be given again: if fewer than one in so many can, tables may as well grow. */
+const looks = 64;
+
 export class Nets {
-  /** By net; of a removed net the next one that is free. */
+  /** By net; of a removed net what it was. */
   #hashes = new Int32Array(256);
   #kinds = new Uint8Array(256);
   /** By net, of IPv6 only: the words of the lowest 64 bits. */
@@ -35,11 +41,14 @@ export class Nets {
   readonly #longs: (Prefix6 | undefined)[] = [];
   /** By hash. */
   readonly #slots = new SlotTable();
-  #free = 0;
+  /** Of them so many are removed. */
+  #removed = 0;
+  /** Where the next look for one of these begins. */
+  #hand = 1;
   #limit = 1;
 
   get size(): number {
-    return this.#slots.size;
+    return this.#slots.size - this.#removed;
   }
 
   /** Greater than every number in use; tables by net are this long. */
@@ -70,22 +79,23 @@ export class Nets {
 
   /** A net for this prefix, which has none. */
   add(prefix: Prefix): number {
-    const net = this.#take();
-    if (isPrefix4(prefix)) {
-      const kind = lengthOf(prefix) + shift4;
-      this.#kinds[net] = kind;
-      this.#hashes[net] = hash4(networkOf(prefix), kind);
-    } else this.#note(net, prefix);
-    this.#slots.add(net, this.#hashes);
+    const hash = isPrefix4(prefix)
+      ? hash4(networkOf(prefix), lengthOf(prefix) + shift4)
+      : hash6(upperWordOf(prefix), lowerWordOf(prefix));
+    const stands = this.#removed === 0 ? 0 : this.#removedOf(hash);
+    const net = stands === 0 ? this.#take() : stands;
+    this.#hashes[net] = hash;
+    if (isPrefix4(prefix)) this.#kinds[net] = lengthOf(prefix) + shift4;
+    else this.#note(net, prefix);
+    if (stands === 0) this.#slots.add(net, this.#hashes);
+    else this.#removed -= 1;
     return net;
   }
 
   remove(net: number): void {
-    this.#slots.remove(net, this.#hashes);
     this.#kinds[net] = 0;
     if (net < this.#longs.length) this.#longs[net] = undefined;
-    this.#hashes[net] = this.#free;
-    this.#free = net;
+    this.#removed += 1;
   }
 
   #find4(prefix: Prefix4): number {
@@ -116,11 +126,20 @@ export class Nets {
     );
   }
 
+  /** A removed net that stands where one of this hash would; 0: there is none. */
+  #removedOf(hash: number): number {
+    for (let net = this.#slots.first(hash); net !== 0; net = this.#slots.next(hash))
+      if (this.#hashes[net] === hash && this.#kinds[net] === 0) return net;
+    return 0;
+  }
+
+  /** A number that stands nowhere. */
   #take(): number {
-    const net = this.#free;
-    if (net !== 0) {
-      this.#free = this.#hashes[net] as number;
-      return net;
+    const known = this.#removed === 0 ? 0 : this.#seek();
+    if (known !== 0) {
+      this.#slots.remove(known, this.#hashes);
+      this.#removed -= 1;
+      return known;
     }
     const fresh = this.#limit;
     this.#limit += 1;
@@ -131,13 +150,22 @@ export class Nets {
     return fresh;
   }
 
+  /** A removed net, round and round; 0: there was none where it was looked for. */
+  #seek(): number {
+    for (let look = 0; look < looks; look += 1) {
+      const net = this.#hand;
+      this.#hand = net + 1 < this.#limit ? net + 1 : 1;
+      if (this.#kinds[net] === 0) return net;
+    }
+    return 0;
+  }
+
   /** Without IPv6 nothing is kept; of those that are long no place is left out, as arrays with holes are slow. */
   #note(net: number, prefix: Prefix6): void {
     const length = lengthOf(prefix);
     const upper = upperWordOf(prefix);
     const lower = lowerWordOf(prefix);
     this.#kinds[net] = length + shift6;
-    this.#hashes[net] = hash6(upper, lower);
     if (net >= this.#uppers.length) {
       this.#uppers = grown32(this.#uppers, net + 1);
       this.#lowers = grown32(this.#lowers, net + 1);

@@ -5,6 +5,9 @@
  * What is alike in content has one number. Sets are kept as words (pack.ts) and become objects again when somebody asks: a
  * table of the internet has a hundred thousand of them, a set is a dozen objects, and the collector of garbage would walk
  * them again and again. Those asked for lately are remembered, as many in a row are mostly the same.
+ *
+ * What nothing refers to any more stays until its number is needed for another, which happens one by one: it may be told again, and
+ * while a table goes others wait to be told of it.
  */
 import type { PathAttributes } from '../wire/message.ts';
 import { grown32, grownWords } from './columns.ts';
@@ -18,22 +21,34 @@ const factor = 0x9e37_79b1;
 /** So many sets are remembered as objects, by the lowest bits of their number. */
 const remembered = 64;
 
+/** Numbers looked at for one that can be given again. */
+const looks = 64;
+
 export class Packed {
   readonly #slab = new Slab();
   /** By number: where its words are. */
   #places = new Uint32Array(64);
-  #counts = new Int32Array(64);
+  /** What refers to it; of 0, which nobody counts, something. */
+  #counts = new Int32Array(64).fill(1, 0, 1);
   #hashes = new Int32Array(64);
   #limit = 1;
   /** By hash. */
   readonly #slots = new SlotTable();
-  readonly #free: number[] = [];
+  /** To so many nothing refers. */
+  #idle = 0;
+  /** Where the next look for one of these begins. */
+  #hand = 1;
   readonly #recent = new Int32Array(remembered);
   readonly #objects: (PathAttributes | undefined)[] = new Array(remembered).fill(undefined);
 
   /** Sets referred to. */
   get size(): number {
-    return this.#slots.size;
+    return this.#slots.size - this.#idle;
+  }
+
+  /** Something refers to it. */
+  isHeld(id: number): boolean {
+    return (this.#counts[id] as number) > 0;
   }
 
   /** Of a number that is in use. The object may be another at the next call. */
@@ -46,7 +61,9 @@ export class Packed {
 
   /** One reference more; 0 is none and stays so. */
   keep(id: number): void {
-    this.#counts[id] = (this.#counts[id] as number) + 1;
+    const count = this.#counts[id] as number;
+    this.#counts[id] = count + 1;
+    if (count === 0) this.#idle -= 1;
   }
 
   /** One reference less. */
@@ -54,10 +71,10 @@ export class Packed {
     if (id === 0) return;
     const left = (this.#counts[id] as number) - 1;
     this.#counts[id] = left;
-    if (left === 0) this.#remove(id);
+    if (left === 0) this.#idle += 1;
   }
 
-  /** Its number; 0: nothing refers to one like it. @param owner  sets of two are never alike */
+  /** Its number; 0: there is none like it. @param owner  sets of two are never alike */
   protected seek(attributes: PathAttributes, owner: object | undefined): number {
     const { words, at } = wordsOf(attributes);
     return this.#find(words, at, hashOf(words, at), owner);
@@ -78,7 +95,7 @@ export class Packed {
     return owner === undefined;
   }
 
-  /** Nothing refers to it any more, and its number is about to be free. */
+  /** Nothing refers to it any more, and its number is about to be another's. */
   protected removed(_id: number): void {}
 
   /** Of a number that is in use: what its words are in, from `placeOf` on, until anything changes here. */
@@ -97,18 +114,39 @@ export class Packed {
   }
 
   #add(words: Words, at: number, hash: number): number {
-    const id = this.#free.pop() ?? this.#limit;
-    if (id === this.#limit) this.#limit += 1;
-    if (id >= this.#counts.length) {
-      this.#counts = grown32(this.#counts);
-      this.#hashes = grown32(this.#hashes);
-      this.#places = grownWords(this.#places);
-    }
-    this.#places[id] = this.#slab.take(words, lengthOf(words[at] as number), at);
+    const place = this.#slab.take(words, lengthOf(words[at] as number), at);
+    const id = this.#take();
+    this.#places[id] = place;
     this.#counts[id] = 1;
     this.#hashes[id] = hash;
     this.#slots.add(id, this.#hashes);
     return id;
+  }
+
+  #take(): number {
+    const known = this.#idle === 0 ? 0 : this.#seek();
+    if (known !== 0) {
+      this.#remove(known);
+      return known;
+    }
+    const fresh = this.#limit;
+    this.#limit += 1;
+    if (fresh >= this.#counts.length) {
+      this.#counts = grown32(this.#counts);
+      this.#hashes = grown32(this.#hashes);
+      this.#places = grownWords(this.#places);
+    }
+    return fresh;
+  }
+
+  /** One that nothing refers to, round and round; 0: there was none where it was looked for. */
+  #seek(): number {
+    for (let look = 0; look < looks; look += 1) {
+      const id = this.#hand;
+      this.#hand = id + 1 < this.#limit ? id + 1 : 1;
+      if (this.#counts[id] === 0) return id;
+    }
+    return 0;
   }
 
   #remove(id: number): void {
@@ -116,7 +154,7 @@ export class Packed {
     this.#slots.remove(id, this.#hashes);
     const place = this.#places[id] as number;
     this.#slab.give(place, lengthOf(this.#slab.chunk(place)[offsetOf(place)] as number));
-    this.#free.push(id);
+    this.#idle -= 1;
     if (this.#recent[id % remembered] !== id) return;
     this.#recent[id % remembered] = 0;
     this.#objects[id % remembered] = undefined;

@@ -26,7 +26,7 @@ import { AttributeView, nextHopAt, Sheet } from './view.ts';
 const isBlackholeBit = 1 << 7;
 
 class KeptPath implements Path {
-  /** Once nothing refers to it any more: where its words begin in `own`. */
+  /** Once its number is another's: where its words begin in `own`. */
   id: number;
   /** Absent until then. Whoever looks at what was chosen before may still ask. */
   own: Words | undefined;
@@ -98,7 +98,7 @@ class KeptPath implements Path {
   }
 }
 
-/** Where the words of paths go that nothing refers to any more. */
+/** Where the words of paths go whose number is another's. */
 const sheet = new Sheet();
 
 export class Paths extends Packed {
@@ -109,7 +109,7 @@ export class Paths extends Packed {
 
   /** All that is referred to. */
   *items(): Generator<Path> {
-    for (const item of this.#items) if (item !== undefined) yield item;
+    for (const item of this.#items) if (item !== undefined && this.isHeld(item.id)) yield item;
   }
 
   /** Of a number that is in use. */
@@ -122,7 +122,7 @@ export class Paths extends Packed {
     return this.#items[id];
   }
 
-  /** The one that stands for what is like it; itself, if nothing refers to one. */
+  /** The one that stands for what is like it; itself, if there is none. */
   known(path: Path): Path {
     return this.#items[this.seek(path.attributes, path.source)] ?? path;
   }

@@ -12,7 +12,7 @@ export class Sets extends Packed {
     return this.attributesOf(id);
   }
 
-  /** Its number; 0: nothing refers to one like it. */
+  /** Its number; 0: there is none like it. */
   idOf(attributes: PathAttributes): number {
     return attributes === this.#last
       ? this.#lastId

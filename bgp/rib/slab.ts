@@ -3,7 +3,7 @@
  * arrays where it would walk a hundred thousand objects.
  *
  * A place is the number of a chunk and an offset in it. What is given back is taken again by a record that rounds up to as
- * many words; when nothing is left the chunks go too.
+ * many words.
  */
 const chunkBits = 16;
 const chunkWords = 1 << chunkBits;
@@ -13,17 +13,11 @@ const step = 4;
 export type Words = Uint32Array<ArrayBuffer>;
 
 export class Slab {
-  #chunks: Words[] = [];
+  readonly #chunks: Words[] = [];
   /** Where the last chunk is free from. */
   #end = chunkWords;
   /** By rounded length, in steps: a place given back, and one; its first word is the next such number. 0: none. */
-  #free: number[] = [];
-  #used = 0;
-
-  /** Records there are. */
-  get size(): number {
-    return this.#used;
-  }
+  readonly #free: number[] = [];
 
   /** Chunks there are; a metric of memory. */
   get chunks(): number {
@@ -34,7 +28,6 @@ export class Slab {
   take(words: Words, length: number, from = 0): number {
     const rounded = stepsOf(length) * step;
     if (rounded > chunkWords) throw new Error(`bug: a record of ${length} words`);
-    this.#used += 1;
     const place = this.#again(stepsOf(length)) ?? this.#fresh(rounded);
     const chunk = this.chunk(place);
     const at = offsetOf(place);
@@ -44,13 +37,6 @@ export class Slab {
 
   /** @param length  as it was taken with */
   give(place: number, length: number): void {
-    this.#used -= 1;
-    if (this.#used === 0) {
-      this.#chunks = [];
-      this.#end = chunkWords;
-      this.#free = [];
-      return;
-    }
     const steps = stepsOf(length);
     while (this.#free.length <= steps) this.#free.push(0);
     this.chunk(place)[offsetOf(place)] = this.#free[steps] as number;

@@ -39,13 +39,34 @@ test('after any history each prefix has one number, no two have the same, and re
   );
 });
 
-test('a hundred thousand come and go, and their numbers are given again', () => {
+const many = (base: number): readonly Prefix[] =>
+  Array.from({ length: 100_000 }, (_, index) => prefixOf(ipv4(base + index), 32));
+
+test.each([
+  ['the same', 0x0a00_0000],
+  ['others', 0x0b00_0000],
+])('a hundred thousand come and go, and %s that come then are given their numbers', (_, base) => {
   const nets = new Nets();
-  const prefixes = Array.from({ length: 100_000 }, (_, index) => prefixOf(ipv4(0x0a00_0000 + index), 32));
-  for (const prefix of prefixes) nets.add(prefix);
+  for (const prefix of many(0x0a00_0000)) nets.add(prefix);
   const { limit } = nets;
-  for (const prefix of prefixes) nets.remove(nets.find(prefix));
+  for (const prefix of many(0x0a00_0000)) nets.remove(nets.find(prefix));
   expect(nets.size).toBe(0);
-  for (const prefix of prefixes) nets.add(prefix);
-  expect(nets.limit).toBe(limit);
+  for (const prefix of many(base)) nets.add(prefix);
+  expect([nets.size, nets.limit]).toEqual([100_000, limit]);
+  for (const prefix of many(0x0a00_0000)) expect(nets.find(prefix) > 0).toBe(base === 0x0a00_0000);
+});
+
+test('where one here and there comes and another goes, tables grow by a tenth at most', () => {
+  const nets = new Nets();
+  const present = [...many(0x0a00_0000)];
+  for (const prefix of present) nets.add(prefix);
+  const { limit } = nets;
+  for (const [turn, prefix] of many(0x0b00_0000).entries()) {
+    const gone = Math.imul(turn, 0x9e37_79b1) >>> 0;
+    nets.remove(nets.find(present[gone % present.length] as Prefix));
+    present[gone % present.length] = prefix;
+    nets.add(prefix);
+  }
+  expect(nets.size).toBe(100_000);
+  expect(nets.limit).toBeLessThan(limit * 1.1);
 });

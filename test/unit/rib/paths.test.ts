@@ -175,6 +175,18 @@ test('what a neighbour was told is as it was when it is asked for again, however
   );
 });
 
+test('a set that nobody is told any more has its number again if it is told again, and others take it if not', () => {
+  const table = new Sets();
+  const [one, two, three] = [1, 2, 3].map((med) => attributesOf({ med }));
+  if (one === undefined || two === undefined || three === undefined) throw new Error('there are three');
+  const [first, second] = [table.hold(one), table.hold(two)];
+  table.drop(first);
+  expect([table.size, table.hold(structuredClone(one)), table.size]).toEqual([1, first, 2]);
+  table.drop(second);
+  expect([table.hold(three), table.get(second)]).toEqual([second, three]);
+  expect([table.idOf(two), table.idOf(one), table.size]).toEqual([0, first, 2]);
+});
+
 test('RFC 4271 §9.1.2.2 a: a set counts one; RFC 5065 §5.3: confederation segments count nothing', () => {
   const asns = [asn(1), asn(2)];
   const { asPathLength } = pathOf(
