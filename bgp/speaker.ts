@@ -57,7 +57,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   if (reach !== undefined) locRib.criteria = criteriaOf({}, reach.metric);
   return {
     random,
-    outcome: new Outcome(onBest, writesKernel),
+    outcome: new Outcome(locRib.routes.nets, onBest, writesKernel),
     locRib,
     locals: new AdjRibIn(locRib),
     told,

@@ -14,8 +14,8 @@ import { Routes } from './routes.ts';
 
 export type { Choice } from './decide.ts';
 
-/** Empty: there was none, or is none any more. */
-export type OnChange = (prefix: Prefix, before: Choice, after: Choice) => void;
+/** Of this net, whose number is its own until then. Empty: there was none, or is none any more. */
+export type OnChange = (net: number, before: Choice, after: Choice) => void;
 
 const nothing: Choice = [];
 
@@ -214,7 +214,7 @@ export class LocRib {
     if (had[0] !== after[0] || this.readersOfAll > 0) this.changes.add(net);
     if (!sameChoice(had, after)) {
       this.#put(net, before, after);
-      onChange(this.routes.nets.prefix(net), had, after);
+      onChange(net, had, after);
     }
     if (after.length === 0) this.release(net);
   }

@@ -50,9 +50,16 @@ export class AttributeView implements PathAttributes {
   }
 }
 
-const others = [
-  'origin',
-  'asPath',
+const always = ['origin', 'asPath'] as const satisfies (keyof PathAttributes)[];
+for (const field of always)
+  Object.defineProperty(AttributeView.prototype, field, {
+    get(this: AttributeView) {
+      return this.plain[field];
+    },
+  });
+
+/** Those that may be absent: of most sets there is nothing to make for the answer. */
+const optional = [
   'med',
   'localPref',
   'atomicAggregate',
@@ -65,13 +72,15 @@ const others = [
   'linkLocal',
   'otc',
   'unknown',
-] as const satisfies (keyof PathAttributes)[];
-for (const field of others)
+] as const satisfies (keyof PathAttributes & keyof typeof bit)[];
+for (const field of optional) {
+  const isThere = bit[field];
   Object.defineProperty(AttributeView.prototype, field, {
     get(this: AttributeView) {
-      return this.plain[field];
+      return ((this.words[this.at] as number) & isThere) === 0 ? undefined : this.plain[field];
     },
   });
+}
 
 /** The same as plain objects. */
 export const plainOf = (attributes: PathAttributes): PathAttributes =>

@@ -4,19 +4,21 @@
  */
 import type { Prefix } from '../../src/lib/net.ts';
 import type { Choice, OnChange } from '../rib/loc-rib.ts';
+import type { Nets } from '../rib/nets.ts';
 import type { Path } from '../rib/path.ts';
 import type { SpeakerEffect } from './event.ts';
 import { type KernelRoute, kernelRoute, sameKernelRoute } from './kernel-route.ts';
 
 /**
- * Told of each prefix whose best path is another one, once a turn and before its effects are carried out; undefined: none.
- * It only looks on: what the speaker does never depends on it.
+ * Told of each net whose best path is another one, once a turn and before its effects are carried out; undefined: none.
+ * It only looks on: what the speaker does never depends on it. Which prefix it is, few ask.
  */
-export type OnBest = (prefix: Prefix, before: Path | undefined, after: Path | undefined) => void;
+export type OnBest = (net: number, before: Path | undefined, after: Path | undefined) => void;
 
 const nobody: readonly SpeakerEffect[] = [];
 
 export class Outcome {
+  readonly #nets: Nets;
   readonly #onBest: OnBest | undefined;
   readonly #writesKernel: boolean;
   #effects: SpeakerEffect[] = [];
@@ -27,21 +29,22 @@ export class Outcome {
   #last: Choice | undefined;
   #route: KernelRoute;
 
-  constructor(onBest: OnBest | undefined, writesKernel: boolean) {
+  constructor(nets: Nets, onBest: OnBest | undefined, writesKernel: boolean) {
+    this.#nets = nets;
     this.#onBest = onBest;
     this.#writesKernel = writesKernel;
   }
 
   /** As `LocRib.settle` tells it. */
-  readonly change: OnChange = (prefix, before, after) => {
-    if (this.#onBest !== undefined && before[0] !== after[0]) this.#onBest(prefix, before[0], after[0]);
+  readonly change: OnChange = (net, before, after) => {
+    if (this.#onBest !== undefined && before[0] !== after[0]) this.#onBest(net, before[0], after[0]);
     if (!this.#writesKernel) return;
     const had = this.#routeOf(before);
     const nextHops = this.#routeOf(after);
     if (sameKernelRoute(had, nextHops)) return;
     if (!sameKernelRoute(nextHops, this.#nextHops)) this.#flush();
     this.#nextHops = nextHops;
-    this.#prefixes.push(prefix);
+    this.#prefixes.push(this.#nets.prefix(net));
   };
 
   /** What of the kernel is asked for by all changes since the last call. */

@@ -85,12 +85,13 @@ export class Witness {
    * As `OnBest` of the speaker, which is given this itself: what is compiled for one witness then holds for the next. A turn may
    * have thousands: in a flood each costs a comparison and an addition.
    */
-  readonly best: OnBest = (prefix, before, after) => {
+  readonly best: OnBest = (net, before, after) => {
     const source = (after ?? before)?.source;
-    if (this.#tally === undefined || source !== this.#lastSource) this.#ask(source, prefix, before, after);
+    if (this.#tally === undefined || source !== this.#lastSource) this.#ask(source, net, before, after);
     else this.#tally.routes += 1;
     if (this.#ofBest.length > 0) {
       this.#turnAt ??= this.#options.now();
+      const prefix = this.#prefixOf(net);
       for (const monitor of this.#ofBest) monitor.best?.(prefix, after, this.#turnAt);
     }
   };
@@ -102,7 +103,7 @@ export class Witness {
 
   #ask(
     source: Path['source'] | undefined,
-    prefix: Prefix,
+    net: number,
     before: Path | undefined,
     after: Path | undefined,
   ): void {
@@ -114,7 +115,12 @@ export class Witness {
     }
     this.#tally = journal.lend(this.#turnAt, this.#lastName);
     if (this.#tally !== undefined) this.#tally.routes += 1;
-    else journal.route(this.#turnAt, this.#lastName, routeChange(speaker(), prefix, before, after));
+    else
+      journal.route(this.#turnAt, this.#lastName, routeChange(speaker(), this.#prefixOf(net), before, after));
+  }
+
+  #prefixOf(net: number): Prefix {
+    return this.#options.speaker().locRib.routes.nets.prefix(net);
   }
 
   #configured(config: SpeakerConfig | undefined, before: readonly SeenSession[]): void {

@@ -2,7 +2,7 @@
  * Address families: their AFI and SAFI numbers and how their prefixes and next hops are written
  * (RFC 4271 §4.3, RFC 4760 §3-5, RFC 2545 §3, RFC 7911 §3, RFC 8950 §3). To speak a further family, add a row.
  */
-import type { Reader, Writer } from '../../src/lib/bytes.ts';
+import { type Reader, Writer } from '../../src/lib/bytes.ts';
 import {
   type Address,
   firstWordOf,
@@ -175,9 +175,22 @@ export function encodeNextHop(writer: Writer, { nextHop, linkLocal }: NextHops):
     writer.u8(4).ipv4(nextHop);
     return;
   }
-  writer.u8(linkLocal === undefined ? 16 : 32).ipv6(unscoped(nextHop));
+  writer.u8(linkLocal === undefined ? 16 : 32).bytes(octetsOf(nextHop));
   if (linkLocal !== undefined) writer.ipv6(unscoped(linkLocal));
 }
+
+/** Of the next hop that was asked for last: many messages in a row have the same. */
+let lastHop: Ipv6 | undefined;
+let lastOctets = new Uint8Array(16);
+
+function octetsOf(nextHop: Ipv6): Uint8Array {
+  if (nextHop !== lastHop) lastOctets = new Writer(16).ipv6(unscoped(nextHop)).done();
+  lastHop = nextHop;
+  return lastOctets;
+}
+
+/** ff00::/8 is the last of all. */
+const firstMulticast6 = 0xffn << 120n;
 
 /** RFC 4271 §6.3: a next hop must be able to be a host; not 0/8, 127/8, 224/3, ::, ::1 or ff00::/8. */
 export function isHost(address: Address): boolean {
@@ -185,5 +198,5 @@ export function isHost(address: Address): boolean {
     const net = address >>> 24;
     return net !== 0 && net !== 127 && net < 224;
   }
-  return address > 1n && address >> 120n !== 0xffn;
+  return address > 1n && address < firstMulticast6;
 }

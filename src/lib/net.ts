@@ -88,9 +88,21 @@ const factorA = 0x9e37_79b1;
 const factorB = 0x85eb_ca6b;
 const factorC = 0xc2b2_ae35;
 
-/** The address that begins with the word `first`. */
-export const ipv6OfWords = (first: number, second: number, third: number, fourth: number): Ipv6 =>
-  ipv6((longOf(first, second) << 64n) | longOf(third, fourth));
+/** The address that begins with the word `first`. Many in a row are mostly the same, and then it is one bigint. */
+export function ipv6OfWords(first: number, second: number, third: number, fourth: number): Ipv6 {
+  const words = lastWords;
+  if (words[0] === first && words[1] === second && words[2] === third && words[3] === fourth) return lastIpv6;
+  lastIpv6 = ipv6((longOf(first, second) << 64n) | longOf(third, fourth));
+  words[0] = first;
+  words[1] = second;
+  words[2] = third;
+  words[3] = fourth;
+  return lastIpv6;
+}
+
+/** What `ipv6OfWords` gave last, and of what. */
+let lastIpv6 = 0n as Ipv6;
+const lastWords = new Uint32Array(4);
 
 function longOf(high: number, low: number): bigint {
   half32[upper] = high;

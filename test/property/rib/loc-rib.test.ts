@@ -150,7 +150,8 @@ const perform = <A extends Act>(act: A, at: Both, around: Around): void =>
 const alike = ({ source: from, attributes }: Path): unknown => [from.key, attributes];
 
 function follow(rib: LocRib, heard: Map<Prefix, Choice>, most?: number): void {
-  rib.settle((at, before, after) => {
+  rib.settle((net, before, after) => {
+    const at = rib.routes.nets.prefix(net);
     expect(before).toEqual(heard.get(at) ?? []);
     if (after.length === 0) heard.delete(at);
     else heard.set(at, after);

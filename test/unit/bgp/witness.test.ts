@@ -100,11 +100,13 @@ test('of a flood each change is counted for the neighbour it came from, and few 
   const [mine, its] = [ebgp, other].map((peer) =>
     pathOf(sourceOf({ key: peer.key }), attributesOf({ nextHop: peer.address })),
   );
-  const prefixOf = (index: number) => prefix4(ipv4(10 * 2 ** 24 + index * 256), 24);
+  const { nets } = one.speaker.locRib.routes;
+  const known = Array.from({ length: 100 }, (_, index) =>
+    nets.add(prefix4(ipv4(10 * 2 ** 24 + index * 256), 24)),
+  );
   const turns = 50;
   for (let turn = 0; turn < turns; turn += 1) {
-    for (let index = 0; index < 100; index += 1)
-      witness.best(prefixOf(index), undefined, index < 40 ? mine : its);
+    for (const [index, net] of known.entries()) witness.best(net, undefined, index < 40 ? mine : its);
     witness.after({ kind: 'continue' }, []);
   }
   const routes = journal.read().entries.filter(({ kind }) => kind === 'route');
