@@ -21,14 +21,12 @@ import {
   upperWordOf,
 } from '../../src/lib/net.ts';
 import { grown8, grown32 } from './columns.ts';
+import { Lately } from './lately.ts';
 import { SlotTable } from './slots.ts';
 
 /** The kind of a prefix is its length and this, which tells the family. 0: of no prefix; it was removed. */
 const shift4 = 1;
 const shift6 = 64;
-
-/** Numbers looked at for one that can be given again: if fewer than one in so many can, tables may as well grow. */
-const looks = 64;
 
 export class Nets {
   /** By net; of a removed net what it was. */
@@ -43,8 +41,7 @@ export class Nets {
   readonly #slots = new SlotTable();
   /** Of them so many are removed. */
   #removed = 0;
-  /** Where the next look for one of these begins. */
-  #hand = 1;
+  readonly #lately = new Lately();
   #limit = 1;
 
   get size(): number {
@@ -96,6 +93,7 @@ export class Nets {
     this.#kinds[net] = 0;
     if (net < this.#longs.length) this.#longs[net] = undefined;
     this.#removed += 1;
+    this.#lately.add(net);
   }
 
   #find4(prefix: Prefix4): number {
@@ -135,7 +133,7 @@ export class Nets {
 
   /** A number that stands nowhere. */
   #take(): number {
-    const known = this.#removed === 0 ? 0 : this.#seek();
+    const known = this.#removed === 0 ? 0 : this.#lately.take(this.#kinds, this.#limit);
     if (known !== 0) {
       this.#slots.remove(known, this.#hashes);
       this.#removed -= 1;
@@ -148,16 +146,6 @@ export class Nets {
       this.#kinds = grown8(this.#kinds);
     }
     return fresh;
-  }
-
-  /** A removed net, round and round; 0: there was none where it was looked for. */
-  #seek(): number {
-    for (let look = 0; look < looks; look += 1) {
-      const net = this.#hand;
-      this.#hand = net + 1 < this.#limit ? net + 1 : 1;
-      if (this.#kinds[net] === 0) return net;
-    }
-    return 0;
   }
 
   /** Without IPv6 nothing is kept; of those that are long no place is left out, as arrays with holes are slow. */

@@ -11,6 +11,7 @@
  */
 import type { PathAttributes } from '../wire/message.ts';
 import { grown32, grownWords } from './columns.ts';
+import { Lately } from './lately.ts';
 import { lengthOf, pack, unpack } from './pack.ts';
 import { offsetOf, Slab, type Words } from './slab.ts';
 import { SlotTable } from './slots.ts';
@@ -20,9 +21,6 @@ import { AttributeView } from './view.ts';
 const factor = 0x9e37_79b1;
 /** So many sets are remembered as objects, by the lowest bits of their number. */
 const remembered = 64;
-
-/** Numbers looked at for one that can be given again. */
-const looks = 64;
 
 export class Packed {
   readonly #slab = new Slab();
@@ -36,8 +34,7 @@ export class Packed {
   readonly #slots = new SlotTable();
   /** To so many nothing refers. */
   #idle = 0;
-  /** Where the next look for one of these begins. */
-  #hand = 1;
+  readonly #lately = new Lately();
   readonly #recent = new Int32Array(remembered);
   readonly #objects: (PathAttributes | undefined)[] = new Array(remembered).fill(undefined);
 
@@ -71,7 +68,9 @@ export class Packed {
     if (id === 0) return;
     const left = (this.#counts[id] as number) - 1;
     this.#counts[id] = left;
-    if (left === 0) this.#idle += 1;
+    if (left > 0) return;
+    this.#idle += 1;
+    this.#lately.add(id);
   }
 
   /** Its number; 0: there is none like it. @param owner  sets of two are never alike */
@@ -124,7 +123,7 @@ export class Packed {
   }
 
   #take(): number {
-    const known = this.#idle === 0 ? 0 : this.#seek();
+    const known = this.#idle === 0 ? 0 : this.#lately.take(this.#counts, this.#limit);
     if (known !== 0) {
       this.#remove(known);
       return known;
@@ -137,16 +136,6 @@ export class Packed {
       this.#places = grownWords(this.#places);
     }
     return fresh;
-  }
-
-  /** One that nothing refers to, round and round; 0: there was none where it was looked for. */
-  #seek(): number {
-    for (let look = 0; look < looks; look += 1) {
-      const id = this.#hand;
-      this.#hand = id + 1 < this.#limit ? id + 1 : 1;
-      if (this.#counts[id] === 0) return id;
-    }
-    return 0;
   }
 
   #remove(id: number): void {

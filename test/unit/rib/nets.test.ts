@@ -52,11 +52,12 @@ test.each([
   for (const prefix of many(0x0a00_0000)) nets.remove(nets.find(prefix));
   expect(nets.size).toBe(0);
   for (const prefix of many(base)) nets.add(prefix);
-  expect([nets.size, nets.limit]).toEqual([100_000, limit]);
+  expect(nets.size).toBe(100_000);
+  expect(nets.limit).toBeLessThan(limit + 10);
   for (const prefix of many(0x0a00_0000)) expect(nets.find(prefix) > 0).toBe(base === 0x0a00_0000);
 });
 
-test('where one here and there comes and another goes, tables grow by a tenth at most', () => {
+test('where one here and there comes and another goes, the table grows by a tenth at most', () => {
   const nets = new Nets();
   const present = [...many(0x0a00_0000)];
   for (const prefix of present) nets.add(prefix);
