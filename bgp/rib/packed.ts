@@ -26,8 +26,7 @@ export class Packed {
   readonly #slab = new Slab();
   /** By number: where its words are. */
   #places = new Uint32Array(64);
-  /** What refers to it; of 0, which nobody counts, something. */
-  #counts = new Int32Array(64).fill(1, 0, 1);
+  #counts = new Int32Array(64);
   #hashes = new Int32Array(64);
   #limit = 1;
   /** By hash. */
@@ -58,6 +57,7 @@ export class Packed {
 
   /** One reference more; 0 is none and stays so. */
   keep(id: number): void {
+    if (id === 0) return;
     const count = this.#counts[id] as number;
     this.#counts[id] = count + 1;
     if (count === 0) this.#idle -= 1;
