@@ -92,18 +92,19 @@ export async function openStage(
   const injector = startHelper(netns, injectorFile);
   const monitor = startHelper(netns, monitorFile);
   const bystander = name === undefined || fast.length === 0 ? undefined : startHelper(netns, injectorFile);
-  let device: Device | undefined;
-  if (name === undefined) {
-    const [first] = watching;
-    const [speaking] = injectors;
-    if (first === undefined || speaking === undefined) throw new Error('needs an injector and a monitor');
-    await Promise.all([
-      monitor.ask('listen', first),
-      injector.ask('open', [{ ...speaking, to: first.from }]),
-    ]);
-  } else {
+  const bring = async (): Promise<Device | undefined> => {
+    if (name === undefined) {
+      const [first] = watching;
+      const [speaking] = injectors;
+      if (first === undefined || speaking === undefined) throw new Error('needs an injector and a monitor');
+      await Promise.all([
+        monitor.ask('listen', first),
+        injector.ask('open', [{ ...speaking, to: first.from }]),
+      ]);
+      return undefined;
+    }
     mkdirSync(directory, { recursive: true });
-    device = await devices[name](ground, directory, {
+    const device = await devices[name](ground, directory, {
       neighbours: [
         ...injectors.map((one) => ({ session: one, isTold: false })),
         ...watching.map((one) => ({ session: one, isTold: true })),
@@ -113,16 +114,30 @@ export async function openStage(
       isReflector: isInternal,
       isWatched: spec.isUnwatched !== true,
     });
-    await Promise.all([
+    const opened = Promise.all([
       injector.ask('open', injectors),
       monitor.ask('open', watching),
       bystander?.ask('open', fast),
     ]);
+    await Promise.race([opened, endOf(device)]);
+    return device;
+  };
+  try {
+    const device = await bring();
+    await Promise.all([injector.ask('plan', plan), monitor.ask('plan', plan)]);
+    // Not in the middle of what a start brings with it.
+    await pause(500);
+    return stageOf({ injector, monitor, ...(bystander && { fast: bystander }) }, device, directory);
+  } catch (error) {
+    await Promise.all([injector.end(), monitor.end(), bystander?.end()]);
+    throw error;
   }
-  await Promise.all([injector.ask('plan', plan), monitor.ask('plan', plan)]);
-  // Not in the middle of what a start brings with it.
-  await pause(500);
-  return stageOf({ injector, monitor, ...(bystander && { fast: bystander }) }, device, directory);
+}
+
+/** Fails with what it said. */
+async function endOf({ running }: Device): Promise<never> {
+  await running.ended;
+  throw new Error(`it ended before its sessions were up: ${running.output().slice(-300)}`);
 }
 
 function stageOf(
