@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { attributesKey } from '../../../bgp/rib/key.ts';
 import { lengthOf, pack, unpack } from '../../../bgp/rib/pack.ts';
 import { offsetOf, Slab, type Words } from '../../../bgp/rib/slab.ts';
+import { AttributeView } from '../../../bgp/rib/view.ts';
 import type { AsPathSegment, PathAttributes } from '../../../bgp/wire/message.ts';
 import { asn, ipv4, ipv6 } from '../../../src/lib/net.ts';
 
@@ -49,6 +50,21 @@ const attributes: fc.Arbitrary<PathAttributes> = fc.record(
   { requiredKeys: ['origin', 'asPath', 'nextHop'], noNullPrototype: true },
 );
 
+const fields: readonly (keyof PathAttributes)[] = [
+  ...([
+    'origin',
+    'asPath',
+    'nextHop',
+    'linkLocal',
+    'med',
+    'localPref',
+    'atomicAggregate',
+    'aggregator',
+  ] as const),
+  ...(['communities', 'originatorId', 'clusterList', 'extendedCommunities', 'largeCommunities'] as const),
+  ...(['otc', 'unknown'] as const),
+];
+
 const packed = (one: PathAttributes): Words => {
   const words = pack(one);
   return words.slice(0, lengthOf(words[0] ?? 0));
@@ -76,6 +92,16 @@ test('words are the same exactly when the attributes are', () => {
       expect(isSame).toBe(attributesKey(a) === attributesKey(b));
     }),
     { numRuns: 300 },
+  );
+});
+
+test('a view says of each attribute what the words say, and of one that is absent nothing', () => {
+  fc.assert(
+    fc.property(attributes, (one) => {
+      const view = new AttributeView(packed(one), 0);
+      const said = Object.fromEntries(fields.map((field) => [field, view[field]]));
+      expect(said).toEqual(Object.fromEntries(fields.map((field) => [field, one[field]])));
+    }),
   );
 });
 
