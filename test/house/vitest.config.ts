@@ -1,13 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-/** Each a life of an agent and what comes after, a minute long: `npm run test:kill`. */
-export const killed = 'test/netns/kill-*.test.ts';
-
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
-    exclude: ['test/cluster/**', 'test/deploy/**', 'test/interop/**', killed],
+    exclude: ['test/cluster/**', 'test/deploy/**', 'test/interop/**'],
     pool: 'forks',
     maxWorkers: 2,
     // Against what hangs only: a machine may stand still for seconds, and `eventually` says more than a timeout.
