@@ -50,20 +50,23 @@ const attributes: fc.Arbitrary<PathAttributes> = fc.record(
   { requiredKeys: ['origin', 'asPath', 'nextHop'], noNullPrototype: true },
 );
 
-const fields: readonly (keyof PathAttributes)[] = [
-  ...([
-    'origin',
-    'asPath',
-    'nextHop',
-    'linkLocal',
-    'med',
-    'localPref',
-    'atomicAggregate',
-    'aggregator',
-  ] as const),
-  ...(['communities', 'originatorId', 'clusterList', 'extendedCommunities', 'largeCommunities'] as const),
-  ...(['otc', 'unknown'] as const),
-];
+const fields = Object.keys({
+  origin: true,
+  asPath: true,
+  nextHop: true,
+  linkLocal: true,
+  med: true,
+  localPref: true,
+  atomicAggregate: true,
+  aggregator: true,
+  communities: true,
+  originatorId: true,
+  clusterList: true,
+  extendedCommunities: true,
+  largeCommunities: true,
+  otc: true,
+  unknown: true,
+} satisfies Record<keyof PathAttributes, true>) as readonly (keyof PathAttributes)[];
 
 const packed = (one: PathAttributes): Words => {
   const words = pack(one);
