@@ -36,9 +36,18 @@ class Sheet {
     if (this.#at - this.#lastEnd >= pieceOctets) this.#cut();
   }
 
+  /** Octets so far. */
+  get length(): number {
+    return this.#at;
+  }
+
   #cut(): void {
     this.#ends.push(this.#at);
     this.#lastEnd = this.#at;
+  }
+
+  whole(): Buffer {
+    return this.#bytes.subarray(0, this.#at);
   }
 
   pieces(): readonly Buffer[] {
@@ -141,13 +150,25 @@ export function withdrawals(plan: Plan, universe: Universe, session: number): re
   return sheet.pieces();
 }
 
-/** One UPDATE each: the prefix with number (sequence × a prime) mod total, with attributes never seen before. */
-export function churn(universe: Universe, voice: Voice, from: number, count: number): readonly Buffer[] {
-  return Array.from({ length: count }, (_, index) => {
-    const sheet = new Sheet();
+/** Messages behind each other. */
+export interface Row {
+  readonly bytes: Buffer;
+  /** By message: where it ends. */
+  readonly ends: Uint32Array;
+}
+
+/**
+ * One UPDATE each: the prefix with number (sequence × a prime) mod total, with attributes never seen before. A buffer for each would be
+ * collected while the changes are told, on the processors that the speaker needs.
+ */
+export function churn(universe: Universe, voice: Voice, from: number, count: number): Row {
+  const sheet = new Sheet();
+  const ends = new Uint32Array(count);
+  for (let index = 0; index < count; index += 1) {
     const number = ((from + index) * 7919) % universe.total;
     const group = { identity: churnIdentity(from + index), isBest: true, numbers: [number] };
     announce(sheet, universe, voice, group, false);
-    return Buffer.concat(sheet.pieces());
-  });
+    ends[index] = sheet.length;
+  }
+  return { bytes: sheet.whole(), ends };
 }

@@ -50,14 +50,13 @@ answer({
   churn: async ({ from, count, rate }: { from: number; count: number; rate: number }) => {
     const [session] = sessions;
     if (session === undefined || universe === undefined) throw new Error('churn before plan');
-    const messages = churn(universe, voiceOf(session), from, count);
+    const { bytes, ends } = churn(universe, voiceOf(session), from, count);
     const times = new Float64Array(count);
     const began = nowMs();
     for (let sent = 0; sent < count; ) {
       const due = Math.min(count, Math.ceil(((nowMs() - began) * rate) / 1000));
       const at = nowMs();
-      const batch = messages.slice(sent, due);
-      if (batch.length > 0) session.writeNow(Buffer.concat(batch));
+      if (due > sent) session.writeNow(bytes.subarray(ends[sent - 1] ?? 0, ends[due - 1]));
       times.fill(at, sent, due);
       sent = due;
       await pause(1);

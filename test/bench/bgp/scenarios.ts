@@ -121,6 +121,9 @@ async function allArrived({ monitor }: Stage): Promise<Float64Array> {
   }
 }
 
+/** A daemon of ours first reports of its node within five seconds of its start. */
+const settlingMs = 4000;
+
 /** `seconds` of so many updates a second over a table that stands. */
 const churning =
   (rate: number, seconds: number) =>
@@ -129,11 +132,12 @@ const churning =
     const count = rate * seconds;
     const latencies: number[] = [];
     let cpu = 0;
-    // The first second is not counted: nobody is warm then.
-    for (const [from, size] of [
-      [0, rate],
-      [rate, count],
+    // The first second is not counted: nobody is warm then. Nor is what daemons do once, some seconds after their start.
+    for (const [from, size, quietMs] of [
+      [0, rate, 0],
+      [rate, count, settlingMs],
     ] as const) {
+      await pause(quietMs);
       await stage.monitor.ask('churn', { from, count: size });
       const before = stage.cpu();
       const sent = await stage.injector.ask<Float64Array>('churn', { from, count: size, rate });
