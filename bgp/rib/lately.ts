@@ -8,9 +8,17 @@ const most = 64;
 const looks = 16;
 
 export class Lately {
+  readonly #shift: number;
+  readonly #word: number;
   readonly #rows = new Int32Array(most);
   #count = 0;
   #hand = 1;
+
+  /** Of rows of `1 << shift` words, of which this one says so. */
+  constructor(shift: number, word: number) {
+    this.#shift = shift;
+    this.#word = word;
+  }
 
   /** This row can be given, as long as its table says so. */
   add(row: number): void {
@@ -20,20 +28,20 @@ export class Lately {
   }
 
   /**
-   * @param marks  by row, from 1 on; 0: it can be given
+   * @param table  from row 1 on; its word is 0 if it can be given
    * @param limit  greater than every row
    * @returns  0: there was none where it was looked for
    */
-  take(marks: Int32Array | Uint8Array, limit: number): number {
+  take(table: Int32Array, limit: number): number {
     while (this.#count > 0) {
       this.#count -= 1;
       const row = this.#rows[this.#count] as number;
-      if (marks[row] === 0) return row;
+      if (table[(row << this.#shift) + this.#word] === 0) return row;
     }
     for (let look = 0; look < looks; look += 1) {
       const row = this.#hand;
       this.#hand = row + 1 < limit ? row + 1 : 1;
-      if (marks[row] === 0) return row;
+      if (table[(row << this.#shift) + this.#word] === 0) return row;
     }
     return 0;
   }

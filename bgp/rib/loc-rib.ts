@@ -7,7 +7,7 @@
  */
 import type { Address, Prefix } from '../../src/lib/net.ts';
 import { Changes } from './changes.ts';
-import { grown8, grown16, grown32 } from './columns.ts';
+import { grown32 } from './columns.ts';
 import { type Choice, type Criteria, choose, isEligible, plainCriteria } from './decide.ts';
 import type { Path } from './path.ts';
 import { Routes } from './routes.ts';
@@ -37,8 +37,7 @@ export class LocRib {
   /** Neighbours that are told more than the best path of a prefix (RFC 7911). */
   readersOfAll = 0;
   #criteria: Criteria = plainCriteria;
-  /** By net, as of the last `settle`: a number of `routes.paths`, of which it holds one reference; negative: of `#several`; 0: none. */
-  #chosen = new Int32Array(256);
+  /** What is chosen for a net (`Nets`): a number of `routes.paths`, of which that is one reference; negative: of this list. */
   readonly #several: (Choice | undefined)[] = [undefined];
   readonly #freeSeveral: number[] = [];
   #lone: Choice = nothing;
@@ -47,13 +46,9 @@ export class LocRib {
   #dirtyCount = 0;
   /** So many of them are decided. */
   #settledTo = 0;
-  /** By net: 0 unless it is in `#dirty`, and then how it is decided. */
-  #look = new Uint8Array(256);
-  /** By net whose `#look` is `atOne`: the route. */
+  /** By net that is to be decided `atOne`: the route. */
   #better = new Int32Array(0);
   #concern: Concern | undefined;
-  /** By net: how many neighbours have been told something by its number. */
-  #told = new Uint16Array(256);
   #size = 0;
   /** The net that was decided last: numbers of its paths, in the order of its routes, and the choice among them. */
   readonly #alike: { ids: number[]; count: number; choice: Choice | undefined } = {
@@ -84,12 +79,12 @@ export class LocRib {
   /** As of the last `settle`. */
   choice(prefix: Prefix): Choice {
     const net = this.routes.nets.find(prefix);
-    return net === 0 ? nothing : this.#choiceOf(this.#chosen[net] ?? 0);
+    return net === 0 ? nothing : this.#choiceOf(this.routes.nets.chosen(net));
   }
 
   /** As of the last `settle`. */
   best(net: number): Path | undefined {
-    const chosen = this.#chosen[net] ?? 0;
+    const chosen = this.routes.nets.chosen(net);
     return chosen < 0 ? this.#several[-chosen]?.[0] : this.routes.paths.find(chosen);
   }
 
@@ -122,17 +117,18 @@ export class LocRib {
    * @param after  of the one that comes
    */
   weigh(net: number, route: number, before: number, after: number): void {
-    const chosen = this.#chosen[net] ?? 0;
-    if (chosen === 0 || this.#look[net] === atAll || this.readersOfAll > 0) {
+    const { nets, paths } = this.routes;
+    const chosen = nets.chosen(net);
+    const look = nets.look(net);
+    if (chosen === 0 || look === atAll || this.readersOfAll > 0) {
       this.touch(net);
       return;
     }
-    const { paths } = this.routes;
-    const best = this.#look[net] === atOne ? this.routes.accepted(this.#better[net] as number) : chosen;
+    const best = look === atOne ? this.routes.accepted(this.#better[net] as number) : chosen;
     const least = best < 0 ? (this.#several[-best]?.[0]?.rank ?? 0) : paths.rankOf(best);
     const rank = paths.rankOf(after);
     if (rank < least) {
-      if (net >= this.#better.length) this.#better = grown32(this.#better, this.#chosen.length);
+      if (net >= this.#better.length) this.#better = grown32(this.#better, nets.limit);
       this.#better[net] = route;
       this.#mark(net, atOne);
     } else if (rank === least || paths.rankOf(before) <= least) this.touch(net);
@@ -173,18 +169,19 @@ export class LocRib {
 
   /** One neighbour more has been told of the net: its number is not given to another before all were told otherwise. */
   tell(net: number): void {
-    this.#told[net] = (this.#told[net] as number) + 1;
+    this.routes.nets.tell(net);
   }
 
   untell(net: number): void {
-    this.#told[net] = (this.#told[net] as number) - 1;
+    this.routes.nets.untell(net);
     this.release(net);
   }
 
   /** Forgets the net if nothing is left of it. */
   release(net: number): void {
-    if (this.routes.head(net) > 0 || this.#chosen[net] !== 0 || this.#told[net] !== 0) return;
-    if (this.#look[net] === 0 && this.routes.nets.has(net)) this.routes.nets.remove(net);
+    const { nets } = this.routes;
+    if (nets.last(net) > 0 || nets.chosen(net) !== 0 || nets.told(net) !== 0) return;
+    if (nets.look(net) === 0 && nets.has(net)) nets.remove(net);
   }
 
   /** Some routes further: a look costs less than a decision. */
@@ -206,9 +203,10 @@ export class LocRib {
   }
 
   #settleNet(net: number, onChange: OnChange): void {
-    const look = this.#look[net];
-    this.#look[net] = 0;
-    const before = this.#chosen[net] as number;
+    const { nets } = this.routes;
+    const look = nets.look(net);
+    nets.setLook(net, 0);
+    const before = nets.chosen(net);
     const had = this.#choiceOf(before);
     const after = (look === atOne ? this.#betterOf(net) : undefined) ?? this.#choose(net);
     if (had[0] !== after[0] || this.readersOfAll > 0) this.changes.add(net);
@@ -220,9 +218,9 @@ export class LocRib {
   }
 
   #mark(net: number, look: number): void {
-    if (net >= this.#look.length) this.#grow(net + 1);
-    const before = this.#look[net];
-    this.#look[net] = look;
+    const { nets } = this.routes;
+    const before = nets.look(net);
+    nets.setLook(net, look);
     if (before !== 0) return;
     if (this.#dirtyCount === this.#dirty.length) this.#dirty = grown32(this.#dirty);
     this.#dirty[this.#dirtyCount] = net;
@@ -287,7 +285,7 @@ export class LocRib {
   }
 
   #put(net: number, before: number, after: Choice): void {
-    const { paths } = this.routes;
+    const { nets, paths } = this.routes;
     const [best, second] = after;
     let chosen = 0;
     if (second !== undefined) {
@@ -295,7 +293,7 @@ export class LocRib {
       this.#several[place] = after;
       chosen = -place;
     } else if (best !== undefined) chosen = paths.hold(best);
-    this.#chosen[net] = chosen;
+    nets.setChosen(net, chosen);
     this.#size += (chosen === 0 ? 0 : 1) - (before === 0 ? 0 : 1);
     if (before > 0) paths.drop(before);
     else if (before < 0) {
@@ -320,12 +318,6 @@ export class LocRib {
     let route = routes.head(net);
     while (route !== 0 && routes.usable(route) === 0) route = routes.next(route);
     return route;
-  }
-
-  #grow(least: number): void {
-    this.#look = grown8(this.#look, least);
-    this.#chosen = grown32(this.#chosen, least);
-    this.#told = grown16(this.#told, least);
   }
 }
 

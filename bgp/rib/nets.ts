@@ -1,9 +1,12 @@
 /**
  * The prefixes that anything is known of, each with a small number that tables are indexed by.
  *
- * One hash over columns for both families. Of IPv4 the hash and the kind are the prefix, written otherwise; of IPv6 there are the
+ * One hash for both families, over rows of four words. Of IPv4 the hash and the kind are the prefix, written otherwise; of IPv6 there are the
  * 64 bits that it is packed into besides, and of one that is longer than those the value itself. A million nets of IPv4 cost some
- * 15 MB, and no object. Numbers are given again once a net is removed; 0 is none.
+ * 25 MB, and no object. Numbers are given again once a net is removed; 0 is none.
+ *
+ * In a net's row stands besides what the table of routes and the Loc-RIB ask of it whenever it changes, as it is far from everything else
+ * in memory: one line of the cache has it all.
  *
  * A net that is removed stays in the hash until its number is needed: a table that goes often comes again, and while it goes others wait to
  * be told of it.
@@ -20,7 +23,7 @@ import {
   short6OfWords,
   upperWordOf,
 } from '../../src/lib/net.ts';
-import { grown8, grown32 } from './columns.ts';
+import { grown32, grownRows } from './columns.ts';
 import { Lately } from './lately.ts';
 import { SlotTable } from './slots.ts';
 
@@ -28,20 +31,33 @@ import { SlotTable } from './slots.ts';
 const shift4 = 1;
 const shift6 = 64;
 
+/** A row is so many words: those that follow; a line of the cache has four rows. */
+const rowShift = 2;
+/** Of a removed net what it was. */
+const hashWord = 0;
+/** Its kind, and above it what is small. 0: nothing is left of the net, and its number can be given. */
+const marksWord = 1;
+const lastWord = 2;
+const chosenWord = 3;
+
+const kindMask = 0xff;
+const lookShift = 8;
+const lookMask = 3 << lookShift;
+/** The highest bits. */
+const toldShift = 10;
+const toldOne = 1 << toldShift;
+
 export class Nets {
-  /** By net; of a removed net what it was. */
-  #hashes = new Int32Array(256);
-  #kinds = new Uint8Array(256);
-  /** By net, of IPv6 only: the words of the lowest 64 bits. */
-  #uppers = new Int32Array(0);
-  #lowers = new Int32Array(0);
+  #rows = new Int32Array(256 << rowShift);
+  /** By net, of IPv6 only: the two words of the lowest 64 bits. */
+  #sixes = new Int32Array(0);
   /** By net, where these are not all. */
   readonly #longs: (Prefix6 | undefined)[] = [];
   /** By hash. */
-  readonly #slots = new SlotTable();
+  readonly #slots = new SlotTable(rowShift);
   /** Of them so many are removed. */
   #removed = 0;
-  readonly #lately = new Lately();
+  readonly #lately = new Lately(rowShift, marksWord);
   #limit = 1;
 
   get size(): number {
@@ -54,19 +70,61 @@ export class Nets {
   }
 
   has(net: number): boolean {
-    return this.#kinds[net] !== 0;
+    return this.#kind(net) !== 0;
   }
 
   isIpv6(net: number): boolean {
-    return (this.#kinds[net] as number) >= shift6;
+    return this.#kind(net) >= shift6;
   }
 
   prefix(net: number): Prefix {
-    const kind = this.#kinds[net] as number;
-    if (kind < shift6) return prefixOf4(this.#hashes[net] as number, kind);
+    const kind = this.#kind(net);
+    if (kind < shift6) return prefixOf4(this.#word(net, hashWord), kind);
+    const six = net << 1;
     return isShort6(kind - shift6)
-      ? short6OfWords(this.#uppers[net] as number, this.#lowers[net] as number)
+      ? short6OfWords(this.#sixes[six] as number, this.#sixes[six + 1] as number)
       : (this.#longs[net] as Prefix6);
+  }
+
+  /** Its last route (routes.ts); 0: it has none. */
+  last(net: number): number {
+    return this.#word(net, lastWord);
+  }
+
+  setLast(net: number, route: number): void {
+    this.#rows[(net << rowShift) + lastWord] = route;
+  }
+
+  /** What is chosen (loc-rib.ts); 0: nothing. */
+  chosen(net: number): number {
+    return this.#word(net, chosenWord);
+  }
+
+  setChosen(net: number, chosen: number): void {
+    this.#rows[(net << rowShift) + chosenWord] = chosen;
+  }
+
+  /** How it is to be decided, of two bits (loc-rib.ts); 0: it is. */
+  look(net: number): number {
+    return (this.#word(net, marksWord) & lookMask) >>> lookShift;
+  }
+
+  setLook(net: number, look: number): void {
+    const marks = this.#word(net, marksWord);
+    this.#rows[(net << rowShift) + marksWord] = (marks & ~lookMask) | (look << lookShift);
+  }
+
+  /** How many neighbours have been told something by its number. */
+  told(net: number): number {
+    return this.#word(net, marksWord) >>> toldShift;
+  }
+
+  tell(net: number): void {
+    this.#rows[(net << rowShift) + marksWord] = this.#word(net, marksWord) + toldOne;
+  }
+
+  untell(net: number): void {
+    this.#rows[(net << rowShift) + marksWord] = this.#word(net, marksWord) - toldOne;
   }
 
   /** 0: there is none. */
@@ -81,26 +139,37 @@ export class Nets {
       : hash6(upperWordOf(prefix), lowerWordOf(prefix));
     const stands = this.#removed === 0 ? 0 : this.#removedOf(hash);
     const net = stands === 0 ? this.#take() : stands;
-    this.#hashes[net] = hash;
-    if (isPrefix4(prefix)) this.#kinds[net] = lengthOf(prefix) + shift4;
-    else this.#note(net, prefix);
-    if (stands === 0) this.#slots.add(net, this.#hashes);
+    const row = net << rowShift;
+    this.#rows[row + hashWord] = hash;
+    this.#rows[row + marksWord] = lengthOf(prefix) + (isPrefix4(prefix) ? shift4 : shift6);
+    if (!isPrefix4(prefix)) this.#note(net, prefix);
+    if (stands === 0) this.#slots.add(net, this.#rows);
     else this.#removed -= 1;
     return net;
   }
 
+  /** It has no route, nothing is chosen, and nobody was told. */
   remove(net: number): void {
-    this.#kinds[net] = 0;
+    this.#rows[(net << rowShift) + marksWord] = 0;
     if (net < this.#longs.length) this.#longs[net] = undefined;
     this.#removed += 1;
     this.#lately.add(net);
+  }
+
+  #word(net: number, word: number): number {
+    return this.#rows[(net << rowShift) + word] as number;
+  }
+
+  /** 0: it is removed. */
+  #kind(net: number): number {
+    return this.#word(net, marksWord) & kindMask;
   }
 
   #find4(prefix: Prefix4): number {
     const kind = lengthOf(prefix) + shift4;
     const hash = hash4(networkOf(prefix), kind);
     for (let net = this.#slots.first(hash); net !== 0; net = this.#slots.next(hash))
-      if (this.#hashes[net] === hash && this.#kinds[net] === kind) return net;
+      if (this.#word(net, hashWord) === hash && this.#kind(net) === kind) return net;
     return 0;
   }
 
@@ -109,17 +178,18 @@ export class Nets {
     const lower = lowerWordOf(prefix);
     const hash = hash6(upper, lower);
     for (let net = this.#slots.first(hash); net !== 0; net = this.#slots.next(hash))
-      if (this.#hashes[net] === hash && this.#is6(net, upper, lower, prefix)) return net;
+      if (this.#word(net, hashWord) === hash && this.#is6(net, upper, lower, prefix)) return net;
     return 0;
   }
 
   /** The upper word has the length, too. */
   #is6(net: number, upper: number, lower: number, prefix: Prefix6): boolean {
-    const kind = this.#kinds[net] as number;
+    const kind = this.#kind(net);
+    const six = net << 1;
     return (
       kind >= shift6 &&
-      this.#uppers[net] === upper &&
-      this.#lowers[net] === lower &&
+      this.#sixes[six] === upper &&
+      this.#sixes[six + 1] === lower &&
       (isShort6(kind - shift6) || this.#longs[net] === prefix)
     );
   }
@@ -127,40 +197,31 @@ export class Nets {
   /** A removed net that stands where one of this hash would; 0: there is none. */
   #removedOf(hash: number): number {
     for (let net = this.#slots.first(hash); net !== 0; net = this.#slots.next(hash))
-      if (this.#hashes[net] === hash && this.#kinds[net] === 0) return net;
+      if (this.#word(net, hashWord) === hash && this.#kind(net) === 0) return net;
     return 0;
   }
 
   /** A number that stands nowhere. */
   #take(): number {
-    const known = this.#removed === 0 ? 0 : this.#lately.take(this.#kinds, this.#limit);
+    const known = this.#removed === 0 ? 0 : this.#lately.take(this.#rows, this.#limit);
     if (known !== 0) {
-      this.#slots.remove(known, this.#hashes);
+      this.#slots.remove(known, this.#rows);
       this.#removed -= 1;
       return known;
     }
     const fresh = this.#limit;
     this.#limit += 1;
-    if (fresh >= this.#hashes.length) {
-      this.#hashes = grown32(this.#hashes);
-      this.#kinds = grown8(this.#kinds);
-    }
+    if (fresh << rowShift === this.#rows.length) this.#rows = grownRows(this.#rows, rowShift);
     return fresh;
   }
 
   /** Without IPv6 nothing is kept; of those that are long no place is left out, as arrays with holes are slow. */
   #note(net: number, prefix: Prefix6): void {
-    const length = lengthOf(prefix);
-    const upper = upperWordOf(prefix);
-    const lower = lowerWordOf(prefix);
-    this.#kinds[net] = length + shift6;
-    if (net >= this.#uppers.length) {
-      this.#uppers = grown32(this.#uppers, net + 1);
-      this.#lowers = grown32(this.#lowers, net + 1);
-    }
-    this.#uppers[net] = upper;
-    this.#lowers[net] = lower;
-    if (isShort6(length)) return;
+    const six = net << 1;
+    if (six >= this.#sixes.length) this.#sixes = grown32(this.#sixes, six + 2);
+    this.#sixes[six] = upperWordOf(prefix);
+    this.#sixes[six + 1] = lowerWordOf(prefix);
+    if (isShort6(lengthOf(prefix))) return;
     while (this.#longs.length < net) this.#longs.push(undefined);
     this.#longs[net] = prefix;
   }

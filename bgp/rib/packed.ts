@@ -10,7 +10,7 @@
  * while a table goes others wait to be told of it.
  */
 import type { PathAttributes } from '../wire/message.ts';
-import { grown32, grownWords } from './columns.ts';
+import { grownRows } from './columns.ts';
 import { Lately } from './lately.ts';
 import { lengthOf, pack, unpack } from './pack.ts';
 import { offsetOf, Slab, type Words } from './slab.ts';
@@ -19,21 +19,27 @@ import { AttributeView } from './view.ts';
 
 /** 2^32 over the golden ratio. */
 const factor = 0x9e37_79b1;
+/** A row is so many words: those that follow; a line of the cache has four rows. */
+const rowShift = 2;
+const hashWord = 0;
+/** How many refer to it. */
+const countWord = 1;
+/** Where its words are. */
+const placeWord = 2;
+/** Whatever who keeps it notes. */
+const noteWord = 3;
 /** So many sets are remembered as objects, by the lowest bits of their number. */
 const remembered = 64;
 
 export class Packed {
   readonly #slab = new Slab();
-  /** By number: where its words are. */
-  #places = new Uint32Array(64);
-  #counts = new Int32Array(64);
-  #hashes = new Int32Array(64);
+  #rows = new Int32Array(64 << rowShift);
   #limit = 1;
   /** By hash. */
-  readonly #slots = new SlotTable();
+  readonly #slots = new SlotTable(rowShift);
   /** To so many nothing refers. */
   #idle = 0;
-  readonly #lately = new Lately();
+  readonly #lately = new Lately(rowShift, countWord);
   readonly #recent = new Int32Array(remembered);
   readonly #objects: (PathAttributes | undefined)[] = new Array(remembered).fill(undefined);
 
@@ -44,30 +50,30 @@ export class Packed {
 
   /** Something refers to it. */
   isHeld(id: number): boolean {
-    return (this.#counts[id] as number) > 0;
+    return this.#word(id, countWord) > 0;
   }
 
   /** Of a number that is in use. The object may be another at the next call. */
   attributesOf(id: number): PathAttributes {
     const known = this.#objects[id % remembered];
     if (known !== undefined && this.#recent[id % remembered] === id) return known;
-    const place = this.#places[id] as number;
+    const place = this.#place(id);
     return this.#remember(id, unpack(this.#slab.chunk(place), offsetOf(place)));
   }
 
   /** One reference more; 0 is none and stays so. */
   keep(id: number): void {
     if (id === 0) return;
-    const count = this.#counts[id] as number;
-    this.#counts[id] = count + 1;
+    const count = this.#word(id, countWord);
+    this.#rows[(id << rowShift) + countWord] = count + 1;
     if (count === 0) this.#idle -= 1;
   }
 
   /** One reference less. */
   drop(id: number): void {
     if (id === 0) return;
-    const left = (this.#counts[id] as number) - 1;
-    this.#counts[id] = left;
+    const left = this.#word(id, countWord) - 1;
+    this.#rows[(id << rowShift) + countWord] = left;
     if (left > 0) return;
     this.#idle += 1;
     this.#lately.add(id);
@@ -99,11 +105,28 @@ export class Packed {
 
   /** Of a number that is in use: what its words are in, from `placeOf` on, until anything changes here. */
   chunkOf(id: number): Words {
-    return this.#slab.chunk(this.#places[id] as number);
+    return this.#slab.chunk(this.#place(id));
   }
 
   placeOf(id: number): number {
-    return offsetOf(this.#places[id] as number);
+    return offsetOf(this.#place(id));
+  }
+
+  /** What `setNote` was told of a number since it is in use; anything before. */
+  protected note(id: number): number {
+    return this.#word(id, noteWord);
+  }
+
+  protected setNote(id: number, note: number): void {
+    this.#rows[(id << rowShift) + noteWord] = note;
+  }
+
+  #word(id: number, word: number): number {
+    return this.#rows[(id << rowShift) + word] as number;
+  }
+
+  #place(id: number): number {
+    return this.#word(id, placeWord) >>> 0;
   }
 
   #remember(id: number, attributes: PathAttributes): PathAttributes {
@@ -115,33 +138,30 @@ export class Packed {
   #add(words: Words, at: number, hash: number): number {
     const place = this.#slab.take(words, lengthOf(words[at] as number), at);
     const id = this.#take();
-    this.#places[id] = place;
-    this.#counts[id] = 1;
-    this.#hashes[id] = hash;
-    this.#slots.add(id, this.#hashes);
+    const row = id << rowShift;
+    this.#rows[row + hashWord] = hash;
+    this.#rows[row + countWord] = 1;
+    this.#rows[row + placeWord] = place;
+    this.#slots.add(id, this.#rows);
     return id;
   }
 
   #take(): number {
-    const known = this.#idle === 0 ? 0 : this.#lately.take(this.#counts, this.#limit);
+    const known = this.#idle === 0 ? 0 : this.#lately.take(this.#rows, this.#limit);
     if (known !== 0) {
       this.#remove(known);
       return known;
     }
     const fresh = this.#limit;
     this.#limit += 1;
-    if (fresh >= this.#counts.length) {
-      this.#counts = grown32(this.#counts);
-      this.#hashes = grown32(this.#hashes);
-      this.#places = grownWords(this.#places);
-    }
+    if (fresh << rowShift === this.#rows.length) this.#rows = grownRows(this.#rows, rowShift);
     return fresh;
   }
 
   #remove(id: number): void {
     this.removed(id);
-    this.#slots.remove(id, this.#hashes);
-    const place = this.#places[id] as number;
+    this.#slots.remove(id, this.#rows);
+    const place = this.#place(id);
     this.#slab.give(place, lengthOf(this.#slab.chunk(place)[offsetOf(place)] as number));
     this.#idle -= 1;
     if (this.#recent[id % remembered] !== id) return;
@@ -153,7 +173,7 @@ export class Packed {
   #find(words: Words, at: number, hash: number, owner: object | undefined): number {
     const length = lengthOf(words[at] as number);
     for (let id = this.#slots.first(hash); id !== 0; id = this.#slots.next(hash))
-      if (this.#hashes[id] === hash && this.#slab.same(this.#places[id] as number, words, length, at))
+      if (this.#word(id, hashWord) === hash && this.#slab.same(this.#place(id), words, length, at))
         if (this.isOf(id, owner)) return id;
     return 0;
   }

@@ -1,5 +1,5 @@
 /** Numbers by a small number, in pages that exist only where something is not 0: a neighbour told two prefixes costs a page. */
-const bits = 8;
+const bits = 10;
 const pageSize = 1 << bits;
 
 export class Paged {

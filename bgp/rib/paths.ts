@@ -5,7 +5,7 @@
  */
 import type { Address, Asn, Ipv4 } from '../../src/lib/net.ts';
 import type { PathAttributes } from '../wire/message.ts';
-import { grown8, grownDoubles } from './columns.ts';
+import { grownDoubles } from './columns.ts';
 import { unpack } from './pack.ts';
 import { Packed } from './packed.ts';
 import {
@@ -22,7 +22,7 @@ import {
 import type { Words } from './slab.ts';
 import { AttributeView, nextHopAt, Sheet } from './view.ts';
 
-/** Beside the traits of a path. */
+/** Beside the traits of a path, in its note. */
 const isBlackholeBit = 1 << 7;
 
 class KeptPath implements Path {
@@ -104,8 +104,6 @@ const sheet = new Sheet();
 export class Paths extends Packed {
   readonly #items: (KeptPath | undefined)[] = [undefined];
   #ranks = new Float64Array(64).fill(Number.POSITIVE_INFINITY, 0, 1);
-  /** Traits and `isBlackholeBit`. */
-  #traits = new Uint8Array(64);
 
   /** All that is referred to. */
   *items(): Generator<Path> {
@@ -144,11 +142,11 @@ export class Paths extends Packed {
   }
 
   traitsOf(id: number): number {
-    return (this.#traits[id] as number) & ~isBlackholeBit;
+    return this.note(id) & ~isBlackholeBit;
   }
 
   isBlackhole(id: number): boolean {
-    return ((this.#traits[id] as number) & isBlackholeBit) !== 0;
+    return (this.note(id) & isBlackholeBit) !== 0;
   }
 
   protected override isOf(id: number, owner: object | undefined): boolean {
@@ -165,12 +163,9 @@ export class Paths extends Packed {
   }
 
   #add(id: number, { source, rank, traits, isBlackhole }: Path): void {
-    if (id >= this.#ranks.length) {
-      this.#ranks = grownDoubles(this.#ranks, id + 1);
-      this.#traits = grown8(this.#traits, id + 1);
-    }
+    if (id >= this.#ranks.length) this.#ranks = grownDoubles(this.#ranks, id + 1);
     this.#ranks[id] = rank;
-    this.#traits[id] = traits | (isBlackhole ? isBlackholeBit : 0);
+    this.setNote(id, traits | (isBlackhole ? isBlackholeBit : 0));
     this.#items[id] = new KeptPath(id, this, source);
   }
 }

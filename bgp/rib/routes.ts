@@ -9,7 +9,7 @@
  * stale, and by another they count no more, however many they are; who sweeps them may take its time.
  */
 import type { Family } from '../wire/message.ts';
-import { grown8, grown16, grown32, grownWords } from './columns.ts';
+import { grown8, grown16, grown32, grownRows, grownWords } from './columns.ts';
 import { Nets } from './nets.ts';
 import { Paths } from './paths.ts';
 
@@ -42,8 +42,6 @@ export class Routes {
   readonly nets = new Nets();
   readonly paths = new Paths();
 
-  /** By net: its last route; 0: it has none. */
-  #lasts = new Int32Array(256);
   /**
    * By net that has had two routes since it last had none, two words: its first route, and a bit for each source that has one
    * and perhaps for others, which is the source's number modulo 32; 0: of any other. Of a table of one neighbour there is nothing.
@@ -108,7 +106,7 @@ export class Routes {
 
   head(net: number): number {
     const isShared = this.#sharers(net) !== 0;
-    return (isShared ? this.#shared[(net << sharedShift) + firstWord] : this.#lasts[net]) ?? 0;
+    return isShared ? (this.#shared[(net << sharedShift) + firstWord] as number) : this.nets.last(net);
   }
 
   /** 0: it is the last. */
@@ -174,12 +172,11 @@ export class Routes {
    */
   add(net: number, source: number, pathId: number): number {
     const route = this.#take();
-    if (net >= this.#lasts.length) this.#lasts = grown32(this.#lasts, net + 1);
     const rows = this.#rows;
     const base = route << rowShift;
-    const last = this.#lasts[net] as number;
+    const last = this.nets.last(net);
     if (last !== 0) this.#share(net, last, route, source);
-    this.#lasts[net] = route;
+    this.nets.setLast(net, route);
     const at = source * familyCount + (this.nets.isIpv6(net) ? 1 : 0);
     rows[base + netWord] = net;
     rows[base + nextWord] = 0;
@@ -264,7 +261,7 @@ export class Routes {
   /** The net has routes, of which `last` is the last, and gets this one of the source. Of `last` nothing is read, which is far off. */
   #share(net: number, last: number, route: number, source: number): void {
     const at = net << sharedShift;
-    if (at >= this.#shared.length) this.#shared = grown32(this.#shared, this.#lasts.length << sharedShift);
+    if (at >= this.#shared.length) this.#shared = grown32(this.#shared, this.nets.limit << sharedShift);
     let sharers = this.#shared[at + sharersWord] as number;
     if (sharers === 0) {
       sharers = bitOf(this.source(last));
@@ -286,18 +283,18 @@ export class Routes {
     if (fresh === this.#told.length) {
       this.#told = grown16(this.#told);
       this.#judged = grown32(this.#judged, this.#told.length);
-      this.#rows = grown32(this.#rows, this.#told.length << rowShift);
+      this.#rows = grownRows(this.#rows, rowShift);
     }
     return fresh;
   }
 
   #unlink(route: number): void {
     const net = this.net(route);
-    const last = this.#lasts[net] as number;
+    const last = this.nets.last(net);
     const next = this.next(route);
     let before = 0;
     for (let at = this.head(net); at !== route; at = this.next(at)) before = at;
-    if (route === last) this.#lasts[net] = before;
+    if (route === last) this.nets.setLast(net, before);
     if (before !== 0) this.#rows[(before << rowShift) + nextWord] = next;
     else if (this.#sharers(net) !== 0) {
       this.#shared[(net << sharedShift) + firstWord] = next;

@@ -1,7 +1,7 @@
 /**
  * Open addressing with linear probing: the part of a hash table that does not ask what is looked for. A slot holds the number of
- * a row, at most 2^26 - 1, and above it six bits of its hash, so that few rows are looked at in vain; 0: nothing. The hashes
- * of the rows are a column of whoever owns them.
+ * a row, at most 2^26 - 1, and above it six bits of its hash, so that few rows are looked at in vain; 0: nothing. The hash
+ * of a row is its first word in the table of whoever owns it.
  *
  * Each part grows by itself, and at a fullness of its own between 0.35 and 0.7: nothing waits for more than a small share
  * of the rows to be put elsewhere, however many they are.
@@ -10,8 +10,8 @@
  * beside the other, and with the last of a run its marks go too. A part that is full of marks is put together anew.
  */
 type Slots = Int32Array<ArrayBuffer>;
-/** By row, 32 bits: the highest say which part, those behind them which line of it, and the lowest four which slot of that line. */
-type Hashes = Int32Array<ArrayBuffer>;
+/** Rows; the bits of a hash: the highest say which part, those behind them which line of it, and the lowest four which slot of that line. */
+type Rows = Int32Array<ArrayBuffer>;
 
 const partBits = 5;
 const partShift = 32 - partBits;
@@ -26,6 +26,7 @@ const gone = 1 << rowBits;
 const mostlyRows = 0.875;
 
 export class SlotTable {
+  readonly #shift: number;
   readonly #parts: Slots[] = Array.from({ length: parts }, () => new Int32Array(fewest));
   /** By part. */
   readonly #rows = new Int32Array(parts);
@@ -34,6 +35,11 @@ export class SlotTable {
   #size = 0;
   /** The slot of the row that was told last. */
   #last = 0;
+
+  /** Of rows of `1 << shift` words. */
+  constructor(shift: number) {
+    this.#shift = shift;
+  }
 
   /** Rows in it. */
   get size(): number {
@@ -62,8 +68,8 @@ export class SlotTable {
   }
 
   /** A row that is not in it. */
-  add(row: number, hashes: Hashes): void {
-    const hash = hashes[row] as number;
+  add(row: number, table: Rows): void {
+    const hash = table[row << this.#shift] as number;
     const part = hash >>> partShift;
     const slots = this.#parts[part] as Slots;
     this.#size += 1;
@@ -74,13 +80,14 @@ export class SlotTable {
     this.#taken[part] = taken;
     const most = slots.length * fullness(part);
     if (taken <= most) return;
-    this.#parts[part] = rebuilt(slots, rows > most * mostlyRows ? slots.length * 2 : slots.length, hashes);
+    const length = rows > most * mostlyRows ? slots.length * 2 : slots.length;
+    this.#parts[part] = rebuilt(slots, length, table, this.#shift);
     this.#taken[part] = rows;
   }
 
   /** A row that is in it. */
-  remove(row: number, hashes: Hashes): void {
-    const hash = hashes[row] as number;
+  remove(row: number, table: Rows): void {
+    const hash = table[row << this.#shift] as number;
     const part = hash >>> partShift;
     const slots = this.#parts[part] as Slots;
     const mask = slots.length - 1;
@@ -127,12 +134,12 @@ const homeOf = (hash: number, mask: number): number =>
 const fullness = (part: number): number => 0.35 + (0.35 * part) / parts;
 
 /** The same rows in so many slots, and no marks. */
-function rebuilt(slots: Slots, length: number, hashes: Hashes): Slots {
+function rebuilt(slots: Slots, length: number, table: Rows, shift: number): Slots {
   const fresh = new Int32Array(length);
   for (let slot = 0; slot < slots.length; slot += 1) {
     const one = slots[slot] as number;
     const row = one & rowMask;
-    if (row !== 0) put(fresh, one, homeOf(hashes[row] as number, length - 1));
+    if (row !== 0) put(fresh, one, homeOf(table[row << shift] as number, length - 1));
   }
   return fresh;
 }

@@ -14,7 +14,7 @@ function has(table: SlotTable, row: number): boolean {
 }
 
 test('who comes and goes for long finds a table as large as its rows ask for, and the last leaves nothing in it', () => {
-  const table = new SlotTable();
+  const table = new SlotTable(0);
   const rows: number[] = [];
   const others = Array.from({ length: limit - 1 }, (_, index) => index + 1);
   for (let turn = 0; turn < 200_000; turn += 1) {
