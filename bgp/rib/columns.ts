@@ -13,13 +13,11 @@ type Column =
   | Float64Array<ArrayBuffer>;
 
 /** Rows of which a column is short. */
-const short = 1 << 16;
-/** Rows it has room for once it is not. */
-const long = 1 << 18;
+const short = 1 << 14;
 
 /** Longer than that, and at least so long. */
 function longer(length: number, least: number): number {
-  const next = length < short ? Math.max(length, 16) * 16 : Math.max(length * 4, long);
+  const next = Math.max(length, 16) * (length < short ? 16 : 4);
   return next >= least ? next : longer(next, least);
 }
 
