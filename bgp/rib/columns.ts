@@ -12,12 +12,12 @@ type Column =
   | Uint8Array<ArrayBuffer>
   | Float64Array<ArrayBuffer>;
 
-/** Rows of which a column is short. */
-const short = 1 << 14;
+/** The most rows of which a column is short. */
+const short = 1 << 16;
 
 /** Longer than that, and at least so long. */
 function longer(length: number, least: number): number {
-  const next = Math.max(length, 16) * (length < short ? 16 : 4);
+  const next = Math.max(length, 16) * (length <= short ? 16 : 4);
   return next >= least ? next : longer(next, least);
 }
 
