@@ -1,6 +1,6 @@
 /**
  * The Paths of the tables, by number: one for each source and content. A table of the internet has a hundred thousand of them,
- * so such a Path is little more than its number: what is asked for of every path stands in columns, the rest is read from its
+ * so such a Path is little more than its number: what is asked for of every path stands beside it, the rest is read from its
  * words (see Packed), and its attributes are made when somebody asks.
  */
 import type { Address, Asn, Ipv4 } from '../../src/lib/net.ts';
@@ -92,7 +92,7 @@ class KeptPath implements Path {
     return clustersAt(this.words, this.at);
   }
 
-  /** What stood in columns, from the words. */
+  /** What stood beside it, from the words. */
   get #again(): Path {
     return pathOf(this.source, new AttributeView(this.words, this.at));
   }
