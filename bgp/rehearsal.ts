@@ -74,17 +74,18 @@ export function prepareRehearsal({ isWanted, withFib, log, onEnd = () => {} }: R
         const { user, system } = process.threadCpuUsage(before);
         spentMs += (user + system) / 1000;
         note(ending?.flaw);
-        if (ending === undefined && spentMs < mostMs) {
-          next();
-          return;
-        }
+        if (ending === undefined && spentMs < mostMs) next();
+        else end();
+      };
+      const end = (): void => {
         kept.add(course);
         log.debug('rehearsed', { ms: Math.round(spentMs) });
         onEnd();
       };
       const look = (): void => {
-        if (isStopped || real.speaker.locRib.size > enoughRoutes) return;
+        if (isStopped) return;
         if (isBusy()) setTimeout(look, waitMs).unref();
+        else if (real.speaker.locRib.size > enoughRoutes) end();
         else slice();
       };
       const next = (): void => void setImmediate(look);

@@ -112,6 +112,22 @@ test('it waits while the real speaker has something to do', async () => {
   await eventually(() => expect(said).toEqual(['rehearsed']), within);
 });
 
+test('once real neighbours have told a table it is of no use any more, and ends when they are quiet', async () => {
+  const { said, log } = logging();
+  let depth = 1;
+  const real = { depth: () => depth, speaker: { ...realOf(() => 0).speaker, locRib: { size: 30_000 } } };
+  let ended = 0;
+  const onEnd = (): void => {
+    ended += 1;
+  };
+  prepareRehearsal({ isWanted: true, withFib: false, log, onEnd }).start(real as Real);
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(ended).toBe(0);
+  depth = 0;
+  await eventually(() => expect(ended).toBe(1), within);
+  expect(said).toEqual(['rehearsed']);
+});
+
 test('stopped, and unwanted, it does nothing more', async () => {
   const { said, log } = logging();
   const stopped = prepareRehearsal({ isWanted: true, withFib: false, log });
