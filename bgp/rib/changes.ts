@@ -12,11 +12,11 @@ export interface Reader {
 }
 
 export class Changes {
-  #nets = new Int32Array(1024);
+  #nets: Int32Array = new Int32Array(1024);
   #end = 0;
   #count = 0;
   /** By net: the place of its last entry, and one; 0: it has none. */
-  #places = new Int32Array(256);
+  #places: Int32Array = new Int32Array(256);
   readonly #readers = new Set<Reader>();
   /** No reader is past it. */
   #furthest = 0;

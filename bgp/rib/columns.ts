@@ -2,22 +2,22 @@
  * Columns of numbers that grow: the tables of routes and nets are made of these, one value a row, or a few words side by side.
  *
  * What was never written to takes no memory: the kernel gives a page of a large array once it is touched. So a column has far
- * more room than rows, and is copied a few times while it is small, and then hardly ever. Not without end: V8 weighs an array by its
- * length when it decides how soon to collect garbage.
+ * more room than rows, and is copied a few times while it is small, and then hardly ever.
  */
-type Column =
-  | Int32Array<ArrayBuffer>
-  | Uint32Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>
-  | Uint8Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>;
+type Column = Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array;
 
-/** The most rows of which a column is short. */
-const short = 1 << 16;
+/**
+ * So many bytes, all 0, for a column or what is like one. V8 adds up what arrays reserve, be there a page or not, and collects the whole
+ * heap for it, which frees nothing as tables stay. What could be shared with other threads it leaves out.
+ */
+export const room = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes);
+
+/** Rows, as a column grows: few copies while there is little to copy, and then none for as long as a table is of usual size. */
+const lengths = [256, 4096, 65_536, 1 << 22];
 
 /** Longer than that, and at least so long. */
 function longer(length: number, least: number): number {
-  const next = Math.max(length, 16) * (length <= short ? 16 : 4);
+  const next = lengths.find((one) => one > length) ?? length * 4;
   return next >= least ? next : longer(next, least);
 }
 
@@ -29,21 +29,21 @@ function copied<Kind extends Column>(column: Kind, bigger: Kind): Kind {
   return bigger;
 }
 
-export const grown32 = (column: Int32Array<ArrayBuffer>, least = 0): Int32Array<ArrayBuffer> =>
-  copied(column, new Int32Array(longer(column.length, least)));
+export const grown32 = (column: Int32Array, least = 0): Int32Array =>
+  copied(column, new Int32Array(room(4 * longer(column.length, least))));
 
 /** The same of rows of `1 << shift` words. */
-export const grownRows = (table: Int32Array<ArrayBuffer>, shift: number): Int32Array<ArrayBuffer> =>
-  copied(table, new Int32Array(longer(table.length >>> shift, 0) << shift));
+export const grownRows = (table: Int32Array, shift: number): Int32Array =>
+  copied(table, new Int32Array(room(longer(table.length >>> shift, 0) << (shift + 2))));
 
-export const grownWords = (column: Uint32Array<ArrayBuffer>, least = 0): Uint32Array<ArrayBuffer> =>
-  copied(column, new Uint32Array(longer(column.length, least)));
+export const grownWords = (column: Uint32Array, least = 0): Uint32Array =>
+  copied(column, new Uint32Array(room(4 * longer(column.length, least))));
 
-export const grown16 = (column: Uint16Array<ArrayBuffer>, least = 0): Uint16Array<ArrayBuffer> =>
-  copied(column, new Uint16Array(longer(column.length, least)));
+export const grown16 = (column: Uint16Array, least = 0): Uint16Array =>
+  copied(column, new Uint16Array(room(2 * longer(column.length, least))));
 
-export const grown8 = (column: Uint8Array<ArrayBuffer>, least = 0): Uint8Array<ArrayBuffer> =>
-  copied(column, new Uint8Array(longer(column.length, least)));
+export const grown8 = (column: Uint8Array, least = 0): Uint8Array =>
+  copied(column, new Uint8Array(room(longer(column.length, least))));
 
-export const grownDoubles = (column: Float64Array<ArrayBuffer>, least = 0): Float64Array<ArrayBuffer> =>
-  copied(column, new Float64Array(longer(column.length, least)));
+export const grownDoubles = (column: Float64Array, least = 0): Float64Array =>
+  copied(column, new Float64Array(room(8 * longer(column.length, least))));

@@ -42,12 +42,12 @@ export class LocRib {
   readonly #freeSeveral: number[] = [];
   #lone: Choice = nothing;
   /** To be decided anew. */
-  #dirty = new Int32Array(1024);
+  #dirty: Int32Array = new Int32Array(1024);
   #dirtyCount = 0;
   /** So many of them are decided. */
   #settledTo = 0;
   /** By net that is to be decided `atOne`: the route. */
-  #better = new Int32Array(0);
+  #better: Int32Array = new Int32Array(0);
   #concern: Concern | undefined;
   #size = 0;
   /** The net that was decided last: numbers of its paths, in the order of its routes, and the choice among them. */

@@ -48,9 +48,9 @@ const toldShift = 10;
 const toldOne = 1 << toldShift;
 
 export class Nets {
-  #rows = new Int32Array(256 << rowShift);
+  #rows: Int32Array = new Int32Array(256 << rowShift);
   /** By net, of IPv6 only: the two words of the lowest 64 bits. */
-  #sixes = new Int32Array(0);
+  #sixes: Int32Array = new Int32Array(0);
   /** By net, where these are not all. */
   readonly #longs: (Prefix6 | undefined)[] = [];
   /** By hash. */

@@ -33,7 +33,7 @@ const remembered = 64;
 
 export class Packed {
   readonly #slab = new Slab();
-  #rows = new Int32Array(64 << rowShift);
+  #rows: Int32Array = new Int32Array(64 << rowShift);
   #limit = 1;
   /** By hash. */
   readonly #slots = new SlotTable(rowShift);

@@ -103,7 +103,7 @@ const sheet = new Sheet();
 
 export class Paths extends Packed {
   readonly #items: (KeptPath | undefined)[] = [undefined];
-  #ranks = new Float64Array(64).fill(Number.POSITIVE_INFINITY, 0, 1);
+  #ranks: Float64Array = new Float64Array(64).fill(Number.POSITIVE_INFINITY, 0, 1);
 
   /** All that is referred to. */
   *items(): Generator<Path> {

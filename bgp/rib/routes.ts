@@ -46,22 +46,22 @@ export class Routes {
    * By net that has had two routes since it last had none, two words: its first route, and a bit for each source that has one
    * and perhaps for others, which is the source's number modulo 32; 0: of any other. Of a table of one neighbour there is nothing.
    */
-  #shared = new Int32Array(0);
+  #shared: Int32Array = new Int32Array(0);
 
-  #rows = new Int32Array(256 << rowShift);
+  #rows: Int32Array = new Int32Array(256 << rowShift);
   /** As import policy leaves it, if that is not as received: a number of `paths`; 0: rejected. */
-  #judged = new Int32Array(256);
+  #judged: Int32Array = new Int32Array(256);
   /** RFC 7911: what the source calls this path; empty while all are 0, as where each tells one path of a prefix. */
-  #pathId = new Uint32Array(0);
+  #pathId: Uint32Array = new Uint32Array(0);
   /** How many neighbours were told of this path by the row's number (RFC 7911). */
-  #told = new Uint16Array(256);
+  #told: Uint16Array = new Uint16Array(256);
   #free = 0;
   #limit = 1;
   #size = 0;
 
   /** By source and family: its age, and how much older its routes may be. */
-  #now = new Uint8Array(2 * familyCount);
-  #span = new Uint8Array(2 * familyCount);
+  #now: Uint8Array = new Uint8Array(2 * familyCount);
+  #span: Uint8Array = new Uint8Array(2 * familyCount);
   readonly #freeSources: number[] = [];
   #sources = 1;
 

@@ -5,12 +5,14 @@
  * A place is the number of a chunk and an offset in it. What is given back is taken again by a record that rounds up to as
  * many words.
  */
+import { room } from './columns.ts';
+
 const chunkBits = 16;
 const chunkWords = 1 << chunkBits;
 /** Records are rounded up to a multiple of this. */
 const step = 4;
 
-export type Words = Uint32Array<ArrayBuffer>;
+export type Words = Uint32Array;
 
 export class Slab {
   readonly #chunks: Words[] = [];
@@ -67,7 +69,7 @@ export class Slab {
 
   #fresh(rounded: number): number {
     if (this.#end + rounded > chunkWords) {
-      this.#chunks.push(new Uint32Array(chunkWords));
+      this.#chunks.push(new Uint32Array(room(4 * chunkWords)));
       this.#end = 0;
     }
     const place = (this.#chunks.length - 1) * chunkWords + this.#end;

@@ -9,9 +9,11 @@
  * What is taken out leaves a mark if something stands behind it, so that nobody has to be moved: tables go as they came, a row
  * beside the other, and with the last of a run its marks go too. A part that is full of marks is put together anew.
  */
-type Slots = Int32Array<ArrayBuffer>;
+import { room } from './columns.ts';
+
+type Slots = Int32Array;
 /** Rows; the bits of a hash: the highest say which part, those behind them which line of it, and the lowest four which slot of that line. */
-type Rows = Int32Array<ArrayBuffer>;
+type Rows = Int32Array;
 
 const partBits = 5;
 const partShift = 32 - partBits;
@@ -135,7 +137,7 @@ const fullness = (part: number): number => 0.35 + (0.35 * part) / parts;
 
 /** The same rows in so many slots, and no marks. */
 function rebuilt(slots: Slots, length: number, table: Rows, shift: number): Slots {
-  const fresh = new Int32Array(length);
+  const fresh = new Int32Array(room(4 * length));
   for (let slot = 0; slot < slots.length; slot += 1) {
     const one = slots[slot] as number;
     const row = one & rowMask;

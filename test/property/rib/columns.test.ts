@@ -40,3 +40,21 @@ test('rows that have grown stand where they stood, and so many more are whole', 
     }),
   );
 });
+
+test('what columns reserve is nothing that V8 would collect garbage for', () => {
+  const kept: Int32Array[] = [];
+  const before = process.memoryUsage().external;
+  for (let index = 0; index < 4; index += 1) kept.push(grown32(new Int32Array(0), 1 << 22));
+  expect(kept.every(({ byteLength }) => byteLength === 1 << 24)).toBe(true);
+  expect(process.memoryUsage().external - before).toBeLessThan(1 << 20);
+});
+
+test('a column is copied four times until it has four million rows', () => {
+  let column = grown32(new Int32Array(0));
+  const lengths = [column.length];
+  while (column.length < 1 << 22) {
+    column = grown32(column);
+    lengths.push(column.length);
+  }
+  expect(lengths).toEqual([256, 4096, 65_536, 1 << 22]);
+});
