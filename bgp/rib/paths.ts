@@ -25,35 +25,38 @@ import { AttributeView, nextHopAt, Sheet } from './view.ts';
 /** Beside the traits of a path, in its note. */
 const isBlackholeBit = 1 << 7;
 
+/** As small as can be: three fields, and nothing private, for which V8 would add a fourth. */
 class KeptPath implements Path {
-  /** Once its number is another's: where its words begin in `own`. */
+  /** Negative once its number is another's. Whoever looks at what was chosen before may still ask. */
   id: number;
-  /** Absent until then. Whoever looks at what was chosen before may still ask. */
-  own: Words | undefined;
-  readonly #paths: Paths;
+  /** Where to ask for what is its own, by its number; of one without a number the words, from `~id` on. */
+  home: Paths | Words;
   readonly source: Source;
 
-  constructor(id: number, paths: Paths, source: Source) {
+  constructor(id: number, home: Paths, source: Source) {
     this.id = id;
-    this.own = undefined;
-    this.#paths = paths;
+    this.home = home;
     this.source = source;
   }
 
   get attributes(): PathAttributes {
-    return this.own === undefined ? this.#paths.attributesOf(this.id) : unpack(this.own, this.id);
+    const { id, home } = this;
+    return id < 0 ? unpack(home as Words, ~id) : (home as Paths).attributesOf(id);
   }
 
   get words(): Words {
-    return this.own ?? this.#paths.chunkOf(this.id);
+    const { id, home } = this;
+    return id < 0 ? (home as Words) : (home as Paths).chunkOf(id);
   }
 
   get at(): number {
-    return this.own === undefined ? this.#paths.placeOf(this.id) : this.id;
+    const { id, home } = this;
+    return id < 0 ? ~id : (home as Paths).placeOf(id);
   }
 
   get rank(): number {
-    return this.own === undefined ? this.#paths.rankOf(this.id) : this.#again.rank;
+    const { id, home } = this;
+    return id < 0 ? again(this).rank : (home as Paths).rankOf(id);
   }
 
   get asPathLength(): number {
@@ -65,11 +68,13 @@ class KeptPath implements Path {
   }
 
   get traits(): number {
-    return this.own === undefined ? this.#paths.traitsOf(this.id) : this.#again.traits;
+    const { id, home } = this;
+    return id < 0 ? again(this).traits : (home as Paths).traitsOf(id);
   }
 
   get isBlackhole(): boolean {
-    return this.own === undefined ? this.#paths.isBlackhole(this.id) : this.#again.isBlackhole;
+    const { id, home } = this;
+    return id < 0 ? again(this).isBlackhole : (home as Paths).isBlackhole(id);
   }
 
   get nextHop(): Address {
@@ -91,10 +96,30 @@ class KeptPath implements Path {
   get clusters(): number {
     return clustersAt(this.words, this.at);
   }
+}
 
-  /** What stood beside it, from the words. */
-  get #again(): Path {
-    return pathOf(this.source, new AttributeView(this.words, this.at));
+/** What stood beside a path that has no number any more, from its words. */
+const again = ({ source, words, at }: KeptPath): Path => pathOf(source, new AttributeView(words, at));
+
+/** By number, in pieces: a list that grows by copying leaves behind as much as it holds. */
+const pieceBits = 10;
+const inPiece = (1 << pieceBits) - 1;
+
+class Numbered {
+  readonly #pieces: (KeptPath | undefined)[][] = [];
+
+  get(id: number): KeptPath | undefined {
+    return this.#pieces[id >>> pieceBits]?.[id & inPiece];
+  }
+
+  set(id: number, item: KeptPath | undefined): void {
+    const piece = id >>> pieceBits;
+    while (this.#pieces.length <= piece) this.#pieces.push(new Array(1 << pieceBits).fill(undefined));
+    (this.#pieces[piece] as (KeptPath | undefined)[])[id & inPiece] = item;
+  }
+
+  *all(): Generator<KeptPath> {
+    for (const piece of this.#pieces) for (const item of piece) if (item !== undefined) yield item;
   }
 }
 
@@ -102,37 +127,37 @@ class KeptPath implements Path {
 const sheet = new Sheet();
 
 export class Paths extends Packed {
-  readonly #items: (KeptPath | undefined)[] = [undefined];
+  readonly #items = new Numbered();
   #ranks: Float64Array = new Float64Array(64).fill(Number.POSITIVE_INFINITY, 0, 1);
 
   /** All that is referred to. */
   *items(): Generator<Path> {
-    for (const item of this.#items) if (item !== undefined && this.isHeld(item.id)) yield item;
+    for (const item of this.#items.all()) if (this.isHeld(item.id)) yield item;
   }
 
   /** Of a number that is in use. */
   get(id: number): Path {
-    return this.#items[id] as Path;
+    return this.#items.get(id) as Path;
   }
 
   /** Undefined for 0. */
   find(id: number): Path | undefined {
-    return this.#items[id];
+    return this.#items.get(id);
   }
 
   /** The one that stands for what is like it; itself, if there is none. */
   known(path: Path): Path {
-    return this.#items[this.seek(path.attributes, path.source)] ?? path;
+    return this.#items.get(this.seek(path.attributes, path.source)) ?? path;
   }
 
   /** Its number; one reference more. */
   hold(path: Path): number {
-    if (path instanceof KeptPath && path.own === undefined && this.#items[path.id] === path) {
+    if (path instanceof KeptPath && path.home === this) {
       this.keep(path.id);
       return path.id;
     }
     const id = this.obtain(path.attributes, path.source);
-    if (this.#items[id] === undefined) this.#add(id, path);
+    if (this.#items.get(id) === undefined) this.#add(id, path);
     return id;
   }
 
@@ -150,22 +175,22 @@ export class Paths extends Packed {
   }
 
   protected override isOf(id: number, owner: object | undefined): boolean {
-    return this.#items[id]?.source === owner;
+    return this.#items.get(id)?.source === owner;
   }
 
   protected override removed(id: number): void {
-    const item = this.#items[id];
+    const item = this.#items.get(id);
     if (item === undefined) return;
     const at = sheet.copy(item.words, item.at);
-    item.own = sheet.words;
-    item.id = at;
-    this.#items[id] = undefined;
+    item.home = sheet.words;
+    item.id = ~at;
+    this.#items.set(id, undefined);
   }
 
   #add(id: number, { source, rank, traits, isBlackhole }: Path): void {
     if (id >= this.#ranks.length) this.#ranks = grownDoubles(this.#ranks, id + 1);
     this.#ranks[id] = rank;
     this.setNote(id, traits | (isBlackhole ? isBlackholeBit : 0));
-    this.#items[id] = new KeptPath(id, this, source);
+    this.#items.set(id, new KeptPath(id, this, source));
   }
 }
