@@ -225,7 +225,8 @@ export class AdjRibOut {
   work(most: number): number {
     let left = most;
     let net = this.#told.seek(1);
-    for (; net > 0 && left > 0; net = this.#told.seek(net + 1), left -= 1) this.#forget(net);
+    for (; net > 0 && left > 0; net = this.#told.seek(net + 1), left -= 1)
+      this.#forget(net, this.#told.get(net));
     let route = net > 0 ? 0 : this.#toldPaths.seek(1);
     for (; route > 0 && left > 0; route = this.#toldPaths.seek(route + 1), left -= 1) this.#forgetPath(route);
     return left;
@@ -365,7 +366,7 @@ export class AdjRibOut {
     if (wanted === undefined) {
       if (before === 0) return;
       this.#batch.withdraw(family, prefix, 0);
-      this.#forget(net);
+      this.#forget(net, before);
       return;
     }
     const id = this.#attributes.hold(wanted);
@@ -378,8 +379,9 @@ export class AdjRibOut {
     }
   }
 
-  #forget(net: number): void {
-    this.#attributes.drop(this.#told.get(net));
+  /** @param before  what it was told */
+  #forget(net: number, before: number): void {
+    this.#attributes.drop(before);
     this.#told.set(net, 0);
     this.#size -= 1;
     this.#rib.untell(net);

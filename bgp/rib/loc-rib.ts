@@ -173,8 +173,7 @@ export class LocRib {
   }
 
   untell(net: number): void {
-    this.routes.nets.untell(net);
-    this.release(net);
+    if (this.routes.nets.untell(net) === 0) this.release(net);
   }
 
   /** Forgets the net if nothing is left of it. */

@@ -123,8 +123,11 @@ export class Nets {
     this.#rows[(net << rowShift) + marksWord] = this.#word(net, marksWord) + toldOne;
   }
 
-  untell(net: number): void {
-    this.#rows[(net << rowShift) + marksWord] = this.#word(net, marksWord) - toldOne;
+  /** @returns  how many still have */
+  untell(net: number): number {
+    const marks = this.#word(net, marksWord) - toldOne;
+    this.#rows[(net << rowShift) + marksWord] = marks;
+    return marks >>> toldShift;
   }
 
   /** 0: there is none. */
