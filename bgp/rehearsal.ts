@@ -15,8 +15,10 @@ export interface RehearsalOptions {
   /** As the daemon: routes are written to the kernel, and next hops looked up there. */
   readonly withFib: boolean;
   readonly log: Pick<Logger, 'debug' | 'error'>;
-  /** Told once it has come to its end, or to the end of its time. */
+  /** Told once it has come to its end or to the end of its time, or is of no use any more and the process at rest. */
   readonly onEnd?: () => void;
+  /** CPU time of the main thread so far; another one for tests. */
+  readonly cpuMs?: () => number;
 }
 
 /** The real speaker. */
@@ -45,6 +47,9 @@ const sliceMs = 3;
 const waitMs = 20;
 /** So long sessions have the process to themselves once the configuration is known, if they do not come up before. */
 const comingUpMs = 1000;
+/** Who needs no more than this of a processor in so long is at rest: a table that came is in the kernel by then, and told to others. */
+const restCpuMs = 25;
+const restMs = 500;
 /** Courses that have come to their end, or to the end of their time: see `play` for why they are kept. */
 const kept = new Set<Course>();
 /** With so many routes of real neighbours the code has been compiled for them. */
@@ -55,7 +60,13 @@ const enoughRoutes = 20_000;
  * field of its kind has first held a large number or a bigint is of another form than those after it, and whatever is
  * compiled for these has to be compiled again.
  */
-export function prepareRehearsal({ isWanted, withFib, log, onEnd = () => {} }: RehearsalOptions): Rehearsal {
+export function prepareRehearsal({
+  isWanted,
+  withFib,
+  log,
+  onEnd = () => {},
+  cpuMs = threadCpuMs,
+}: RehearsalOptions): Rehearsal {
   if (!isWanted) return { start: () => {}, stop: () => {} };
   const options = { tracksNextHops: withFib, writesKernel: withFib };
   const note = (flaw: string | undefined): void => {
@@ -69,10 +80,9 @@ export function prepareRehearsal({ isWanted, withFib, log, onEnd = () => {} }: R
       const course = play({ ...options, ...many });
       let spentMs = 0;
       const slice = (): void => {
-        const before = process.threadCpuUsage();
+        const before = cpuMs();
         const ending = advance(course, sliceMs);
-        const { user, system } = process.threadCpuUsage(before);
-        spentMs += (user + system) / 1000;
+        spentMs += cpuMs() - before;
         note(ending?.flaw);
         if (ending === undefined && spentMs < mostMs) next();
         else end();
@@ -82,10 +92,16 @@ export function prepareRehearsal({ isWanted, withFib, log, onEnd = () => {} }: R
         log.debug('rehearsed', { ms: Math.round(spentMs) });
         onEnd();
       };
+      const rest = (before: number): void => {
+        const now = cpuMs();
+        if (isStopped) return;
+        if (now - before <= restCpuMs) end();
+        else setTimeout(rest, restMs, now).unref();
+      };
       const look = (): void => {
         if (isStopped) return;
-        if (isBusy()) setTimeout(look, waitMs).unref();
-        else if (real.speaker.locRib.size > enoughRoutes) end();
+        if (real.speaker.locRib.size > enoughRoutes) rest(Number.NEGATIVE_INFINITY);
+        else if (isBusy()) setTimeout(look, waitMs).unref();
         else slice();
       };
       const next = (): void => void setImmediate(look);
@@ -95,6 +111,11 @@ export function prepareRehearsal({ isWanted, withFib, log, onEnd = () => {} }: R
       isStopped = true;
     },
   };
+}
+
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Whether the real speaker has something to do, as since the last look, or its sessions are about to come up. */

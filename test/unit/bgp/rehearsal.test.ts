@@ -112,18 +112,26 @@ test('it waits while the real speaker has something to do', async () => {
   await eventually(() => expect(said).toEqual(['rehearsed']), within);
 });
 
-test('once real neighbours have told a table it is of no use any more, and ends when they are quiet', async () => {
+test('once real neighbours have told a table it is of no use any more, and ends when the process is at rest', async () => {
   const { said, log } = logging();
-  let depth = 1;
-  const real = { depth: () => depth, speaker: { ...realOf(() => 0).speaker, locRib: { size: 30_000 } } };
+  const { speaker } = realOf(() => 0);
+  const real = { depth: () => 0, speaker: { ...speaker, locRib: { size: 30_000 } } } as Real;
+  let looks = 0;
+  let isBusy = true;
+  let spent = 0;
+  const cpuMs = (): number => {
+    looks += 1;
+    spent += isBusy ? 100 : 1;
+    return spent;
+  };
   let ended = 0;
   const onEnd = (): void => {
     ended += 1;
   };
-  prepareRehearsal({ isWanted: true, withFib: false, log, onEnd }).start(real as Real);
-  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  prepareRehearsal({ isWanted: true, withFib: false, log, onEnd, cpuMs }).start(real);
+  await eventually(() => expect(looks).toBeGreaterThan(2), within);
   expect(ended).toBe(0);
-  depth = 0;
+  isBusy = false;
   await eventually(() => expect(ended).toBe(1), within);
   expect(said).toEqual(['rehearsed']);
 });
