@@ -11,9 +11,14 @@ export interface Reader {
   at: number;
 }
 
+/** Entries for which tidying is not worth it. */
+const few = 1024;
+
 export class Changes {
-  #nets: Int32Array = new Int32Array(1024);
+  #nets: Int32Array = new Int32Array(few);
   #end = 0;
+  /** It is tidied when it is so long: of room there is far more, which would all be written to one day. */
+  #due = few;
   #count = 0;
   /** By net: the place of its last entry, and one; 0: it has none. */
   #places: Int32Array = new Int32Array(256);
@@ -24,6 +29,11 @@ export class Changes {
   /** How many there have been; greater exactly if there was one since. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Entries, with those that were replaced or read by all; only tests ask. */
+  get length(): number {
+    return this.#end;
   }
 
   /** A reader of what changes from now on. */
@@ -43,7 +53,7 @@ export class Changes {
     if (net >= this.#places.length) this.#places = grown32(this.#places, net + 1);
     // Nobody has read the entry it has, and no order among nets is promised.
     if ((this.#places[net] as number) > this.#furthest) return;
-    if (this.#end === this.#nets.length) this.#tidy();
+    if (this.#end === this.#due) this.#tidy();
     this.#nets[this.#end] = net;
     this.#end += 1;
     this.#count += 1;
@@ -66,7 +76,7 @@ export class Changes {
     if (reader.at > this.#furthest) this.#furthest = reader.at;
   }
 
-  /** Forgets what every reader has read and what was replaced; grows if that is not half of it. */
+  /** Forgets what every reader has read and what was replaced; the next time comes when as much has been added again. */
   #tidy(): void {
     const readers = [...this.#readers].sort((a, b) => a.at - b.at);
     const first = readers[0]?.at ?? this.#end;
@@ -88,6 +98,7 @@ export class Changes {
     for (const reader of readers.slice(turn)) reader.at = kept;
     this.#end = kept;
     this.#furthest = readers.at(-1)?.at ?? kept;
-    if (kept * 2 > this.#nets.length) this.#nets = grown32(this.#nets);
+    this.#due = Math.max(few, 2 * kept);
+    if (this.#due > this.#nets.length) this.#nets = grown32(this.#nets, this.#due);
   }
 }

@@ -164,7 +164,6 @@ export class LocRib {
     if (end < this.#dirtyCount) return;
     this.#dirtyCount = 0;
     this.#settledTo = 0;
-    if (this.#dirty.length > 65_536) this.#dirty = new Int32Array(1024);
   }
 
   /** One neighbour more has been told of the net: its number is not given to another before all were told otherwise. */

@@ -54,3 +54,19 @@ test('after any history each reader is told of every net that changed since it l
     { numRuns: 300 },
   );
 });
+
+test('after a burst the list is short again, however many changes follow', () => {
+  const changes = new Changes();
+  const reader = changes.open();
+  const readAll = (): void => {
+    while (changes.peek(reader) !== 0) changes.next(reader);
+  };
+  for (let net = 1; net <= 100_000; net += 1) changes.add(net);
+  expect(changes.length).toBe(100_000);
+  readAll();
+  for (let count = 0; count < 200_000; count += 1) {
+    changes.add(1 + (count % 10));
+    if (count % 7 === 0) readAll();
+  }
+  expect(changes.length).toBeLessThanOrEqual(1024);
+});
