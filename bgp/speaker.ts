@@ -15,6 +15,7 @@ import { AdjRibIn } from './rib/adj-rib-in.ts';
 import { criteriaOf } from './rib/decide.ts';
 import { LocRib } from './rib/loc-rib.ts';
 import { Sets } from './rib/sets.ts';
+import { UpdateGroups } from './rib/update-group.ts';
 import { hearBfd, reset } from './speaker/asked.ts';
 import { configure } from './speaker/configure.ts';
 import { dismiss } from './speaker/dismiss.ts';
@@ -61,6 +62,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     locRib,
     locals: new AdjRibIn(locRib),
     told,
+    groups: new UpdateGroups(),
     jobs: new Set(),
     due: new Few(),
     shown: new Few(),

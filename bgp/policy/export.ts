@@ -28,11 +28,12 @@ import type { Community, FilterRule } from '../../src/model/bgp-filter.ts';
 import type { NamedRule, PeerConfig, PrefixCommunities, Role, SpeakerConfig } from '../config.ts';
 import { gracefulShutdown, noAdvertise, noExport, noExportSubconfed } from '../rib/communities.ts';
 import { familyOf, type Path, trait } from '../rib/path.ts';
+import type { Member } from '../rib/update-group.ts';
 import { plainOf } from '../rib/view.ts';
-import type { Negotiated } from '../session/event.ts';
 import type { Family, PathAttributes } from '../wire/message.ts';
 import { firstMatchOf, type LinksOf } from './by-link.ts';
 import { addCommunity, marked, noFilters, operate, rejectsAll, sessionTypeOf } from './filter.ts';
+import { memberOf, type Settled } from './group.ts';
 import { noLinks, trieOf } from './import.ts';
 import { Memo, rememberLast } from './memo.ts';
 import { reflected, timesOn, towardsExternal, towardsInternal, withoutPrivate } from './outgoing.ts';
@@ -45,13 +46,9 @@ export interface ExportRule {
   (prefix: Prefix, best: Path): Export;
   /** Families of which it lets nothing through, whatever it is asked; absent: that cannot be told beforehand. */
   readonly mute?: ReadonlySet<Family>;
+  /** Who else is told the same; absent: that cannot be told beforehand. */
+  readonly member?: Member | undefined;
 }
-
-/** What the two OPENs settled that export depends on. */
-export type Settled = Pick<Negotiated, 'families'> &
-  Partial<Pick<Negotiated, 'longLived'>> & {
-    readonly codec?: Pick<Negotiated['codec'], 'extendedNextHop'>;
-  };
 
 /** What can differ between prefixes of one path: the rule that accepts them, or the communities of where they lie. */
 type Change = FilterRule | readonly Community[] | undefined;
@@ -138,7 +135,7 @@ export function compileExport(
     const leave = leaveOf(best);
     return leave.ok ? tell(prefix, best, family) : leave;
   };
-  return Object.assign(rule, { mute: muteOf(peer, families) });
+  return Object.assign(rule, { mute: muteOf(peer, families), member: memberOf(config, peer, settled) });
 }
 
 /** A neighbour that is told nothing has a first rule that rejects all, as "import only" is written. */

@@ -2,7 +2,7 @@
  * Who takes part in a rehearsal. The configuration is made of resources, as this node's own is, so that all that follows from
  * it has the form it has later; V8 compiles for the forms it has seen.
  *
- * Three neighbours tell the same prefixes, a fourth is told the best path of each.
+ * Three neighbours tell the same prefixes, two others are told the best path of each, and so are one update group.
  */
 import { type Address, type Asn, addressAt, asn, type Ipv4, ipv4, ipv6 } from '../../src/lib/net.ts';
 import { type FilterRule, oneRule } from '../../src/model/bgp-filter.ts';
@@ -11,9 +11,10 @@ import type { SpeakerConfig } from '../config.ts';
 import { intentOf } from '../intent.ts';
 import type { Capability } from '../wire/message.ts';
 
-export type Part = 'better' | 'equal' | 'worse' | 'told';
+export type Part = 'better' | 'equal' | 'worse' | 'told' | 'alike';
 export const tellers: readonly Part[] = ['better', 'equal', 'worse'];
-export const parts: readonly Part[] = [...tellers, 'told'];
+export const listeners: readonly Part[] = ['told', 'alike'];
+export const parts: readonly Part[] = [...tellers, ...listeners];
 
 const ownAsn = asn(64_512);
 
@@ -74,6 +75,14 @@ const roles: Readonly<Record<Part, Role>> = {
     version: 4,
     identifier: ipv4(0x0a_00_00_0d),
     asn: asn(64_603),
+    filter: 'all',
+    more: [],
+  },
+  alike: {
+    place: 15,
+    version: 4,
+    identifier: ipv4(0x0a_00_00_0f),
+    asn: asn(64_605),
     filter: 'all',
     more: [],
   },

@@ -15,7 +15,7 @@ import { decodeMessage, encodeMessage, openingContext } from '../wire/codec.ts';
 import { FrameReader } from '../wire/frame.ts';
 import type { CodecContext, UpdateMessage } from '../wire/message.ts';
 import { encodeUpdates } from '../wire/update-encode.ts';
-import { asnOf, capabilitiesOf, identifierOf, type Part, parts } from './cast.ts';
+import { asnOf, capabilitiesOf, identifierOf, listeners, type Part, parts } from './cast.ts';
 
 /** What the daemon's speaker is made with, but for what is its own. */
 export interface SceneOptions {
@@ -39,6 +39,7 @@ const chunkOctets = 65_536;
 export class Scene {
   readonly speaker: Speaker;
   readonly #witness: Witness;
+  readonly #present: readonly Part[];
   readonly #keys: Readonly<Record<Part, string>>;
   readonly #players: ReadonlyMap<string, Player>;
   #next: SpeakerEvent[] = [];
@@ -47,7 +48,9 @@ export class Scene {
   /** As the clock's: not a whole number. */
   #now: Millis = millis(0.5);
 
-  constructor(config: SpeakerConfig, options: SceneOptions) {
+  /** @param present  who takes part; the others do not come up */
+  constructor(config: SpeakerConfig, options: SceneOptions, present: readonly Part[] = parts) {
+    this.#present = present;
     const keyOf = (part: Part): string =>
       config.peers.find(({ peerAsn }) => peerAsn === asnOf(part))?.key ?? '';
     this.#keys = {
@@ -55,6 +58,7 @@ export class Scene {
       equal: keyOf('equal'),
       worse: keyOf('worse'),
       told: keyOf('told'),
+      alike: keyOf('alike'),
     };
     this.#players = new Map(Object.values(this.#keys).map((key) => [key, playerOf()]));
     this.#witness = new Witness({
@@ -72,17 +76,24 @@ export class Scene {
       onBest: this.#witness.best,
     });
     this.#hear({ kind: 'configure', config });
-    for (const part of parts) this.#open(part);
+    for (const part of present) this.#open(part);
   }
 
   /** Those whose session is not up. */
   get absent(): readonly Part[] {
-    return parts.filter((part) => this.speaker.neighbours.get(this.#keys[part])?.session === undefined);
+    return this.#present.filter(
+      (part) => this.speaker.neighbours.get(this.#keys[part])?.session === undefined,
+    );
   }
 
   /** Prefixes that the neighbour has been told and that were not taken back. */
   told(part: Part): number {
     return this.#players.get(this.#keys[part])?.told.size ?? 0;
+  }
+
+  /** The same of each of those that are told anything. */
+  get toldToEach(): readonly number[] {
+    return listeners.filter((part) => this.#present.includes(part)).map((part) => this.told(part));
   }
 
   /** Whose path was chosen. */

@@ -42,7 +42,7 @@ export function* announcements(
 /** Of the range that BGP itself gives a meaning (RFC 1997), and without one. */
 const wellKnown = 0xffff_1234;
 /** AS numbers between the neighbour's own and the last. */
-const fewestOthers: Readonly<Record<Part, number>> = { better: 0, equal: 2, worse: 4, told: 0 };
+const fewestOthers: Readonly<Record<Part, number>> = { better: 0, equal: 2, worse: 4, told: 0, alike: 0 };
 
 function attributesOf(
   part: Part,

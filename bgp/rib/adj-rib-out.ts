@@ -6,6 +6,8 @@
  * of messages can get it wrong. A new session, a Route Refresh and another policy are walks over all nets.
  * Born with a session, when the neighbour knows nothing; dies with it.
  *
+ * What changed may have been worked out already for another that is told the same (update-group.ts).
+ *
  * A neighbour that is told one path of a prefix is told by the number of the net, one that is told several (RFC 7911) by
  * the numbers of the routes, which are also the path identifiers it sees: a route keeps its number while it is known.
  */
@@ -20,6 +22,14 @@ import { Lowest } from './lowest.ts';
 import { Paged } from './paged.ts';
 import type { Path } from './path.ts';
 import type { Sets } from './sets.ts';
+import {
+  meetingOf,
+  nowhere,
+  type Replica,
+  type Says,
+  type UpdateGroup,
+  UpdateGroups,
+} from './update-group.ts';
 
 export interface OutOptions {
   /** Negotiated; each is owed an End-of-RIB after the initial dump (RFC 4724 §2). */
@@ -33,6 +43,8 @@ export interface OutOptions {
   readonly limits?: ReadonlyMap<Family, number>;
   /** A refresh is told where it begins and where it ends (RFC 7313). */
   readonly isRefreshMarked?: boolean;
+  /** Of all neighbours; absent: nobody else is told what this one is. */
+  readonly groups?: UpdateGroups;
 }
 
 /** Which path of ours it is; undefined: it is none any more, and about to be withdrawn. */
@@ -49,8 +61,6 @@ interface Walk {
   readonly isAgain: boolean;
   at: number;
 }
-
-type Says = UpdateMessage | RouteRefreshMessage;
 
 /** Nets looked at for one prefix of a drain; of most there may be nothing to say. */
 const looksPerPrefix = 8;
@@ -86,6 +96,11 @@ export class AdjRibOut {
   #says: Says[] = [];
   /** Prefixes named in all that was flushed. */
   #named = 0;
+  readonly #groups: UpdateGroups;
+  /** Undefined: its policy does not say who else is told the same. */
+  #group: UpdateGroup | undefined;
+  /** Of the drain under way, if others may say the same. */
+  #replica: Replica | undefined;
 
   constructor(rib: LocRib, attributes: Sets, options: OutOptions) {
     const {
@@ -95,6 +110,7 @@ export class AdjRibOut {
       several = new Map(),
       limits,
       isRefreshMarked = false,
+      groups = new UpdateGroups(),
     } = options;
     this.#rib = rib;
     this.#attributes = attributes;
@@ -108,6 +124,8 @@ export class AdjRibOut {
     this.#walks = [{ families, isAgain: false, at: 1 }];
     this.#reader = rib.changes.open();
     if (several.size > 0) rib.readersOfAll += 1;
+    this.#groups = groups;
+    this.#join();
   }
 
   /** The End-of-RIB may go out. */
@@ -151,6 +169,7 @@ export class AdjRibOut {
   renew(rule: ExportRule, several: ReadonlyMap<Family, number>, limits: ReadonlyMap<Family, number>): void {
     this.#rule = rule;
     this.#several = several;
+    this.#join();
     this.#reader ??= this.#rib.changes.open();
     this.#dropLimits();
     for (const [family, most] of limits) this.#limits.set(family, new Lowest(most));
@@ -187,10 +206,18 @@ export class AdjRibOut {
   /** Up to `most` prefixes, and a few more where one has several paths; they count as told. */
   drain(most: number): readonly Says[] {
     this.#deafen();
+    const says = this.#followed() ?? this.#said(most);
+    this.#isTelling = says.length > 0;
+    return says;
+  }
+
+  #said(most: number): readonly Says[] {
     const end = this.#named + most;
+    const meeting = this.#begin();
     for (let looks = most * looksPerPrefix; looks > 0 && this.#named + this.#batch.size < end; looks -= 1) {
       const net = this.#peek();
       if (net > 0) {
+        if (this.#reader !== undefined && this.#reader.at >= meeting) break;
         this.#next();
         this.#visit(net, false);
         continue;
@@ -203,8 +230,76 @@ export class AdjRibOut {
     this.#flush(...this.#ends());
     const says = this.#says;
     this.#says = [];
-    this.#isTelling = says.length > 0;
+    this.#end(says);
     return says;
+  }
+
+  /** Who is told one path of each prefix, and all that has changed and nothing else, may say what others say. */
+  get #isPlain(): boolean {
+    const hasEnded = this.#isEndHeld || this.#endOfRibDue.length === 0;
+    return this.#walks.length === 0 && hasEnded && this.#several.size === 0 && this.#limits.size === 0;
+  }
+
+  /** How far it has read the changes. */
+  get place(): number {
+    return this.#reader?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  #join(): void {
+    this.#group?.remove(this);
+    const { member } = this.#rule;
+    this.#group = member && this.#groups.join(member.group, this, this.#rib.changes, this.#attributes);
+  }
+
+  /** What another of the group said of the changes that are next, if this neighbour is told the same. */
+  #followed(): readonly Says[] | undefined {
+    const { member } = this.#rule;
+    const group = this.#group;
+    const reader = this.#reader;
+    if (group === undefined || member === undefined || reader === undefined || !this.#isPlain)
+      return undefined;
+    const replica = group.find(reader, this.#rib.routes.nets.given);
+    if (replica?.to === undefined) return undefined;
+    const { says, to } = replica;
+    const isTold = !replica.concerns(member) && replica.follows(this.#told);
+    if (isTold) {
+      replica.each((net, before, after) => this.#follow(net, before, after));
+      this.#rib.changes.skip(reader, to);
+    }
+    group.heard(replica);
+    return isTold ? says : undefined;
+  }
+
+  #follow(net: number, before: number, after: number): void {
+    if (before === after) return;
+    if (after === 0) {
+      this.#forget(net, before);
+      return;
+    }
+    this.#attributes.keep(after);
+    this.#told.set(net, after);
+    if (before > 0) this.#attributes.drop(before);
+    else {
+      this.#size += 1;
+      this.#rib.tell(net);
+    }
+  }
+
+  /** @returns  where in the changes to stop, so that others can go on from there too */
+  #begin(): number {
+    const reader = this.#reader;
+    if (this.#group === undefined || reader === undefined || !this.#isPlain || this.#peek() === 0)
+      return nowhere;
+    this.#replica = this.#group.begin(reader, this.#rule.member?.asn !== undefined);
+    return this.#replica === undefined ? nowhere : meetingOf(reader);
+  }
+
+  #end(says: readonly Says[]): void {
+    const replica = this.#replica;
+    const { member } = this.#rule;
+    if (replica === undefined || this.#reader === undefined || member === undefined) return;
+    this.#replica = undefined;
+    this.#group?.end(replica, member, this.#reader, says, this.#rib.routes.nets.given);
   }
 
   /** The session is over; `work` gives back what it held. */
@@ -212,6 +307,8 @@ export class AdjRibOut {
     this.#isClosed = true;
     this.#walks.length = 0;
     if (this.#reader !== undefined) this.#rib.changes.close(this.#reader);
+    this.#group?.remove(this);
+    this.#group = undefined;
     this.#dropLimits();
     if (this.#several.size > 0) this.#rib.readersOfAll -= 1;
   }
@@ -259,7 +356,7 @@ export class AdjRibOut {
   /** What was collected is said, then this. */
   #flush(...more: readonly Says[]): void {
     this.#named += this.#batch.size;
-    this.#batch.take(this.#says);
+    this.#batch.take(this.#says, this.#replica !== undefined);
     for (const one of more) this.#says.push(one);
   }
 
@@ -303,6 +400,7 @@ export class AdjRibOut {
   #wanted(net: number, prefix: Prefix): PathAttributes | undefined {
     const best = this.#rib.best(net);
     if (best === undefined) return undefined;
+    this.#replica?.weigh(best);
     const exported = this.#rule(prefix, best);
     return exported.ok ? exported.value : undefined;
   }
@@ -364,12 +462,14 @@ export class AdjRibOut {
   ): void {
     const before = this.#told.get(net);
     if (wanted === undefined) {
+      this.#replica?.note(net, before, 0);
       if (before === 0) return;
       this.#batch.withdraw(family, prefix, 0);
       this.#forget(net, before);
       return;
     }
     const id = this.#attributes.hold(wanted);
+    this.#replica?.note(net, before, id);
     if (id !== before || isAgain) this.#batch.announce(family, prefix, 0, id, wanted);
     if (id !== before) this.#told.set(net, id);
     if (before > 0) this.#attributes.drop(before);

@@ -90,34 +90,45 @@ export class Batch {
     return family === 'ipv4-unicast' ? this.#parts['ipv4-unicast'] : this.#parts['ipv6-unicast'];
   }
 
-  /** Puts what was collected behind what is said already, and begins anew. */
-  take(says: { push(message: UpdateMessage): void }): void {
+  /**
+   * Puts what was collected behind what is said already, and begins anew.
+   * @param isReplicated  others may be told the same
+   */
+  take(says: { push(message: UpdateMessage): void }, isReplicated = false): void {
     if (this.#size === 0) return;
     for (const family of families) {
       const { withdrawn } = this.#parts[family];
-      if (withdrawn !== undefined) says.push(withdrawal(withdrawn));
+      if (withdrawn !== undefined) says.push(withdrawal(withdrawn, onceIf(isReplicated)));
     }
     for (const family of families) {
       for (const announced of this.#parts[family].announced.values())
-        says.push(announcement(family, announced));
+        says.push(announcement(family, announced, onceIf(isReplicated)));
       this.#parts[family].clear();
     }
     this.#size = 0;
   }
 }
 
-const withdrawal = ({ prefixes: withdrawn, ids: withdrawnIds }: Bucket): UpdateMessage => {
+type Once = UpdateMessage['once'];
+
+const onceIf = (isReplicated: boolean): Once => (isReplicated ? { frames: undefined } : undefined);
+
+const withdrawal = ({ prefixes: withdrawn, ids: withdrawnIds }: Bucket, once: Once): UpdateMessage => {
   const announced = noAnnouncements;
   const flaws = noFlaws;
   return withdrawnIds === undefined
-    ? { kind: 'update', withdrawn, announced, flaws }
-    : { kind: 'update', withdrawn, withdrawnIds, announced, flaws };
+    ? { kind: 'update', withdrawn, announced, flaws, once }
+    : { kind: 'update', withdrawn, withdrawnIds, announced, flaws, once };
 };
 
-function announcement(family: Family, { attributes, prefixes, ids: pathIds }: Announced): UpdateMessage {
+function announcement(
+  family: Family,
+  { attributes, prefixes, ids: pathIds }: Announced,
+  once: Once,
+): UpdateMessage {
   const one: Announcement =
     pathIds === undefined ? { family, attributes, prefixes } : { family, attributes, prefixes, pathIds };
-  return { kind: 'update', withdrawn: noPrefixes, announced: [one], flaws: noFlaws };
+  return { kind: 'update', withdrawn: noPrefixes, announced: [one], flaws: noFlaws, once };
 }
 
 export const endOfRib = (family: Family): UpdateMessage => ({

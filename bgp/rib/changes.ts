@@ -44,6 +44,19 @@ export class Changes {
     return reader;
   }
 
+  /** A place to come back to: where this reader is now. Closed as a reader is. */
+  mark({ at }: Reader): Reader {
+    const mark: Reader = { at };
+    this.#readers.add(mark);
+    return mark;
+  }
+
+  /** To where that one is. */
+  skip(reader: Reader, to: Reader): void {
+    reader.at = to.at;
+    if (reader.at > this.#furthest) this.#furthest = reader.at;
+  }
+
   close(reader: Reader): void {
     this.#readers.delete(reader);
   }

@@ -64,3 +64,16 @@ export function timesInWords(words: Words, at: number, asn: number): number {
   }
   return times;
 }
+
+/** Puts every AS of the path of the set that begins at `at` into `asns`, of segments of whatever kind. */
+export function addAsns(words: Words, at: number, asns: Set<number>): void {
+  let place = at + (((words[at] as number) & bit.nextHop6) === 0 ? 2 : 5);
+  for (let left = words[place] as number; left > 0; left -= 1) {
+    place += 1;
+    const end = place + ((words[place] as number) & countMask);
+    while (place < end) {
+      place += 1;
+      asns.add(words[place] as number);
+    }
+  }
+}

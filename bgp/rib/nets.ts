@@ -59,6 +59,12 @@ export class Nets {
   #removed = 0;
   readonly #lately = new Lately(rowShift, marksWord);
   #limit = 1;
+  #given = 0;
+
+  /** How often the number of a net was given to another: while it stays, numbers that are remembered hold. */
+  get given(): number {
+    return this.#given;
+  }
 
   get size(): number {
     return this.#slots.size - this.#removed;
@@ -147,7 +153,10 @@ export class Nets {
     this.#rows[row + marksWord] = lengthOf(prefix) + (isPrefix4(prefix) ? shift4 : shift6);
     if (!isPrefix4(prefix)) this.#note(net, prefix);
     if (stands === 0) this.#slots.add(net, this.#rows);
-    else this.#removed -= 1;
+    else {
+      this.#removed -= 1;
+      this.#given += 1;
+    }
     return net;
   }
 
@@ -210,6 +219,7 @@ export class Nets {
     if (known !== 0) {
       this.#slots.remove(known, this.#rows);
       this.#removed -= 1;
+      this.#given += 1;
       return known;
     }
     const fresh = this.#limit;

@@ -8,6 +8,7 @@ import { type IpVersion, versionOf } from '../../src/lib/net.ts';
 import { ok } from '../../src/lib/result.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import { compileExport } from '../policy/export.ts';
+import { exportParts, exportPeerParts } from '../policy/group.ts';
 import { compileGuard, compileImport, type ImportRule } from '../policy/import.ts';
 import { type Path, pathOf } from '../rib/path.ts';
 import { ceaseReasons } from '../wire/iana.ts';
@@ -130,39 +131,11 @@ const importParts = ({ importPolicy, ownAddress, connected, clusterId, requirePo
   requirePolicy,
 ];
 
-const exportParts = (config: SpeakerConfig) => {
-  const { ownAddress, exportDeny, importPolicy, connected, communities, clusterId, requirePolicy, drain } =
-    config;
-  return [
-    ownAddress,
-    exportDeny,
-    importPolicy.within,
-    connected,
-    communities,
-    clusterId,
-    requirePolicy,
-    drain,
-  ];
-};
-
-/** What of a neighbour's own configuration its two policies are made of. */
+/** What of a neighbour's own configuration import policy is made of; of export policy group.ts knows. */
 const importPeerParts = (peer: PeerConfig) => {
   const { filters, allowedOwnAs, enforceFirstAs, gracefulShutdown, isClient } = peer;
   return [filters?.importV4, filters?.importV6, allowedOwnAs, enforceFirstAs, gracefulShutdown, isClient];
 };
-const exportPeerParts = (peer: PeerConfig) => {
-  const { filters, nextHopMode, sharedAddress, gracefulShutdown, privateAs, isClient } = peer;
-  return [
-    filters?.exportV4,
-    filters?.exportV6,
-    nextHopMode,
-    sharedAddress,
-    gracefulShutdown,
-    privateAs,
-    isClient,
-  ];
-};
-
 /** For the sessions that stay: the rules they were born with give way to those of today. */
 function renewPolicies(turn: Turn, before: SpeakerConfig | undefined, next: SpeakerConfig): void {
   if (before === undefined) return;

@@ -132,6 +132,7 @@ function sessionUp(turn: Turn, configured: PeerConfig, side: Side, negotiated: N
       several: severalOf(peer, negotiated),
       limits: limitsOf(peer),
       isRefreshMarked: canMarkRefresh(negotiated),
+      groups: speaker.groups,
     }),
     accept: compileImport(config, peer, guard, speaker.reach?.links),
     export: rule,

@@ -7,6 +7,7 @@ import type { AdjRibIn } from '../rib/adj-rib-in.ts';
 import type { LocRib } from '../rib/loc-rib.ts';
 import type { Source } from '../rib/path.ts';
 import type { Sets } from '../rib/sets.ts';
+import type { UpdateGroups } from '../rib/update-group.ts';
 import type { BfdState } from '../session/event.ts';
 import type { LogLevel, SpeakerEffect } from './event.ts';
 import type { Few } from './few.ts';
@@ -31,6 +32,8 @@ export interface Speaker {
   readonly locals: AdjRibIn;
   /** What neighbours were told, by the numbers their Adj-RIBs-Out hold. */
   readonly told: Sets;
+  /** Which of them are told the same. */
+  readonly groups: UpdateGroups;
   /** What takes more than one turn, however large the tables are. */
   readonly jobs: Set<Job>;
   /** Of the turn that runs; see Turn. */

@@ -10,7 +10,7 @@ import type { PeerEvent, Side } from '../session/event.ts';
 import { decodeFrame, encodeMessage, openingContext } from '../wire/codec.ts';
 import { FrameReader } from '../wire/frame.ts';
 import { messageTypes } from '../wire/iana.ts';
-import type { CodecContext, Message, WireError } from '../wire/message.ts';
+import type { CodecContext, Message, UpdateMessage, WireError } from '../wire/message.ts';
 import { encodeUpdates } from '../wire/update-encode.ts';
 import { Gathering } from './gather.ts';
 
@@ -87,7 +87,7 @@ class Framed implements Connection {
 
   encode(message: Message): readonly Uint8Array[] {
     const codec = this.#codec ?? openingContext;
-    if (message.kind === 'update') return encodeUpdates(message, codec);
+    if (message.kind === 'update') return encodedOnce(message, codec);
     // RFC 8654 §4: whoever has said so must take them from here on
     if (message.kind === 'open')
       this.#reader.isExtended = message.capabilities.some(({ kind }) => kind === 'extendedMessage');
@@ -154,4 +154,12 @@ class Framed implements Connection {
     this.#isBroken = true;
     return { kind: 'TcpFails', side: this.side, ...last };
   }
+}
+
+/** What is told to many is encoded for the first of them. */
+function encodedOnce(message: UpdateMessage, codec: CodecContext): readonly Uint8Array[] {
+  const { once } = message;
+  if (once === undefined) return encodeUpdates(message, codec);
+  once.frames ??= encodeUpdates(message, codec);
+  return once.frames;
 }

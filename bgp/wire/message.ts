@@ -144,6 +144,8 @@ export interface UpdateMessage {
   readonly endOfRib?: Family;
   /** What RFC 7606 had us repair, each with its remedy; empty for a clean message. */
   readonly flaws: readonly Flaw[];
+  /** Of one that several neighbours of one codec are told: its octets, once they are known. */
+  readonly once?: { frames: readonly Uint8Array[] | undefined } | undefined;
 }
 
 /** RFC 7606 §2, mildest first. */

@@ -1,7 +1,8 @@
 /** Who is told what, as one table: where a route comes from × whom it would go to, for nodes and for route reflectors. */
 import { describe, expect, test } from 'vitest';
 import type { PeerConfig, Role, SpeakerConfig } from '../../../bgp/config.ts';
-import { compileExport, type Settled } from '../../../bgp/policy/export.ts';
+import { compileExport } from '../../../bgp/policy/export.ts';
+import type { Settled } from '../../../bgp/policy/group.ts';
 import { exportReasons, reasonOf } from '../../../bgp/policy/reasons.ts';
 import type { Path } from '../../../bgp/rib/path.ts';
 import type { PathAttributes } from '../../../bgp/wire/message.ts';

@@ -117,3 +117,12 @@ test('an UPDATE too long for one message becomes several', () => {
   expect(frames.length).toBeGreaterThan(2);
   for (const frame of frames) expect(frame.length).toBeLessThanOrEqual(4096);
 });
+
+test('what several neighbours are told is encoded for the first of them, and the others get the same octets', () => {
+  const [one, another] = [createConnection('incoming'), createConnection('incoming')];
+  for (const connection of [one, another]) connection.useCodec(codec);
+  const shared: UpdateMessage = { ...update, once: { frames: undefined } };
+  const frames = one.encode(shared);
+  expect(frames).toEqual(one.encode(update));
+  expect(another.encode(shared)).toBe(frames);
+});
