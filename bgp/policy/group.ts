@@ -4,7 +4,7 @@
  * The name of a group is what its members have in common, written out, so that it is the same whichever of them comes first, and
  * however often a configuration that says the same is read again.
  */
-import { containsAddress, versionOf } from '../../src/lib/net.ts';
+import { containsAddress } from '../../src/lib/net.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
 import type { Member } from '../rib/update-group.ts';
 import type { Negotiated } from '../session/event.ts';
@@ -64,7 +64,6 @@ const sessionParts = (
     families,
     longLived !== undefined,
     codec,
-    versionOf(address),
     connected.map((subnet) => containsAddress(subnet, address)),
   ];
 };

@@ -208,6 +208,7 @@ export class AdjRibOut {
     this.#deafen();
     const says = this.#followed() ?? this.#said(most);
     this.#isTelling = says.length > 0;
+    if (this.#peek() === 0) this.#group?.rest();
     return says;
   }
 

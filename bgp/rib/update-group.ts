@@ -192,13 +192,24 @@ export class UpdateGroup {
     if (replica.left <= 0) this.#remove(replica);
   }
 
+  /** A member has read all there is: what is left behind all of them is forgotten, unless it is as little as one run. */
+  rest(): void {
+    if (this.#replicas.length > 1) this.#forget();
+  }
+
   #hasRoom({ size, left }: Replica): boolean {
     const most = mostNets - size;
     if (this.#nets <= most) return true;
-    const slowest = Math.min(...[...this.#members].map(({ place }) => place));
-    for (const one of this.#replicas) if ((one.to as Reader).at <= slowest) this.#remove(one);
+    this.#forget();
     for (const one of this.#replicas) if (this.#nets > most && one.left * 2 < left) this.#remove(one);
     return this.#nets <= most;
+  }
+
+  /** What every member is past, some of them having worked it out by themselves. */
+  #forget(): void {
+    let slowest = Number.POSITIVE_INFINITY;
+    for (const { place } of this.#members) slowest = Math.min(slowest, place);
+    for (const one of this.#replicas) if ((one.to as Reader).at <= slowest) this.#remove(one);
   }
 
   #expire(given: number): void {

@@ -6,9 +6,9 @@ import { memberOf, type Settled } from '../../../bgp/policy/group.ts';
 import { type Path, pathOf } from '../../../bgp/rib/path.ts';
 import { Replica } from '../../../bgp/rib/update-group.ts';
 import type { Family, PathAttributes } from '../../../bgp/wire/message.ts';
-import { asn, ipv4 } from '../../../src/lib/net.ts';
+import { asn, ipv4, scoped } from '../../../src/lib/net.ts';
 import { configOf, peerOf, sequence, sourceOf } from '../../support/routes.ts';
-import { address, context, prefix } from '../../support/wire.ts';
+import { address, context, prefix, v6 } from '../../support/wire.ts';
 
 const both: readonly Family[] = ['ipv4-unicast', 'ipv6-unicast'];
 const one = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
@@ -33,7 +33,7 @@ const peer: fc.Arbitrary<PeerConfig> = fc
       address: one('192.0.2.1', '192.0.2.2', '198.51.100.1', '2001:db8::1').map(address),
       peerAsn: one(64_512, 64_999, 65_001).map(asn),
       localAsn: one(64_512, 64_512, 64_512, 65_100).map(asn),
-      localAddress: one('192.0.2.100', 'fe80::1').map(address),
+      localAddress: one(address('192.0.2.100'), scoped(v6('fe80::1'), 3)),
       sharedAddress: one('192.0.2.77').map(address),
       interface: one('eth1'),
       nextHopMode: one('self' as const, 'keep' as const),
@@ -86,7 +86,12 @@ const path: fc.Arbitrary<Path> = fc
     }),
     asPath: one(sequence(), sequence(65_010), sequence(65_001, 64_520), sequence(64_999)),
     nextHop: one('192.0.2.1', '192.0.2.3', '198.51.100.7', '2001:db8::1').map(address),
-    more: one<Partial<PathAttributes>>({}, { med: 5, localPref: 200 }, { communities: [0xffff_ff01] }),
+    more: one<Partial<PathAttributes>>(
+      {},
+      { med: 5, localPref: 200 },
+      { communities: [0xffff_ff01] },
+      { communities: [0xffff_0006] },
+    ),
   })
   .map(({ source: { key, type, isClient }, asPath, nextHop, more }) =>
     pathOf(

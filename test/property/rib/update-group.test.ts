@@ -52,6 +52,8 @@ const textOf = (at: Prefix, { med, asPath, nextHop }: PathAttributes): string =>
 /** One neighbour and what it believes. */
 class Pair {
   readonly heard = new Map<Prefix, string>();
+  readonly ends: Family[] = [];
+  isRefreshed = false;
   readonly who: Omit<Member, 'group'>;
   rule: ExportRule;
   out: AdjRibOut;
@@ -65,7 +67,11 @@ class Pair {
   drain(most: number): readonly Says[] {
     const says = this.out.drain(most);
     for (const one of says) {
-      if (one.kind !== 'update') continue;
+      if (one.kind !== 'update') {
+        expect(this.isRefreshed, 'a refresh is told to who asked').toBe(true);
+        continue;
+      }
+      if (one.endOfRib !== undefined) this.ends.push(one.endOfRib);
       for (const at of one.withdrawn) expect(this.heard.delete(at), 'what is taken back was told').toBe(true);
       for (const { attributes, prefixes: told } of one.announced)
         for (const at of told) this.heard.set(at, textOf(at, attributes));
@@ -101,7 +107,12 @@ class World {
   }
 
   open(rule: ExportRule): AdjRibOut {
-    return new AdjRibOut(this.rib, this.told, { families, rule, groups: this.groups });
+    return new AdjRibOut(this.rib, this.told, {
+      families,
+      rule,
+      groups: this.groups,
+      isRefreshMarked: true,
+    });
   }
 
   announce(from: number, at: Prefix, set: number): void {
@@ -136,7 +147,7 @@ class World {
   }
 
   expectRight(): void {
-    for (const { rule, heard, out } of this.pairs) {
+    for (const { rule, heard, ends, out } of this.pairs) {
       const wanted = prefixes.flatMap((at) => {
         const [best] = this.rib.choice(at);
         const exported = best && rule(at, best);
@@ -145,6 +156,7 @@ class World {
       expect([...heard.values()].sort()).toEqual(wanted.sort());
       expect([...out.told()].map(([at, attributes]) => textOf(at, attributes)).sort()).toEqual(wanted);
       expect(out.size).toBe(wanted.length);
+      expect(ends).toEqual(families);
     }
   }
 
@@ -214,12 +226,17 @@ function perform(world: World, one: Act): void {
   else if (one.kind === 'withdraw') world.withdraw(one.from, one.at);
   else if (one.kind === 'drain') world.pairs[one.who]?.drain(one.most);
   else if (one.kind === 'all') for (const pair of world.pairs) pair.drain(one.most);
-  else if (one.kind === 'resend') world.pairs[one.who]?.out.resend(one.family);
-  else if (one.kind === 'renew') world.renew(one.rejected);
+  else if (one.kind === 'resend') {
+    const pair = world.pairs[one.who] as Pair;
+    pair.isRefreshed = true;
+    pair.out.resend(one.family);
+  } else if (one.kind === 'renew') world.renew(one.rejected);
   else {
     const pair = world.pairs[one.who] as Pair;
     world.end(pair.out);
     pair.heard.clear();
+    pair.ends.length = 0;
+    pair.isRefreshed = false;
     pair.out = world.open(pair.rule);
   }
 }
@@ -289,13 +306,19 @@ test('a neighbour whose AS a path holds works it out by itself, and what it is t
 test('who was behind while the number of a net was given to another is told of the net it is now', () => {
   const { world } = pairAtRest();
   const [first, second] = world.pairs as [Pair, Pair];
-  const [before, after] = [prefix('10.0.2.0/24'), prefix('10.0.3.0/24')];
-  world.announce(0, before, 0);
+  const [stays, before, after] = ['10.0.0.0/24', '10.0.2.0/24', '10.0.3.0/24'].map(prefix) as [
+    Prefix,
+    Prefix,
+    Prefix,
+  ];
+  for (const at of [stays, before]) world.announce(0, at, 0);
+  const number = world.rib.routes.nets.find(before);
   first.drain(10);
   world.withdraw(0, before);
   first.drain(10);
   world.announce(0, after, 0);
-  expect([...first.drain(10)]).toHaveLength(1);
+  expect(world.rib.routes.nets.find(after)).toBe(number);
+  expect(first.drain(10)).toHaveLength(1);
   second.catchUp(10);
   world.expectRight();
   world.expectClean();
@@ -311,6 +334,19 @@ test('what is kept for those that are behind is given back when the last but one
   expect(world.told.size).toBe(0);
   world.end(second.out);
   expect(world.groups.size).toBe(0);
+});
+
+test('what a neighbour worked out by itself is not kept for it', () => {
+  const { world } = pairAtRest();
+  const [first, second] = world.pairs as [Pair, Pair];
+  for (const at of prefixes) world.announce(0, at, 0);
+  first.catchUp(1);
+  second.isRefreshed = true;
+  second.out.resend('ipv4-unicast');
+  second.catchUp(10);
+  for (const at of prefixes) world.withdraw(0, at);
+  for (const pair of world.pairs) pair.catchUp(10);
+  expect(world.told.size).toBe(0);
 });
 
 test('those that are behind by more than is kept work out what is missing, and what one of them did the others say too', () => {
