@@ -2,7 +2,7 @@
  * Which neighbours are told the same by export policy: those of whom all that it is made of is the same, but for what a Member says.
  *
  * The name of a group is what its members have in common, written out, so that it is the same whichever of them comes first, and
- * however often a configuration that says the same is read again.
+ * a configuration that is read again and says the same makes the same groups.
  */
 import { containsAddress } from '../../src/lib/net.ts';
 import type { PeerConfig, SpeakerConfig } from '../config.ts';
@@ -72,12 +72,29 @@ const sessionParts = (
 export function memberOf(config: SpeakerConfig, peer: PeerConfig, settled: Settled): Member | undefined {
   const { key, address, peerAsn, filters } = peer;
   if (asksForLink(filters?.exportV4) || asksForLink(filters?.exportV6)) return undefined;
-  const group = `${common(config)} ${written([exportPeerParts(peer), sessionParts(config, peer, settled)])}`;
+  const group = (): string =>
+    `${common(config)} ${written([exportPeerParts(peer), sessionParts(config, peer, settled)])}`;
   return sessionTypeOf(peer) === 'ebgp' ? { group, key, address, asn: peerAsn } : { group, key, address };
 }
 
-/** Of the configuration: all neighbours have the same. */
-const common = rememberLast((config: SpeakerConfig) => written(exportParts(config)));
+/** A number for what the configuration says: all neighbours have the same, and it may name every node of a cluster. */
+const common = rememberLast((config: SpeakerConfig) => numberOf(written(exportParts(config))));
+
+/** Numbers of the texts asked for lately. One that is forgotten gets another number, and who comes then is of another group. */
+const numbers = new Map<string, number>();
+const mostNumbers = 8;
+let lastNumber = 0;
+
+function numberOf(text: string): number {
+  const known = numbers.get(text);
+  if (known === undefined) lastNumber += 1;
+  const number = known ?? lastNumber;
+  numbers.delete(text);
+  numbers.set(text, number);
+  const [oldest] = numbers.keys();
+  if (numbers.size > mostNumbers && oldest !== undefined) numbers.delete(oldest);
+  return number;
+}
 
 /** Equal exactly if what is written is; numbers of IPv6 and of IPv4 differ. */
 const written = (value: unknown): string =>

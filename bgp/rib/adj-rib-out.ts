@@ -249,7 +249,7 @@ export class AdjRibOut {
   #join(): void {
     this.#group?.remove(this);
     const { member } = this.#rule;
-    this.#group = member && this.#groups.join(member.group, this, this.#rib.changes, this.#attributes);
+    this.#group = member && this.#groups.join(member.group(), this, this.#rib.changes, this.#attributes);
   }
 
   /** What another of the group said of the changes that are next, if this neighbour is told the same. */

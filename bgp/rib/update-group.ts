@@ -16,8 +16,8 @@ import type { Sets } from './sets.ts';
 
 /** A neighbour as its group sees it. */
 export interface Member {
-  /** Of who has the same name is told the same, but for what follows. */
-  readonly group: string;
+  /** The name of its group: who has the same is told the same, but for what follows. Asked once, as names are long. */
+  readonly group: () => string;
   /** It is not told its own paths (`Source.key`). */
   readonly key: string;
   /** Nor paths that hold this AS; absent: of no path that is asked. */

@@ -103,7 +103,8 @@ class World {
   }
 
   ruleOf(who: Omit<Member, 'group'>): ExportRule {
-    return ruleOf({ ...who, group: `all but ${this.rejected}` }, this.rejected);
+    const name = `all but ${this.rejected}`;
+    return ruleOf({ ...who, group: () => name }, this.rejected);
   }
 
   open(rule: ExportRule): AdjRibOut {
