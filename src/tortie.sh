@@ -11,7 +11,7 @@ node=$here/../node_modules/.bin/node
 export NODE_COMPILE_CACHE
 
 # A speaker is busy for a second and then idle for hours, so the heap grows slowly and gives back early; but not so slowly that it is
-# collected all the time, as V8 begins 10 MB before its limit (20 to 25 when this was measured). Measured with changes at 10,000 a second, medians of four in turn: p99 0.76
+# collected all the time, as V8 begins 10 to 15 MB before its limit (20 to 25 when this was measured). Measured with changes at 10,000 a second, medians of four in turn: p99 0.76
 # and 0.64 ms with 100 % instead of 2.5 with 60; with a million routes 195 MB instead of 190. The young generation is
 # large enough that what a burst makes dies there. Measured with a million routes, medians of three in turn: 195 MB instead of 212
 # with 16 MB, for the same CPU time (in other runs 192 to 206, by how soon the threads that collect and compile get a processor); of
@@ -37,7 +37,7 @@ kubectl-tortie*)
   ;;
 esac
 # The tables of a speaker are arrays of megabytes with room ahead of what they hold, of which the kernel gives no page before it is
-# written to: so they are mapped each by itself, and what is outgrown goes back at once, instead of being kept for later by glibc,
+# written to: so they are mapped each by itself, and what is outgrown goes back once it is collected, instead of being kept for later by glibc,
 # which by itself moves that limit up to 32 MiB; and the threads that compile and collect share one arena. Measured with 500,000
 # routes, medians of three in turn: 179 MB instead of 198, for the same CPU time. What a node agent hears and writes is smaller: with
 # 5,000 nodes 244 MB instead of 269, likewise. The bench takes the line from here.

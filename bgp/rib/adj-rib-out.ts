@@ -6,7 +6,8 @@
  * of messages can get it wrong. A new session, a Route Refresh and another policy are walks over all nets.
  * Born with a session, when the neighbour knows nothing; dies with it.
  *
- * What changed may have been worked out already for another that is told the same (update-group.ts).
+ * What changed may have been worked out already for another that is told the same (update-group.ts); who is a little behind may be
+ * told then what was so in between, too.
  *
  * A neighbour that is told one path of a prefix is told by the number of the net, one that is told several (RFC 7911) by
  * the numbers of the routes, which are also the path identifiers it sees: a route keeps its number while it is known.
