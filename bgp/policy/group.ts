@@ -77,24 +77,8 @@ export function memberOf(config: SpeakerConfig, peer: PeerConfig, settled: Settl
   return sessionTypeOf(peer) === 'ebgp' ? { group, key, address, asn: peerAsn } : { group, key, address };
 }
 
-/** A number for what the configuration says: all neighbours have the same, and it may name every node of a cluster. */
-const common = rememberLast((config: SpeakerConfig) => numberOf(written(exportParts(config))));
-
-/** Numbers of the texts asked for lately. One that is forgotten gets another number, and who comes then is of another group. */
-const numbers = new Map<string, number>();
-const mostNumbers = 8;
-let lastNumber = 0;
-
-function numberOf(text: string): number {
-  const known = numbers.get(text);
-  if (known === undefined) lastNumber += 1;
-  const number = known ?? lastNumber;
-  numbers.delete(text);
-  numbers.set(text, number);
-  const [oldest] = numbers.keys();
-  if (numbers.size > mostNumbers && oldest !== undefined) numbers.delete(oldest);
-  return number;
-}
+/** Of the configuration, which all neighbours have in common, and which may name every node of a cluster. */
+const common = rememberLast((config: SpeakerConfig) => written(exportParts(config)));
 
 /** Equal exactly if what is written is; numbers of IPv6 and of IPv4 differ. */
 const written = (value: unknown): string =>

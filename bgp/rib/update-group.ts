@@ -4,8 +4,8 @@
  *
  * Each neighbour keeps a table of its own of what it was told, and reads the changes at its own pace. What one of them said of a run
  * of changes is a Replica; who comes to the same run, has been told the same of each of these nets before, and would not be told
- * otherwise for who it is, takes it as it is, octets included. Whoever differs in anything works it out by itself, so nothing that is
- * told depends on who else is in the group.
+ * otherwise for who it is, takes it as it is, octets included. Whoever differs in anything works it out by itself, so what a neighbour
+ * comes to know never depends on who else is in the group.
  */
 import type { Address, Asn } from '../../src/lib/net.ts';
 import type { RouteRefreshMessage, UpdateMessage } from '../wire/message.ts';

@@ -53,7 +53,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('what a rehearsal leaves behind is collected once, when it has ended', async () => {
+test('what a rehearsal leaves behind is collected when it has ended', async () => {
   await eventually(() => expect(said).toContain('"rehearsed"'), { within: 30_000, every: 50 });
   await eventually(() => expect(said.match(/^collected$/gm)).toHaveLength(1), { within: 5000, every: 50 });
 });

@@ -38,7 +38,7 @@ test.each([
   expect(outcomeOf(course)).toBeUndefined();
 });
 
-test('all sessions come up, the shorter path wins, and only the last neighbour is told', () => {
+test('all sessions come up, the shorter path wins, and only the two that tell nothing are told', () => {
   const config = castConfig();
   if (config === undefined) throw new Error('there is no configuration');
   const scene = new Scene(config, { tracksNextHops: false, writesKernel: true });
@@ -49,6 +49,7 @@ test('all sessions come up, the shorter path wins, and only the last neighbour i
     scene.say(part, [{ withdrawn: [], announced }]);
     expect(scene.bestOf(prefix)).toBe(part);
     expect(scene.told('told')).toBe(50);
+    expect(scene.toldToEach).toEqual([50, 50]);
   }
   scene.say('better', [{ withdrawn: [prefix], announced: [] }]);
   expect(scene.bestOf(prefix)).toBe('worse');
